@@ -1,0 +1,1 @@
+"""How it is told: the article, the verdicts and the page. Never imports TensorFlow."""
