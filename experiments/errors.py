@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -19,3 +23,33 @@ def shown(path: Path | str) -> str:
     path = os.path.abspath(path)
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative
+
+
+def command(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+    """Runs a command line's `main`; returns its exit status. What users can mend is one line, not a traceback.
+
+    0: done. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
+    """
+    try:
+        main(arguments)
+    except (UserError, OSError) as error:
+        if arguments.debug:
+            raise
+        print(f"error: {error if isinstance(error, UserError) else _told(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. What was finished is stored; the same command goes on from there.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _told(error: OSError) -> str:
+    """One line for what the file system refused."""
+    where = f"{shown(error.filename)}: " if error.filename else ""
+    fix = {
+        errno.ENOSPC: "Free some space and run the same command again: what was finished is stored.",
+        errno.EDQUOT: "Free some space and run the same command again: what was finished is stored.",
+        errno.EACCES: "Make the folder writable and run the same command again.",
+        errno.EROFS: "Make the folder writable and run the same command again.",
+    }.get(error.errno or 0, "Mend that and run the same command again, or add --debug to see where it happened.")
+    return f"{where}{error.strerror or error}. {fix}"

@@ -1,0 +1,76 @@
+"""`python -m experiments run|plots|status`: the stages up to the plots. `make help` names the targets over them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from experiments import errors, runner, sources, statistics, study
+from experiments.errors import UserError, shown
+from experiments.store import RESULTS, Store
+
+
+def main(arguments: argparse.Namespace) -> None:
+    plan = study.load(arguments.study)
+    store = Store(arguments.results)
+    with store.locked():
+        source = sources.find(store.root / "recognised.json")
+        print(sources.warning(source) or sources.describe(source), flush=True)
+        {"run": run, "plots": plots, "status": status}[arguments.command](arguments, plan, store, source)
+
+
+def run(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
+    """Trains and measures what is missing, then brings the statistics up to date."""
+    started = time.monotonic()
+    missing = runner.execute(plan.runs(source.name, arguments.only), source, store, arguments.jobs)
+    results = statistics.update(plan, plan.runs(source.name), source, store)
+    took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
+    print(f"Experiments: {took}; {len(results['runs'])} of {results['runs_expected']} runs measured.")
+
+
+def plots(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
+    """Brings statistics and plots up to date with what is stored."""
+    from experiments import plots
+
+    results = statistics.update(plan, plan.runs(source.name), source, store)
+    if not results["runs"]:
+        raise UserError(f"{shown(store.root)}: nothing is measured yet. Run 'make experiments' first.")
+    drawn = plots.update(results, store.root / "plots")
+    print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.")
+
+
+def status(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
+    """Says for each arm how many of its runs are there, and which stored runs belong to none."""
+    entries = [store.entry(one, source.identity) for one in plan.runs(source.name)]
+    for arm in dict.fromkeys(entry.run.arm for entry in entries):
+        own = [entry for entry in entries if entry.run.arm == arm]
+        done = sum(entry.trained and entry.measured for entry in own)
+        print(f"{arm.name:24} {done:3} of {len(own):3} runs measured")
+    known = {entry.folder for entry in entries}
+    others = [folder for folder in sorted((store.root / "runs").glob("*")) if folder not in known]
+    print(f"{len(others)} stored runs of other arms, seeds, data or code; they are never shown.")
+    for folder in others:
+        print(f"  {folder.name}")
+
+
+def parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser.add_argument("command", choices=("run", "plots", "status"))
+    parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments, as TOML")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
+    parser.add_argument("--only", metavar="BLOCK", help="train this block alone")
+    parser.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes, one thread each")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser.parse_args(argv)
+
+
+def _jobs(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"JOBS is '{text}'. Expected a whole number from 1 to 1024.")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(errors.command(main, parse(sys.argv[1:])))

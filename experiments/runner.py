@@ -1,0 +1,267 @@
+"""Missing runs → an executor's workers → the store, a run at a time, with progress.
+
+The unit of work is a network with its missing seeds, so that each worker compiles it once. Workers store every run as
+soon as it is finished: whatever ends the process, at most the runs in flight are lost. Progress is read off the store,
+so that no worker can block another. Nothing here imports TensorFlow but the worker.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiments import sources, study
+from experiments.errors import UserError, shown
+from experiments.store import Entry, Store
+
+POLL_SECONDS = 0.2
+WORKER_BYTES = 1.2e9  # what a worker may need; more workers than fit into the memory are not started
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Runs of one network, to be trained by one worker with one compilation."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def cost(self) -> int:
+        """Epochs to train: what the time is spent on."""
+        return sum(entry.run.epochs for entry in {entry.folder: entry for entry in self.entries}.values())
+
+
+def plan(entries: Iterable[Entry], jobs: int) -> list[Unit]:
+    """The runs that lack something as units, the longest first; split until there is one for each worker."""
+    groups: dict[tuple[str, int], list[Entry]] = {}
+    for entry in entries:
+        if not (entry.trained and entry.measured):
+            run = entry.run
+            groups.setdefault((study.digest(run.arm.training_spec()), run.epochs), []).append(entry)
+    units = [Unit(tuple(sorted(group, key=lambda entry: entry.run.seed))) for group in groups.values()]
+    while units and len(units) < jobs:
+        units.sort(key=lambda unit: unit.cost)
+        halves = _halves(units[-1])
+        if halves is None:
+            break
+        units[-1:] = halves
+    return sorted(units, key=lambda unit: -unit.cost)
+
+
+def _halves(unit: Unit) -> list[Unit] | None:
+    """The unit in two, by its seeds; None if it has but one."""
+    seeds = sorted({entry.run.seed for entry in unit.entries})
+    if len(seeds) < 2:
+        return None
+    first = set(seeds[: len(seeds) // 2])
+    return [Unit(tuple(e for e in unit.entries if (e.run.seed in first) == kept)) for kept in (True, False)]
+
+
+# ---------------------------------------------------------------------------------------------- in the worker
+
+
+def start_worker(log: Path) -> None:
+    """Makes this process a worker: one thread, its noise into `log`, ended with its parent."""
+    os.environ.update(OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def _end_with(sentinel: int) -> None:
+    """Ends this process once its parent is gone, even by `kill -9`: nobody would want its results."""
+    multiprocessing.connection.wait([sentinel])
+    os._exit(1)
+
+
+def work(unit: Unit, store: Store, source: sources.Source) -> None:
+    """Trains and measures what the unit lacks, storing each run as it is finished."""
+    from experiments import measures
+    from experiments.training import Trainer
+
+    dataset = source.load()
+    trainer = Trainer(unit.entries[0].run.arm, dataset)
+    for entry in unit.entries:
+        outputs = None
+        if not entry.trained:
+            started = datetime.now(UTC)
+            trained = trainer.train(entry.run.seed, entry.run.epochs)
+            outputs = trainer.outputs()
+            store.save_training(entry, _training(trained, trainer.compile_seconds, started), trained.weights)
+        if not entry.measured:
+            if outputs is None:
+                outputs = trainer.outputs(entry.weights())
+            read = measures.read_out(outputs, entry.run.arm.readout)
+            store.save_measures(entry, measures.measure(read, dataset.y_test))
+
+
+def _training(trained: Any, compile_seconds: float, started: datetime) -> dict[str, Any]:
+    """What training.json holds besides its key; a loss that is not finite is null."""
+    diverged = trained.diverged_epoch
+    return {
+        "training_loss": [
+            None if diverged and epoch >= diverged else loss for epoch, loss in enumerate(trained.training_loss, 1)
+        ],
+        "test_accuracy": trained.test_accuracy,
+        "epoch_seconds": trained.epoch_seconds,
+        "diverged_epoch": diverged,
+        "compile_seconds": compile_seconds,
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"processor": processor(), "system": platform.system(), "threads": 1},
+        "python": platform.python_version(),
+    }
+
+
+def processor() -> str:
+    """The processor's name as the system tells it; it names neither the machine nor its user."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+# ---------------------------------------------------------------------------------------------- in the parent
+
+
+def default_jobs() -> int:
+    """A worker for each processor that this process may use, as far as the memory reaches."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return processors
+    return max(1, min(processors, int(memory // WORKER_BYTES)))
+
+
+def local_pool(jobs: int, log: Path) -> ProcessPoolExecutor:
+    """Fresh worker processes on this machine. (Forking would copy a TensorFlow that was already started.)"""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(log,))
+
+
+def execute(runs: Sequence[study.Run], source: sources.Source, store: Store, jobs: int | None = None) -> int:
+    """Trains and measures whatever `runs` lack in the store; returns how many lacked something.
+
+    Raises `UserError` when a worker dies or its disk is full, and lets Ctrl-C through; what is finished stays stored.
+    """
+    entries = [store.entry(run, source.identity) for run in runs]
+    jobs = jobs or default_jobs()
+    units = plan(entries, jobs)
+    missing = [entry for unit in units for entry in unit.entries]
+    if not missing:
+        return 0
+    log = store.root / "workers.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    pool = local_pool(min(jobs, len(units)), log)
+    try:
+        futures = [pool.submit(work, unit, store, source) for unit in units]
+        _follow(futures, missing, log)
+    except BaseException:
+        _stop(pool)
+        raise
+    pool.shutdown()
+    return len(missing)
+
+
+def _stop(pool: Executor) -> None:
+    """Ends the workers at once: everything that they finished is stored, and nobody waits for the rest."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    for child in multiprocessing.active_children():
+        child.terminate()
+    for child in multiprocessing.active_children():
+        child.join()
+
+
+def _follow(futures: Sequence[Future[None]], missing: Sequence[Entry], log: Path) -> None:
+    """Shows progress until all are done; raises what a worker raised, as soon as it does."""
+    waiting = list(missing)
+    pending = set(futures)
+    with Progress(missing) as progress:
+        while pending:
+            done, pending = wait(pending, timeout=POLL_SECONDS)
+            for entry in [entry for entry in waiting if entry.trained and entry.measured]:
+                waiting.remove(entry)
+                progress.finished(entry)
+            for future in done:
+                _raise_for(future, waiting, log)
+
+
+def _raise_for(future: Future[None], waiting: Sequence[Entry], log: Path) -> None:
+    error = future.exception()
+    if isinstance(error, BrokenExecutor):
+        names = ", ".join(str(entry.run) for entry in waiting[:3])
+        raise UserError(
+            f"A worker process died (often: out of memory) with {len(waiting)} runs to go, the first: {names}. "
+            f"What was finished is stored. See {shown(log)}, then go on with fewer workers: make report JOBS=1."
+        ) from error
+    if error is not None:
+        raise error
+
+
+class Progress:
+    """Runs done, time left and the last accuracy: a bar on a terminal, a line for each run elsewhere.
+
+    The time left follows from the epochs still to train, at the speed so far.
+    """
+
+    def __init__(self, missing: Sequence[Entry]):
+        self.total, self.done = len(missing), 0
+        first = {entry.folder: entry.measures_path for entry in reversed(missing)}  # readouts share one training
+        self.epochs_of = {e.measures_path: e.run.epochs * (first[e.folder] == e.measures_path) for e in missing}
+        self.epochs, self.epochs_done = sum(self.epochs_of.values()), 0
+        self.started = time.monotonic()
+        self.last = ""
+
+    def __enter__(self) -> Progress:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        console = Console()
+        self.bar: Bar | None = None
+        if console.is_terminal:
+            text = TextColumn("{task.description}")
+            self.bar = Bar(text, BarColumn(bar_width=30), TextColumn("{task.fields[told]}"), console=console)
+            self.task = self.bar.add_task("Runs", total=self.epochs, told=self._told())
+            self.bar.start()
+        else:
+            print(f"Training {self.total} runs ({self.epochs} epochs) …", flush=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def finished(self, entry: Entry) -> None:
+        self.done += 1
+        self.epochs_done += self.epochs_of[entry.measures_path]
+        self.last = f"{entry.run.arm.name}, seed {entry.run.seed}: {entry.measures()['test_accuracy']:.2%}"
+        if self.bar:
+            self.bar.update(self.task, completed=self.epochs_done, told=self._told())
+        else:
+            print(self._told(), flush=True)
+
+    def _told(self) -> str:
+        if not self.epochs_done:
+            return f"{self.done}/{self.total} done, TensorFlow is starting …"
+        speed = self.epochs_done / (time.monotonic() - self.started)
+        minutes, seconds = divmod(round((self.epochs - self.epochs_done) / speed), 60)
+        return f"{self.done}/{self.total} done, {minutes} min {seconds:02d} s left · {self.last}"

@@ -1,0 +1,157 @@
+"""Where the images come from: MNIST_NPZ, else Keras' cache, else Keras' download, else the embedded digits.
+
+Nothing of the user's is overwritten: a download goes to a temporary folder, is checked there, and only then takes its
+place in Keras' cache. Files once recognised are remembered by their SHA-256, so that a later call need not unpack them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import tempfile
+import threading
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import data
+from experiments.errors import UserError, shown
+from experiments.store import write_atomically
+
+ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"  # as in keras.datasets.mnist
+ORIGIN_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+ANSWER_SECONDS = 12.0  # a network that has not answered by then counts as unreachable
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which data set runs, and the file that holds it (None for the embedded digits).
+
+    `origin` says in words where it was found, fit for the page: it names no path.
+    `fallback` is empty, or says why the digits stand in for MNIST.
+    """
+
+    name: str
+    path: Path | None
+    origin: str
+    fallback: str = ""
+
+    @property
+    def identity(self) -> str:
+        return data.identity(self.name)
+
+    def load(self) -> data.Dataset:
+        return data.load(self.name, self.path)
+
+
+def find(memory: Path, origin: str = ORIGIN) -> Source:
+    """The source to use, by the environment. `memory` is the file that remembers which files were recognised.
+
+    Raises `UserError` where MNIST_NPZ, or the file in Keras' cache, is not MNIST.
+    """
+    if named := os.environ.get("MNIST_NPZ"):
+        path = Path(named).expanduser()
+        _recognise(path, memory)
+        return Source("mnist", path, "the file that MNIST_NPZ names")
+    cached = _keras_cache() / "mnist.npz"
+    if cached.exists():
+        _recognise(cached, memory)
+        return Source("mnist", cached, "Keras' cache")
+    if reason := _download(origin, cached):
+        return Source("digits", None, "scikit-learn", fallback=reason)
+    _recognise(cached, memory)
+    return Source("mnist", cached, "Keras' download")
+
+
+def _keras_cache() -> Path:
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home).expanduser() / "datasets"
+
+
+def _recognise(path: Path, memory: Path) -> None:
+    """Returns if the file at `path` is MNIST, and remembers that; raises `UserError` if not."""
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        sha256 = ""  # data.load says what is wrong with it
+    known = _remembered(memory)
+    if sha256 not in known:
+        data.load("mnist", path)
+        write_atomically(memory, json.dumps({"recognised_as_mnist": sorted({*known, sha256})}, indent=1).encode())
+
+
+def _remembered(memory: Path) -> list[str]:
+    try:
+        return list(json.loads(memory.read_text())["recognised_as_mnist"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # only a shortcut: without it the file is unpacked and recognised again
+
+
+def _download(origin: str, target: Path) -> str:
+    """Brings MNIST to `target` through Keras. Returns why that failed, or "" where it worked."""
+    if reason := _unreachable(origin):
+        return reason
+    print("Downloading MNIST (11 MB) through Keras …", flush=True)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from keras.utils import get_file  # imports TensorFlow: only where it is used
+
+    timeout = socket.getdefaulttimeout()
+    try:
+        with tempfile.TemporaryDirectory(prefix="mnist-") as folder:
+            socket.setdefaulttimeout(ANSWER_SECONDS)
+            path = Path(get_file("mnist.npz", origin=origin, file_hash=ORIGIN_SHA256, cache_dir=folder))
+            data.load("mnist", path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                write_atomically(target, path.read_bytes())
+    except UserError as error:
+        return f"what {origin} sent is not MNIST: {error}"
+    except Exception as error:  # Keras raises bare exceptions, whose text names the address and the reason
+        return f"the download broke off: {error}"
+    finally:
+        socket.setdefaulttimeout(timeout)
+    return ""
+
+
+def _unreachable(origin: str) -> str:
+    """Why `origin` cannot be reached, or "". Returns within ANSWER_SECONDS even where a name look-up hangs."""
+    outcome = ["no answer"]
+
+    def ask() -> None:
+        try:
+            request = urllib.request.Request(origin, method="HEAD")
+            with contextlib.closing(urllib.request.urlopen(request, timeout=ANSWER_SECONDS)):
+                outcome[0] = ""
+        except Exception as error:  # whatever the reason, it is told and the digits run
+            outcome[0] = str(getattr(error, "reason", error))
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(ANSWER_SECONDS)
+    return f"no network: {outcome[0]}" if outcome[0] else ""
+
+
+def warning(source: Source) -> str:
+    """What the terminal says, unmissably, where the digits stand in for MNIST; "" otherwise."""
+    if not source.fallback:
+        return ""
+    return "\n".join(
+        (
+            "!" * 100,
+            "!! MNIST COULD NOT BE HAD: scikit-learn's small digits (1,797 images of 8 × 8) run in its place.",
+            f"!! Why: {source.fallback}.",
+            "!! The page will speak of these digits, not of MNIST.",
+            "!! To use MNIST: connect to the network, or name a file: MNIST_NPZ=path/to/mnist.npz make report",
+            "!" * 100,
+        )
+    )
+
+
+def describe(source: Source) -> str:
+    """One line for the terminal: which data, from where."""
+    place = f" ({shown(source.path)})" if source.path else ""
+    return f"Data: {source.name}, from {source.origin}{place}"

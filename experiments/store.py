@@ -1,0 +1,167 @@
+"""What runs leave behind: one folder a run, its weights and its measures keyed apart, all written atomically.
+
+    runs/<name>-<key>/training.json      learning curve, the key's components, versions, times
+    runs/<name>-<key>/weights.npz        final weights, arrays w0, w1, … in Keras' order
+    runs/<name>-<key>/measures-<readout>-<key>.json
+
+The key of a run is the digest of all that its weights depend on (`study.training_key`); a name with another key is
+another run, so a stale result is never read and never overwritten. A folder appears only when it is whole.
+`experiments/README.md` documents the files for those who read them without this code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import study
+from experiments.errors import UserError, shown
+
+FORMAT = 1
+RESULTS = Path(__file__).with_name("results")
+_TEMPORARY = ".writing-"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes `content` to `path`, whole or not at all, even if the machine stops in the middle."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that no other process uses."""
+    return path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+
+
+def to_json(value: Any) -> bytes:
+    """Compact JSON, the same bytes for equal values; NaN is refused, since few readers know it."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def read_json(path: Path, format_: int = FORMAT) -> dict[str, Any]:
+    """The object in the JSON file at `path`. Raises `UserError` if it is unreadable or of another format."""
+    fix = "Delete it (or its folder) and run 'make experiments': only what it held is measured again."
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{shown(path)}: cannot be read: {error.strerror}. {fix}") from error
+    except ValueError as error:
+        line = getattr(error, "lineno", 1)
+        raise UserError(f"{shown(path)}:{line}: not the JSON that was written ({error}). {fix}") from error
+    if not isinstance(value, dict) or value.get("format") != format_:
+        found = value.get("format") if isinstance(value, dict) else None
+        raise UserError(f"{shown(path)}: format {found}, expected {format_}. {fix}")
+    return value
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run's place in the store. Whether something is there is asked of the file system, never remembered."""
+
+    run: study.Run
+    key: dict[str, Any]
+    folder: Path
+    measures_path: Path
+
+    @property
+    def trained(self) -> bool:
+        return (self.folder / "training.json").exists()
+
+    @property
+    def measured(self) -> bool:
+        return self.measures_path.exists()
+
+    def training(self) -> dict[str, Any]:
+        return read_json(self.folder / "training.json")
+
+    def measures(self) -> dict[str, Any]:
+        return read_json(self.measures_path)
+
+    def weights(self) -> list[np.ndarray]:
+        path = self.folder / "weights.npz"
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return [archive[f"w{index}"] for index in range(len(archive.files))]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{shown(path)}: unreadable ({error}). Delete its folder and run 'make experiments': "
+                "only this run is trained again."
+            ) from error
+
+
+@dataclass(frozen=True)
+class Store:
+    """The results folder."""
+
+    root: Path = RESULTS
+
+    def entry(self, run: study.Run, data_identity: str) -> Entry:
+        """Where `run` on the data of that identity has its place, whether or not anything is there yet."""
+        key = study.training_key(run, data_identity)
+        arm = run.arm
+        name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{study.digest(key)[:16]}"
+        folder = self.root / "runs" / name
+        measures = study.digest(study.measures_key(run))[:16]
+        return Entry(run, key, folder, folder / f"measures-{arm.readout}-{measures}.json")
+
+    def save_training(self, entry: Entry, training: dict[str, Any], weights: Sequence[np.ndarray]) -> None:
+        """Stores a finished training as a whole folder; one that another process stored meanwhile stays."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **{f"w{index}": array for index, array in enumerate(weights)})  # type: ignore[arg-type]
+        temporary = _temporary(entry.folder)
+        try:
+            write_atomically(temporary / "weights.npz", buffer.getvalue())
+            content = {"format": FORMAT, "key": entry.key, **training}
+            write_atomically(temporary / "training.json", to_json(content))
+            if not entry.trained:
+                temporary.rename(entry.folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def save_measures(self, entry: Entry, measures: dict[str, Any]) -> None:
+        """Stores the measures of a trained run and drops those of the same readout that older code made."""
+        key = study.measures_key(entry.run)
+        write_atomically(entry.measures_path, to_json({"format": FORMAT, "key": key, **measures}))
+        for older in entry.folder.glob(f"measures-{entry.run.arm.readout}-*.json"):
+            if older != entry.measures_path:
+                older.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """One writer at a time: a second process waits here, and then finds the first one's results.
+
+        Leftovers of writers that were killed are swept away, since nobody can be writing them now.
+        """
+        import fcntl  # where it is missing (Windows) the Makefile does not run either
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("Another process is working on these results; waiting for it …", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            for folder in (self.root, self.root / "runs"):
+                for leftover in folder.glob(_TEMPORARY + "*"):
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+            yield
