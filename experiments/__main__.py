@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from experiments import errors, runner, sources, statistics, study
+from experiments import errors, figures, runner, sources, statistics, study
 from experiments.errors import UserError, shown
 from experiments.store import RESULTS, Store
 
@@ -18,7 +18,8 @@ def main(arguments: argparse.Namespace) -> None:
     with store.locked():
         source = sources.find(store.root / "recognised.json")
         print(sources.warning(source) or sources.describe(source), flush=True)
-        {"run": run, "plots": plots, "status": status}[arguments.command](arguments, plan, store, source)
+        for stage in arguments.stages:
+            {"run": run, "plots": plots, "status": status}[stage](arguments, plan, store, source)
 
 
 def run(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
@@ -32,12 +33,10 @@ def run(arguments: argparse.Namespace, plan: study.Study, store: Store, source: 
 
 def plots(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
     """Brings statistics and plots up to date with what is stored."""
-    from experiments import plots
-
     results = statistics.update(plan, plan.runs(source.name), source, store)
     if not results["runs"]:
         raise UserError(f"{shown(store.root)}: nothing is measured yet. Run 'make experiments' first.")
-    drawn = plots.update(results, store.root / "plots")
+    drawn = figures.update(results, store.root / "plots")
     print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.")
 
 
@@ -57,7 +56,7 @@ def status(arguments: argparse.Namespace, plan: study.Study, store: Store, sourc
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("command", choices=("run", "plots", "status"))
+    parser.add_argument("stages", nargs="+", choices=("run", "plots", "status"), help="what to do, in this order")
     parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments, as TOML")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--only", metavar="BLOCK", help="train this block alone")

@@ -28,7 +28,8 @@ def measure(outputs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     is_target = np.eye(outputs.shape[1], dtype=bool)[labels]
     return {
         "test_accuracy": float(np.mean(predictions == labels)),
-        "predictions": "".join(map(str, predictions)),
+        "predictions": "".join(map(str, predictions)),  # one digit a test image
+        "wrong_images": np.flatnonzero(predictions != labels).tolist(),  # their places among the test images
         "confusion": confusion(predictions, labels, outputs.shape[1]),
         "target_outputs": distribution(target),
         "other_outputs": distribution(outputs[~is_target]),

@@ -127,7 +127,8 @@ def _unreachable(origin: str) -> str:
             with contextlib.closing(urllib.request.urlopen(request, timeout=ANSWER_SECONDS)):
                 outcome[0] = ""
         except Exception as error:  # whatever the reason, it is told and the digits run
-            outcome[0] = str(getattr(error, "reason", error))
+            reason = getattr(error, "reason", error)
+            outcome[0] = str(getattr(reason, "strerror", None) or reason)
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()

@@ -112,14 +112,13 @@ def summarise(plan: study.Study, entries: Sequence[Entry], expected: int, source
     measures = {(e.run.arm.name, e.run.seed): e.measures() for e in entries}
     runs = [_run(entry, measures[entry.run.arm.name, entry.run.seed]) for entry in entries]
     arms = [arm for arm in plan.arms if any(run["arm"] == arm.name for run in runs)]
-    labels = source.load().y_test if entries else np.array([])
     versions = sorted({(k, v) for e in entries for k, v in e.key["versions"].items()})
     return {
         "dataset": describe(source),
         "runs_expected": expected,
         "runs": runs,
         "arms": {arm.name: _arm(arm, plan, measures) for arm in arms},
-        "contrasts": contrasts(plan, measures, labels),
+        "contrasts": contrasts(plan, measures),
         "declared": plan.declared,
         "confidence": plan.confidence,
         "versions": [list(pair) for pair in versions],
@@ -177,6 +176,7 @@ def _arm(arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, int], M
         "question": plan.block(arm.block).question,
         **arm.training_spec(),
         "readout": arm.readout,
+        "readout_of": _readout_of(arm, plan, measures),
         "seeds": [seed for (name, seed) in measures if name == arm.name],
         "test_accuracy": {
             "mean": float(np.mean(accuracies)),
@@ -193,6 +193,22 @@ def _arm(arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, int], M
     }
 
 
+def _readout_of(
+    arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, int], Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """For another readout of an arm's models: which arm, and how many predictions the readout changed."""
+    base = next((a for a in plan.arms if a.training_spec() == arm.training_spec() and a.readout == "as_is"), arm)
+    if arm.readout == "as_is":
+        return None
+    pairs = [
+        (m["predictions"], measures[base.name, seed]["predictions"])
+        for (name, seed), m in measures.items()
+        if name == arm.name and (base.name, seed) in measures
+    ]
+    changed = sum(one != other for pair in pairs for one, other in zip(*pair, strict=True))
+    return {"arm": base.name, "changed": changed, "compared": sum(len(pair[0]) for pair in pairs)}
+
+
 def _pooled(distributions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "mean": float(np.mean([d["mean"] for d in distributions])),
@@ -201,9 +217,7 @@ def _pooled(distributions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def contrasts(
-    plan: study.Study, measures: Mapping[tuple[str, int], Mapping[str, Any]], labels: np.ndarray
-) -> list[dict[str, Any]]:
+def contrasts(plan: study.Study, measures: Mapping[tuple[str, int], Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Every declared contrast; `n` is 0 and nothing is computed where fewer than two pairs have been measured.
 
     Holm's family is the whole declared one: contrasts not yet measured count with p = 1.
@@ -215,7 +229,7 @@ def contrasts(
             for (name, seed), first in measures.items()
             if name == contrast.first and (contrast.second, seed) in measures
         ]
-        computed = _contrast(contrast, pairs, labels, plan.confidence) if len(pairs) > 1 else {"n": 0}
+        computed = _contrast(contrast, pairs, plan.confidence) if len(pairs) > 1 else {"n": 0}
         found.append({**vars(contrast), **computed})
     for row, adjusted in zip(found, holm([row.get("p", 1.0) for row in found]), strict=True):
         if row["n"]:
@@ -226,7 +240,6 @@ def contrasts(
 def _contrast(
     contrast: study.Contrast,
     pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
-    labels: np.ndarray,
     confidence: float,
 ) -> dict[str, Any]:
     differences = [first["test_accuracy"] - second["test_accuracy"] for first, second in pairs]
@@ -237,7 +250,7 @@ def _contrast(
         "mean": float(np.mean(differences)),
         "interval": t_interval(differences, confidence),
         "p": sign_flip_p(differences) if margin is None else equivalence_p(differences, margin),
-        "mcnemar_p": [mcnemar_p(*_discordant(first, second, labels)) for first, second in pairs],
+        "mcnemar_p": [mcnemar_p(*_discordant(first, second)) for first, second in pairs],
         "predictions_changed": [
             sum(a != b for a, b in zip(first["predictions"], second["predictions"], strict=True))
             for first, second in pairs
@@ -245,7 +258,7 @@ def _contrast(
     }
 
 
-def _discordant(first: Mapping[str, Any], second: Mapping[str, Any], labels: np.ndarray) -> tuple[int, int]:
+def _discordant(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[int, int]:
     """How many test images only the first, and only the second, gets right."""
-    right = [np.array([int(digit) for digit in m["predictions"]]) == labels for m in (first, second)]
-    return int(np.sum(right[0] & ~right[1])), int(np.sum(right[1] & ~right[0]))
+    wrong = [set(m["wrong_images"]) for m in (first, second)]
+    return len(wrong[1] - wrong[0]), len(wrong[0] - wrong[1])

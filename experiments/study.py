@@ -241,7 +241,9 @@ def _block(name: str, table: dict, where: _Places) -> Block:
     where.only(table, place, ("question", "seeds", "planned"))
     seeds = where.take(table, place, "seeds", list, "a list of different whole numbers from 0 to 2**31", _are_seeds)
     question = where.take(table, place, "question", str, "a sentence", bool)
-    return Block(name, question, tuple(seeds), where.take(table, place, "planned", bool, "true or false", default=False))
+    return Block(
+        name, question, tuple(seeds), where.take(table, place, "planned", bool, "true or false", default=False)
+    )
 
 
 def _are_seeds(value: list) -> bool:
@@ -285,8 +287,8 @@ def _arms(document: dict, blocks: tuple[Block, ...], where: _Places) -> tuple[Ar
         values = {}
         for key, (kind, expected, valid) in ARM_FIELDS.items():
             source, at = (table, place) if key in table else (defaults, "defaults")
-            values[key] = name if key == "title" and key not in source else where.take(
-                source, at, key, kind, expected, valid
+            values[key] = (
+                name if key == "title" and key not in source else where.take(source, at, key, kind, expected, valid)
             )
         arm = Arm(name=name, block=block, **values)
         _check_composition(arm, table, place, where)

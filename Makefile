@@ -1,0 +1,88 @@
+# The user's interface. `make` alone prints help. Both `make report` and `make test` set up what they need.
+
+SHELL := /bin/sh
+VENV := .venv
+PY := $(VENV)/bin/python
+RUN := $(VENV)/.run-installed
+DEV := $(VENV)/.dev-installed
+PORT ?= 8000
+OPTIONS = $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(DEBUG),--debug)
+
+.DEFAULT_GOAL := help
+.PHONY: help report experiments plots render status serve test check bench clean clean-all lock
+.DELETE_ON_ERROR:
+
+help: ## Show this help
+	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [JOBS=2] [ONLY=block] [DEBUG=1]"
+	@echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+report: $(RUN) ## Train what is missing, measure, draw, and write site/index.html
+	@$(PY) -m experiments run plots $(OPTIONS)
+	@$(PY) -m report render $(if $(DEBUG),--debug)
+
+experiments: $(RUN) ## Train and measure what is missing
+	@$(PY) -m experiments run $(OPTIONS)
+
+plots: $(RUN) ## Bring statistics and plots up to date with what is measured
+	@$(PY) -m experiments plots $(if $(DEBUG),--debug)
+
+render: $(RUN) ## Write site/ from the statistics and plots that are there
+	@$(PY) -m report render $(if $(DEBUG),--debug)
+
+status: $(RUN) ## Say which runs are measured, which are missing
+	@$(PY) -m experiments status $(if $(DEBUG),--debug)
+
+serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
+	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
+
+test: $(DEV) ## Run the tests
+	@$(PY) -m pytest $(ARGS)
+
+check: $(DEV) ## Lint, check the format and the types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+
+bench: $(DEV) ## Measure the training's speed against model.fit and against its floor
+	@$(PY) -m tests.bench
+
+clean: ## Remove the page, the plots and the statistics; keep every run that was trained
+	@find site -mindepth 1 ! -name .gitkeep -delete
+	@rm -rf experiments/results/plots experiments/results/results.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+clean-all: clean ## Remove the trained runs and the virtual environment too
+	@rm -rf $(VENV)
+	@find experiments/results -mindepth 1 ! -name .gitkeep -delete
+
+lock: $(DEV) ## Make both locks again from pyproject.toml (UPGRADE=1 takes the newest versions)
+	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
+	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements-dev.lock
+
+# ---------------------------------------------------------------------------------------------- the environment
+
+$(PY):
+	@python=; for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "error: no Python 3.11, 3.12 or 3.13 found. Install one (Debian, Ubuntu: sudo apt-get install python3 python3-venv; macOS: brew install python@3.13), or name it: make PYTHON=path/to/python3.12" >&2; exit 2; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "error: this Python cannot make virtual environments. Debian, Ubuntu: sudo apt-get install python3-venv" >&2; exit 2; \
+	fi; \
+	echo "Setting up $(VENV) with $$("$$python" --version) …"; \
+	"$$python" -m venv --clear $(VENV)
+
+$(RUN): requirements.lock | $(PY)
+	@echo "Installing what the report needs (about 2 GB, some minutes, once) …"
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $< || { \
+	  echo "error: the installation failed (see above). With the network back, run the same command again." >&2; exit 2; }
+	@touch $@
+
+$(DEV): requirements-dev.lock | $(RUN)
+	@echo "Installing what the tests need besides …"
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $< || { \
+	  echo "error: the installation failed (see above). With the network back, run the same command again." >&2; exit 2; }
+	@touch $@

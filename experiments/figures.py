@@ -1,0 +1,70 @@
+"""The finished plots as values and as files. Light: matplotlib is imported only where something has to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import study, svg
+from experiments.store import read_json, to_json, write_atomically
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A finished plot.
+
+    title: the finding, in one line; description: what there is to see, for those who hear it;
+    columns and rows: the numbers behind it, as text; svg: the drawing, ready to stand inline in a page.
+    """
+
+    name: str
+    title: str
+    description: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    svg: str
+
+
+def update(results: Mapping[str, Any], folder: Path) -> int:
+    """Draws all plots into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
+
+    figures.json holds everything the page needs; beside it lies each drawing as an .svg of its own.
+    """
+    here = Path(__file__)
+    inputs = study.digest(
+        {
+            "results": results["inputs"],
+            "code": [study.code_fingerprint(here.with_name(name)) for name in ("figures.py", "plots.py", "svg.py")],
+            "versions": dict(study.versions("matplotlib")),
+        }
+    )
+    path = folder / "figures.json"
+    if path.exists() and read_json(path, FORMAT)["inputs"] == inputs:
+        return 0
+    from experiments import plots
+
+    figures = plots.draw(results)
+    for figure in figures:
+        write_atomically(folder / f"{figure.name}.svg", svg.standalone(figure.svg).encode())
+    content = {
+        "format": FORMAT,
+        "inputs": inputs,
+        "results": results["inputs"],
+        "figures": [asdict(figure) for figure in figures],
+    }
+    write_atomically(path, to_json(content))
+    return len(figures)
+
+
+def read(folder: Path) -> tuple[dict[str, Figure], str]:
+    """The figures that `update` left in `folder`, by name, and the digest of the results they were drawn from."""
+    content = read_json(folder / "figures.json", FORMAT)
+    figures = [
+        Figure(**{**f, "columns": tuple(f["columns"]), "rows": tuple(map(tuple, f["rows"]))})
+        for f in content["figures"]
+    ]
+    return {figure.name: figure for figure in figures}, content["results"]
