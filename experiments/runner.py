@@ -7,6 +7,7 @@ so that no worker can block another. Nothing here imports TensorFlow but the wor
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -14,7 +15,7 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,10 +78,23 @@ def start_worker(log: Path) -> None:
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
-    import tensorflow as tf
+    with _not_importable("matplotlib", "sklearn"):  # Keras would, for helpers not used here: two seconds and 100 MB
+        import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+@contextlib.contextmanager
+def _not_importable(*names: str) -> Iterator[None]:
+    """Within it, importing `names` fails as if they were not installed."""
+    hidden = {name: None for name in names if name not in sys.modules}
+    sys.modules.update(hidden)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def _end_with(sentinel: int) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import io
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from experiments import errors, figures
+from experiments import errors, figures, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
 from experiments.store import RESULTS, read_json, to_json, write_atomically
-from report import article, page
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = (
@@ -26,26 +26,59 @@ COLUMNS = (
 
 def main(arguments: argparse.Namespace) -> None:
     """Reads, renders, writes; nothing is written unless the whole page could be rendered."""
-    results_path = arguments.results / "results.json"
-    if not results_path.exists() or not (arguments.results / "plots" / "figures.json").exists():
-        raise UserError(f"{shown(results_path)}: nothing to render yet. Run 'make report', which measures first.")
-    results = read_json(results_path, FORMAT)
-    drawn, drawn_from = figures.read(arguments.results / "plots")
-    if drawn_from != results["inputs"]:
-        raise UserError(f"{shown(arguments.results / 'plots')}: drawn from other results. Run 'make plots' first.")
-    settings = tomllib.loads((Path(__file__).parent / "prose" / "article.toml").read_text(encoding="utf-8"))
-    html = page.render(results, drawn, article.load(), tuple(settings["code_blocks"]))
-    for name, content in {
+    results, drawn = _read(arguments.results)
+    index = arguments.site / "index.html"
+    memory = arguments.results / "rendered.json"
+    inputs = study.digest({"results": results["inputs"], "plots": drawn[1], "files": _fingerprints()})
+    if _is_current(memory, inputs, arguments.site):
+        print(f"Page: nothing to render, {shown(index)} is up to date. Open it in a browser, or run 'make serve'.")
+        return
+
+    from report import article, page  # Jinja, Markdown and Pygments: only where something is rendered
+
+    settings = tomllib.loads((ROOT / "report" / "prose" / "article.toml").read_text(encoding="utf-8"))
+    html = page.render(results, drawn[0], article.load(), tuple(settings["code_blocks"]))
+    files = {
         "index.html": html.encode(),
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
         ".nojekyll": b"",
-    }.items():
-        path = arguments.site / name
-        if not path.exists() or path.read_bytes() != content:
-            write_atomically(path, content)
-    index = arguments.site / "index.html"
+    }
+    for name, content in files.items():
+        write_atomically(arguments.site / name, content)
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    write_atomically(memory, to_json({"format": 1, "inputs": inputs, "files": hashes}))
     print(f"Page: {shown(index)}, {len(html.encode()) / 1000:.0f} kB. Open it in a browser, or run 'make serve'.")
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure], str]]:
+    """The results, and the figures with the digest of what they were drawn from."""
+    path, plots = folder / "results.json", folder / "plots"
+    if not path.exists() or not (plots / "figures.json").exists():
+        raise UserError(f"{shown(path)}: nothing to render yet. Run 'make report', which measures first.")
+    results, drawn = read_json(path, FORMAT), figures.read(plots)
+    if drawn[1] != results["inputs"]:
+        raise UserError(f"{shown(plots)}: drawn from other results. Run 'make plots' first.")
+    return results, drawn
+
+
+def _fingerprints() -> list[str]:
+    """Everything besides the results that the page is made of: templates, prose, the article, this room's code."""
+    files = sorted(path for folder in ("templates", "report") for path in (ROOT / folder).rglob("*.*"))
+    texts = [path for path in files if path.suffix != ".pyc"]
+    versions = study.versions("jinja2", "markdown", "pygments", "markupsafe")
+    return [*(hashlib.sha256(path.read_bytes()).hexdigest() for path in texts), *versions.values()]
+
+
+def _is_current(memory: Path, inputs: str, site: Path) -> bool:
+    """Whether the site holds, byte for byte, what was rendered from these inputs."""
+    try:
+        old = read_json(memory, 1)
+        return old["inputs"] == inputs and all(
+            hashlib.sha256((site / name).read_bytes()).hexdigest() == sha256 for name, sha256 in old["files"].items()
+        )
+    except (UserError, OSError, KeyError):
+        return False
 
 
 def runs_csv(results: dict[str, Any]) -> str:

@@ -1,0 +1,56 @@
+"""What the tests share: real MNIST where it is to be had, and fixture results that need no training."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from experiments import data, study
+from experiments.sources import Source
+from tests import fixture
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+MNIST_NPZ = os.environ.pop("MNIST_NPZ", "")  # no test may depend on it by accident
+
+
+@pytest.fixture(scope="session")
+def mnist_path() -> Path:
+    """The file with real MNIST that MNIST_NPZ names, or that Keras has cached."""
+    cached = Path.home() / ".keras" / "datasets" / "mnist.npz"
+    path = Path(MNIST_NPZ).resolve() if MNIST_NPZ else cached
+    if not MNIST_NPZ and not cached.exists():
+        pytest.skip("needs MNIST: MNIST_NPZ=path/to/mnist.npz make test")
+    return path
+
+
+@pytest.fixture(scope="session")
+def mnist(mnist_path: Path) -> data.Dataset:
+    return data.load("mnist", mnist_path)
+
+
+@pytest.fixture(scope="session")
+def digits() -> data.Dataset:
+    return data.load("digits")
+
+
+@pytest.fixture(scope="session")
+def plan() -> study.Study:
+    return study.load()
+
+
+@pytest.fixture(scope="session")
+def results(plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Made-up results of the three examples on MNIST; see `fixture.SCORES`."""
+    return fixture.results(plan, tmp_path_factory.mktemp("results"), Source("mnist", None, "a fixture"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skipped test is a failed one: a missing tool or missing data must not pass for success."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
+        print("\nIn CI no test may be skipped:", *(str(r.longrepr) for r in reporter.stats["skipped"]), sep="\n  ")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

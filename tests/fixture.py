@@ -1,0 +1,66 @@
+"""Made-up results, built through the real store and statistics, for tests of everything that comes after training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import measures, statistics, study
+from experiments.sources import Source
+from experiments.store import Store
+
+SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of seed 100; see `outputs`
+TEST_IMAGES = 2000
+LABELS = np.arange(TEST_IMAGES) % 10
+
+
+def outputs(score: float, seed: int, softmax: bool) -> np.ndarray:
+    """Outputs [2000, 10] that get `score` of the images right, one more each second seed: wrong ones say label + 1."""
+    rng = np.random.default_rng(seed)
+    wrong = round((1 - score) * TEST_IMAGES) - seed % 2
+    said = LABELS.copy()
+    said[:wrong] = (said[:wrong] + 1) % 10
+    values = rng.normal(0, 0.05, (TEST_IMAGES, 10))
+    values[np.arange(TEST_IMAGES), said] = rng.uniform(0.6, 1, TEST_IMAGES)
+    if softmax:
+        values = np.abs(values)
+        values /= values.sum(axis=1, keepdims=True)
+    return values.astype(np.float32)
+
+
+def fill(store: Store, runs: list[study.Run], source: Source, scores: Mapping[str, float]) -> None:
+    """Stores a made-up training and real measures of made-up outputs for each of `runs`."""
+    for run in runs:
+        entry = store.entry(run, source.identity)
+        score = scores[run.arm.name]
+        if not entry.trained:
+            store.save_training(entry, training(run, score), [np.zeros((2, 2), np.float32)])
+        read = measures.read_out(outputs(score, run.seed, run.arm.output == "softmax"), run.arm.readout)
+        store.save_measures(entry, measures.measure(read, LABELS))
+
+
+def training(run: study.Run, score: float) -> dict[str, Any]:
+    return {
+        "training_loss": [0.1 / epoch for epoch in range(1, run.epochs + 1)],
+        "test_accuracy": [score - 0.02 / epoch for epoch in range(1, run.epochs + 1)],
+        "epoch_seconds": [0.5] * run.epochs,
+        "diverged_epoch": None,
+        "compile_seconds": 1.0,
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-01T00:00:05+00:00",
+        "machine": {"processor": "Fixture CPU", "system": "Linux", "threads": 1},
+        "python": "3.11.0",
+    }
+
+
+def results(
+    plan: study.Study, folder: Path, source: Source, scores: Mapping[str, float] = SCORES, runs: int | None = None
+) -> dict[str, Any]:
+    """results.json as the real statistics make it, of the first `runs` runs (all, if None)."""
+    store = Store(folder)
+    expected = plan.runs(source.name)
+    fill(store, expected[:runs], source, scores)
+    return statistics.update(plan, expected, source, store)
