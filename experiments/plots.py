@@ -25,7 +25,7 @@ from matplotlib.figure import Figure as Canvas
 INK, MUTED, GRID, PAPER = "#111111", "#666666", "#dddddd", "#fefefe"  # roles: see svg.COLOURS
 SERIES = ("#d55e00", "#cc79a7", "#0072b2", "#009e73")
 MARKERS = ("o", "D", "s", "^")
-STYLE = {
+STYLE: Any = {  # matplotlib types each key of its settings as a literal
     "svg.fonttype": "none",
     "svg.hashsalt": "article-under-test",
     "font.size": 8.5,

@@ -324,15 +324,15 @@ def _contrasts(
         name = where.take(table, place, "name", str, "letters, digits and hyphens", _is_name)
         if name in {contrast.name for contrast in contrasts}:
             raise where.wrong(place, "name", name, "a name of its own")
-        ends = [where.take(table, place, end, *_one_of(tuple(by_name))) for end in ("first", "second")]
-        shared = set(seeds[by_name[ends[0]].block]) & set(seeds[by_name[ends[1]].block])
+        first, second = (where.take(table, place, end, *_one_of(tuple(by_name))) for end in ("first", "second"))
+        shared = set(seeds[by_name[first].block]) & set(seeds[by_name[second].block])
         if len(shared) < 2:
-            raise where.wrong(place, "second", ends[1], f"two or more seeds in common with '{ends[0]}' to pair by")
+            raise where.wrong(place, "second", second, f"two or more seeds in common with '{first}' to pair by")
         question = where.take(table, place, "question", str, "a sentence", bool)
         margin = where.take(
             table, place, "equivalence_margin", float, "between 0 and 1", lambda m: 0 < m < 1, default=None
         )
-        contrasts.append(Contrast(name, question, *ends, margin))
+        contrasts.append(Contrast(name, question, first, second, margin))
     return tuple(contrasts)
 
 

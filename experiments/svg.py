@@ -75,9 +75,8 @@ def _clean_attributes(element: ElementTree.Element, name: str, used: set[str]) -
     element.attrib.clear()
     declarations = [part.split(":", 1) for part in attributes.pop("style", "").split(";") if ":" in part]
     style = {key.strip(): value.strip() for key, value in declarations}
-    if font := style.pop("font", None):
-        style["font-size"] = re.search(r"([\d.]+)px", font)[1]  # type: ignore[index]
-        classes += ["strong"] if "bold" in font or font.startswith(("600", "700")) else []
+    if style.pop("font-weight", "400") in ("bold", "600", "700"):
+        classes.append("strong")
     style.update({key: attributes.pop(key) for key in ("fill", "stroke") if key in attributes})
     for key, value in style.items():
         if key in ("fill", "stroke"):

@@ -98,9 +98,9 @@ class Trainer:
         self.optimizer.learning_rate = arm.learning_rate
         self.optimizer.build(self.model.trainable_variables)
         self._fresh_optimizer = [variable.numpy() for variable in self.optimizer.variables]
-        self._epoch, self._predict = self._compiled_epoch(), compiled_predict(self.model, dataset)
+        self._step_through, self._predict = self._compiled_epoch(), compiled_predict(self.model, dataset)
         start = time.perf_counter()
-        self._epoch(tf.constant(batch_order(0, 1, len(dataset.x_train))), tf.constant(0, tf.int64))
+        self._step_through(tf.constant(batch_order(0, 1, len(dataset.x_train))), tf.constant(0, tf.int64))
         self._predict()
         self.compile_seconds = time.perf_counter() - start
 
@@ -111,7 +111,7 @@ class Trainer:
         for epoch in range(1, epochs + 1):
             order = tf.constant(batch_order(seed, epoch, len(self.dataset.x_train)))
             start = time.perf_counter()
-            losses.append(float(self._epoch(order, self._whole_batches)))
+            losses.append(float(self.epoch(order)))
             seconds.append(time.perf_counter() - start)
             accuracies.append(float(np.mean(self.outputs().argmax(1) == self.dataset.y_test)))
         return Trained(seed, [w.numpy() for w in self.model.weights], losses, accuracies, seconds)
@@ -122,9 +122,9 @@ class Trainer:
             self.model.set_weights(weights)
         return self._predict().numpy()
 
-    @property
-    def _whole_batches(self) -> tf.Tensor:
-        return tf.constant(len(self.dataset.x_train) // self.arm.batch_size, tf.int64)
+    def epoch(self, order: tf.Tensor) -> tf.Tensor:
+        """Steps the model once through the images in `order`, [n_train] int32; returns the mean training loss."""
+        return self._step_through(order, tf.constant(len(self.dataset.x_train) // self.arm.batch_size, tf.int64))
 
     def _restart(self, seed: int) -> None:
         self.model.set_weights(initial_weights(self.model, seed))

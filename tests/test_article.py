@@ -1,0 +1,104 @@
+"""The article is the source document byte for byte, and every word of it stands on the page in its order."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from experiments.errors import UserError
+from report import article
+
+
+class Text(HTMLParser):
+    """The text of an HTML fragment. Block elements end a word; inline ones do not."""
+
+    def __init__(self, fragment: str):
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(fragment)
+
+    def handle_data(self, data: str) -> None:
+        self.found.append(data)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.found.append("\n" if tag in {"p", "h3", "h4", "li", "pre"} else "")
+
+    @property
+    def words(self) -> list[str]:
+        return "".join(self.found).split()
+
+
+def source_words(text: str) -> list[str]:
+    """The words of the source without its front matter and Markdown's own signs."""
+    body = text.split("---\n", 2)[2]
+    body = re.sub(r"^```.*$", "", body, flags=re.MULTILINE)
+    return re.sub(r"\*\*|`", "", body).split()
+
+
+def test_the_article_is_the_source_document_byte_for_byte() -> None:
+    sha256 = hashlib.sha256(article.ARTICLE.read_bytes()).hexdigest()
+    assert sha256 == "5a44e059f4071f90281c83812e6ca573e175d3d85a92193a552c5341db55d241"
+
+
+def test_every_word_of_the_source_is_rendered_in_its_order() -> None:
+    html = "\n".join(article.to_html(part) for part in article.load().parts)
+    assert Text(html).words == source_words(article.ARTICLE.read_text())
+
+
+def test_title_date_and_id_come_from_the_front_matter() -> None:
+    found = article.load()
+    assert found.title.startswith("How does using mean squared error loss")
+    assert (found.date, found.id) == ("2025-01-30", "how-does-using-mean-squared-error-loss-and")
+
+
+def test_parts_know_the_line_they_begin_on() -> None:
+    lines = article.ARTICLE.read_text().splitlines()
+    for part in article.load().parts:
+        assert lines[part.line - 1] == part.source.splitlines()[0]
+
+
+def test_headings_emphasis_lists_and_code_are_rendered() -> None:
+    prose = article.Part("prose", "**All bold:**\n\n# One\n\nA *word*, **two**.\n\n* x\n* y", 1)
+    html = article.to_html(prose)
+    for expected in ("<h3>All bold:</h3>", "<h3>One</h3>", "<em>word</em>", "<strong>two</strong>", "<li>x</li>"):
+        assert expected in html
+    code = article.to_html(article.Part("code", "import os  # why", 1, "python"))
+    assert '<span class="kn">import</span>' in code
+
+
+def test_raw_html_in_an_article_is_shown_and_not_obeyed() -> None:
+    html = article.to_html(article.Part("prose", "<script>alert(1)</script> and <b onclick=x>b</b>", 1))
+    assert "<script" not in html
+    assert "<b " not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_code_of_an_unknown_language_is_shown_plain() -> None:
+    assert "<code>a &lt; b" in article.to_html(article.Part("code", "a < b", 1, "klingon"))
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "told"),
+    [
+        ("No front matter", ":1:", "front matter"),
+        ("---\ntitle: a\ndate: 2020-01-01\n---\n", ":1:", "'id'"),
+        ("---\ntitle: 'a\n---\n", ":", "YAML"),
+        ("---\ntitle: a\ndate: b\nid: c\n---\nText\n```python\nx = 1\n", ":7:", "never closed"),
+    ],
+)
+def test_a_broken_article_is_named_with_its_line(tmp_path: Path, text: str, place: str, told: str) -> None:
+    path = tmp_path / "article.md"
+    path.write_text(text)
+    with pytest.raises(UserError) as error:
+        article.load(path)
+    assert f"article.md{place}" in str(error.value)
+    assert told in str(error.value)
+
+
+def test_a_missing_article_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.md: cannot be read"):
+        article.load(tmp_path / "none.md")

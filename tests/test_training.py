@@ -1,0 +1,126 @@
+"""The fast epoch does what Keras' `model.fit` does, from the same start and in the same order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from experiments import data, study, training
+from experiments.training import Trainer
+
+EXAMPLES = ("example-1", "example-3")
+
+
+def fit(arm: study.Arm, dataset: data.Dataset, seed: int, steps: int | None = None) -> keras.Model:
+    """Keras' own training for one epoch, or its first `steps`, from the arm's start and in its order."""
+    model = training.build(arm, dataset.x_train.shape[1], dataset.classes)
+    model.set_weights(training.initial_weights(model, seed))
+    optimizer = keras.optimizers.get({"class_name": arm.optimizer, "config": {"learning_rate": arm.learning_rate}})
+    model.compile(optimizer=optimizer, loss=arm.loss)
+    order = training.batch_order(seed, 1, len(dataset.x_train))[: steps and steps * arm.batch_size]
+    x = dataset.x_train[order].astype("float32") / dataset.pixel_max
+    y = training.targets(arm, dataset.y_train[order], dataset.classes)
+    model.fit(x, y, batch_size=arm.batch_size, epochs=1, shuffle=False, verbose=0)
+    return model
+
+
+def cut(dataset: data.Dataset, images: int) -> data.Dataset:
+    return replace(dataset, x_train=dataset.x_train[:images], y_train=dataset.y_train[:images])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_fifty_steps_give_the_weights_of_model_fit(plan: study.Study, mnist: data.Dataset, name: str) -> None:
+    arm, small = plan.arm(name), cut(mnist, 50 * 32)
+    expected = fit(arm, small, seed=0).get_weights()
+    found = Trainer(arm, small).train(0, 1).weights
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_epoch_gives_the_accuracy_of_model_fit(plan: study.Study, mnist: data.Dataset, name: str) -> None:
+    arm = plan.arm(name)
+    outputs = fit(arm, mnist, seed=0).predict(mnist.x_test.astype("float32") / 255, batch_size=1000, verbose=0)
+    expected = np.mean(outputs.argmax(1) == mnist.y_test)
+    assert Trainer(arm, mnist).train(0, 1).test_accuracy[0] == pytest.approx(expected, abs=0.003)
+
+
+def test_a_last_batch_that_is_smaller_is_trained_too(plan: study.Study, digits: data.Dataset) -> None:
+    arm, odd = plan.arm("example-3"), cut(digits, 3 * 32 + 5)
+    expected = fit(arm, odd, seed=1).get_weights()
+    for one, other in zip(Trainer(arm, odd).train(1, 1).weights, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+def test_a_run_depends_on_its_seed_alone_and_not_on_what_was_trained_before(
+    plan: study.Study, digits: data.Dataset
+) -> None:
+    trainer = Trainer(plan.arm("example-1"), digits)
+    first, other, again = (trainer.train(seed, 2) for seed in (0, 1, 0))
+    assert all(np.array_equal(a, b) for a, b in zip(first.weights, again.weights, strict=True))
+    assert first.training_loss == again.training_loss
+    assert not np.array_equal(first.weights[0], other.weights[0])
+
+
+def test_arms_of_one_seed_start_from_the_same_weights_where_shapes_agree(plan: study.Study) -> None:
+    starts = []
+    for name in ("example-1", "example-3"):
+        model = training.build(plan.arm(name), 784, 10)
+        starts.append(training.initial_weights(model, 100))
+    assert all(np.array_equal(a, b) for a, b in zip(*starts, strict=True))
+
+
+def test_the_start_is_glorot_uniform_with_zero_biases(plan: study.Study) -> None:
+    kernel, bias, _, _ = training.initial_weights(training.build(plan.arm("example-1"), 784, 10), 0)
+    limit = np.sqrt(6 / (784 + 128))
+    assert not bias.any()
+    assert 0.999 * limit < np.abs(kernel).max() <= limit
+    assert abs(kernel.mean()) < 1e-3
+
+
+def test_each_epoch_visits_every_image_once_in_an_order_of_its_own() -> None:
+    first, second = training.batch_order(100, 1, 1000), training.batch_order(100, 2, 1000)
+    assert sorted(first) == list(range(1000))
+    assert not np.array_equal(first, second)
+
+
+def test_targets_are_high_for_the_class_and_low_for_the_others(plan: study.Study) -> None:
+    coded = training.targets(plan.arm("targets"), np.array([2, 0]), 3)
+    assert coded.tolist() == [[-1, -1, 1], [1, -1, -1]]
+
+
+def test_the_one_sided_error_forgives_only_negative_outputs_on_wrong_classes() -> None:
+    target = np.array([[0, 0, 1]], np.float32)
+    loss = training.one_sided_mean_squared_error(target, np.array([[-0.5, 0.4, -0.1]], np.float32))
+    assert loss.numpy() == pytest.approx([(0 + 0.16 + 1.21) / 3])
+
+
+def test_squared_error_on_plus_and_minus_one_is_four_times_that_of_the_sigmoid_of_twice_z() -> None:
+    z = np.linspace(-3, 3, 7).astype(np.float32)
+    target = np.array([0, 1, 0, 1, 0, 1, 0], np.float32)
+    squared_error = training.loss_function("mean_squared_error")
+    tanh = squared_error((2 * target - 1)[None], keras.ops.tanh(z)[None])
+    sigmoid = squared_error(target[None], keras.ops.sigmoid(2 * z)[None])
+    np.testing.assert_allclose(tanh, 4 * sigmoid, rtol=1e-5)
+
+
+def test_softmax_starts_near_the_loss_of_a_guess(plan: study.Study, digits: data.Dataset) -> None:
+    trainer = Trainer(plan.arm("example-3"), digits)
+    outputs = trainer.outputs(training.initial_weights(trainer.model, 0))
+    nll = -np.log(outputs[np.arange(len(outputs)), digits.y_test]).mean()
+    assert nll == pytest.approx(np.log(10), abs=0.35)
+
+
+def test_shuffled_labels_teach_nothing(plan: study.Study, mnist: data.Dataset) -> None:
+    shuffled = replace(mnist, y_train=np.random.default_rng(0).permutation(mnist.y_train))
+    assert Trainer(plan.arm("example-3"), shuffled).train(0, 1).test_accuracy[0] == pytest.approx(0.1, abs=0.06)
+
+
+def test_a_diverging_run_ends_and_says_in_which_epoch(plan: study.Study, digits: data.Dataset) -> None:
+    arm = replace(plan.arm("linear-output"), optimizer="sgd", learning_rate=100.0)
+    trained = Trainer(arm, digits).train(0, 3)
+    assert trained.diverged_epoch in (1, 2)
+    assert len(trained.test_accuracy) == 3
