@@ -1,0 +1,143 @@
+"""The reading contract, kept in a real browser: Debian's Chromium, driven by Playwright, opening the page as a file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from experiments import plots
+from report import article, page
+from tests.test_article import Text
+
+BLOCKS = ("example-1", "example-2", "example-3")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("needs Chromium: sudo apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def path(results: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    drawn = {figure.name: figure for figure in plots.draw(results)}
+    path = tmp_path_factory.mktemp("site") / "index.html"
+    path.write_text(page.render(results, drawn, article.load(), BLOCKS))
+    return path
+
+
+def opened(browser: Browser, path: Path, requests: list[str] | None = None, **options: object) -> Page:
+    """The page in a fresh context; every console message is an error."""
+    sheet = browser.new_context(**options).new_page()
+    sheet.on("console", lambda message: pytest.fail(f"console: {message.text}"))
+    sheet.on("pageerror", lambda error: pytest.fail(f"page error: {error}"))
+    if requests is not None:
+        sheet.on("request", lambda request: requests.append(request.url))
+    sheet.goto(path.as_uri())
+    return sheet
+
+
+def test_the_page_requests_nothing_but_itself(browser: Browser, path: Path) -> None:
+    requests: list[str] = []
+    opened(browser, path, requests).wait_for_timeout(300)
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+
+
+def test_offline_and_without_script_the_same_words_and_figures_are_there(browser: Browser, path: Path) -> None:
+    plain = opened(browser, path)
+    bare = opened(browser, path, java_script_enabled=False, offline=True)
+    words = [sheet.locator("body").inner_text().split() for sheet in (plain, bare)]
+    assert words[0] == words[1]
+    assert len(words[0]) > 1300
+    assert bare.locator("figure svg").count() == 4
+    assert all(figure.is_visible() for figure in bare.locator("figure svg").all())
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_the_page_never_scrolls_sideways(browser: Browser, path: Path, width: int) -> None:
+    sheet = opened(browser, path, viewport={"width": width, "height": 800})
+    sheet.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_the_contrast_that_wcag_aa_asks_for(browser: Browser, path: Path, scheme: str) -> None:
+    sheet = opened(browser, path, color_scheme=scheme)
+    sheet.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    ratios = sheet.evaluate(CONTRASTS)
+    assert len(ratios) > 200
+    assert [told for told in ratios if told[0] < 4.5] == []
+
+
+# For each element with text of its own: contrast ratio (WCAG 2.2, 1.4.3) of its colour against the nearest opaque
+# background, and the text. Confusion cells are left out: their text stands on a translucent rectangle.
+CONTRASTS = """() => {
+  const channel = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const rgb = s => s.match(/[\\d.]+/g).map(Number);
+  const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const behind = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor);
+    if (c.length < 4 || c[3] > 0) return c; } return [255, 255, 255]; };
+  return [...document.querySelectorAll('body *')].filter(e => !e.closest('#figure-confusions svg, title, desc, .skip')
+      && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())).map(e => {
+    const style = getComputedStyle(e);
+    const ink = light(rgb(e.closest('svg') ? style.fill : style.color)), paper = light(behind(e));
+    return [(Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05), e.textContent.trim().slice(0, 40)];
+  });
+}"""
+
+
+def test_there_is_one_h1_and_headings_skip_no_level(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    levels = sheet.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])")
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_everything_to_operate_is_reached_by_keyboard_and_shows_its_focus(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    sheet.keyboard.press("Tab")
+    assert sheet.evaluate("document.activeElement.textContent") == "Skip to the answer"
+    assert sheet.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    reached = 1
+    for _ in range(40):
+        sheet.keyboard.press("Tab")
+        if sheet.evaluate("document.activeElement === document.body"):
+            break
+        reached += 1
+    closed = sheet.evaluate("document.querySelectorAll('a[href], summary, [tabindex=\"0\"]').length")
+    inside = sheet.evaluate("document.querySelectorAll('details:not([open]) [tabindex=\"0\"]').length")
+    assert reached == closed - inside
+
+
+def test_every_link_within_the_page_has_its_target(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    lost = "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.querySelector(a.hash)).length"
+    assert sheet.evaluate(lost) == 0
+    assert sheet.evaluate("document.querySelectorAll('[id]').length") == sheet.evaluate(
+        "new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size"
+    )
+
+
+def test_in_print_the_folded_numbers_are_there(browser: Browser, path: Path, tmp_path: Path) -> None:
+    sheet = opened(browser, path)
+    sheet.emulate_media(media="print")
+    row = sheet.locator("#runs tbody tr").last
+    assert row.bounding_box()["height"] > 0
+    sheet.pdf(path=tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").stat().st_size > 50_000
+
+
+def test_the_browser_shows_the_words_that_the_file_holds(browser: Browser, path: Path) -> None:
+    written = Text(path.read_text().split("<main>")[1].split("</main>")[0]).words
+    sheet = opened(browser, path)
+    shown = sheet.evaluate("document.querySelector('main').textContent").split()
+    assert "".join(shown) == "".join(written)

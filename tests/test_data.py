@@ -1,0 +1,257 @@
+"""The two data sets are what they claim to be; any other file is refused in one line, and nothing in it is run."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.lib import format as npy
+
+from experiments import data
+from experiments.errors import UserError, shown
+
+MNIST_BYTES = 60000 * 28 * 28  # of its largest array
+
+
+def refusal(path: Path) -> str:
+    """The one line with which the file at `path` is refused as MNIST."""
+    with pytest.raises(UserError) as error:
+        data.load("mnist", path)
+    message = str(error.value)
+    assert message.startswith(f"{shown(path)}: ")
+    assert "xpected" in message
+    assert message.endswith(
+        "Name the original mnist.npz in MNIST_NPZ, or unset it to let Keras find or download MNIST."
+    )
+    assert "\n" not in message
+    return message
+
+
+def npz_of(path: Path, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> None:
+    """An .npz whose x_train is `content`, header and all."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("x_train.npy", content)
+
+
+def header(text: str) -> bytes:
+    """The start of an .npy file, with `text` in the place of its description."""
+    return npy.magic(1, 0) + struct.pack("<H", len(text)) + text.encode()
+
+
+def described(shape: tuple[int, ...], dtype: str = "|u1", fortran_order: bool = False) -> bytes:
+    return header(repr({"descr": dtype, "fortran_order": fortran_order, "shape": shape}))
+
+
+# ---------------------------------------------------------------------------------------------- what is loaded
+
+
+def test_the_digits_are_1440_and_357_images_of_64_pixels_up_to_16(digits: data.Dataset) -> None:
+    assert (digits.name, digits.classes, digits.pixel_max) == ("digits", 10, 16)
+    assert (digits.x_train.shape, digits.x_test.shape) == ((1440, 64), (357, 64))
+    assert (digits.y_train.shape, digits.y_test.shape) == ((1440,), (357,))
+    assert {array.dtype for array in (digits.x_train, digits.y_train, digits.x_test, digits.y_test)} == {np.dtype("u1")}
+    assert digits.x_train.max() == digits.x_test.max() == 16
+    assert set(digits.y_train) == set(digits.y_test) == set(range(10))
+
+
+def test_mnist_is_60000_and_10000_images_of_784_pixels_up_to_255(mnist: data.Dataset) -> None:
+    assert (mnist.name, mnist.classes, mnist.pixel_max) == ("mnist", 10, 255)
+    assert (mnist.x_train.shape, mnist.x_test.shape) == ((60000, 784), (10000, 784))
+    assert {array.dtype for array in (mnist.x_train, mnist.y_train, mnist.x_test, mnist.y_test)} == {np.dtype("u1")}
+    assert mnist.x_train.max() == mnist.x_test.max() == 255
+    assert mnist.y_train[:5].tolist() == [5, 0, 4, 1, 9]
+    assert np.bincount(mnist.y_test).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits"])
+def test_the_declared_sizes_are_those_of_the_images(name: str, request: pytest.FixtureRequest) -> None:
+    dataset = request.getfixturevalue(name)
+    assert len(dataset.x_train) == data.TRAIN_IMAGES[name]
+    assert len(dataset.x_test) == data.TEST_IMAGES[name]
+    assert dataset.x_train.shape[1] == data.SIDE_PIXELS[name] ** 2
+
+
+def test_the_two_data_sets_have_different_identities() -> None:
+    assert data.identity("mnist") != data.identity("digits")
+
+
+def test_another_scale_of_the_pixels_is_another_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = data.identity("digits")
+    monkeypatch.setitem(data.PIXEL_MAX, "digits", 15)
+    assert data.identity("digits") != before
+
+
+def test_mnist_is_recognised_in_a_file_packed_otherwise(tmp_path: Path, mnist: data.Dataset) -> None:
+    path = tmp_path / "packed otherwise.npz"
+    np.savez_compressed(
+        path,
+        y_test=mnist.y_test,
+        x_test=mnist.x_test.reshape(-1, 28, 28),
+        extra=np.zeros(3),
+        y_train=mnist.y_train,
+        x_train=mnist.x_train.reshape(-1, 28, 28),
+    )
+    found = data.load("mnist", path)
+    np.testing.assert_array_equal(found.x_train, mnist.x_train)
+    np.testing.assert_array_equal(found.y_test, mnist.y_test)
+
+
+# ---------------------------------------------------------------------------------------------- what is refused
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    assert "no such file. Expected MNIST as .npz." in refusal(tmp_path / "mnist.npz")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    assert "cannot be read: Is a directory." in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a zip file\n" * 1000], ids=["empty", "text"])
+def test_what_is_no_zip_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mnist.npz"
+    path.write_bytes(content)
+    assert "truncated or corrupt (File is not a zip file)" in refusal(path)
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path, mnist_path: Path) -> None:
+    path = tmp_path / "mnist.npz"
+    path.write_bytes(mnist_path.read_bytes()[:1_000_000])
+    assert "truncated or corrupt" in refusal(path)
+
+
+def test_a_file_with_one_damaged_byte_is_refused(tmp_path: Path, mnist_path: Path) -> None:
+    content = bytearray(mnist_path.read_bytes())
+    with zipfile.ZipFile(mnist_path) as archive:
+        info = archive.getinfo("x_train.npy")
+    content[info.header_offset + info.compress_size // 2] ^= 0xFF
+    path = tmp_path / "mnist.npz"
+    path.write_bytes(content)
+    assert "truncated or corrupt" in refusal(path)
+
+
+def test_labels_that_are_not_mnists_are_refused(tmp_path: Path, mnist: data.Dataset) -> None:
+    path = tmp_path / "mnist.npz"
+    images = {"x_train": mnist.x_train.reshape(-1, 28, 28), "x_test": mnist.x_test.reshape(-1, 28, 28)}
+    np.savez(path, y_train=np.zeros_like(mnist.y_train), y_test=mnist.y_test, **images)
+    message = refusal(path)
+    assert "array 'y_train' is not that of mnist" in message
+    assert "expected 1feba77c." in message
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (described((10, 28, 28)), "array 'x_train' is uint8 [10, 28, 28]. Expected uint8 [60000, 28, 28]: MNIST."),
+        (described((60000, 784)), "array 'x_train' is uint8 [60000, 784]."),
+        (described((60000, 28, 28), "<f4"), "array 'x_train' is float32 [60000, 28, 28]."),
+        (described((60000, 28, 28), "|O"), "array 'x_train' is object [60000, 28, 28]."),
+        (described((60000, 28, 28), fortran_order=True), "array 'x_train' is uint8 [60000, 28, 28]."),
+        (described((60000, 28, 28)) + b"few", "truncated or corrupt (array 'x_train' ends after 3 of 47040000 bytes)"),
+        (b"", "truncated or corrupt"),
+        (b"text", "truncated or corrupt"),
+        (header("text"), "truncated or corrupt"),
+        (header("{'descr': ("), ""),
+        (header("{1: 2, 'shape': 3}"), ""),
+        (header("{" + " " * 20_000), ""),
+    ],
+    ids=[
+        "fewer images",
+        "flat images",
+        "floats",
+        "objects",
+        "columns first",
+        "cut short",
+        "empty",
+        "no header",
+        "a header of text",
+        "a header that does not end",
+        "a header with numbers for names",
+        "a header of 20,000 characters",
+    ],
+)
+def test_an_array_that_is_not_mnists_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "mnist.npz"
+    npz_of(path, content)
+    assert told in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([], "(it holds nothing)"),
+        (["images.npy", "labels.npy"], "(it holds images.npy, labels.npy)"),
+        (["a\nb.npy"], ""),
+    ],
+    ids=["no array", "other arrays", "a name of two lines"],
+)
+def test_a_file_that_lacks_an_array_is_refused(tmp_path: Path, names: list[str], told: str) -> None:
+    path = tmp_path / "mnist.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    message = refusal(path)
+    assert "has no array 'x_train'" in message
+    assert told in message
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+def test_damage_is_refused_however_the_file_is_compressed(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "mnist.npz"
+    npz_of(path, np.random.default_rng(0).bytes(5000), method)
+    content = bytearray(path.read_bytes())
+    content[80:140] = b"\xff" * 60
+    path.write_bytes(content)
+    message = refusal(path)
+    assert "None" not in message
+
+
+class Trap:
+    """An object whose unpickling makes a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = str(folder)
+
+    def __reduce__(self) -> tuple[Callable, tuple[str]]:
+        return os.mkdir, (self.folder,)
+
+
+def test_a_pickle_in_the_file_is_never_run(tmp_path: Path) -> None:
+    path, folder = tmp_path / "mnist.npz", tmp_path / "sprung"
+    np.savez(path, x_train=np.array([Trap(folder)], dtype=object))
+    assert "array 'x_train' is object [1]." in refusal(path)
+    assert not folder.exists()
+    np.load(path, allow_pickle=True)["x_train"]
+    assert folder.exists()  # the trap would have sprung
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        described((10**12, 28, 28)),
+        described((60000, 28, 28)),
+        npy.magic(2, 0) + struct.pack("<I", 60_000_000),
+    ],
+    ids=["a shape beyond bounds", "more than its shape says", "a header beyond bounds"],
+)
+def test_a_zip_bomb_is_refused_before_more_is_read_than_mnist_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    path = tmp_path / "mnist.npz"
+    npz_of(path, start + b" " * 60_000_000)
+    read, whole = 0, zipfile.ZipExtFile.read
+
+    def counted(self: zipfile.ZipExtFile, n: int | None = -1) -> bytes:
+        nonlocal read
+        found = whole(self, n)
+        read += len(found)
+        return found
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
+    refusal(path)
+    assert 0 < read <= MNIST_BYTES + 1000

@@ -1,0 +1,94 @@
+"""The rules of the house: who may import whom, what may be committed, and that both locks agree."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted([*ROOT.glob("experiments/*.py"), *ROOT.glob("report/*.py")])
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that the file imports, at its top or inside a function, by dotted name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def reached(path: Path) -> set[str]:
+    """What the file imports, directly or through modules of this project, at any depth."""
+    found, queue = set(), [path]
+    while queue:
+        for name in imports(queue.pop()) - found:
+            found.add(name)
+            module = ROOT / (name.replace(".", "/") + ".py")
+            if module.exists():
+                queue.append(module)
+    return found
+
+
+def importers(package: str) -> set[str]:
+    return {
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        if any(name == package or name.startswith(package + ".") for name in imports(path))
+    }
+
+
+def test_experiments_know_nothing_of_the_report() -> None:
+    for path in ROOT.glob("experiments/*.py"):
+        assert not {name for name in reached(path) if name.split(".")[0] in ("report", "jinja2", "markdown")}
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("report/*.py")), ids=lambda path: path.name)
+def test_the_report_imports_nothing_that_trains(path: Path) -> None:
+    trains = {"tensorflow", "keras", "experiments.training", "experiments.runner"}
+    assert not imports(path) & trains
+
+
+def test_matplotlib_and_jinja_have_one_importer_each() -> None:
+    assert importers("matplotlib") == {"experiments/plots.py"}
+    assert importers("jinja2") == {"report/page.py"}
+
+
+def test_tensorflow_is_imported_by_training_and_by_the_worker_alone() -> None:
+    assert importers("tensorflow") == {"experiments/training.py", "experiments/runner.py"}
+
+
+def test_what_is_installed_to_run_is_what_is_installed_to_develop() -> None:
+    pins = [
+        set(re.findall(r"^([\w.-]+==\S+)", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements.lock", "requirements-dev.lock")
+    ]
+    assert pins[0] < pins[1]
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    return [ROOT / name for name in listed.decode().split("\0") if name and (ROOT / name).exists()]
+
+
+def test_nothing_names_a_package_index() -> None:
+    pattern = re.compile(r"index-url|find-links|https?://[^\s\"']*(?:/simple/|/packages/)")
+    own = Path(__file__)
+    assert not [path.name for path in tracked() if path != own and pattern.search(path.read_text(errors="ignore"))]
+
+
+def test_no_data_no_images_and_nothing_large_is_committed() -> None:
+    assert not [p.name for p in tracked() if p.suffix in {".npz", ".npy", ".gz", ".h5", ".keras", ".png", ".jpg"}]
+    assert not [p.name for p in tracked() if p.stat().st_size > 600_000]
+
+
+def test_build_output_is_ignored() -> None:
+    outputs = ["site/index.html", "experiments/results/results.json", "experiments/results/runs/x/weights.npz"]
+    done = subprocess.run(["git", "check-ignore", *outputs], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == outputs

@@ -1,0 +1,242 @@
+"""The page says what the results say, is one file, and a mistake in a template is one line."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import figures, plots, statistics, study
+from experiments.errors import UserError
+from experiments.sources import Source
+from report import __main__ as command
+from report import article, page
+from tests import fixture
+from tests.test_article import Text, source_words
+
+ROOT = Path(__file__).parent.parent
+BLOCKS = ("example-1", "example-2", "example-3")
+MNIST = Source("mnist", None, "a fixture")
+
+
+def render(results: dict, **options: object) -> str:
+    drawn = {figure.name: figure for figure in plots.draw(results)}
+    return page.render(results, drawn, options.pop("source", None) or article.load(), BLOCKS, **options)
+
+
+def said(html: str, section: str) -> str:
+    """The text of the section with that id, white space folded."""
+    part = html[html.index(f'id="{section}"') :]
+    return " ".join(Text(part[: part.index("</section>")]).words)
+
+
+@pytest.fixture(scope="module")
+def html(results: dict) -> str:
+    return render(results)
+
+
+def test_every_word_of_the_article_is_on_the_page_in_its_order(html: str) -> None:
+    quoted = html[html.index('<article class="source"') : html.index("</article>")]
+    quoted = re.sub(r'<aside class="result".*?</aside>|<header>.*?</header>', "", quoted, flags=re.DOTALL)
+    assert Text(quoted.split(">", 1)[1]).words == source_words(article.ARTICLE.read_text())
+
+
+def test_title_date_and_id_of_the_article_are_on_the_page(html: str) -> None:
+    text = said(html, "article")
+    assert "How does using mean squared error loss and a tanh activation function affect MNIST" in text
+    assert "2025-01-30 · how-does-using-mean-squared-error-loss-and" in text
+
+
+def test_the_answer_is_told_in_measured_numbers(html: str) -> None:
+    text = said(html, "answer").replace("\u202f", " ")
+    assert "Example 1 gets 96.55 % of the test images right, its Example 3 97.85 %" in text
+    assert "a difference of +1.30 points" in text
+    assert "holds for its own examples" in text
+    assert "not one of 20,000 predictions changed" in text
+
+
+def test_each_code_block_is_followed_by_what_it_measured(html: str) -> None:
+    boxes = re.findall(r'</pre>\s*<aside class="result" aria-label="Measured: (Example \d)', html)
+    assert boxes == ["Example 1", "Example 2", "Example 3"]
+
+
+def test_the_opposite_outcome_turns_headline_and_answer(plan: study.Study, tmp_path: Path) -> None:
+    scores = {"example-1": 0.980, "example-2": 0.980, "example-3": 0.970}
+    turned = render(fixture.results(plan, tmp_path, MNIST, scores))
+    assert "scores 1.00 points above its ReLU network" in turned
+    assert "fails for its own examples: the order is the reverse" in said(turned, "answer")
+
+
+def test_no_difference_is_said_to_be_none(plan: study.Study, tmp_path: Path) -> None:
+    scores = {"example-1": 0.970, "example-2": 0.970, "example-3": 0.970}
+    level = render(fixture.results(plan, tmp_path, MNIST, scores))
+    assert "no difference can be seen" in level
+    assert "is not borne out" in said(level, "answer")
+
+
+def test_the_digits_in_mnists_place_are_announced_unmissably(plan: study.Study, tmp_path: Path) -> None:
+    source = Source("digits", None, "scikit-learn", fallback="no network: no answer")
+    text = render(fixture.results(plan, tmp_path, source))
+    assert "This page is not about MNIST." in text
+    assert "no network: no answer" in text
+    assert "On scikit-learn’s small digits, the article’s tanh network" in text
+
+
+def test_an_unfinished_study_says_how_far_it_is(plan: study.Study, tmp_path: Path) -> None:
+    text = render(fixture.results(plan, tmp_path, MNIST, runs=15))
+    assert "15 of 30 runs are measured" in text
+
+
+def test_a_page_of_one_arm_alone_can_be_rendered(plan: study.Study, tmp_path: Path) -> None:
+    text = render(fixture.results(plan, tmp_path, MNIST, runs=10))
+    assert "Not yet measured" in text
+
+
+def test_contrasts_not_yet_measured_say_so(html: str) -> None:
+    assert said(html, "methods").count("not yet measured") == 6
+
+
+def test_every_run_is_in_the_table(html: str) -> None:
+    assert len(re.findall(r"<tr><th scope=\"row\">example-", html)) == 30
+
+
+def test_the_page_is_one_file_that_fetches_nothing(html: str) -> None:
+    assert not re.search(r"(?:src|srcset)=|@import|url\((?!data:|#)", html)
+    assert all(link.startswith(("#", "data")) for link in re.findall(r'href="([^"]*)"', html))
+    assert "<script" not in html
+    assert "style=" not in html
+
+
+def test_the_policy_allows_the_style_sheet_by_its_hash(html: str) -> None:
+    style = html[html.index("<style>") + len("<style>") : html.index("</style>")]
+    sha256 = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{sha256}'" in html
+
+
+def test_text_from_an_article_is_escaped(results: dict, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.md"
+    path.write_text(
+        '---\ntitle: "<script>1</script>"\ndate: "2020"\nid: "\\"><img src=x>"\n---\n<img src=x onerror=1>\n'
+    )
+    hostile = render(results, source=article.load(path))
+    assert "<script>" not in hostile
+    assert "<img" not in hostile
+
+
+def test_the_same_results_give_the_same_bytes(results: dict, html: str) -> None:
+    assert render(results) == html
+
+
+@pytest.mark.parametrize(
+    ("template", "line", "told"),
+    [
+        ("<p>\n{{ no_such_number }}</p>", 2, "'no_such_number' is undefined"),
+        ("<p>\n\n{% if %}</p>", 3, "Expected an expression"),
+        ("{{ results.runs|no_such_filter }}", 1, "no_such_filter"),
+        ("<p>\n{{ results|percent }}</p>", 2, "unsupported operand"),
+    ],
+)
+def test_a_mistake_in_a_template_is_named_with_its_line(
+    results: dict, tmp_path: Path, template: str, line: int, told: str
+) -> None:
+    (tmp_path / "runs.html").write_text(template)
+    with pytest.raises(UserError) as error:
+        render(results, templates=(tmp_path, *page.TEMPLATES))
+    assert f"runs.html:{line}: " in str(error.value)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (page.percent(0.97141), "97.14\u202f%"),
+        (page.points(0.0123), "+1.23"),
+        (page.points(-0.0123), "−1.23"),
+        (page.points(0.0123, signed=False), "1.23"),
+        (page.p_value(0.01367), "0.014"),
+        (page.p_value(0.0001), "<\u202f0.001"),
+        (page.thousands(60000), "60,000"),
+        (page.count(3), "three"),
+        (page.count(40), "40"),
+    ],
+)
+def test_numbers_are_written_as_readers_expect(found: str, expected: str) -> None:
+    assert found == expected
+
+
+# ---------------------------------------------------------------------------------------------- the command
+
+
+@pytest.fixture
+def stored(plan: study.Study, tmp_path: Path) -> Path:
+    """A results folder as `make plots` leaves it."""
+    found = fixture.results(plan, tmp_path / "results", MNIST)
+    figures.update(found, tmp_path / "results" / "plots")
+    return tmp_path
+
+
+def arguments(folder: Path) -> list[str]:
+    return ["render", "--results", str(folder / "results"), "--site", str(folder / "site")]
+
+
+def test_the_site_has_the_page_and_the_numbers(stored: Path) -> None:
+    command.main(command.parse(arguments(stored)))
+    rows = list(csv.DictReader((stored / "site" / "data" / "runs.csv").open()))
+    assert len(rows) == 30
+    first = rows[0]
+    assert (first["dataset"], first["arm"], first["seed"], first["loss"]) == (
+        *("mnist", "example-1", "100"),
+        "mean_squared_error",
+    )
+    assert (float(first["test_accuracy"]), float(first["train_seconds"])) == (0.965, 5.0)
+    assert json.loads((stored / "site" / "data" / "results.json").read_text())["format"] == statistics.FORMAT
+    assert (stored / "site" / "index.html").stat().st_size < 300_000
+
+
+def test_rendering_again_writes_nothing_unless_the_site_was_touched(
+    stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for expected in ("kB", "nothing to render"):
+        command.main(command.parse(arguments(stored)))
+        assert expected in capsys.readouterr().out
+    (stored / "site" / "index.html").write_text("edited")
+    command.main(command.parse(arguments(stored)))
+    assert "edited" not in (stored / "site" / "index.html").read_text()
+
+
+def test_rendering_never_imports_tensorflow_or_matplotlib(stored: Path) -> None:
+    code = (
+        "import sys; from report.__main__ import main, parse; main(parse(sys.argv[1:]));"
+        "print([name for name in ('tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments(stored)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_rendering_before_anything_is_measured_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nothing to render yet\. Run 'make report'"):
+        command.main(command.parse(arguments(tmp_path)))
+
+
+def test_plots_of_other_results_are_refused(plan: study.Study, stored: Path) -> None:
+    fixture.results(plan, stored / "results", Source("mnist", None, "another fixture"))
+    with pytest.raises(UserError, match="drawn from other results"):
+        command.main(command.parse(arguments(stored)))
+
+
+def test_an_unreadable_result_is_one_line_and_exit_status_2(stored: Path) -> None:
+    (stored / "results" / "results.json").write_text('{"format": 1,\n "runs": [')
+    done = subprocess.run(
+        [sys.executable, "-m", "report", *arguments(stored)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: .*results\.json:2: .*\n", done.stderr)

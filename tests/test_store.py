@@ -1,0 +1,280 @@
+"""What is stored is whole, is found again exactly, is told apart by what it depends on, and says so where damaged."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import store, study
+from experiments.errors import UserError, shown
+from experiments.store import Entry, Store
+
+TRAINING = {"test_accuracy": [0.5]}
+WEIGHTS = [np.float32([[1, 2], [3, 4]]), np.float32([5, 6])]
+
+
+@pytest.fixture
+def results_store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "results")
+
+
+@pytest.fixture
+def entry(results_store: Store, plan: study.Study) -> Entry:
+    """The place of example 1, seed 100, in an empty store."""
+    return results_store.entry(plan.runs("digits")[0], "data")
+
+
+def complaint(path: Path, action: Callable[[], object]) -> str:
+    """The one line that `action` gives, about the file at `path`, with the way out."""
+    with pytest.raises(UserError) as error:
+        action()
+    message = str(error.value)
+    assert message.startswith(f"{shown(path)}:")
+    assert "Delete " in message
+    assert "run 'make experiments'" in message
+    assert "\n" not in message
+    return message
+
+
+# ---------------------------------------------------------------------------------------------- whole or not at all
+
+
+def test_a_file_is_written_with_its_folder_and_replaces_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.json"
+    store.write_atomically(path, b"old")
+    store.write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def full_disk(_: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        store.write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_no_half_training(
+    entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        results_store.save_training(entry, TRAINING, WEIGHTS)
+    assert not entry.trained
+    assert list(entry.folder.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["", "runs", "runs/{run}"])
+def test_what_a_killed_writer_left_is_no_result_and_is_swept_away(
+    entry: Entry, results_store: Store, place: str
+) -> None:
+    folder = results_store.root / place.format(run=entry.folder.name)
+    unfinished = folder / f".writing-1-{entry.folder.name}"
+    unfinished.mkdir(parents=True)
+    (unfinished / "training.json").write_text("{")
+    file = folder / f".writing-1-{entry.measures_path.name}"
+    file.write_text("{")
+    assert not entry.trained
+    assert not entry.measured
+    with results_store.locked():
+        assert not unfinished.exists()
+        assert not file.exists()
+
+
+def test_sweeping_leaves_the_results(entry: Entry, results_store: Store) -> None:
+    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_measures(entry, {"accuracy": 0.5})
+    with results_store.locked():
+        assert entry.trained
+        assert entry.measured
+
+
+# ---------------------------------------------------------------------------------------------- found again
+
+
+def test_a_stored_training_is_found_with_its_key(entry: Entry, results_store: Store) -> None:
+    assert not entry.trained
+    results_store.save_training(entry, TRAINING, WEIGHTS)
+    assert entry.trained
+    assert not entry.measured
+    assert entry.training() == {"format": 1, "key": entry.key, "test_accuracy": [0.5]}
+
+
+def test_weights_come_back_exactly_and_in_order(entry: Entry, results_store: Store) -> None:
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=(3, n)).astype(np.float32) for n in range(1, 13)]  # more than ten: w10 sorts before w2
+    weights[0][:, 0] = (-0.0, 1e-45, np.inf)
+    results_store.save_training(entry, TRAINING, weights)
+    found = entry.weights()
+    assert [(array.dtype, array.shape) for array in found] == [(array.dtype, array.shape) for array in weights]
+    assert [array.tobytes() for array in found] == [array.tobytes() for array in weights]
+
+
+def test_a_training_stored_twice_stays_the_first(entry: Entry, results_store: Store) -> None:
+    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_training(entry, {"test_accuracy": [0.9]}, [2 * array for array in WEIGHTS])
+    assert entry.training()["test_accuracy"] == [0.5]
+    np.testing.assert_array_equal(entry.weights()[0], WEIGHTS[0])
+    assert list(entry.folder.parent.iterdir()) == [entry.folder]
+
+
+def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -> None:
+    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_measures(entry, {"accuracy": 0.5})
+    assert entry.measured
+    assert entry.measures() == {"format": 1, "key": study.measures_key(entry.run), "accuracy": 0.5}
+
+
+def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry, results_store: Store) -> None:
+    results_store.save_training(entry, TRAINING, WEIGHTS)
+    (entry.folder / "measures-as_is-0000000000000000.json").write_text("{}")
+    (entry.folder / "measures-half_shift-0000000000000000.json").write_text("{}")
+    results_store.save_measures(entry, {"accuracy": 0.5})
+    found = {path.name for path in entry.folder.glob("measures-*")}
+    assert found == {entry.measures_path.name, "measures-half_shift-0000000000000000.json"}
+
+
+def test_equal_values_are_equal_bytes_and_nan_is_refused() -> None:
+    assert store.to_json({"b": "−", "a": [1, None]}) == '{"a":[1,null],"b":"−"}'.encode()
+    with pytest.raises(ValueError, match="JSON compliant"):
+        store.to_json({"loss": float("nan")})
+
+
+# ---------------------------------------------------------------------------------------------- told apart
+
+
+def test_runs_that_differ_in_their_readout_share_a_training_and_not_their_measures(
+    results_store: Store, plan: study.Study
+) -> None:
+    first, second = (
+        results_store.entry(study.Run(plan.arm(name), 100, "digits", 40), "data") for name in ("example-1", "example-2")
+    )
+    assert first.folder == second.folder
+    assert first.measures_path != second.measures_path
+
+
+@pytest.mark.parametrize("change", [{"seed": 101}, {"dataset": "mnist"}, {"epochs": 41}], ids=str)
+def test_another_run_has_another_folder(entry: Entry, results_store: Store, change: dict) -> None:
+    assert results_store.entry(replace(entry.run, **change), "data").folder != entry.folder
+
+
+def test_other_data_have_another_folder(entry: Entry, results_store: Store) -> None:
+    assert results_store.entry(entry.run, "other data").folder != entry.folder
+
+
+def test_a_folder_tells_data_network_and_seed_in_its_name(entry: Entry) -> None:
+    assert entry.folder.name.startswith("digits-tanh-tanh-mean_squared_error-s100-")
+
+
+# ---------------------------------------------------------------------------------------------- damaged
+
+DAMAGED_JSON = {
+    "cut short": (b'{"format":1,\n"key"', ":2: not the JSON that was written"),
+    "empty": (b"", ":1: not the JSON that was written"),
+    "not text": (b"\xff\xfe\xff", ": not the JSON that was written"),
+    "no object": (b"[]", ": format None, expected 1."),
+    "of another format": (b'{"format":0}', ": format 0, expected 1."),
+    "without its format": (b"{}", ": format None, expected 1."),
+}
+
+
+@pytest.mark.parametrize(("content", "told"), DAMAGED_JSON.values(), ids=DAMAGED_JSON)
+@pytest.mark.parametrize("what", ["training", "measures"])
+def test_damaged_json_is_named_with_the_way_out(
+    entry: Entry, results_store: Store, what: str, content: bytes, told: str
+) -> None:
+    results_store.save_training(entry, TRAINING, WEIGHTS)
+    path = entry.folder / "training.json" if what == "training" else entry.measures_path
+    path.write_bytes(content)
+    assert told in complaint(path, getattr(entry, what))
+
+
+def test_missing_measures_are_named(entry: Entry) -> None:
+    assert ": cannot be read: No such file or directory." in complaint(entry.measures_path, entry.measures)
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "a byte changed", "a lone array", "compression"])
+def test_damaged_weights_are_named_with_the_way_out(entry: Entry, results_store: Store, damage: str) -> None:
+    results_store.save_training(entry, TRAINING, WEIGHTS)
+    path = entry.folder / "weights.npz"
+    content = bytearray(path.read_bytes())
+    if damage == "missing":
+        path.unlink()
+    elif damage == "a lone array":
+        with path.open("wb") as file:
+            np.save(file, WEIGHTS[0])
+    else:
+        if damage == "a byte changed":
+            content[content.index(WEIGHTS[0].tobytes())] ^= 1
+        elif damage == "compression":
+            content[content.index(b"PK\x01\x02") + 10] = 99  # the method, in the directory at the end
+        path.write_bytes(content[: {"empty": 0, "truncated": len(content) // 2}.get(damage)])
+    assert ": unreadable (" in complaint(path, entry.weights)
+
+
+def test_a_training_deleted_as_the_error_advises_can_be_stored_again(entry: Entry, results_store: Store) -> None:
+    results_store.save_training(entry, TRAINING, WEIGHTS)
+    (entry.folder / "training.json").unlink()  # "Delete it (or its folder) and run 'make experiments'"
+    assert not entry.trained
+    results_store.save_training(entry, {"test_accuracy": [0.9]}, WEIGHTS)
+    assert entry.training()["test_accuracy"] == [0.9]
+
+
+# ---------------------------------------------------------------------------------------------- one writer at a time
+
+SECOND = """
+import sys
+from pathlib import Path
+from experiments.store import Store
+root = Path(sys.argv[1])
+with Store(root).locked():
+    print("found", len(list(root.glob("runs/*/training.json"))))
+"""
+
+
+def test_a_second_process_waits_and_then_finds_the_firsts_results(entry: Entry, results_store: Store) -> None:
+    with results_store.locked():
+        second = subprocess.Popen(
+            [sys.executable, "-c", SECOND, str(results_store.root)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(study.__file__).parents[1],
+        )
+        deadline = threading.Timer(60, second.kill)
+        deadline.start()
+        assert second.stdout
+        assert second.stdout.readline().startswith("Another process is working on these results; waiting")
+        assert second.poll() is None
+        results_store.save_training(entry, TRAINING, WEIGHTS)
+    out, _ = second.communicate()
+    deadline.cancel()
+    assert out == "found 1\n"
+    assert second.returncode == 0
+
+
+def test_a_lock_is_free_again_after_an_error(results_store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), results_store.locked():
+        raise ZeroDivisionError
+    done = subprocess.run(
+        [sys.executable, "-c", SECOND, str(results_store.root)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(study.__file__).parents[1],
+    )
+    assert (done.returncode, done.stdout) == (0, "found 0\n")

@@ -1,0 +1,373 @@
+"""study.toml says what the article says; a mistake in it is one line with its place; fingerprints tell runs apart."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments import study
+from experiments.errors import UserError
+
+TEXT = study.STUDY.read_text(encoding="utf-8")
+SEEDS = "seeds = [100, 101, 102, 103, 104, 105, 106, 107, 108, 109]"
+
+
+def line_of(text: str, part: str, start: int = 0) -> int:
+    """The line of the first `part` in `text` from the character `start` on, counted from 1."""
+    return text.count("\n", 0, text.index(part, start)) + 1
+
+
+def complaint(path: Path) -> str:
+    with pytest.raises(UserError) as error:
+        study.load(path)
+    return str(error.value)
+
+
+# ---------------------------------------------------------------------------------------------- the committed study
+
+
+@pytest.mark.parametrize(
+    ("name", "hidden", "output", "loss", "readout"),
+    [
+        ("example-1", "tanh", "tanh", "mean_squared_error", "as_is"),
+        ("example-2", "tanh", "tanh", "mean_squared_error", "half_shift"),
+        ("example-3", "relu", "softmax", "categorical_crossentropy", "as_is"),
+    ],
+)
+def test_an_example_has_the_articles_configuration(
+    plan: study.Study, name: str, hidden: str, output: str, loss: str, readout: str
+) -> None:
+    arm = plan.arm(name)
+    assert (arm.hidden, arm.output, arm.loss, arm.readout) == (hidden, output, loss, readout)
+    assert (arm.low_target, arm.high_target, arm.depth, arm.width) == (0.0, 1.0, 1, 128)
+    assert (arm.optimizer, arm.learning_rate, arm.batch_size) == ("adam", 0.001, 32)
+
+
+def test_example_2_is_trained_as_example_1_is(plan: study.Study) -> None:
+    assert plan.arm("example-2").training_spec() == plan.arm("example-1").training_spec()
+
+
+@pytest.mark.parametrize(("dataset", "epochs"), [("mnist", 10), ("digits", 40)])
+def test_the_examples_run_over_seeds_100_to_109(plan: study.Study, dataset: str, epochs: int) -> None:
+    found = [(run.arm.name, run.seed, run.dataset, run.epochs) for run in plan.runs(dataset)]
+    names = ("example-1", "example-2", "example-3")
+    assert found == [(name, seed, dataset, epochs) for name in names for seed in range(100, 110)]
+
+
+def test_a_planned_block_runs_only_where_it_is_named(plan: study.Study) -> None:
+    assert plan.block("changes").planned
+    assert not {run.arm.block for run in plan.runs("mnist")} & {"changes"}
+    assert {run.arm.block for run in plan.runs("mnist", only="changes")} == {"changes"}
+    assert len(plan.runs("mnist", only="changes")) == 6 * 10
+
+
+def test_only_names_an_unknown_block_and_hears_the_known_ones(plan: study.Study) -> None:
+    with pytest.raises(UserError, match=r"ONLY=example is no block of .*study\.toml\. Known: examples, changes\."):
+        plan.runs("mnist", only="example")
+
+
+def test_an_arm_without_a_title_is_titled_by_its_name(tmp_path: Path) -> None:
+    title = 'title = "Example 1: tanh output, squared error"\n'
+    assert title in TEXT
+    path = tmp_path / "study.toml"
+    path.write_text(TEXT.replace(title, ""), encoding="utf-8")
+    assert study.load(path).arm("example-1").title == "example-1"
+
+
+def test_a_run_is_called_by_arm_seed_and_data(plan: study.Study) -> None:
+    assert str(plan.runs("digits")[0]) == "example-1, seed 100, on digits"
+
+
+# ---------------------------------------------------------------------------------------------- mistakes in it
+
+EXAMPLE_1 = 'name = "example-1"'
+MISTAKES = {
+    # what is wrong: (text, in its place, the line it is reported on ("" = `in its place`), what is said)
+    "unknown key": ("depth = 1 ", "depht = 1 ", "", "unknown key 'depht'. Known here: title, hidden,"),
+    "unknown key of an arm": (
+        'title = "Example 1 with hidden ReLU"\nhidden',
+        'title = "Example 1 with hidden ReLU"\nhiden',
+        "hiden",
+        "unknown key 'hiden'. Known here: name, block, title, hidden,",
+    ),
+    "unknown key at the top": ("version = 1", "versions = 1", "", "unknown key 'versions'. Known here: version,"),
+    "unknown table": ("[confirmatory]", "[confirmatori]", "", "unknown key 'confirmatori'. Known here: version,"),
+    "unknown list of tables": ("[[contrasts]]", "[[contrast]]", "", "unknown key 'contrast'. Known here: version,"),
+    "unknown data set": (
+        "[datasets.digits]",
+        "[datasets.digit]",
+        "",
+        'datasets.digit is "digit". Expected mnist or digits.',
+    ),
+    "unknown value": (
+        'hidden = "tanh"',
+        'hidden = "gelu"',
+        "",
+        'defaults.hidden is "gelu". Expected one of tanh, relu, sigmoid.',
+    ),
+    "unknown version": ("version = 1", "version = 2", "", "version is 2. Expected version = 1."),
+    "unknown measure": ('"test_accuracy"', '"accuracy"', "", 'measure is "accuracy". Expected "test_accuracy".'),
+    "text for a number": ("width = 128", 'width = "128"', "", 'defaults.width is "128". Expected 1 to 65536.'),
+    "true for a number": ("depth = 1 ", "depth = true ", "", "defaults.depth is true. Expected 1 to 64."),
+    "fraction for a whole number": ("batch_size = 32", "batch_size = 32.0", "", "defaults.batch_size is 32.0."),
+    "text for true or false": (
+        "planned = true",
+        'planned = "yes"',
+        "",
+        'blocks.changes.planned is "yes". Expected true or false.',
+    ),
+    "number for a table": (
+        "[datasets.mnist]",
+        "[datasets]\ncifar = 10\n[datasets.mnist]",
+        "cifar",
+        "datasets.cifar is 10. Expected a table [datasets.cifar].",
+    ),
+    "negative epochs": ("epochs = 40", "epochs = -40", "", "datasets.digits.epochs is -40. Expected 1 or more."),
+    "block without seeds": (
+        "[blocks.examples]\n",
+        '[blocks.empty]\nquestion = "Why?"\n\n[blocks.examples]\n',
+        "[blocks.empty]",
+        "blocks.empty.seeds is missing. Expected a list",
+    ),
+    "learning rate 0": ("rate = 0.001", "rate = 0", "", "learning_rate is 0.0. Expected above 0, at most 100."),
+    "learning rate not a number": ("rate = 0.001", "rate = nan", "", "learning_rate is NaN. Expected above 0,"),
+    "confidence in percent": ("confidence = 0.95", "confidence = 95", "", "confidence is 95.0. Expected between 0"),
+    "margin in percent": ("margin = 0.0025", "margin = 25", "", "equivalence_margin is 25.0. Expected between 0"),
+    "seed named twice": (SEEDS, SEEDS.replace("109", "108"), "", "Expected a list of different whole numbers"),
+    "seed below 0": (SEEDS, SEEDS.replace("109", "-1"), "", "Expected a list of different whole numbers from 0"),
+    "no seeds": (SEEDS, "seeds = []", "", "blocks.examples.seeds is []. Expected a list"),
+    "arm name that is no file name": (
+        'name = "example-2"',
+        'name = "../2"',
+        "",
+        'arms 2.name is "../2". Expected letters, digits and hyphens.',
+    ),
+    "two arms of one name": (
+        'name = "example-2"',
+        'name = "example-1" # again',
+        "",
+        f"Expected a name of its own (line {line_of(TEXT, EXAMPLE_1)} has it).",
+    ),
+    "two contrasts of one name": ('name = "recipe"', 'name = "targets"', 'name = "targets"\nquestion = "Does', "own."),
+    "unknown block": (
+        'name = "relu"\nblock = "changes"',
+        'name = "relu"\nblock = "change"',
+        'block = "change"',
+        'arms 8.block is "change". Expected one of examples, changes.',
+    ),
+    "cross-entropy of tanh": (
+        'output = "softmax"',
+        'output = "tanh"',
+        'loss = "categorical_crossentropy"',
+        'arms 3.loss is "categorical_crossentropy". Expected output = "softmax" with it, not "tanh".',
+    ),
+    "cross-entropy of other targets": (
+        'output = "softmax"',
+        'low_target = -1\noutput = "softmax"',
+        "low_target",
+        "arms 3.low_target is -1.0. Expected targets 0 and 1 with categorical_crossentropy.",
+    ),
+    "targets in the wrong order": (
+        "low_target = -1.0",
+        "low_target = 1.0",
+        "",
+        "arms 4.low_target is 1.0. Expected less than high_target, 1.0.",
+    ),
+    "contrast of a missing arm": (
+        'first = "one-sided"',
+        'first = "two-sided"',
+        "",
+        'contrasts 6.first is "two-sided". Expected one of example-1, example-2,',
+    ),
+    "contrast without its question": (
+        '[[contrasts]]\nname = "recipe"\nquestion = "Is Example 3 better than Example 1?"',
+        '[[contrasts]]\nname = "recipe"',
+        "",
+        "contrasts 1.question is missing. Expected a sentence.",
+    ),
+    "contrast with one seed in common": (
+        SEEDS + "\nplanned = true",
+        "seeds = [109, 110]\nplanned = true",
+        'second = "example-1"\n\n[[contrasts]]\nname = "output"',
+        "contrasts 2.second is \"example-1\". Expected two or more seeds in common with 'targets' to pair by.",
+    ),
+    "not TOML": ("epochs = 10", "epochs = ten", "", "not valid TOML: "),
+    "a key named twice": ("width = 128", "width = 128\nwidth = 64", "width = 64", "not valid TOML: "),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "wrong", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_line_with_its_place_what_was_expected_and_a_fix(
+    tmp_path: Path, old: str, new: str, wrong: str, said: str
+) -> None:
+    assert old in TEXT
+    text = TEXT.replace(old, new, 1)
+    path = tmp_path / "study.toml"
+    path.write_text(text, encoding="utf-8")
+    message = complaint(path)
+    assert f"study.toml:{line_of(text, wrong or new, TEXT.index(old))}: " in message
+    assert said in message
+    assert message.endswith(("Fix this line.", "Fix the name or remove the line.", "Fix the syntax."))
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("table", ["defaults", "datasets", "blocks", "confirmatory"])
+def test_a_missing_table_is_named(tmp_path: Path, table: str) -> None:
+    paragraphs = TEXT.split("\n\n")
+    kept = [p for p in paragraphs if f"[{table}]" not in p and f"[{table}." not in p]
+    assert len(kept) < len(paragraphs)
+    path = tmp_path / "study.toml"
+    path.write_text("\n\n".join(kept), encoding="utf-8")
+    message = complaint(path)
+    assert message.endswith(f"study.toml:1: {table} is missing. Expected a table [{table}]. Fix this line.")
+
+
+def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text("\n\n".join(p for p in TEXT.split("\n\n") if "[datasets.digits]" not in p), encoding="utf-8")
+    assert complaint(path).endswith("[datasets.digits] is missing. Add it with its epochs.")
+
+
+def test_a_study_without_arms_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    kept = [p for p in TEXT.split("\n\n") if "[[arms]]" not in p and "[[contrasts]]" not in p]
+    path.write_text("\n\n".join(kept), encoding="utf-8")
+    assert "arms" in complaint(path)
+
+
+def test_toml_that_breaks_off_at_the_end_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text('version = 1\n\n[defaults]\nhidden = [\n"tanh",', encoding="utf-8")
+    assert "study.toml:5: not valid TOML: " in complaint(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file"), ("folder", "Is a directory"), (b"\xff\xfe", "it is not UTF-8 text")],
+    ids=["missing", "a folder", "not UTF-8"],
+)
+def test_a_study_that_cannot_be_read_is_one_line_with_the_reason(
+    tmp_path: Path, content: bytes | str | None, reason: str
+) -> None:
+    path = tmp_path / "study.toml"
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    message = complaint(path)
+    assert f"study.toml: cannot be read: {reason}" in message
+    assert "Expected the study as TOML." in message
+    assert "\n" not in message
+
+
+# ---------------------------------------------------------------------------------------------- fingerprints
+
+
+def test_a_digest_is_the_sha256_of_canonical_json() -> None:
+    expected = hashlib.sha256(b'{"a":[1,2.5,null],"b":"\\u2212"}').hexdigest()
+    assert study.digest({"b": "−", "a": [1, 2.5, None]}) == expected
+    assert study.digest({"a": [1, 2.5, None], "b": "−"}) == expected
+
+
+def test_a_digest_of_nan_is_refused() -> None:
+    with pytest.raises(ValueError, match="JSON compliant"):
+        study.digest({"loss": float("nan")})
+
+
+CODE = '"""Doc."""\n\n\ndef f(x):\n    """Doc."""\n    return x + 1\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    return", "    # why\n    return"),
+        ("x + 1", "x + 1  # why"),
+        ('"""Doc."""\n\n\n', '"""Other.\n\nLonger."""\n\n\n'),
+        ('    """Doc."""\n', '    """Other."""\n'),
+        ('    """Doc."""\n', ""),
+        ('"""Doc."""\n\n\n', ""),
+        ("\n\n\n", "\n\n\n\n\n"),
+        ("x + 1", "(x +\n        1)"),
+    ],
+    ids=[
+        "a comment",
+        "a comment at the end",
+        "the module's docstring",
+        "a function's docstring",
+        "no docstring in the function",
+        "no docstring in the module",
+        "blank lines",
+        "a broken line",
+    ],
+)
+def test_comments_docstrings_and_layout_leave_the_code_fingerprint(tmp_path: Path, old: str, new: str) -> None:
+    assert old in CODE
+    (tmp_path / "before.py").write_text(CODE)
+    (tmp_path / "after.py").write_text(CODE.replace(old, new, 1))
+    assert study.code_fingerprint(tmp_path / "before.py") == study.code_fingerprint(tmp_path / "after.py")
+
+
+@pytest.mark.parametrize(("old", "new"), [("x + 1", "x + 2"), ("x + 1", "x - 1"), ("return ", "")])
+def test_what_the_code_does_changes_its_fingerprint(tmp_path: Path, old: str, new: str) -> None:
+    assert old in CODE
+    (tmp_path / "before.py").write_text(CODE)
+    (tmp_path / "after.py").write_text(CODE.replace(old, new))
+    assert study.code_fingerprint(tmp_path / "before.py") != study.code_fingerprint(tmp_path / "after.py")
+
+
+@pytest.mark.parametrize("field", ["name", "block", "title", "readout"])
+def test_how_an_arm_is_reported_leaves_its_training_key(plan: study.Study, field: str) -> None:
+    run = plan.runs("digits")[0]
+    other = replace(run, arm=replace(run.arm, **{field: "other"}))
+    assert study.training_key(other, "data") == study.training_key(run, "data")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"hidden": "relu"},
+        {"output": "linear"},
+        {"loss": "one_sided_mean_squared_error"},
+        {"low_target": -1.0},
+        {"high_target": 0.5},
+        {"depth": 2},
+        {"width": 64},
+        {"optimizer": "sgd"},
+        {"learning_rate": 0.01},
+        {"batch_size": 16},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_an_arm_trains_changes_its_training_key(plan: study.Study, change: dict) -> None:
+    run = plan.runs("digits")[0]
+    other = replace(run, arm=replace(run.arm, **change))
+    assert study.digest(study.training_key(other, "data")) != study.digest(study.training_key(run, "data"))
+
+
+@pytest.mark.parametrize("change", [{"seed": 101}, {"epochs": 41}, {"dataset": "mnist"}], ids=str)
+def test_what_a_run_trains_with_changes_its_training_key(plan: study.Study, change: dict) -> None:
+    run = plan.runs("digits")[0]
+    assert study.training_key(replace(run, **change), "data") != study.training_key(run, "data")
+
+
+def test_other_data_change_the_training_key(plan: study.Study) -> None:
+    run = plan.runs("digits")[0]
+    assert study.training_key(run, "data") != study.training_key(run, "other data")
+
+
+def test_another_version_of_a_library_changes_the_training_key(
+    plan: study.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plan.runs("digits")[0]
+    before = study.training_key(run, "data")
+    monkeypatch.setattr(study, "versions", lambda *packages: {**before["versions"], "keras": "0.1"})
+    assert study.training_key(run, "data") != before
+
+
+def test_measures_depend_on_the_readout_and_not_on_the_seed(plan: study.Study) -> None:
+    first, second = plan.runs("digits")[:2]
+    assert study.measures_key(first) == study.measures_key(second)
+    assert study.measures_key(replace(first, arm=plan.arm("example-2"))) != study.measures_key(first)
