@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -14,11 +15,12 @@ from experiments.store import RESULTS, Store
 
 def main(arguments: argparse.Namespace) -> None:
     plan = study.load(arguments.study)
+    plan.runs("mnist", arguments.only)  # so that a wrong name is told before anything is looked for
     store = Store(arguments.results)
-    with store.locked():
-        source = sources.find(store.root / "recognised.json")
-        print(sources.warning(source) or sources.describe(source), flush=True)
-        for stage in arguments.stages:
+    source = sources.find(store.root / "recognised.json")
+    print(sources.warning(source) or sources.describe(source), flush=True)
+    for stage in arguments.stages:
+        with contextlib.nullcontext() if stage == "status" else store.locked():
             {"run": run, "plots": plots, "status": status}[stage](arguments, plan, store, source)
 
 

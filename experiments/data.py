@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,9 +102,12 @@ def _read_mnist(path: Path) -> list[np.ndarray]:
             return [_read_array(archive, path, name) for name in ARRAYS]
     except FileNotFoundError:
         raise UserError(f"{shown(path)}: no such file. Expected MNIST as .npz. {_FIX}") from None
+    except (UserError, MemoryError):
+        raise
     except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read: {error.strerror}. Expected MNIST as .npz. {_FIX}") from error
-    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error) as error:
+        reason = error.strerror or error
+        raise UserError(f"{shown(path)}: cannot be read: {reason}. Expected MNIST as .npz. {_FIX}") from error
+    except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
         raise UserError(f"{shown(path)}: truncated or corrupt ({error}). Expected MNIST as .npz. {_FIX}") from error
 
 
@@ -117,9 +119,9 @@ def _read_array(archive: zipfile.ZipFile, path: Path, name: str) -> np.ndarray:
         raise UserError(f"{shown(path)}: has no array '{name}' (it holds {held}). Expected MNIST. {_FIX}") from None
     shape = MNIST_SHAPES[name]
     with archive.open(info) as member:
-        version = npy.read_magic(member)
-        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        found, fortran_order, dtype = read_header(member)
+        if npy.read_magic(member) != (1, 0):  # the later versions' headers may be gigabytes long
+            raise ValueError(f"array '{name}' has not the header that NumPy writes for such arrays")
+        found, fortran_order, dtype = npy.read_array_header_1_0(member)
         if found != shape or dtype != np.uint8 or fortran_order:
             raise UserError(
                 f"{shown(path)}: array '{name}' is {dtype} {list(found)}. Expected uint8 {list(shape)}: MNIST. {_FIX}"

@@ -17,12 +17,15 @@ class UserError(Exception):
     The command line prints it and exits with status 2; a traceback comes only with `--debug`.
     """
 
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.split()))  # one line, whatever was quoted in it
+
 
 def shown(path: Path | str) -> str:
     """`path` as a user would type it: relative to the current folder where it lies below it."""
     path = os.path.abspath(path)
     relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
+    return path if relative.split(os.sep)[0] == ".." else relative
 
 
 def command(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:

@@ -209,16 +209,8 @@ def outputs(results: Mapping[str, Any]) -> Figure:
             axes.stairs(share[low:high], edges, fill=True, color=colour, alpha=0.55, linewidth=0)
             if row == 0:
                 peak = int(share.argmax())
-                inside = HISTOGRAM_EDGES[peak] < 0.5
-                axes.text(
-                    HISTOGRAM_EDGES[peak] + (0.1 if inside else -0.06),
-                    share[peak],
-                    label,
-                    color=colour,
-                    ha="left" if inside else "right",
-                    va="top",
-                    fontweight="bold",
-                )
+                at = HISTOGRAM_EDGES[peak] - 0.05
+                axes.text(at, share[peak], label, color=colour, ha="right", va="top", fontweight="bold")
         axes.set_title(_short(arm["title"]), loc="left", fontweight="bold", pad=2)
         axes.set(yticks=[], xlim=(-1.05, 1.1))
         axes.spines["left"].set_visible(False)

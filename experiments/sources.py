@@ -53,11 +53,11 @@ def find(memory: Path, origin: str = ORIGIN) -> Source:
     Raises `UserError` where MNIST_NPZ, or the file in Keras' cache, is not MNIST.
     """
     if named := os.environ.get("MNIST_NPZ"):
-        path = Path(named).expanduser()
+        path = Path(os.path.expanduser(named))
         _recognise(path, memory)
         return Source("mnist", path, "the file that MNIST_NPZ names")
     cached = _keras_cache() / "mnist.npz"
-    if cached.exists():
+    if os.path.lexists(cached):
         _recognise(cached, memory)
         return Source("mnist", cached, "Keras' cache")
     if reason := _download(origin, cached):
@@ -67,8 +67,7 @@ def find(memory: Path, origin: str = ORIGIN) -> Source:
 
 
 def _keras_cache() -> Path:
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    return Path(home).expanduser() / "datasets"
+    return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")) / "datasets"
 
 
 def _recognise(path: Path, memory: Path) -> None:
@@ -79,20 +78,23 @@ def _recognise(path: Path, memory: Path) -> None:
     except OSError:
         sha256 = ""  # data.load says what is wrong with it
     known = _remembered(memory)
-    if sha256 not in known:
+    if not sha256 or sha256 not in known:
         data.load("mnist", path)
         write_atomically(memory, json.dumps({"recognised_as_mnist": sorted({*known, sha256})}, indent=1).encode())
 
 
 def _remembered(memory: Path) -> list[str]:
     try:
-        return list(json.loads(memory.read_text())["recognised_as_mnist"])
+        return [str(sha256) for sha256 in json.loads(memory.read_text())["recognised_as_mnist"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []  # only a shortcut: without it the file is unpacked and recognised again
 
 
 def _download(origin: str, target: Path) -> str:
-    """Brings MNIST to `target` through Keras. Returns why that failed, or "" where it worked."""
+    """Brings MNIST to `target` through Keras. Returns why it cannot be had, or "" where it worked.
+
+    Raises `UserError` where it was had and `target` cannot be written.
+    """
     if reason := _unreachable(origin):
         return reason
     print("Downloading MNIST (11 MB) through Keras …", flush=True)
@@ -100,20 +102,25 @@ def _download(origin: str, target: Path) -> str:
     from keras.utils import get_file  # imports TensorFlow: only where it is used
 
     timeout = socket.getdefaulttimeout()
-    try:
-        with tempfile.TemporaryDirectory(prefix="mnist-") as folder:
+    with tempfile.TemporaryDirectory(prefix="mnist-") as folder:
+        try:
             socket.setdefaulttimeout(ANSWER_SECONDS)
             path = Path(get_file("mnist.npz", origin=origin, file_hash=ORIGIN_SHA256, cache_dir=folder))
             data.load("mnist", path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
+        except UserError:
+            return f"what {origin} sent is not MNIST"
+        except Exception as error:  # Keras raises bare exceptions, whose text names the address and the reason
+            return f"the download broke off: {error}"
+        finally:
+            socket.setdefaulttimeout(timeout)
+        try:
+            if not os.path.lexists(target):  # what another process put there meanwhile is the user's
                 write_atomically(target, path.read_bytes())
-    except UserError as error:
-        return f"what {origin} sent is not MNIST: {error}"
-    except Exception as error:  # Keras raises bare exceptions, whose text names the address and the reason
-        return f"the download broke off: {error}"
-    finally:
-        socket.setdefaulttimeout(timeout)
+        except OSError as error:
+            raise UserError(
+                f"{shown(target)}: MNIST was downloaded and cannot be kept there: {error.strerror}. "
+                "Make that folder writable, or name another one in KERAS_HOME."
+            ) from error
     return ""
 
 

@@ -16,7 +16,6 @@ import io
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from experiments.errors import UserError, shown
 FORMAT = 1
 RESULTS = Path(__file__).with_name("results")
 _TEMPORARY = ".writing-"
+_TRAIN_AGAIN = "Delete its folder and run 'make experiments': only this run is trained again."
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -42,10 +42,27 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _sync(folder: Path) -> None:
+    """Makes the names in `folder` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sweep(*folders: Path) -> None:
+    """Removes what killed writers left in `folders`. Only for a process that knows itself to be the one writer."""
+    for folder in folders:
+        for leftover in folder.glob(_TEMPORARY + "*"):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:
@@ -58,14 +75,13 @@ def to_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def read_json(path: Path, format_: int = FORMAT) -> dict[str, Any]:
+def read_json(path: Path, format_: int = FORMAT, fix: str = "Delete it and run 'make report'.") -> dict[str, Any]:
     """The object in the JSON file at `path`. Raises `UserError` if it is unreadable or of another format."""
-    fix = "Delete it (or its folder) and run 'make experiments': only what it held is measured again."
     try:
         value = json.loads(path.read_bytes())
     except OSError as error:
         raise UserError(f"{shown(path)}: cannot be read: {error.strerror}. {fix}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise UserError(f"{shown(path)}:{line}: not the JSON that was written ({error}). {fix}") from error
     if not isinstance(value, dict) or value.get("format") != format_:
@@ -92,21 +108,19 @@ class Entry:
         return self.measures_path.exists()
 
     def training(self) -> dict[str, Any]:
-        return read_json(self.folder / "training.json")
+        return read_json(self.folder / "training.json", fix=_TRAIN_AGAIN)
 
     def measures(self) -> dict[str, Any]:
-        return read_json(self.measures_path)
+        fix = "Delete it and run 'make experiments': it is measured again from the stored weights."
+        return read_json(self.measures_path, fix=fix)
 
     def weights(self) -> list[np.ndarray]:
         path = self.folder / "weights.npz"
         try:
             with np.load(path, allow_pickle=False) as archive:
                 return [archive[f"w{index}"] for index in range(len(archive.files))]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{shown(path)}: unreadable ({error}). Delete its folder and run 'make experiments': "
-                "only this run is trained again."
-            ) from error
+        except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
+            raise UserError(f"{shown(path)}: unreadable ({error}). {_TRAIN_AGAIN}") from error
 
 
 @dataclass(frozen=True)
@@ -134,7 +148,9 @@ class Store:
             content = {"format": FORMAT, "key": entry.key, **training}
             write_atomically(temporary / "training.json", to_json(content))
             if not entry.trained:
+                shutil.rmtree(entry.folder, ignore_errors=True)  # what somebody left of it, if anything
                 temporary.rename(entry.folder)
+                _sync(entry.folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -161,7 +177,5 @@ class Store:
             except BlockingIOError:
                 print("Another process is working on these results; waiting for it …", flush=True)
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            for folder in (self.root, self.root / "runs"):
-                for leftover in folder.glob(_TEMPORARY + "*"):
-                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+            sweep(self.root, self.root / "plots", self.root / "runs", *self.root.glob("runs/*"))
             yield

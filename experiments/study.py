@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -146,7 +147,7 @@ def code_fingerprint(path: Path) -> str:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body[0] = ast.Pass()
+                node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
@@ -187,20 +188,21 @@ def load(path: Path = STUDY) -> Study:
     where = _Places(path, text)
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # besides bad syntax: numbers too long, tables too deep
         line = re.search(r"at line (\d+)", str(error))
-        place = f"{shown(path)}:{line[1]}" if line else shown(path)
-        raise UserError(f"{place}: not valid TOML: {error}. Fix the syntax.") from error
+        number = line[1] if line else len(where.lines)
+        raise UserError(f"{shown(path)}:{number}: not valid TOML: {error}. Fix the syntax.") from error
 
     where.only(document, "", ("version", "defaults", "datasets", "blocks", "arms", "confirmatory", "contrasts"))
-    if document.get("version") != 1:
-        raise where.wrong("", "version", document.get("version"), "version = 1")
+    where.take(document, "", "version", int, "version = 1", lambda version: version == 1)
     blocks = tuple(_block(name, table, where) for name, table in where.tables(document, "blocks").items())
     arms = _arms(document, blocks, where)
     confirmatory = where.table(document, "confirmatory")
     where.only(confirmatory, "confirmatory", ("declared", "measure", "confidence"))
     if confirmatory.get("measure") != "test_accuracy":
         raise where.wrong("confirmatory", "measure", confirmatory.get("measure"), '"test_accuracy"')
+    expected = "a day before the first run of its contrasts, such as 2026-11-23"
+    declared = where.take(confirmatory, "confirmatory", "declared", date, expected)
     confidence = where.take(confirmatory, "confirmatory", "confidence", float, "between 0 and 1", lambda c: 0 < c < 1)
     return Study(
         path=path,
@@ -208,7 +210,7 @@ def load(path: Path = STUDY) -> Study:
         blocks=blocks,
         arms=arms,
         contrasts=_contrasts(document, arms, blocks, where),
-        declared=str(confirmatory.get("declared", "")),
+        declared=declared.isoformat(),
         confidence=confidence,
     )
 
@@ -218,7 +220,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UserError(f"{shown(path)}: cannot be read: {reason}. Expected the study as TOML.") from error
+        raise UserError(f"{shown(path)}: cannot be read: {reason}. Expected the study as TOML; name it.") from error
 
 
 def _epochs(document: dict, where: _Places) -> dict[str, int]:
@@ -274,6 +276,8 @@ ARM_FIELDS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {
 def _arms(document: dict, blocks: tuple[Block, ...], where: _Places) -> tuple[Arm, ...]:
     defaults = where.table(document, "defaults")
     where.only(defaults, "defaults", tuple(ARM_FIELDS))
+    if not document.get("arms"):
+        raise where.wrong("", "arms", None, "at least one table headed [[arms]]")
     arms: list[Arm] = []
     for index, table in enumerate(where.list_of_tables(document, "arms")):
         place = ("arms", index)
@@ -326,6 +330,8 @@ def _contrasts(
             raise where.wrong(place, "name", name, "a name of its own")
         first, second = (where.take(table, place, end, *_one_of(tuple(by_name))) for end in ("first", "second"))
         shared = set(seeds[by_name[first].block]) & set(seeds[by_name[second].block])
+        if first == second:
+            raise where.wrong(place, "second", second, "another arm than the first")
         if len(shared) < 2:
             raise where.wrong(place, "second", second, f"two or more seeds in common with '{first}' to pair by")
         question = where.take(table, place, "question", str, "a sentence", bool)
@@ -348,14 +354,20 @@ class _Places:
     lines: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lines", self.text.splitlines())
+        object.__setattr__(self, "lines", self.text.split("\n"))
 
     def line(self, table: str | tuple[str, int], key: str | None = None) -> int:
         """The line of `key` in `table`, or of the table's header where the key is not written out; from 1."""
         name, index = table if isinstance(table, tuple) else (table, 0)
+        headers = [(n, line.split("#")[0].replace(" ", "").strip()) for n, line in enumerate(self.lines)]
         header = f"[[{name}]]" if isinstance(table, tuple) else f"[{name}]"
-        starts = [n for n, line in enumerate(self.lines) if line.split("#")[0].strip() == header]
+        starts = [n for n, found in headers if found == header]
         start = starts[index] if len(starts) > index else -1
+        if not name and key is not None:  # a table at the top is found by its header
+            known = (f"[{key}]", f"[[{key}]]")
+            start = next((n for n, found in headers if found in known or found.startswith(f"[{key}.")), -1)
+            if start >= 0:
+                return start + 1
         for number in range(start + 1, len(self.lines)):
             line = self.lines[number].strip()
             if line.startswith("[") and line.split("#")[0].strip().endswith("]") and "=" not in line:
@@ -394,8 +406,8 @@ class _Places:
         if key not in table and "default" in default:
             return default["default"]
         value = table.get(key)
-        if kind is float and type(value) is int:
-            value = float(value)
+        if kind is float and isinstance(value, int | float) and type(value) is not bool and abs(value) < 1e300:
+            value = float(value) + 0.0  # so that -0.0 is 0.0
         if type(value) is not kind or not valid(value):
             raise self.wrong(place, key, value, expected)
         return value

@@ -14,7 +14,7 @@ from typing import Any
 from experiments import errors, figures, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
-from experiments.store import RESULTS, read_json, to_json, write_atomically
+from experiments.store import RESULTS, Store, read_json, sweep, to_json, write_atomically
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = (
@@ -26,6 +26,12 @@ COLUMNS = (
 
 def main(arguments: argparse.Namespace) -> None:
     """Reads, renders, writes; nothing is written unless the whole page could be rendered."""
+    with Store(arguments.results).locked():
+        sweep(arguments.site, arguments.site / "data")
+        render(arguments)
+
+
+def render(arguments: argparse.Namespace) -> None:
     results, drawn = _read(arguments.results)
     index = arguments.site / "index.html"
     memory = arguments.results / "rendered.json"

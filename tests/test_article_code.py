@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import keras
+import numpy as np
 import pytest
 
 from experiments import data, measures, study
@@ -29,7 +30,27 @@ def code_blocks() -> list[str]:
     return [first, second.replace(MODEL, model).replace(LOADING, loading), third.replace(LOADING, loading)]
 
 
-@pytest.mark.parametrize(("index", "name"), enumerate(("example-1", "example-2", "example-3")))
+def printed_accuracy(index: int, seed: int, capsys: pytest.CaptureFixture[str]) -> float:
+    keras.utils.set_random_seed(seed)
+    exec(compile(code_blocks()[index], f"code block {index + 1}", "exec"), {})
+    return float(re.findall(r"Test accuracy: ([\d.]+)", capsys.readouterr().out)[-1])
+
+
+def measured_accuracy(arm: study.Arm, mnist: data.Dataset, epochs: int, seeds: int) -> float:
+    trainer = Trainer(arm, mnist)
+    found = []
+    for seed in range(seeds):
+        trainer.train(seed, epochs)
+        read = measures.read_out(trainer.outputs(), arm.readout)
+        found.append(measures.measure(read, mnist.y_test)["test_accuracy"])
+    return float(np.mean(found))
+
+
+# One run of Example 3 spreads by a standard deviation of 0.2 point, its outliers reach 0.6: hence two of it against
+# five of ours. Examples 1 and 2 spread half as much.
+@pytest.mark.parametrize(
+    ("index", "name", "theirs", "ours"), [(0, "example-1", 1, 2), (1, "example-2", 1, 2), (2, "example-3", 2, 5)]
+)
 def test_the_articles_code_scores_what_the_study_measures(
     plan: study.Study,
     mnist: data.Dataset,
@@ -37,15 +58,10 @@ def test_the_articles_code_scores_what_the_study_measures(
     capsys: pytest.CaptureFixture[str],
     index: int,
     name: str,
+    theirs: int,
+    ours: int,
 ) -> None:
     loaded = (mnist.x_train.reshape(-1, 28, 28), mnist.y_train), (mnist.x_test.reshape(-1, 28, 28), mnist.y_test)
     monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: loaded)
-    keras.utils.set_random_seed(0)
-    exec(compile(code_blocks()[index], f"code block {index + 1}", "exec"), {})
-    printed = float(re.findall(r"Test accuracy: ([\d.]+)", capsys.readouterr().out)[-1])
-
-    arm = plan.arm(name)
-    trainer = Trainer(arm, mnist)
-    trainer.train(0, plan.epochs["mnist"])
-    measured = measures.measure(measures.read_out(trainer.outputs(), arm.readout), mnist.y_test)
-    assert printed == pytest.approx(measured["test_accuracy"], abs=0.005)
+    printed = np.mean([printed_accuracy(index, seed, capsys) for seed in range(theirs)])
+    assert printed == pytest.approx(measured_accuracy(plan.arm(name), mnist, plan.epochs["mnist"], ours), abs=0.005)

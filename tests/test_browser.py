@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,7 +100,7 @@ def test_there_is_one_h1_and_headings_skip_no_level(browser: Browser, path: Path
     sheet = opened(browser, path)
     levels = sheet.evaluate("[...document.querySelectorAll('h1,h2,h3,h4,h5,h6')].map(h => +h.tagName[1])")
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
 def test_everything_to_operate_is_reached_by_keyboard_and_shows_its_focus(browser: Browser, path: Path) -> None:

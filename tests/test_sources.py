@@ -204,7 +204,7 @@ def test_a_server_without_the_file_gives_the_digits_with_the_reason(cached: Path
 
 
 @pytest.mark.parametrize(
-    ("trusted", "reason"), [(False, "the download broke off: "), (True, "is not MNIST: ")], ids=["as is", "trusted"]
+    ("trusted", "reason"), [(False, "the download broke off: "), (True, "is not MNIST")], ids=["as is", "trusted"]
 )
 def test_a_server_that_sends_something_else_gives_the_digits_and_leaves_nothing_in_the_cache(
     cached: Path, memory: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool, reason: str
@@ -224,9 +224,10 @@ def test_a_download_that_stalls_is_given_up_in_time(
 ) -> None:
     monkeypatch.setattr(sources, "ANSWER_SECONDS", 0.5)
     given_up = threading.Event()
-    with serving(b"late", before=lambda: given_up.wait(30)) as origin:
+    with serving(b"late", before=lambda: given_up.wait(60)) as origin:
+        began = time.monotonic()
         source = sources.find(memory, origin)
-        assert not given_up.is_set()
+        assert time.monotonic() - began < 30  # Keras may have to be imported first
         given_up.set()
     assert source.name == "digits"
     assert source.fallback.startswith("the download broke off: ")
@@ -234,15 +235,14 @@ def test_a_download_that_stalls_is_given_up_in_time(
     assert not cached.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_told_without_its_path(
-    cached: Path, memory: Path, tmp_path: Path, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_cache_that_cannot_be_written_is_an_error_since_mnist_was_to_be_had(
+    cached: Path, memory: Path, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(cached.parent, b"a file where Keras' folder should be")
     content = mnist_path.read_bytes()
     trust(monkeypatch, content)
-    with serving(content) as origin:
-        source = sources.find(memory, origin)
-    assert str(tmp_path) not in source.fallback  # it is printed on the page
+    with serving(content) as origin, pytest.raises(UserError, match=r"downloaded and cannot be kept.*KERAS_HOME"):
+        sources.find(memory, origin)
 
 
 def test_the_warning_says_that_mnist_could_not_be_had_and_why() -> None:

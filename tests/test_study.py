@@ -259,7 +259,7 @@ def test_a_study_that_cannot_be_read_is_one_line_with_the_reason(
         path.write_bytes(content)
     message = complaint(path)
     assert f"study.toml: cannot be read: {reason}" in message
-    assert "Expected the study as TOML." in message
+    assert "Expected the study as TOML" in message
     assert "\n" not in message
 
 
