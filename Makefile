@@ -63,11 +63,11 @@ lock: $(DEV) ## Make both locks again from pyproject.toml (UPGRADE=1 takes the n
 # ---------------------------------------------------------------------------------------------- the environment
 
 $(PY):
-	@python=; for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	@python=; for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
 	  if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then python=$$candidate; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "error: no Python 3.11, 3.12 or 3.13 found. Install one (Debian, Ubuntu: sudo apt-get install python3 python3-venv; macOS: brew install python@3.13), or name it: make PYTHON=path/to/python3.12" >&2; exit 2; \
+	  echo "error: no Python 3.11, 3.12 or 3.13 found (looked for: $(or $(PYTHON),python3 python3.13 python3.12 python3.11)). Install one (Debian, Ubuntu: sudo apt-get install python3 python3-venv; macOS: brew install python@3.13), or name it: make PYTHON=path/to/python3.12" >&2; exit 2; \
 	fi; \
 	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
 	  echo "error: this Python cannot make virtual environments. Debian, Ubuntu: sudo apt-get install python3-venv" >&2; exit 2; \
