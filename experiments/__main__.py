@@ -6,7 +6,9 @@ import argparse
 import contextlib
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from experiments import errors, figures, runner, sources, statistics, study
 from experiments.errors import UserError, shown
@@ -38,8 +40,14 @@ def plots(arguments: argparse.Namespace, plan: study.Study, store: Store, source
     results = statistics.update(plan, plan.runs(source.name), source, store)
     if not results["runs"]:
         raise UserError(f"{shown(store.root)}: nothing is measured yet. Run 'make experiments' first.")
-    drawn = figures.update(results, store.root / "plots")
+    drawn = figures.update(results, store.root / "plots", _draw)
     print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.")
+
+
+def _draw(results: Mapping[str, Any]) -> list[figures.Figure]:
+    from experiments.plots import draw  # matplotlib costs a second: only where something is drawn
+
+    return draw(results)
 
 
 def status(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:

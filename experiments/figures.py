@@ -1,8 +1,8 @@
-"""The finished plots as values and as files. Light: matplotlib is imported only where something has to be drawn."""
+"""The finished plots as values and as files. Light: those who only read them need no matplotlib."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,8 @@ class Figure:
     svg: str
 
 
-def update(results: Mapping[str, Any], folder: Path) -> int:
-    """Draws all plots into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
+def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str, Any]], list[Figure]]) -> int:
+    """Has all plots drawn into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
 
     figures.json holds everything the page needs; beside it lies each drawing as an .svg of its own.
     """
@@ -45,9 +45,7 @@ def update(results: Mapping[str, Any], folder: Path) -> int:
     path = folder / "figures.json"
     if path.exists() and read_json(path, FORMAT)["inputs"] == inputs:
         return 0
-    from experiments import plots
-
-    figures = plots.draw(results)
+    figures = draw(results)
     for figure in figures:
         write_atomically(folder / f"{figure.name}.svg", svg.standalone(figure.svg).encode())
     content = {

@@ -178,7 +178,7 @@ def test_numbers_are_written_as_readers_expect(found: str, expected: str) -> Non
 def stored(plan: study.Study, tmp_path: Path) -> Path:
     """A results folder as `make plots` leaves it."""
     found = fixture.results(plan, tmp_path / "results", MNIST)
-    figures.update(found, tmp_path / "results" / "plots")
+    figures.update(found, tmp_path / "results" / "plots", plots.draw)
     return tmp_path
 
 

@@ -81,14 +81,14 @@ def test_ids_are_the_figures_own_and_every_reference_has_its_target(drawn: dict[
 
 
 def test_figures_are_drawn_anew_only_when_something_changed(results: dict, tmp_path: Path) -> None:
-    assert figures.update(results, tmp_path) == 4
-    assert figures.update(results, tmp_path) == 0
-    assert figures.update({**results, "inputs": "other"}, tmp_path) == 4
+    assert figures.update(results, tmp_path, plots.draw) == 4
+    assert figures.update(results, tmp_path, plots.draw) == 0
+    assert figures.update({**results, "inputs": "other"}, tmp_path, plots.draw) == 4
     assert figures.read(tmp_path)[1] == "other"
 
 
 def test_a_standalone_drawing_carries_its_own_colours(results: dict, tmp_path: Path) -> None:
-    figures.update(results, tmp_path)
+    figures.update(results, tmp_path, plots.draw)
     root = ElementTree.parse(tmp_path / "accuracy.svg").getroot()
     assert root.tag == f"{{{svg.SVG}}}svg"
     assert ".f-ink{fill:#111111}" in (tmp_path / "accuracy.svg").read_text()
