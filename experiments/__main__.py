@@ -29,7 +29,7 @@ def main(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
     """Trains and measures what is missing, then brings the statistics up to date."""
     started = time.monotonic()
-    missing = runner.execute(plan.runs(source.name, arguments.only), source, store, arguments.jobs)
+    missing = runner.execute(plan, plan.runs(source.name, arguments.only), source, store, arguments.jobs)
     results = statistics.update(plan, plan.runs(source.name), source, store)
     took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
     print(f"Experiments: {took}; {len(results['runs'])} of {results['runs_expected']} runs measured.")
@@ -52,7 +52,8 @@ def _draw(results: Mapping[str, Any]) -> list[figures.Figure]:
 
 def status(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
     """Says for each arm how many of its runs are there, and which stored runs belong to none."""
-    entries = [store.entry(one, source.identity) for one in plan.runs(source.name)]
+    runs = store.resolved(plan, plan.runs(source.name), source.identity)
+    entries = [store.entry(one, source.identity) for one in runs]
     for arm in dict.fromkeys(entry.run.arm for entry in entries):
         own = [entry for entry in entries if entry.run.arm == arm]
         done = sum(entry.trained and entry.measured for entry in own)

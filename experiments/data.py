@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,19 @@ class Dataset:
     y_test: np.ndarray
     pixel_max: int
     classes: int = CLASSES
+
+    def with_holdout(self, images: int) -> Dataset:
+        """The last `images` training images in place of the test images; with 0, the data set as it is."""
+        if not images:
+            return self
+        kept = len(self.x_train) - images
+        return replace(
+            self,
+            x_train=self.x_train[:kept],
+            y_train=self.y_train[:kept],
+            x_test=self.x_train[kept:],
+            y_test=self.y_train[kept:],
+        )
 
 
 def identity(name: str) -> str:

@@ -15,16 +15,20 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import timeit
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments import sources, study
 from experiments.errors import UserError, shown
 from experiments.store import Entry, Store
+
+if TYPE_CHECKING:  # importing it would import TensorFlow
+    from experiments.training import Trained, Trainer
 
 POLL_SECONDS = 0.2
 WORKER_BYTES = 1.2e9  # what a worker may need; more workers than fit into the memory are not started
@@ -32,40 +36,40 @@ WORKER_BYTES = 1.2e9  # what a worker may need; more workers than fit into the m
 
 @dataclass(frozen=True)
 class Unit:
-    """Runs of one network, to be trained by one worker with one compilation."""
+    """Runs of one computation, to be trained by one worker with one compilation."""
 
     entries: tuple[Entry, ...]
 
     @property
-    def cost(self) -> int:
-        """Epochs to train: what the time is spent on."""
-        return sum(entry.run.epochs for entry in {entry.folder: entry for entry in self.entries}.values())
+    def folders(self) -> dict[Path, float]:
+        """The trainings, each with its cost: two readouts of one network share theirs."""
+        return {entry.folder: entry.run.cost for entry in self.entries}
+
+    @property
+    def cost(self) -> float:
+        return sum(self.folders.values())
 
 
 def plan(entries: Iterable[Entry], jobs: int) -> list[Unit]:
-    """The runs that lack something as units, the longest first; split until there is one for each worker."""
-    groups: dict[tuple[str, int], list[Entry]] = {}
+    """The runs that lack something as units, the longest first; split until no worker would wait for another."""
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in entries:
         if not (entry.trained and entry.measured):
-            run = entry.run
-            groups.setdefault((study.digest(run.arm.training_spec()), run.epochs), []).append(entry)
+            groups.setdefault(entry.run.arm.computation(), []).append(entry)
     units = [Unit(tuple(sorted(group, key=lambda entry: entry.run.seed))) for group in groups.values()]
-    while units and len(units) < jobs:
-        units.sort(key=lambda unit: unit.cost)
-        halves = _halves(units[-1])
-        if halves is None:
+    fair = sum(unit.cost for unit in units) / jobs
+    while units:
+        units.sort(key=lambda unit: -unit.cost)
+        if len(units[0].folders) < 2 or (len(units) >= jobs and units[0].cost <= fair):
             break
-        units[-1:] = halves
-    return sorted(units, key=lambda unit: -unit.cost)
+        units[:1] = _halves(units[0])
+    return units
 
 
-def _halves(unit: Unit) -> list[Unit] | None:
-    """The unit in two, by its seeds; None if it has but one."""
-    seeds = sorted({entry.run.seed for entry in unit.entries})
-    if len(seeds) < 2:
-        return None
-    first = set(seeds[: len(seeds) // 2])
-    return [Unit(tuple(e for e in unit.entries if (e.run.seed in first) == kept)) for kept in (True, False)]
+def _halves(unit: Unit) -> list[Unit]:
+    folders = list(unit.folders)
+    first = set(folders[: len(folders) // 2])
+    return [Unit(tuple(e for e in unit.entries if (e.folder in first) == kept)) for kept in (True, False)]
 
 
 # ---------------------------------------------------------------------------------------------- in the worker
@@ -111,20 +115,30 @@ def work(unit: Unit, store: Store, source: sources.Source) -> None:
     dataset = source.load()
     trainer = Trainer(unit.entries[0].run.arm, dataset)
     for entry in unit.entries:
-        outputs = None
+        run, features = entry.run, None
+        if run.features:
+            features = store.entry(run.features, source.identity).snapshots()["final"]
         if not entry.trained:
             started = datetime.now(UTC)
-            trained = trainer.train(entry.run.seed, entry.run.epochs)
-            outputs = trainer.outputs()
-            store.save_training(entry, _training(trained, trainer.compile_seconds, started), trained.weights)
+            trained = trainer.train(run.arm, run.seed, run.epochs, features)
+            times = {"compile_seconds": trainer.compile_seconds, **_readout_seconds(trainer)}
+            store.save_training(entry, _training(trained, times, started), trained.snapshots)
         if not entry.measured:
-            if outputs is None:
-                outputs = trainer.outputs(entry.weights())
-            read = measures.read_out(outputs, entry.run.arm.readout)
-            store.save_measures(entry, measures.measure(read, dataset.y_test))
+            snapshots = {"start": trainer.start(run.arm, run.seed, features), **entry.snapshots()}
+            outputs = trainer.outputs(snapshots["final"])
+            store.save_measures(entry, measures.measure(run.arm, snapshots, outputs, trainer.dataset))
 
 
-def _training(trained: Any, compile_seconds: float, started: datetime) -> dict[str, Any]:
+def _readout_seconds(trainer: Trainer) -> dict[str, float]:
+    """What predicting the test images takes, and what Example 2's map adds: each the least of five times."""
+    from experiments.measures import read_out
+
+    outputs = trainer.outputs()
+    tasks = {"predict_seconds": trainer.outputs, "map_seconds": lambda: read_out(outputs, "half_shift")}
+    return {name: min(timeit.repeat(task, number=1, repeat=5)) for name, task in tasks.items()}
+
+
+def _training(trained: Trained, times: Mapping[str, float], started: datetime) -> dict[str, Any]:
     """What training.json holds besides its key; a loss that is not finite is null."""
     diverged = trained.diverged_epoch
     return {
@@ -134,7 +148,7 @@ def _training(trained: Any, compile_seconds: float, started: datetime) -> dict[s
         "test_accuracy": trained.test_accuracy,
         "epoch_seconds": trained.epoch_seconds,
         "diverged_epoch": diverged,
-        "compile_seconds": compile_seconds,
+        **times,
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"processor": processor(), "system": platform.system(), "threads": 1},
@@ -170,11 +184,21 @@ def local_pool(jobs: int, log: Path) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(log,))
 
 
-def execute(runs: Sequence[study.Run], source: sources.Source, store: Store, jobs: int | None = None) -> int:
-    """Trains and measures whatever `runs` lack in the store; returns how many lacked something.
+def execute(
+    plan_: study.Study, runs: Sequence[study.Run], source: sources.Source, store: Store, jobs: int | None = None
+) -> int:
+    """Trains and measures whatever `runs` and those they build on lack in the store; returns how many lacked something.
 
     Raises `UserError` when a worker dies or its disk is full, and lets Ctrl-C through; what is finished stays stored.
     """
+    needed = dict.fromkeys(need for run in runs for need in plan_.needs(run))
+    first = [*needed, *(run for run in runs if not plan_.needs(run) and run not in needed)]
+    missing = _execute(first, source, store, jobs)
+    rest = [run for run in runs if plan_.needs(run)]
+    return missing + _execute(store.resolved(plan_, rest, source.identity), source, store, jobs)
+
+
+def _execute(runs: Sequence[study.Run], source: sources.Source, store: Store, jobs: int | None) -> int:
     entries = [store.entry(run, source.identity) for run in runs]
     jobs = jobs or default_jobs()
     units = plan(entries, jobs)
@@ -233,14 +257,14 @@ def _raise_for(future: Future[None], waiting: Sequence[Entry], log: Path) -> Non
 class Progress:
     """Runs done, time left and the last accuracy: a bar on a terminal, a line for each run elsewhere.
 
-    The time left follows from the epochs still to train, at the speed so far.
+    The time left follows from what is still to train, at the speed so far.
     """
 
     def __init__(self, missing: Sequence[Entry]):
         self.total, self.done = len(missing), 0
         first = {entry.folder: entry.measures_path for entry in reversed(missing)}  # readouts share one training
-        self.epochs_of = {e.measures_path: e.run.epochs * (first[e.folder] == e.measures_path) for e in missing}
-        self.epochs, self.epochs_done = sum(self.epochs_of.values()), 0
+        self.cost_of = {e.measures_path: e.run.cost * (first[e.folder] == e.measures_path) for e in missing}
+        self.cost, self.cost_done = sum(self.cost_of.values()), 0.0
         self.started = time.monotonic()
         self.last = ""
 
@@ -254,10 +278,10 @@ class Progress:
         if console.is_terminal:
             text = TextColumn("{task.description}")
             self.bar = Bar(text, BarColumn(bar_width=30), TextColumn("{task.fields[told]}"), console=console)
-            self.task = self.bar.add_task("Runs", total=self.epochs, told=self._told())
+            self.task = self.bar.add_task("Runs", total=self.cost, told=self._told())
             self.bar.start()
         else:
-            print(f"Training {self.total} runs ({self.epochs} epochs) …", flush=True)
+            print(f"{self.total} runs to train or measure …", flush=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -266,16 +290,16 @@ class Progress:
 
     def finished(self, entry: Entry) -> None:
         self.done += 1
-        self.epochs_done += self.epochs_of[entry.measures_path]
+        self.cost_done += self.cost_of[entry.measures_path]
         self.last = f"{entry.run.arm.name}, seed {entry.run.seed}: {entry.measures()['test_accuracy']:.2%}"
         if self.bar:
-            self.bar.update(self.task, completed=self.epochs_done, told=self._told())
+            self.bar.update(self.task, completed=self.cost_done, told=self._told())
         else:
             print(self._told(), flush=True)
 
     def _told(self) -> str:
-        if not self.epochs_done:
+        if not self.cost_done:
             return f"{self.done}/{self.total} done, TensorFlow is starting …"
-        speed = self.epochs_done / (time.monotonic() - self.started)
-        minutes, seconds = divmod(round((self.epochs - self.epochs_done) / speed), 60)
+        speed = self.cost_done / (time.monotonic() - self.started)
+        minutes, seconds = divmod(round((self.cost - self.cost_done) / speed), 60)
         return f"{self.done}/{self.total} done, {minutes} min {seconds:02d} s left · {self.last}"

@@ -6,103 +6,40 @@ weights and the same order of images.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments import data, study
+from experiments import data, inference, study
 from experiments.sources import Source
 from experiments.store import Entry, Store, read_json, to_json, write_atomically
 
 FORMAT = 1
 
 
-# ---------------------------------------------------------------------------------------------- the mathematics
-
-
-def t_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
-    """Student's t confidence interval for the mean of two or more `values` (Student 1908)."""
-    from scipy import stats  # costs half a second: only where something is computed
-
-    n = len(values)
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * np.std(values, ddof=1) / np.sqrt(n)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
-
-
-def sign_flip_p(differences: Sequence[float]) -> float:
-    """Exact two-sided p of the sign-flip test that paired `differences` are symmetric about 0 (Fisher 1935, § 21).
-
-    The share of all 2^n assignments of signs whose mean is at least as far from 0 as the one observed. n ≤ 20.
-    """
-    means = _flipped_means(differences)
-    return float(np.mean(np.abs(means) >= abs(np.mean(differences)) - 1e-12))
-
-
-def equivalence_p(differences: Sequence[float], margin: float) -> float:
-    """Exact p of the two one-sided sign-flip tests that the differences' centre lies within ± `margin`.
-
-    The larger of both tests' p (Schuirmann 1987, with sign flips in place of t).
-    """
-    d = np.asarray(differences, float)
-    above = np.mean(_flipped_means(d + margin) >= np.mean(d + margin) - 1e-12)
-    below = np.mean(_flipped_means(d - margin) <= np.mean(d - margin) + 1e-12)
-    return float(max(above, below))
-
-
-def _flipped_means(differences: Sequence[float] | np.ndarray) -> np.ndarray:
-    n = len(differences)
-    if n > 20:
-        raise ValueError(f"{n} pairs: enumerating 2^{n} sign assignments is too much; at most 20")
-    signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
-    return signs @ np.asarray(differences, float) / n
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment of a family's p-values, in their order (Holm 1979)."""
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return adjusted
-
-
-def mcnemar_p(first_only: int, second_only: int) -> float:
-    """Exact two-sided McNemar p from the images that only one of two models gets right (McNemar 1947).
-
-    The binomial test that a discordant image is equally likely to favour either.
-    """
-    from scipy import stats
-
-    total = first_only + second_only
-    return float(stats.binomtest(first_only, total).pvalue) if total else 1.0
-
-
-# ---------------------------------------------------------------------------------------------- the results
-
-
 def update(plan: study.Study, runs: Sequence[study.Run], source: Source, store: Store) -> dict[str, Any]:
     """results.json for `runs`, written anew only if something that it depends on has changed; returns its content."""
-    entries = [store.entry(run, source.identity) for run in runs]
+    resolved = store.resolved(plan, runs, source.identity)
+    entries = [store.entry(run, source.identity) for run in resolved]
     measured = [entry for entry in entries if entry.trained and entry.measured]
     inputs = study.digest(
         {
             "format": FORMAT,
             "runs": [[str(entry.run), entry.measures_path.parent.name, entry.measures_path.name] for entry in measured],
-            "missing": len(entries) - len(measured),
+            "missing": len(runs) - len(measured),
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
             "declared": [plan.declared, plan.confidence],
             "source": [source.name, source.origin, source.fallback],
-            "code": study.code_fingerprint(Path(__file__)),
+            "code": [study.code_fingerprint(Path(file)) for file in (__file__, inference.__file__)],
         }
     )
     path = store.root / "results.json"
     if path.exists() and (old := read_json(path, FORMAT))["inputs"] == inputs:
         return old
-    results = {"format": FORMAT, "inputs": inputs, **summarise(plan, measured, len(entries), source)}
+    results = {"format": FORMAT, "inputs": inputs, **summarise(plan, measured, len(runs), source)}
     write_atomically(path, to_json(results))
     return results
 
@@ -117,7 +54,7 @@ def summarise(plan: study.Study, entries: Sequence[Entry], expected: int, source
         "dataset": describe(source),
         "runs_expected": expected,
         "runs": runs,
-        "arms": {arm.name: _arm(arm, plan, measures) for arm in arms},
+        "arms": {arm.name: _arm(arm, plan, runs, measures) for arm in arms},
         "contrasts": contrasts(plan, measures),
         "declared": plan.declared,
         "confidence": plan.confidence,
@@ -152,6 +89,8 @@ def _run(entry: Entry, measures: Mapping[str, Any]) -> dict[str, Any]:
         "readout": entry.run.arm.readout,
         "test_accuracy": measures["test_accuracy"],
         "train_seconds": sum(training["epoch_seconds"]),
+        "predict_seconds": training["predict_seconds"],
+        "map_seconds": training["map_seconds"],
         "diverged_epoch": training["diverged_epoch"],
         "training_loss_by_epoch": training["training_loss"],
         "test_accuracy_by_epoch": training["test_accuracy"],
@@ -165,11 +104,12 @@ def _run(entry: Entry, measures: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _arm(arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]:
-    """An arm over its seeds. Counts are summed; means are over seeds."""
+def _arm(
+    arm: study.Arm, plan: study.Study, runs: Sequence[Mapping[str, Any]], measures: Mapping[tuple[str, int], Any]
+) -> dict[str, Any]:
+    """An arm over its seeds: counts are summed, all else is the mean over seeds, None where one seed has none."""
     own = [found for (name, _), found in measures.items() if name == arm.name]
-    accuracies = [m["test_accuracy"] for m in own]
-    interval = t_interval(accuracies, plan.confidence) if len(own) > 1 else None
+    its_runs = [run for run in runs if run["arm"] == arm.name]
     return {
         "title": arm.title,
         "block": arm.block,
@@ -178,42 +118,104 @@ def _arm(arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, int], M
         "readout": arm.readout,
         "readout_of": _readout_of(arm, plan, measures),
         "seeds": [seed for (name, seed) in measures if name == arm.name],
-        "test_accuracy": {
-            "mean": float(np.mean(accuracies)),
-            "standard_deviation": float(np.std(accuracies, ddof=1)) if len(own) > 1 else None,
-            "interval": interval,
-            "min": min(accuracies),
-            "max": max(accuracies),
-        },
+        "test_accuracy": _spread([m["test_accuracy"] for m in own], plan.confidence),
+        "test_error": _spread([1 - m["test_accuracy"] for m in own], plan.confidence),
+        **_learning(its_runs),
         "confusion": np.sum([m["confusion"] for m in own], axis=0).tolist(),
         "target_outputs": _pooled([m["target_outputs"] for m in own]),
         "other_outputs": _pooled([m["other_outputs"] for m in own]),
-        "row_sum_mean": float(np.mean([m["row_sum_mean"] for m in own])),
-        "negative_share": float(np.mean([m["negative_share"] for m in own])),
+        "row_sum_mean": _mean([m["row_sum_mean"] for m in own]),
+        "negative_share": _mean([m["negative_share"] for m in own]),
+        "calibration": _calibration([m["calibration"] for m in own]),
+        "gradient": _mean([m["gradient"] for m in own]),
+        "saturation": _mean([m["saturation"] for m in own]),
     }
 
 
-def _readout_of(
-    arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, int], Mapping[str, Any]]
-) -> dict[str, Any] | None:
+def _spread(values: Sequence[float], confidence: float) -> dict[str, Any]:
+    """Mean over seeds, with Student's t interval and standard deviation where there are two or more; extremes."""
+    several = len(values) > 1
+    return {
+        "mean": float(np.mean(values)),
+        "standard_deviation": float(np.std(values, ddof=1)) if several else None,
+        "interval": inference.t_interval(values, confidence) if several else None,
+        "min": min(values),
+        "max": max(values),
+    }
+
+
+LEVELS = (0.95, 0.96, 0.97)
+
+
+def _learning(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How fast an arm learns: mean accuracy over the epochs, and the first epoch that reaches each level (or None)."""
+    curves = [run["test_accuracy_by_epoch"] for run in runs]
+    first = {
+        f"{level:.2f}": [next((n for n, value in enumerate(curve, 1) if value >= level), None) for curve in curves]
+        for level in LEVELS
+    }
+    return {
+        "mean_epoch_accuracy": float(np.mean(curves)),
+        "first_epoch_at": first,
+        "diverged_seeds": sum(run["diverged_epoch"] is not None for run in runs),
+        "epoch_seconds": float(np.median([s for run in runs for s in run["epoch_seconds"]])),
+        "predict_seconds": float(np.median([run["predict_seconds"] for run in runs])),
+        "map_seconds": float(np.median([run["map_seconds"] for run in runs])),
+    }
+
+
+def _mean(values: Sequence[Any]) -> Any:
+    """The mean of numbers, or of every number in equally built lists and objects. None where one of them is None."""
+    if any(value is None for value in values):
+        return None
+    if isinstance(values[0], Mapping):
+        return {key: _mean([value[key] for value in values]) for key in values[0]}
+    if isinstance(values[0], list):
+        return [_mean(list(column)) for column in zip(*values, strict=True)]
+    return float(np.mean(values))
+
+
+def _calibration(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Scores as means over seeds; the reliability curve over all seeds' images, [edge, count, confidence, accuracy]."""
+    bins: dict[float, list[list[float]]] = {}
+    for edge, *rest in (row for one in found for row in one["reliability"] or []):
+        bins.setdefault(edge, []).append(rest)
+    curve = []
+    for edge, rows in sorted(bins.items()):
+        counts, confidences, accuracies = np.array(rows).T
+        means = [float(np.average(values, weights=counts)) for values in (confidences, accuracies)]
+        curve.append([edge, int(counts.sum()), *means])
+    scores = {key: _mean([one[key] for one in found]) for key in found[0] if key != "reliability"}
+    return {**scores, "reliability": curve}
+
+
+def _readout_of(arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, int], Any]) -> dict[str, Any] | None:
     """For another readout of an arm's models: which arm, and how many predictions the readout changed."""
-    base = next((a for a in plan.arms if a.training_spec() == arm.training_spec() and a.readout == "as_is"), arm)
     if arm.readout == "as_is":
         return None
+    base = next(a for a in plan.arms if a.training_spec() == arm.training_spec() and a.readout == "as_is")
     pairs = [
         (m["predictions"], measures[base.name, seed]["predictions"])
         for (name, seed), m in measures.items()
         if name == arm.name and (base.name, seed) in measures
     ]
     changed = sum(one != other for pair in pairs for one, other in zip(*pair, strict=True))
-    return {"arm": base.name, "changed": changed, "compared": sum(len(pair[0]) for pair in pairs)}
+    compared = sum(len(pair[0]) for pair in pairs)
+    return {
+        "arm": base.name,
+        "changed": changed,
+        "compared": compared,
+        "changed_share": changed / compared if compared else None,
+    }
 
 
 def _pooled(distributions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts summed, mean and quantiles as means over seeds."""
+    counts = [d["counts"] for d in distributions if d["counts"] is not None]
     return {
-        "mean": float(np.mean([d["mean"] for d in distributions])),
-        "quantiles": np.mean([d["quantiles"] for d in distributions], axis=0).tolist(),
-        "counts": np.sum([d["counts"] for d in distributions], axis=0).tolist(),
+        "mean": _mean([d["mean"] for d in distributions]),
+        "quantiles": _mean([d["quantiles"] for d in distributions]),
+        "counts": np.sum(counts, axis=0).tolist() if counts else None,
     }
 
 
@@ -231,7 +233,7 @@ def contrasts(plan: study.Study, measures: Mapping[tuple[str, int], Mapping[str,
         ]
         computed = _contrast(contrast, pairs, plan.confidence) if len(pairs) > 1 else {"n": 0}
         found.append({**vars(contrast), **computed})
-    for row, adjusted in zip(found, holm([row.get("p", 1.0) for row in found]), strict=True):
+    for row, adjusted in zip(found, inference.holm([row.get("p", 1.0) for row in found]), strict=True):
         if row["n"]:
             row["p_holm"] = adjusted
     return found
@@ -242,19 +244,37 @@ def _contrast(
     pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
     confidence: float,
 ) -> dict[str, Any]:
+    """Everything that is computed of `pairs`, the measures of both arms by seed. Differences are first − second."""
+    firsts, seconds = zip(*pairs, strict=True)
     differences = [first["test_accuracy"] - second["test_accuracy"] for first, second in pairs]
-    margin = contrast.equivalence_margin
-    return {
+    discordant = [_discordant(first, second) for first, second in pairs]
+    mcnemar = [inference.mcnemar_p(*counts) for counts in discordant]
+    gains = [first_only - second_only for first_only, second_only in discordant]  # in images, so that ties are exact
+    found = {
         "n": len(pairs),
         "differences": differences,
         "mean": float(np.mean(differences)),
-        "interval": t_interval(differences, confidence),
-        "p": sign_flip_p(differences) if margin is None else equivalence_p(differences, margin),
-        "mcnemar_p": [mcnemar_p(*_discordant(first, second)) for first, second in pairs],
+        "interval": inference.t_interval(differences, confidence),
+        "bootstrap": inference.bootstrap_interval(_wrong(firsts), _wrong(seconds), confidence),
+        "detectable": inference.detectable_difference(differences, confidence),
+        "seeds_agreeing": sum(gain * sum(gains) > 0 for gain in gains),  # a tie agrees with neither direction
+        "discordant": discordant,
+        "mcnemar_p": mcnemar,
+        "mcnemar_share": float(np.mean(np.array(mcnemar) < 1 - confidence)),  # of single runs that tell the arms apart
         "predictions_changed": [
             sum(a != b for a, b in zip(first["predictions"], second["predictions"], strict=True))
             for first, second in pairs
         ],
+    }
+    margin = contrast.equivalence_margin
+    if margin is None:
+        return {**found, "p": inference.sign_flip_p(differences)}
+    low, high = inference.t_interval(differences, 2 * confidence - 1)
+    return {
+        **found,
+        "p": inference.equivalence_p(differences, margin),
+        "equivalence_interval": [low, high],
+        "equivalent": -margin < low and high < margin,
     }
 
 
@@ -262,3 +282,11 @@ def _discordant(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[in
     """How many test images only the first, and only the second, gets right."""
     wrong = [set(m["wrong_images"]) for m in (first, second)]
     return len(wrong[1] - wrong[0]), len(wrong[0] - wrong[1])
+
+
+def _wrong(arm: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Which test images each of an arm's runs gets wrong: bool, [n_runs, n_images]."""
+    wrong = np.zeros((len(arm), len(arm[0]["predictions"])), bool)
+    for row, measures in zip(wrong, arm, strict=True):
+        row[measures["wrong_images"]] = True
+    return wrong

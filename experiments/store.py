@@ -1,7 +1,7 @@
 """What runs leave behind: one folder a run, its weights and its measures keyed apart, all written atomically.
 
     runs/<name>-<key>/training.json      learning curve, the key's components, versions, times
-    runs/<name>-<key>/weights.npz        final weights, arrays w0, w1, … in Keras' order
+    runs/<name>-<key>/weights.npz        weights after the first and the last epoch: epoch_1.0, … final.0, … as in Keras
     runs/<name>-<key>/measures-<readout>-<key>.json
 
 The key of a run is the digest of all that its weights depend on (`study.training_key`); a name with another key is
@@ -16,7 +16,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,11 +114,16 @@ class Entry:
         fix = "Delete it and run 'make experiments': it is measured again from the stored weights."
         return read_json(self.measures_path, fix=fix)
 
-    def weights(self) -> list[np.ndarray]:
+    def snapshots(self) -> dict[str, list[np.ndarray]]:
+        """The weights that were kept, by the names in `training.Trained`."""
         path = self.folder / "weights.npz"
         try:
             with np.load(path, allow_pickle=False) as archive:
-                return [archive[f"w{index}"] for index in range(len(archive.files))]
+                names = sorted(archive.files, key=lambda name: int(name.split(".")[1]))
+                return {
+                    snapshot: [archive[name] for name in names if name.startswith(snapshot + ".")]
+                    for snapshot in ("epoch_1", "final")
+                }
         except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
             raise UserError(f"{shown(path)}: unreadable ({error}). {_TRAIN_AGAIN}") from error
 
@@ -138,10 +143,23 @@ class Store:
         measures = study.digest(study.measures_key(run))[:16]
         return Entry(run, key, folder, folder / f"measures-{arm.readout}-{measures}.json")
 
-    def save_training(self, entry: Entry, training: dict[str, Any], weights: Sequence[np.ndarray]) -> None:
+    def score(self, run: study.Run, data_identity: str) -> float | None:
+        """Test accuracy of `run`, or accuracy on the images that it held out; None if it is not measured."""
+        entry = self.entry(run, data_identity)
+        return entry.measures()["test_accuracy"] if entry.trained and entry.measured else None
+
+    def resolved(self, plan: study.Study, runs: Iterable[study.Run], data_identity: str) -> list[study.Run]:
+        """The `runs` with what they take from others' results filled in, without those that still wait for some."""
+        found = [plan.resolve(run, lambda other: self.score(other, data_identity)) for run in runs]
+        return [run for run in found if run is not None]
+
+    def save_training(
+        self, entry: Entry, training: dict[str, Any], snapshots: Mapping[str, Sequence[np.ndarray]]
+    ) -> None:
         """Stores a finished training as a whole folder; one that another process stored meanwhile stays."""
         buffer = io.BytesIO()
-        np.savez(buffer, **{f"w{index}": array for index, array in enumerate(weights)})  # type: ignore[arg-type]
+        arrays = {f"{name}.{n}": array for name, weights in snapshots.items() for n, array in enumerate(weights)}
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
         temporary = _temporary(entry.folder)
         try:
             write_atomically(temporary / "weights.npz", buffer.getvalue())

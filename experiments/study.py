@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import itertools
 import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date
+from fnmatch import fnmatch
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from experiments.data import TRAIN_IMAGES
 from experiments.errors import UserError, shown
 
 STUDY = Path(__file__).with_name("study.toml")
@@ -27,6 +30,7 @@ OUTPUT = ("tanh", "linear", "sigmoid", "softmax")
 LOSS = ("mean_squared_error", "one_sided_mean_squared_error", "categorical_crossentropy", "binary_crossentropy")
 OPTIMIZER = ("adam", "sgd")
 READOUT = ("as_is", "half_shift")
+SCHEDULE = ("constant", "cosine")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,11 @@ class Arm:
 
     `name`, `block`, `title` and `readout` say how it is reported; every other field changes the trained weights.
     `low_target` and `high_target` are what a wrong and the right class's output is trained towards.
+    `schedule`: the learning rate stays, or falls to 0 over the run along half a cosine.
+    `output_kernel_scale`: the output layer's initial kernel is multiplied by this.
+    `holdout`: so many of the last training images are held out, and measured on in place of the test images.
+    `features_of`: the hidden layers are those that this arm's run of the same seed has learned, and stay as they are.
+    `chosen_from`: learning rate and schedule are those of the best arm whose name matches this pattern.
     """
 
     name: str
@@ -51,21 +60,35 @@ class Arm:
     learning_rate: float
     batch_size: int
     readout: str
+    schedule: str = "constant"
+    output_kernel_scale: float = 1.0
+    holdout: int = 0
+    features_of: str = ""
+    chosen_from: str = ""
 
     def training_spec(self) -> dict[str, Any]:
         """The fields that change the trained weights, by name."""
-        told = ("name", "block", "title", "readout")
+        told = ("name", "block", "title", "readout", "features_of", "chosen_from")
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in told}
+
+    def computation(self) -> tuple[Any, ...]:
+        """What arms have in common that can share one compilation: rates, targets and starts are only its input."""
+        shape = (self.hidden, self.output, self.loss, self.depth, self.width)
+        return (*shape, self.optimizer, self.batch_size, self.holdout, bool(self.features_of))
 
 
 @dataclass(frozen=True)
 class Block:
-    """Arms that answer one question together, over the same seeds. A planned block is declared and not yet run."""
+    """Arms that answer one question together, over the same seeds.
+
+    `epochs` of each run, where they are not the data set's own. A block to `replicate` runs on the digits too.
+    """
 
     name: str
     question: str
     seeds: tuple[int, ...]
-    planned: bool = False
+    epochs: int | None = None
+    replicate: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,12 +108,18 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Run:
-    """One training: an arm, a seed, a data set, and for how many epochs."""
+    """One training: an arm, a seed, a data set, for how many epochs, and the run whose hidden layers it keeps."""
 
     arm: Arm
     seed: int
     dataset: str
     epochs: int
+    features: Run | None = None
+
+    @property
+    def cost(self) -> float:
+        """What the run takes, in epochs of a network with one hidden layer; each further one adds a sixth."""
+        return self.epochs * (1 + (self.arm.depth - 1) / 6)
 
     def __str__(self) -> str:
         return f"{self.arm.name}, seed {self.seed}, on {self.dataset}"
@@ -115,7 +144,7 @@ class Study:
         return next(block for block in self.blocks if block.name == name)
 
     def runs(self, dataset: str, only: str | None = None) -> list[Run]:
-        """Every run on `dataset` in the file's order, of all blocks that are not planned, or of the block `only`.
+        """Every run on `dataset` in the file's order, of all blocks or of the block `only`.
 
         Raises `UserError` if there is no block of that name.
         """
@@ -123,11 +152,58 @@ class Study:
             known = ", ".join(block.name for block in self.blocks)
             raise UserError(f"ONLY={only} is no block of {shown(self.path)}. Known: {known}. Name one of these.")
         return [
-            Run(arm, seed, dataset, self.epochs[dataset])
+            self.run(arm, seed, dataset)
+            for block in self.blocks
+            if only in (None, block.name) and (dataset == "mnist" or block.replicate)
             for arm in self.arms
-            for seed in self.block(arm.block).seeds
-            if (not self.block(arm.block).planned if only is None else arm.block == only)
+            if arm.block == block.name
+            for seed in block.seeds
         ]
+
+    def quick(self) -> Study:
+        """A small version for trying things out: the replicated blocks at two seeds, one arm of each other at one.
+
+        Two epochs each on MNIST. Arms that build on others are left out.
+        """
+        blocks = tuple(
+            replace(
+                block, seeds=block.seeds[: 2 if block.replicate else 1], epochs=block.epochs and min(2, block.epochs)
+            )
+            for block in self.blocks
+        )
+        replicated = {block.name for block in blocks if block.replicate}
+        alone = [arm for arm in self.arms if not arm.chosen_from and not arm.features_of]
+        first = {arm.block: arm for arm in reversed(alone)}
+        arms = tuple(arm for arm in alone if arm.block in replicated or arm is first[arm.block])
+        return replace(self, blocks=blocks, arms=arms, epochs={**self.epochs, "mnist": min(2, self.epochs["mnist"])})
+
+    def run(self, arm: Arm, seed: int, dataset: str) -> Run:
+        epochs = self.block(arm.block).epochs or self.epochs[dataset]
+        features = self.run(self.arm(arm.features_of), seed, dataset) if arm.features_of else None
+        return Run(arm, seed, dataset, epochs, features)
+
+    def needs(self, run: Run) -> list[Run]:
+        """The runs that must be measured before `run` can be trained."""
+        pattern = run.arm.chosen_from
+        arms = [arm for arm in self.arms if pattern and fnmatch(arm.name, pattern) and not arm.chosen_from]
+        candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.block(arm.block).seeds]
+        return candidates + ([run.features] if run.features else [])
+
+    def resolve(self, run: Run, score: Callable[[Run], float | None]) -> Run | None:
+        """`run` with the learning rate and schedule of the best of its candidates; None while one is not measured.
+
+        The best has the highest mean `score` over its seeds; `score` is None for a run that is not measured.
+        """
+        if not run.arm.chosen_from:
+            return run
+        scores: dict[Arm, list[float]] = {}
+        for candidate in self.needs(replace(run, features=None)):
+            found = score(candidate)
+            if found is None:
+                return None
+            scores.setdefault(candidate.arm, []).append(found)
+        best = max(scores, key=lambda arm: sum(scores[arm]) / len(scores[arm]))
+        return replace(run, arm=replace(run.arm, learning_rate=best.learning_rate, schedule=best.schedule))
 
 
 # ---------------------------------------------------------------------------------------------- fingerprints
@@ -165,6 +241,7 @@ def training_key(run: Run, data_identity: str) -> dict[str, Any]:
     """Everything that the trained weights of `run` depend on, component by component."""
     return {
         "spec": run.arm.training_spec(),
+        "features": training_key(run.features, data_identity) if run.features else None,
         "seed": run.seed,
         "epochs": run.epochs,
         "dataset": run.dataset,
@@ -203,7 +280,9 @@ def load(path: Path = STUDY) -> Study:
         raise where.wrong("confirmatory", "measure", confirmatory.get("measure"), '"test_accuracy"')
     expected = "a day before the first run of its contrasts, such as 2026-11-23"
     declared = where.take(confirmatory, "confirmatory", "declared", date, expected)
-    confidence = where.take(confirmatory, "confirmatory", "confidence", float, "between 0 and 1", lambda c: 0 < c < 1)
+    confidence = where.take(
+        confirmatory, "confirmatory", "confidence", float, "between 0.5 and 1", lambda c: 0.5 < c < 1
+    )
     return Study(
         path=path,
         epochs=_epochs(document, where),
@@ -240,12 +319,12 @@ def _epochs(document: dict, where: _Places) -> dict[str, int]:
 
 def _block(name: str, table: dict, where: _Places) -> Block:
     place = f"blocks.{name}"
-    where.only(table, place, ("question", "seeds", "planned"))
+    where.only(table, place, tuple(f.name for f in fields(Block) if f.name != "name"))
     seeds = where.take(table, place, "seeds", list, "a list of different whole numbers from 0 to 2**31", _are_seeds)
     question = where.take(table, place, "question", str, "a sentence", bool)
-    return Block(
-        name, question, tuple(seeds), where.take(table, place, "planned", bool, "true or false", default=False)
-    )
+    epochs = where.take(table, place, "epochs", int, "1 or more", lambda n: n >= 1, default=None)
+    replicate = where.take(table, place, "replicate", bool, "true or false", default=False)
+    return Block(name, question, tuple(seeds), epochs, replicate)
 
 
 def _are_seeds(value: list) -> bool:
@@ -270,6 +349,15 @@ ARM_FIELDS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {
     "learning_rate": (float, "above 0, at most 100", lambda v: 0 < v <= 100),
     "batch_size": (int, "1 to 60000", lambda v: 1 <= v <= 60000),
     "readout": _one_of(READOUT),
+    "schedule": _one_of(SCHEDULE),
+    "output_kernel_scale": (float, "above 0, at most 1000", lambda v: 0 < v <= 1000),
+    "holdout": (
+        int,
+        f"0 to {TRAIN_IMAGES['digits'] // 2}, or to {TRAIN_IMAGES['mnist'] // 2} on MNIST",
+        lambda v: v >= 0,
+    ),
+    "features_of": (str, "the name of an arm", bool),
+    "chosen_from": (str, "a pattern of arms' names, such as rate-*", bool),
 }
 
 
@@ -279,29 +367,71 @@ def _arms(document: dict, blocks: tuple[Block, ...], where: _Places) -> tuple[Ar
     if not document.get("arms"):
         raise where.wrong("", "arms", None, "at least one table headed [[arms]]")
     arms: list[Arm] = []
-    for index, table in enumerate(where.list_of_tables(document, "arms")):
+    for index, family in enumerate(where.list_of_tables(document, "arms")):
         place = ("arms", index)
-        where.only(table, place, ("name", "block", *ARM_FIELDS))
-        name = where.take(table, place, "name", str, "letters, digits and hyphens", _is_name)
-        if name in {arm.name for arm in arms}:
-            first = where.line(("arms", [arm.name for arm in arms].index(name)), "name")
-            raise where.wrong(place, "name", name, f"a name of its own (line {first} has it)")
-        known = tuple(block.name for block in blocks)
-        block = where.take(table, place, "block", *_one_of(known))
-        values = {}
-        for key, (kind, expected, valid) in ARM_FIELDS.items():
-            source, at = (table, place) if key in table else (defaults, "defaults")
-            values[key] = (
-                name if key == "title" and key not in source else where.take(source, at, key, kind, expected, valid)
-            )
-        arm = Arm(name=name, block=block, **values)
-        _check_composition(arm, table, place, where)
-        arms.append(arm)
+        where.only(family, place, ("name", "block", *ARM_FIELDS))
+        for table in _expanded(family, place, where):
+            arm = _arm(table, defaults, blocks, place, where)
+            if arm.name in {other.name for other in arms}:
+                raise where.wrong(place, "name", arm.name, "a name that no other arm has")
+            arms.append(arm)
+    for index, family in enumerate(document["arms"]):
+        _check_references(family, ("arms", index), arms, blocks, where)
     return tuple(arms)
 
 
+def _expanded(family: dict, place: tuple[str, int], where: _Places) -> list[dict]:
+    """A table with lists for values stands for every combination of them; its name tells them apart: `sgd-{depth}`."""
+    lists = {key: value for key, value in family.items() if isinstance(value, list)}
+    for key, values in lists.items():
+        if not values or f"{{{key}}}" not in str(family.get("name")):
+            raise where.wrong(place, key, values, f"one value, or several and a name with {{{key}}} in it")
+    tables = []
+    for combination in itertools.product(*lists.values()):
+        chosen = dict(zip(lists, combination, strict=True))
+        table = {**family, **chosen}
+        for key, value in chosen.items():
+            told = f"{value:g}" if type(value) is float else str(value)
+            table |= {
+                k: table[k].replace(f"{{{key}}}", told) for k in ("name", "title") if isinstance(table.get(k), str)
+            }
+        tables.append(table)
+    return tables
+
+
+def _arm(table: dict, defaults: dict, blocks: tuple[Block, ...], place: tuple[str, int], where: _Places) -> Arm:
+    name = where.take(table, place, "name", str, "small letters, digits, dots and hyphens", _is_name)
+    block = where.take(table, place, "block", *_one_of(tuple(block.name for block in blocks)))
+    own = {f.name: f.default for f in fields(Arm) if f.default is not MISSING}
+    values = {"title": name, **own}
+    for key, (kind, expected, valid) in ARM_FIELDS.items():
+        source, at = (table, place) if key in table else (defaults, "defaults")
+        if key in source or key not in values:
+            values[key] = where.take(source, at, key, kind, expected, valid)
+    arm = Arm(name=name, block=block, **values)
+    _check_composition(arm, table, place, where)
+    return arm
+
+
+def _check_references(
+    family: dict, place: tuple[str, int], arms: list[Arm], blocks: tuple[Block, ...], where: _Places
+) -> None:
+    """Refuses arms that build on arms that are not there, or do not fit."""
+    own = next(block for block in blocks if block.name == family["block"])
+    pattern = family.get("chosen_from")
+    if pattern and not [arm for arm in arms if fnmatch(arm.name, pattern) and not arm.chosen_from]:
+        raise where.wrong(place, "chosen_from", pattern, "a pattern that the name of some arm matches")
+    if name := family.get("features_of"):
+        base = next((arm for arm in arms if arm.name == name and not arm.features_of), None)
+        seeds = next((block.seeds for block in blocks if base and block.name == base.block), ())
+        if base is None or not set(own.seeds) <= set(seeds):
+            raise where.wrong(place, "features_of", name, "an arm with features of its own and all seeds of this block")
+    if family.get("holdout", 0) > TRAIN_IMAGES["digits" if own.replicate else "mnist"] // 2:
+        raise where.wrong(place, "holdout", family["holdout"], "at most half of the training images")
+
+
 def _is_name(value: str) -> bool:
-    return re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", value) is not None
+    return re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", value) is not None
 
 
 def _check_composition(arm: Arm, table: dict, place: tuple[str, int], where: _Places) -> None:

@@ -25,17 +25,22 @@ from experiments.study import Arm
 class Trained:
     """One finished run.
 
-    weights: Keras' order, [kernel, bias] a layer, float32. Each list below has one entry an epoch.
+    snapshots: weights under "epoch_1" and "final", each in Keras' order, [kernel, bias] a layer, float32.
+    Each list below has one entry an epoch.
     training_loss: mean over the epoch's images, in the loss's own scale; not finite once the run has diverged.
-    test_accuracy: fraction of the test images whose largest output is that of their class, after the epoch.
+    test_accuracy: fraction of the test images (or of those held out) whose largest output is that of their class.
     epoch_seconds: the epoch's training alone, without evaluation and without compilation.
     """
 
     seed: int
-    weights: list[np.ndarray]
+    snapshots: dict[str, list[np.ndarray]]
     training_loss: list[float]
     test_accuracy: list[float]
     epoch_seconds: list[float]
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        return self.snapshots["final"]
 
     @property
     def diverged_epoch(self) -> int | None:
@@ -58,7 +63,8 @@ def loss_function(name: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
 
 def build(arm: Arm, pixels: int, classes: int) -> keras.Model:
     """The network of `arm`: [batch, pixels] float32 in [0, 1] → [batch, classes] float32."""
-    hidden = [keras.layers.Dense(arm.width, activation=arm.hidden) for _ in range(arm.depth)]
+    trainable = not arm.features_of
+    hidden = [keras.layers.Dense(arm.width, activation=arm.hidden, trainable=trainable) for _ in range(arm.depth)]
     return keras.Sequential([keras.Input((pixels,)), *hidden, keras.layers.Dense(classes, activation=arm.output)])
 
 
@@ -85,36 +91,59 @@ def targets(arm: Arm, labels: np.ndarray, classes: int) -> np.ndarray:
     return np.float32(arm.low_target) + np.float32(arm.high_target - arm.low_target) * one_hot
 
 
+def learning_rates(arm: Arm, epoch: int, epochs: int, steps: int) -> np.ndarray:
+    """The rate of each step of `epoch` (from 1): [steps] float32. "cosine" is Keras' CosineDecay over all epochs."""
+    if arm.schedule == "constant":
+        return np.full(steps, arm.learning_rate, np.float32)
+    step = np.arange((epoch - 1) * steps, epoch * steps)
+    return (arm.learning_rate * (1 + np.cos(np.pi * step / (epochs * steps))) / 2).astype(np.float32)
+
+
 class Trainer:
-    """One arm on one data set, compiled once: `train` may be called for any number of seeds.
+    """All arms of one computation (`Arm.computation`) on one data set, compiled once; `train` takes any of them.
 
     `compile_seconds` is what that took.
     """
 
     def __init__(self, arm: Arm, dataset: Dataset):
-        self.arm, self.dataset = arm, dataset
+        self.arm = arm
+        self.dataset = dataset.with_holdout(arm.holdout)
+        self.steps = -(-len(self.dataset.x_train) // arm.batch_size)
         self.model = build(arm, dataset.x_train.shape[1], dataset.classes)
         self.optimizer = keras.optimizers.get({"class_name": arm.optimizer, "config": {}})
-        self.optimizer.learning_rate = arm.learning_rate
         self.optimizer.build(self.model.trainable_variables)
         self._fresh_optimizer = [variable.numpy() for variable in self.optimizer.variables]
-        self._step_through, self._predict = self._compiled_epoch(), compiled_predict(self.model, dataset)
+        self._step_through, self._predict = self._compiled_epoch(), compiled_predict(self.model, self.dataset)
         start = time.perf_counter()
-        self._step_through(tf.constant(batch_order(0, 1, len(dataset.x_train))), tf.constant(0, tf.int64))
+        self._step_through(*self._inputs(arm, 0, 1, 1), tf.constant(0, tf.int64))
         self._predict()
         self.compile_seconds = time.perf_counter() - start
 
-    def train(self, seed: int, epochs: int) -> Trained:
-        """Trains from the seed's own start, whatever was trained before."""
-        self._restart(seed)
-        losses, accuracies, seconds = [], [], []
+    def start(self, arm: Arm, seed: int, features: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
+        """The weights that a run of `arm` starts from; with `features`, its hidden layers are theirs."""
+        weights = initial_weights(self.model, seed)
+        if features is not None:
+            weights[:-2] = features[:-2]
+        weights[-2] = weights[-2] * np.float32(arm.output_kernel_scale)
+        return weights
+
+    def train(self, arm: Arm, seed: int, epochs: int, features: Sequence[np.ndarray] | None = None) -> Trained:
+        """Trains from the run's own start, whatever was trained before."""
+        if arm.computation() != self.arm.computation():
+            raise ValueError(f"{arm.name} is another computation than {self.arm.name}")
+        self.model.set_weights(self.start(arm, seed, features))
+        for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
+            variable.assign(value)
+        losses, accuracies, seconds, snapshots = [], [], [], {}
         for epoch in range(1, epochs + 1):
-            order = tf.constant(batch_order(seed, epoch, len(self.dataset.x_train)))
+            inputs = self._inputs(arm, seed, epoch, epochs)
             start = time.perf_counter()
-            losses.append(float(self.epoch(order)))
+            losses.append(float(self.epoch(*inputs)))
             seconds.append(time.perf_counter() - start)
             accuracies.append(float(np.mean(self.outputs().argmax(1) == self.dataset.y_test)))
-        return Trained(seed, [w.numpy() for w in self.model.weights], losses, accuracies, seconds)
+            if epoch in (1, epochs):
+                snapshots["final" if epoch == epochs else "epoch_1"] = [w.numpy() for w in self.model.weights]
+        return Trained(seed, {"epoch_1": snapshots["final"], **snapshots}, losses, accuracies, seconds)
 
     def outputs(self, weights: Sequence[np.ndarray] | None = None) -> np.ndarray:
         """The model's outputs for the test images, [n_test, classes] float32, as it is or with other `weights`."""
@@ -122,28 +151,35 @@ class Trainer:
             self.model.set_weights(weights)
         return self._predict().numpy()
 
-    def epoch(self, order: tf.Tensor) -> tf.Tensor:
-        """Steps the model once through the images in `order`, [n_train] int32; returns the mean training loss."""
-        return self._step_through(order, tf.constant(len(self.dataset.x_train) // self.arm.batch_size, tf.int64))
+    def epoch(self, order: tf.Tensor, rates: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        """Steps the model once through the images; returns the mean training loss.
 
-    def _restart(self, seed: int) -> None:
-        self.model.set_weights(initial_weights(self.model, seed))
-        for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
-            variable.assign(value)
+        order: [n_train] int32; rates: [steps] float32; wanted: the targets, [n_train, classes] float32.
+        """
+        whole_batches = len(self.dataset.x_train) // self.arm.batch_size
+        return self._step_through(order, rates, wanted, tf.constant(whole_batches, tf.int64))
 
-    def _compiled_epoch(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-        """(order [n] int32, number of whole batches) → mean training loss, stepping the model through the epoch.
+    def _inputs(self, arm: Arm, seed: int, epoch: int, epochs: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        data = self.dataset
+        return (
+            tf.constant(batch_order(seed, epoch, len(data.x_train))),
+            tf.constant(learning_rates(arm, epoch, epochs, self.steps)),
+            tf.constant(targets(arm, data.y_train, data.classes)),
+        )
+
+    def _compiled_epoch(self) -> Callable[..., tf.Tensor]:
+        """The epoch as one XLA program; see `epoch`. Its last argument is the number of whole batches.
 
         With no whole batches it only compiles. A last, smaller batch follows where the images do not divide evenly.
         """
-        arm, data, model, optimizer = self.arm, self.dataset, self.model, self.optimizer
-        loss_of = loss_function(arm.loss)
+        data, model, optimizer = self.dataset, self.model, self.optimizer
+        loss_of = loss_function(self.arm.loss)
         images = tf.constant(data.x_train)
-        wanted = tf.constant(targets(arm, data.y_train, data.classes))
-        count, size = len(data.x_train), arm.batch_size
+        count, size = len(data.x_train), self.arm.batch_size
 
-        def step(batch: tf.Tensor) -> tf.Tensor:
+        def step(batch: tf.Tensor, rate: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
             x = scaled(tf.gather(images, batch), data.pixel_max)
+            optimizer.learning_rate.assign(rate)
             with tf.GradientTape() as tape:
                 losses = loss_of(tf.gather(wanted, batch), model(x, training=True))
                 loss = tf.reduce_mean(losses)
@@ -152,15 +188,15 @@ class Trainer:
             return tf.reduce_sum(losses)
 
         @tf.function(jit_compile=True)
-        def epoch(order: tf.Tensor, whole_batches: tf.Tensor) -> tf.Tensor:
+        def epoch(order: tf.Tensor, rates: tf.Tensor, wanted: tf.Tensor, whole_batches: tf.Tensor) -> tf.Tensor:
             total = tf.constant(0.0)
             batches = tf.reshape(order[: count - count % size], [-1, size])
             index = tf.constant(0, tf.int64)  # not tf.range: XLA would compile anew for each value of its limit
             while index < whole_batches:
-                total += step(batches[index])
+                total += step(batches[index], rates[index], wanted)
                 index += 1
             if count % size:
-                total += step(order[count - count % size :])
+                total += step(order[count - count % size :], rates[-1], wanted)
             return total / count
 
         return epoch

@@ -23,7 +23,7 @@ DIGITS = Source("digits", None, "scikit-learn")
 
 
 def entries(plan: study.Study, store: Store) -> list[Entry]:
-    return [store.entry(run, DIGITS.identity) for run in plan.runs("digits")]
+    return [store.entry(run, DIGITS.identity) for run in plan.runs("digits", "examples")]
 
 
 # ---------------------------------------------------------------------------------------------- planning
@@ -45,7 +45,7 @@ def test_units_are_split_until_every_worker_has_one(plan: study.Study, tmp_path:
 
 def test_what_is_stored_is_not_planned(plan: study.Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    fixture.fill(store, plan.runs("digits")[:3], DIGITS, fixture.SCORES)
+    fixture.fill(store, plan.runs("digits", "examples")[:3], DIGITS, fixture.SCORES)
     seeds = {
         e.run.seed
         for unit in runner.plan(entries(plan, store), jobs=1)
@@ -65,7 +65,7 @@ def test_progress_tells_runs_done_time_left_and_the_last_accuracy(
     plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
-    fixture.fill(store, plan.runs("digits"), DIGITS, fixture.SCORES)
+    fixture.fill(store, plan.runs("digits", "examples"), DIGITS, fixture.SCORES)
     with runner.Progress(entries(plan, store)[:2]) as progress:
         progress.started -= 30
         progress.finished(entries(plan, store)[0])
@@ -79,6 +79,7 @@ def small_study(folder: Path, epochs: int = 2) -> Path:
     """The committed study with two seeds and a few epochs."""
     text = (ROOT / "experiments" / "study.toml").read_text()
     text = re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", text)
+    text = text.replace("replicate = true\n", "")  # of all blocks but the examples
     text = text.replace("epochs = 40 ", f"epochs = {epochs} ").replace("epochs = 40\n", f"epochs = {epochs}\n")
     path = folder / "study.toml"
     path.write_text(text)

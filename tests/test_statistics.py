@@ -1,4 +1,4 @@
-"""Statistics against SciPy and values computed by hand."""
+"""What is gathered of the runs, and the contrasts, on made-up results; their mathematics: test_inference.py."""
 
 from __future__ import annotations
 
@@ -7,53 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from experiments import statistics, study
 from experiments.sources import Source
 from tests import fixture
 
-DIFFERENCES = [0.012, 0.009, 0.011, 0.007, 0.013, 0.010, -0.002, 0.008]
 
-
-def test_the_t_interval_is_that_of_scipy() -> None:
-    expected = stats.ttest_1samp(DIFFERENCES, 0).confidence_interval(0.95)
-    assert statistics.t_interval(DIFFERENCES, 0.95) == pytest.approx((expected.low, expected.high))
-
-
-def test_the_sign_flip_p_is_that_of_scipys_exact_permutation_test() -> None:
-    expected = stats.permutation_test(
-        (np.array(DIFFERENCES),), np.mean, permutation_type="samples", n_resamples=np.inf
-    ).pvalue
-    assert statistics.sign_flip_p(DIFFERENCES) == pytest.approx(expected)
-
-
-def test_ten_equal_signs_give_two_of_1024() -> None:
-    assert statistics.sign_flip_p([0.01 + 0.001 * n for n in range(10)]) == 2 / 1024
-
-
-def test_no_difference_has_p_one() -> None:
-    assert statistics.sign_flip_p([0.0, 0.0, 0.0]) == 1
-
-
-def test_more_than_twenty_pairs_are_refused() -> None:
-    with pytest.raises(ValueError, match="21 pairs"):
-        statistics.sign_flip_p([0.1] * 21)
-
-
-def test_equivalence_holds_inside_the_margin_and_not_at_its_edge() -> None:
-    assert statistics.equivalence_p([0.0001 * n for n in range(-4, 6)], 0.0025) == 1 / 1024
-    assert statistics.equivalence_p([0.0025 + 0.0001 * n for n in range(-4, 6)], 0.0025) > 0.5
-
-
-def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_never_decreases() -> None:
-    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert statistics.holm([0.6, 0.5]) == [1, 1]
-
-
-def test_mcnemar_is_the_binomial_test_of_the_discordant_images() -> None:
-    assert statistics.mcnemar_p(1, 5) == pytest.approx(2 * (1 + 6) / 64)
-    assert statistics.mcnemar_p(0, 0) == 1
+def contrast(margin: float | None, wrong: list[tuple[set[int], set[int]]]) -> dict:
+    """The first contrast with `margin`, of made-up runs: by seed, which of 100 images both arms get wrong."""
+    declared = replace(study.load().contrasts[0], equivalence_margin=margin)
+    measures = {
+        (arm, seed): {
+            "test_accuracy": 1 - len(images) / 100,
+            "predictions": "0" * 100,
+            "wrong_images": sorted(images),
+        }
+        for seed, pair in enumerate(wrong)
+        for arm, images in zip((declared.first, declared.second), pair, strict=True)
+    }
+    plan = replace(study.load(), contrasts=(declared,), confidence=0.95)
+    return statistics.contrasts(plan, measures)[0]
 
 
 def test_an_arm_is_summarised_over_its_seeds(results: dict) -> None:
@@ -67,7 +40,34 @@ def test_a_contrast_is_paired_by_seed_and_counts_discordant_images(results: dict
     recipe = results["contrasts"][0]
     assert (recipe["name"], recipe["n"]) == ("recipe", 10)
     assert recipe["differences"] == pytest.approx([0.013] * 10)
+    assert recipe["discordant"] == [(26, 0)] * 10
     assert recipe["mcnemar_p"] == pytest.approx([2 * 0.5**26] * 10)
+
+
+def test_a_contrast_tells_how_many_seeds_agree_and_what_it_could_have_seen(results: dict) -> None:
+    recipe = results["contrasts"][0]
+    assert recipe["seeds_agreeing"] == 10
+    assert recipe["detectable"] == pytest.approx(0)  # every seed shows the same difference
+    assert "equivalent" not in recipe
+
+
+def test_a_contrasts_bootstrap_counts_the_test_images_as_chance_too(results: dict) -> None:
+    low, high = results["contrasts"][0]["bootstrap"]  # 26 of 2,000 images differ for nearly every seed
+    assert (low, high) == pytest.approx(0.013 + np.array([-1.96, 1.96]) * np.sqrt(0.013 / 2000), abs=0.001)
+
+
+def test_a_seed_without_a_difference_agrees_with_no_direction() -> None:
+    found = contrast(None, [({1}, {2}), (set(), {3}), ({4, 5}, {6}), (set(), {7})])
+    assert found["discordant"] == [(1, 1), (1, 0), (1, 2), (1, 0)]
+    assert found["seeds_agreeing"] == 2
+
+
+def test_equivalence_is_decided_by_the_interval_of_both_one_sided_tests() -> None:
+    wrong = [({1}, {2, 3}), ({4, 5}, {6}), ({7}, {8})]  # differences of 0.01, −0.01 and 0
+    half = 2.920 * 0.01 / np.sqrt(3)  # the 95 % point of t with 2 degrees of freedom
+    assert contrast(0.0169, wrong)["equivalence_interval"] == pytest.approx([-half, half], abs=1e-5)
+    assert contrast(0.0169, wrong)["equivalent"] is True
+    assert contrast(0.0168, wrong)["equivalent"] is False
 
 
 def test_contrasts_without_runs_say_so_and_count_in_holms_family(results: dict) -> None:
@@ -78,7 +78,7 @@ def test_contrasts_without_runs_say_so_and_count_in_holms_family(results: dict) 
 
 def test_example_2s_map_is_compared_with_example_1s_predictions(results: dict) -> None:
     readout = results["arms"]["example-2"]["readout_of"]
-    assert readout == {"arm": "example-1", "changed": 0, "compared": 10 * fixture.TEST_IMAGES}
+    assert readout == {"arm": "example-1", "changed": 0, "compared": 10 * fixture.TEST_IMAGES, "changed_share": 0}
 
 
 def test_unfinished_runs_are_counted_as_missing(plan: study.Study, tmp_path: Path) -> None:

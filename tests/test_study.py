@@ -52,20 +52,50 @@ def test_example_2_is_trained_as_example_1_is(plan: study.Study) -> None:
 
 @pytest.mark.parametrize(("dataset", "epochs"), [("mnist", 10), ("digits", 40)])
 def test_the_examples_run_over_seeds_100_to_109(plan: study.Study, dataset: str, epochs: int) -> None:
-    found = [(run.arm.name, run.seed, run.dataset, run.epochs) for run in plan.runs(dataset)]
+    found = [(run.arm.name, run.seed, run.dataset, run.epochs) for run in plan.runs(dataset, "examples")]
     names = ("example-1", "example-2", "example-3")
     assert found == [(name, seed, dataset, epochs) for name in names for seed in range(100, 110)]
 
 
-def test_a_planned_block_runs_only_where_it_is_named(plan: study.Study) -> None:
-    assert plan.block("changes").planned
-    assert not {run.arm.block for run in plan.runs("mnist")} & {"changes"}
+def test_only_the_blocks_to_replicate_run_on_the_digits(plan: study.Study) -> None:
+    assert {run.arm.block for run in plan.runs("digits")} == {"examples", "changes"}
     assert {run.arm.block for run in plan.runs("mnist", only="changes")} == {"changes"}
     assert len(plan.runs("mnist", only="changes")) == 6 * 10
 
 
+def test_a_list_makes_a_family_of_arms_with_their_values_in_their_names(plan: study.Study) -> None:
+    family = {arm.name: arm for arm in plan.arms if arm.block == "depth"}
+    assert len(family) == 4 * 3 * 2
+    assert (family["depth8-relu-ce"].depth, family["depth8-relu-ce"].hidden) == (8, "relu")
+    assert plan.arm("sgd-targets-0.03").learning_rate == 0.03
+
+
+def test_the_best_candidate_by_its_mean_score_lends_its_rate_and_schedule(plan: study.Study) -> None:
+    run = plan.runs("mnist", "rates-chosen")[0]
+    scores = {"rate-example-1-0.003": 0.97, "rate-example-1-cosine": 0.98}
+    chosen = plan.resolve(run, lambda other: scores.get(other.arm.name, 0.9) - 0.001 * other.seed)
+    assert (chosen.arm.learning_rate, chosen.arm.schedule) == (0.001, "cosine")
+    assert chosen.arm.name == "best-rate-example-1"
+    assert plan.resolve(run, lambda other: None if other.seed else 0.9) is None
+
+
+def test_frozen_features_are_those_of_the_same_seed_and_part_of_the_key(plan: study.Study) -> None:
+    run = plan.runs("mnist", "readouts")[1]
+    assert (run.features.arm.name, run.features.seed, run.seed) == ("example-1", 101, 101)
+    assert plan.needs(run) == [run.features]
+    assert study.training_key(run, "x")["features"] == study.training_key(run.features, "x")
+
+
+def test_the_quick_study_keeps_a_point_of_every_block_that_builds_on_no_other(plan: study.Study) -> None:
+    quick = plan.quick()
+    found = {block.name: len(quick.runs("mnist", block.name)) for block in quick.blocks}
+    assert (found["examples"], found["changes"]) == (3 * 2, 6 * 2)
+    assert all(found[name] == 1 for name in ("factorial", "dose", "rates", "sgd", "depth", "long"))
+    assert {run.epochs for run in quick.runs("mnist")} == {2}
+
+
 def test_only_names_an_unknown_block_and_hears_the_known_ones(plan: study.Study) -> None:
-    with pytest.raises(UserError, match=r"ONLY=example is no block of .*study\.toml\. Known: examples, changes\."):
+    with pytest.raises(UserError, match=r"ONLY=example is no block of .*study\.toml\. Known: examples, changes, "):
         plan.runs("mnist", only="example")
 
 
@@ -114,10 +144,29 @@ MISTAKES = {
     "true for a number": ("depth = 1 ", "depth = true ", "", "defaults.depth is true. Expected 1 to 64."),
     "fraction for a whole number": ("batch_size = 32", "batch_size = 32.0", "", "defaults.batch_size is 32.0."),
     "text for true or false": (
-        "planned = true",
-        'planned = "yes"',
+        "replicate = true ",
+        'replicate = "yes" ',
         "",
-        'blocks.changes.planned is "yes". Expected true or false.',
+        'blocks.examples.replicate is "yes". Expected true or false.',
+    ),
+    "a pattern that matches nothing": (
+        'chosen_from = "rate-targets-*"',
+        'chosen_from = "rates-targets-*"',
+        "",
+        'arms 23.chosen_from is "rates-targets-*". Expected a pattern that the name of some arm matches.',
+    ),
+    "features of an arm without these seeds": (
+        'features_of = "example-1"',
+        'features_of = "long-example-1"',
+        "",
+        "Expected an arm with features of its own and all seeds of this block.",
+    ),
+    "a split larger than the data": ("holdout = 5000", "holdout = 50000", "", "at most half of the training images"),
+    "a list whose value is not in the name": (
+        'name = "low{low_target}"',
+        'name = "low"',
+        "low_target = [",
+        "or several and a name with {low_target} in it",
     ),
     "number for a table": (
         "[datasets.mnist]",
@@ -189,8 +238,8 @@ MISTAKES = {
         "contrasts 1.question is missing. Expected a sentence.",
     ),
     "contrast with one seed in common": (
-        SEEDS + "\nplanned = true",
-        "seeds = [109, 110]\nplanned = true",
+        SEEDS + "\nreplicate = true\n",
+        "seeds = [109, 110]\nreplicate = true\n",
         'second = "example-1"\n\n[[contrasts]]\nname = "output"',
         "contrasts 2.second is \"example-1\". Expected two or more seeds in common with 'targets' to pair by.",
     ),

@@ -1,0 +1,144 @@
+"""The mathematics of the comparisons: intervals, exact tests, and what the runs could have seen.
+
+Nothing here knows of arms, runs or files: numbers in, numbers out.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def t_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
+    """Student's t confidence interval for the mean of two or more `values`, in their unit (Student 1908).
+
+    It speaks of further seeds on the same test images. Its width is 0 where all values are equal. With
+    2 · confidence − 1 for `confidence` (above one half) it is the interval of the two one-sided t tests at level
+    1 − confidence: a centre within ± margin is shown if the interval lies within (Schuirmann 1987).
+    """
+    from scipy import stats  # costs half a second: only where something is computed
+
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * _standard_error(values)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def detectable_difference(differences: Sequence[float], confidence: float, power: float = 0.8) -> float:
+    """The smallest true mean difference that runs like these would probably have found, in the differences' unit.
+
+    Found means: by a two-sided paired t test at level 1 − confidence, in the right direction. With n differences of
+    this standard deviation, t is then noncentral with n − 1 degrees of freedom (Cohen 1988, chapter 2); sought is
+    the mean at which it exceeds its critical value with probability `power`, in (0, 1). The standard deviation is
+    itself an estimate from n differences; the mean observed plays no part. 0 where all differences are equal.
+    """
+    from scipy import special, stats
+
+    freedom = len(differences) - 1
+    critical = stats.t.ppf((1 + confidence) / 2, freedom)
+    return float(special.nctdtrinc(freedom, 1 - power, critical) * _standard_error(differences))
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    _require_two(len(values))
+    # Measured from the first, equal values scatter by exactly 0; from their mean, by its rounding.
+    return float(np.std(np.subtract(values, values[0]), ddof=1) / np.sqrt(len(values)))
+
+
+def _require_two(n: int) -> None:
+    if n < 2:
+        raise ValueError(f"n = {n}: how far values scatter shows only from two on")
+
+
+def bootstrap_interval(
+    wrong_first: np.ndarray, wrong_second: np.ndarray, confidence: float, resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of the mean accuracy difference, first − second, over seeds and test images drawn anew.
+
+    wrong_first, wrong_second: bool, [n_seeds, n_images], the images that each model gets wrong; row by row the same
+    seed. Accuracies are fractions. `seed` is that of the resampling: equal arguments give equal intervals.
+
+    Seeds and images are drawn with replacement, each independently of the other (the pigeonhole bootstrap, Owen
+    2007, Annals of Applied Statistics 1(2)). So it speaks of further seeds and further test images, where Student's
+    interval speaks of further seeds alone. Its variance counts that between images once and that of the interaction,
+    seed by image, about three times, which makes it conservative. But it counts that between n seeds only 1 − 1/n
+    times, and percentiles know nothing of Student's longer tails. Where whole seeds differ far more than chance on
+    single images explains, it is therefore too narrow, as a percentile bootstrap over few seeds alone always is: for
+    ten seeds that one covers about 90 % where it says 95 % (all of this is simulated in tests/test_inference.py).
+    """
+    n_seeds = len(wrong_first)
+    _require_two(n_seeds)
+    rng = np.random.default_rng(seed)
+    # Images on which the models differ alike are interchangeable, above all the many on which none differs.
+    patterns, counts = np.unique(wrong_second.astype(np.int8) - wrong_first, axis=1, return_counts=True)
+    seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=resamples)
+    means = [  # block by block, so that memory stays small
+        _resampled_means(seeds[start : start + 500], patterns, counts, rng) for start in range(0, resamples, 500)
+    ]
+    low, high = np.quantile(np.concatenate(means), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def _resampled_means(
+    seeds: np.ndarray, patterns: np.ndarray, counts: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Mean difference, [n_resamples], over images drawn anew and seeds drawn as `seeds` tells, [n_resamples, n_seeds].
+
+    patterns: −1, 0 or 1, [n_seeds, n_patterns], the differences on an image; counts: the images of each pattern.
+    """
+    n_seeds, n_images = len(patterns), counts.sum()
+    # Given the seeds, an image is worth −n … n, and a multinomial over these few values draws all images at once.
+    values = np.arange(-n_seeds, n_seeds + 1)
+    worth = (seeds.astype(np.float32) @ patterns.astype(np.float32)).astype(np.int64)  # float32 is exact here, and fast
+    place = worth + n_seeds + len(values) * np.arange(len(seeds))[:, None]
+    images = np.bincount(place.ravel(), np.tile(counts, len(seeds)), len(seeds) * len(values))
+    draws = rng.multinomial(n_images, images.reshape(len(seeds), len(values)) / n_images)
+    return draws @ values / (n_seeds * n_images)
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Exact two-sided p of the sign-flip test that paired `differences` are symmetric about 0 (Fisher 1935, § 21).
+
+    The share of all 2^n assignments of signs whose mean is at least as far from 0 as the one observed. n ≤ 20.
+    """
+    means = _flipped_means(differences)
+    return float(np.mean(np.abs(means) >= abs(np.mean(differences)) - 1e-12))
+
+
+def equivalence_p(differences: Sequence[float], margin: float) -> float:
+    """Exact p of the two one-sided sign-flip tests that the differences' centre lies within ± `margin`.
+
+    The larger of both tests' p (Schuirmann 1987, with sign flips in place of t).
+    """
+    d = np.asarray(differences, float)
+    above = np.mean(_flipped_means(d + margin) >= np.mean(d + margin) - 1e-12)
+    below = np.mean(_flipped_means(d - margin) <= np.mean(d - margin) + 1e-12)
+    return float(max(above, below))
+
+
+def _flipped_means(differences: Sequence[float] | np.ndarray) -> np.ndarray:
+    n = len(differences)
+    if n > 20:
+        raise ValueError(f"{n} pairs: enumerating 2^{n} sign assignments is too much; at most 20")
+    signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
+    return signs @ np.asarray(differences, float) / n
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment of a family's p-values, in their order (Holm 1979)."""
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def mcnemar_p(first_only: int, second_only: int) -> float:
+    """Exact two-sided McNemar p from the images that only one of two models gets right (McNemar 1947).
+
+    The binomial test that a discordant image is equally likely to favour either.
+    """
+    from scipy import stats
+
+    total = first_only + second_only
+    return float(stats.binomtest(first_only, total).pvalue) if total else 1.0

@@ -1,0 +1,187 @@
+"""The mathematics against SciPy, values computed by hand, and simulation."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments import inference
+
+DIFFERENCES = [0.012, 0.009, 0.011, 0.007, 0.013, 0.010, -0.002, 0.008]
+
+
+def test_the_t_interval_is_that_of_scipy() -> None:
+    expected = stats.ttest_1samp(DIFFERENCES, 0).confidence_interval(0.95)
+    assert inference.t_interval(DIFFERENCES, 0.95) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_t_interval_at_twice_the_level_is_that_of_both_one_sided_tests() -> None:
+    low, high = inference.t_interval(DIFFERENCES, 2 * 0.95 - 1)
+    assert stats.ttest_1samp(DIFFERENCES, low, alternative="greater").pvalue == pytest.approx(0.05)
+    assert stats.ttest_1samp(DIFFERENCES, high, alternative="less").pvalue == pytest.approx(0.05)
+
+
+def test_equal_differences_have_an_interval_without_width_and_hide_nothing() -> None:
+    assert inference.t_interval([0.1] * 10, 0.95) == (0.1, 0.1)
+    assert inference.detectable_difference([0.1] * 10, 0.95) == 0
+
+
+def test_one_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="n = 1"):
+        inference.t_interval([0.1], 0.95)
+    with pytest.raises(ValueError, match="n = 1"):
+        inference.detectable_difference([0.1], 0.95)
+    with pytest.raises(ValueError, match="n = 1"):
+        inference.bootstrap_interval(np.ones((1, 5), bool), np.zeros((1, 5), bool), 0.95)
+
+
+@pytest.mark.parametrize(("differences", "power"), [(DIFFERENCES, 0.8), (DIFFERENCES[:3], 0.5)])
+def test_the_t_test_finds_the_detectable_difference_with_the_power_promised(
+    differences: list[float], power: float
+) -> None:
+    true_mean = inference.detectable_difference(differences, 0.95, power)
+    scatter = np.std(differences, ddof=1)
+    samples = np.random.default_rng(0).normal(true_mean, scatter, (100_000, len(differences)))
+    found = stats.ttest_1samp(samples, 0, axis=1)
+    assert np.mean((found.pvalue < 0.05) & (found.statistic > 0)) == pytest.approx(power, abs=0.005)
+
+
+def test_ten_differences_detect_about_one_standard_deviation_wherever_their_mean_is() -> None:
+    scatter = np.array([1.0, -1.0] * 5) * np.sqrt(0.9)
+    assert inference.detectable_difference(scatter, 0.95) == pytest.approx(0.996, abs=0.001)
+    assert inference.detectable_difference(scatter + 7, 0.95) == pytest.approx(0.996, abs=0.001)
+
+
+def test_the_sign_flip_p_is_that_of_scipys_exact_permutation_test() -> None:
+    expected = stats.permutation_test(
+        (np.array(DIFFERENCES),), np.mean, permutation_type="samples", n_resamples=np.inf
+    ).pvalue
+    assert inference.sign_flip_p(DIFFERENCES) == pytest.approx(expected)
+
+
+def test_ten_equal_signs_give_two_of_1024() -> None:
+    assert inference.sign_flip_p([0.01 + 0.001 * n for n in range(10)]) == 2 / 1024
+
+
+def test_no_difference_has_p_one() -> None:
+    assert inference.sign_flip_p([0.0, 0.0, 0.0]) == 1
+
+
+def test_more_than_twenty_pairs_are_refused() -> None:
+    with pytest.raises(ValueError, match="21 pairs"):
+        inference.sign_flip_p([0.1] * 21)
+
+
+def test_equivalence_holds_inside_the_margin_and_not_at_its_edge() -> None:
+    assert inference.equivalence_p([0.0001 * n for n in range(-4, 6)], 0.0025) == 1 / 1024
+    assert inference.equivalence_p([0.0025 + 0.0001 * n for n in range(-4, 6)], 0.0025) > 0.5
+
+
+def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_never_decreases() -> None:
+    assert inference.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert inference.holm([0.6, 0.5]) == [1, 1]
+
+
+def test_mcnemar_is_the_binomial_test_of_the_discordant_images() -> None:
+    assert inference.mcnemar_p(1, 5) == pytest.approx(2 * (1 + 6) / 64)
+    assert inference.mcnemar_p(0, 0) == 1
+
+
+# ---------------------------------------------------------------------------------------------- the bootstrap
+
+
+def models(
+    rng: np.random.Generator, n_seeds: int, n_images: int, seed_sd: float = 0.02
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Two arms' wrong images, [n_seeds, n_images] each, and the true difference of accuracy, first − second.
+
+    An image is wrong where a sum of normal effects is above 0: the arm's level, how hard the image is, how hard it
+    is for this arm, the seed's, and chance. So the share of wrong images over all seeds and images is known: Φ of
+    the level over the root of the summed variances. Levels and effects give about MNIST's errors and overlap.
+    """
+    levels, image_sd, arm_image_sd, chance_sd = (-2.3, -2.1), 1.0, 0.3, 0.3
+    total = np.sqrt(image_sd**2 + arm_image_sd**2 + seed_sd**2 + chance_sd**2)
+    hard = rng.normal(0, image_sd, n_images)
+    first, second = (
+        level
+        + hard
+        + rng.normal(0, arm_image_sd, n_images)
+        + rng.normal(0, seed_sd, (n_seeds, 1))
+        + rng.normal(0, chance_sd, (n_seeds, n_images))
+        > 0
+        for level in levels
+    )
+    return first, second, float(stats.norm.cdf(levels[1] / total) - stats.norm.cdf(levels[0] / total))
+
+
+def seeds_alone_coverage(n: int, confidence: float, simulations: int = 10_000) -> tuple[float, float]:
+    """How often Student's interval, and a percentile bootstrap over seeds, holds the true mean of n normal values."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, (simulations, n))
+    means = values @ (rng.multinomial(n, np.full(n, 1 / n), size=1000) / n).T  # [simulations, resamples]
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2], axis=1)
+    student = [np.prod(inference.t_interval(row, confidence)) < 0 for row in values[:2000]]
+    return float(np.mean(student)), float(np.mean((low < 0) & (high > 0)))
+
+
+def two_way_coverage(seed_sd: float, simulations: int) -> float:
+    """How often the bootstrap's 95 % interval over ten seeds and 1,000 images holds the true difference."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for number in range(simulations):
+        first, second, truth = models(rng, 10, 1000, seed_sd)
+        low, high = inference.bootstrap_interval(first, second, 0.95, resamples=500, seed=number)
+        held += low <= truth <= high
+    return held / simulations
+
+
+def test_a_percentile_bootstrap_over_ten_seeds_alone_is_too_narrow_and_students_interval_is_not() -> None:
+    student, percentile = seeds_alone_coverage(10, 0.95)
+    assert student == pytest.approx(0.95, abs=0.015)
+    assert percentile == pytest.approx(0.90, abs=0.015)
+
+
+def test_the_bootstrap_over_seeds_and_images_covers_what_it_says() -> None:
+    assert two_way_coverage(seed_sd=0.02, simulations=400) >= 0.93
+
+
+def test_the_bootstrap_is_too_narrow_where_whole_seeds_differ_far_more_than_images_by_chance() -> None:
+    assert two_way_coverage(seed_sd=0.5, simulations=400) < 0.93
+
+
+def test_the_bootstrap_counts_chance_on_single_images_three_times() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.random((2, 40, 4000)) < 0.1
+    low, high = inference.bootstrap_interval(first, second, 0.95)
+    once = 2 * 1.96 * np.sqrt(2 * 0.1 * 0.9 / first.size)
+    assert (high - low) / once == pytest.approx(np.sqrt(3), rel=0.15)
+
+
+def test_the_bootstrap_is_that_of_drawing_seeds_and_images_one_by_one() -> None:
+    first, second, _ = models(np.random.default_rng(1), 6, 500)
+    rng = np.random.default_rng(2)
+    differences = second.astype(float) - first
+    means = [differences[np.ix_(rng.integers(6, size=6), rng.integers(500, size=500))].mean() for _ in range(10_000)]
+    found = inference.bootstrap_interval(first, second, 0.95)
+    assert found == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.0006)
+
+
+def test_the_bootstrap_is_fast_and_gives_the_same_interval_again() -> None:
+    first, second, _ = models(np.random.default_rng(0), 10, 10_000)
+    started = time.perf_counter()
+    found = inference.bootstrap_interval(first, second, 0.95)
+    assert time.perf_counter() - started < 2  # 0.2 s on an idle machine
+    assert inference.bootstrap_interval(first, second, 0.95) == found
+
+
+def test_the_bootstrap_of_models_that_differ_on_no_image_has_no_width() -> None:
+    wrong = np.random.default_rng(0).random((3, 50)) < 0.2
+    assert inference.bootstrap_interval(wrong, wrong, 0.95) == (0, 0)
+
+
+def test_the_bootstrap_of_models_that_differ_on_every_image_has_no_width() -> None:
+    wrong = np.ones((3, 50), bool)
+    assert inference.bootstrap_interval(~wrong, wrong, 0.95) == pytest.approx((1, 1))
