@@ -6,14 +6,15 @@ PY := $(VENV)/bin/python
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 PORT ?= 8000
-OPTIONS = $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(DEBUG),--debug)
+SMALL = $(if $(QUICK),--quick) $(if $(DEBUG),--debug)
+OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots render status serve test check bench clean clean-all lock
+.PHONY: help report experiments plots record render status serve test check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
-	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [JOBS=2] [ONLY=block] [DEBUG=1]"
+	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [JOBS=2] [ONLY=block] [QUICK=1] [DEBUG=1]"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
@@ -25,9 +26,13 @@ experiments: $(RUN) ## Train and measure what is missing
 	@$(PY) -m experiments run $(OPTIONS)
 
 plots: $(RUN) ## Bring statistics and plots up to date with what is measured
-	@$(PY) -m experiments plots $(if $(DEBUG),--debug)
+	@$(PY) -m experiments plots $(SMALL)
 
-render: $(RUN) ## Write site/ from the statistics and plots that are there
+record: $(RUN) ## Write experiments/record.json from a complete study on MNIST
+	@$(PY) -m experiments record $(SMALL)
+
+render: $(RUN) ## Write site/ from what is measured, or from the record where nothing is
+	@$(PY) -m experiments stand-in $(if $(DEBUG),--debug)
 	@$(PY) -m report render $(if $(DEBUG),--debug)
 
 status: $(RUN) ## Say which runs are measured, which are missing

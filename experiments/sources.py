@@ -47,6 +47,9 @@ class Source:
         return data.load(self.name, self.path)
 
 
+DIGITS = Source("digits", None, "scikit-learn")
+
+
 def find(memory: Path, origin: str = ORIGIN) -> Source:
     """The source to use, by the environment. `memory` is the file that remembers which files were recognised.
 
@@ -143,16 +146,22 @@ def _unreachable(origin: str) -> str:
     return f"no network: {outcome[0]}" if outcome[0] else ""
 
 
-def warning(source: Source) -> str:
-    """What the terminal says, unmissably, where the digits stand in for MNIST; "" otherwise."""
+def warning(source: Source, recorded: str = "") -> str:
+    """What the terminal says, unmissably, where the digits run in MNIST's place; "" otherwise.
+
+    `recorded`: the day of the record whose numbers the page then shows, if there is one.
+    """
     if not source.fallback:
         return ""
+    page = "speak of these digits, not of MNIST"
+    if recorded:
+        page = f"show MNIST's numbers as recorded on {recorded}, marked so, and these digits beside them"
     return "\n".join(
         (
             "!" * 100,
             "!! MNIST COULD NOT BE HAD: scikit-learn's small digits (1,797 images of 8 × 8) run in its place.",
             f"!! Why: {source.fallback}.",
-            "!! The page will speak of these digits, not of MNIST.",
+            f"!! The page will {page}.",
             "!! To use MNIST: connect to the network, or name a file: MNIST_NPZ=path/to/mnist.npz make report",
             "!" * 100,
         )

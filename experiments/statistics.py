@@ -12,43 +12,63 @@ from typing import Any
 
 import numpy as np
 
-from experiments import data, inference, study
-from experiments.sources import Source
+from experiments import data, inference, records, study
+from experiments.sources import DIGITS, Source
 from experiments.store import Entry, Store, read_json, to_json, write_atomically
 
 FORMAT = 1
 
 
-def update(plan: study.Study, runs: Sequence[study.Run], source: Source, store: Store) -> dict[str, Any]:
-    """results.json for `runs`, written anew only if something that it depends on has changed; returns its content."""
-    resolved = store.resolved(plan, runs, source.identity)
-    entries = [store.entry(run, source.identity) for run in resolved]
-    measured = [entry for entry in entries if entry.trained and entry.measured]
+def update(
+    plan: study.Study,
+    runs: Sequence[study.Run],
+    source: Source,
+    store: Store,
+    replication: Sequence[study.Run] = (),
+    quick: bool = False,
+) -> dict[str, Any]:
+    """results.json, written anew only if something that it depends on has changed; returns its content.
+
+    Its top level is what `runs` measured on the `source`; "replication" is the same for the runs on the digits, None
+    where there are none. Where the digits stand in for MNIST, the record's numbers come first, marked as recorded.
+    """
+    first, second = _gathered(plan, runs, source, store), _gathered(plan, replication, DIGITS, store)
     inputs = study.digest(
         {
             "format": FORMAT,
-            "runs": [[str(entry.run), entry.measures_path.parent.name, entry.measures_path.name] for entry in measured],
-            "missing": len(runs) - len(measured),
+            "runs": [[entry.measures_path.parent.name, entry.measures_path.name] for entry in first + second],
+            "names": [str(entry.run) for entry in first + second],
+            "expected": [len(runs), len(replication)],
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
-            "declared": [plan.declared, plan.confidence],
+            "declared": [plan.declared, plan.confidence, quick],
             "source": [source.name, source.origin, source.fallback],
-            "code": [study.code_fingerprint(Path(file)) for file in (__file__, inference.__file__)],
+            "record": records.fingerprint(),
+            "code": [study.code_fingerprint(Path(file)) for file in (__file__, inference.__file__, records.__file__)],
         }
     )
     path = store.root / "results.json"
     if path.exists() and (old := read_json(path, FORMAT))["inputs"] == inputs:
         return old
-    results = {"format": FORMAT, "inputs": inputs, **summarise(plan, measured, len(runs), source)}
-    write_atomically(path, to_json(results))
-    return results
+    summary = summarise(plan, first, len(runs), source)
+    repeated = summarise(plan, second, len(replication), DIGITS) if second else None
+    results = {**summary, "replication": repeated, "recorded": None, "quick": quick}
+    results = records.beside(results, records.read())
+    write_atomically(path, to_json({**results, "format": FORMAT, "inputs": inputs}))
+    return {**results, "format": FORMAT, "inputs": inputs}
+
+
+def _gathered(plan: study.Study, runs: Sequence[study.Run], source: Source, store: Store) -> list[Entry]:
+    """The entries of those runs that are trained and measured."""
+    entries = [store.entry(run, source.identity) for run in store.resolved(plan, runs, source.identity)]
+    return [entry for entry in entries if entry.trained and entry.measured]
 
 
 def summarise(plan: study.Study, entries: Sequence[Entry], expected: int, source: Source) -> dict[str, Any]:
     """Everything that the page uses, from the entries of runs that are trained and measured."""
     measures = {(e.run.arm.name, e.run.seed): e.measures() for e in entries}
     runs = [_run(entry, measures[entry.run.arm.name, entry.run.seed]) for entry in entries]
-    arms = [arm for arm in plan.arms if any(run["arm"] == arm.name for run in runs)]
+    arms = dict.fromkeys(entry.run.arm for entry in entries)
     versions = sorted({(k, v) for e in entries for k, v in e.key["versions"].items()})
     return {
         "dataset": describe(source),

@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,7 @@ def render(arguments: argparse.Namespace) -> None:
 
     from report import article, page  # Jinja, Markdown and Pygments: only where something is rendered
 
-    settings = tomllib.loads((ROOT / "report" / "prose" / "article.toml").read_text(encoding="utf-8"))
-    html = page.render(results, drawn[0], article.load(), tuple(settings["code_blocks"]))
+    html = page.render(results, drawn[0], article.load(), page.settings())
     files = {
         "index.html": html.encode(),
         "data/results.json": to_json(results),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from experiments.figures import Figure
 from report import article as articles
 
 ROOT = Path(__file__).parent.parent
+SETTINGS = ROOT / "report" / "prose" / "article.toml"
 TEMPLATES = (ROOT / "templates", ROOT / "report" / "prose")
 
 
@@ -26,10 +28,10 @@ def render(
     results: Mapping[str, Any],
     figures: Mapping[str, Figure],
     article: articles.Article,
-    code_blocks: tuple[str, ...],
+    settings: Mapping[str, Any],
     templates: tuple[Path, ...] = TEMPLATES,
 ) -> str:
-    """The page as HTML. `code_blocks` names the arm that each code block of the article trains.
+    """The page as HTML. `settings` is prose/article.toml: how the study speaks of this article.
 
     Raises `UserError` with file and line for a mistake in a template or a value it asks for in vain.
     """
@@ -50,7 +52,8 @@ def render(
             contrasts={contrast["name"]: contrast for contrast in results["contrasts"]},
             figures={name: {"figure": figure, "svg": Markup(figure.svg)} for name, figure in figures.items()},
             article=article,
-            parts=_parts(article, code_blocks, results),
+            parts=_parts(article, settings["code_blocks"], results),
+            questions=settings["figures"],
             style=Markup(style),
             style_hash=_csp_hash(style),
         )
@@ -60,7 +63,19 @@ def render(
         raise UserError(f"{_template_place(error, templates)}: {error}. Fix the template or what it names.") from error
 
 
-def _parts(article: articles.Article, code_blocks: tuple[str, ...], results: Mapping[str, Any]) -> list[dict[str, Any]]:
+def settings(path: Path = SETTINGS) -> dict[str, Any]:
+    """How the study speaks of this article. Raises `UserError` where the file is not as expected."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {
+            "code_blocks": list(found["code_blocks"]),
+            "figures": [{"name": figure["name"], "question": figure["question"]} for figure in found["figures"]],
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{shown(path)}: {error!r}. Expected code_blocks and [[figures]]. Mend this file.") from error
+
+
+def _parts(article: articles.Article, code_blocks: Sequence[str], results: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The article's parts as HTML, each code block with the measured arm that it trains (None if not measured)."""
     arms = iter(code_blocks)
     found = []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from experiments import data, study
+from experiments import data, records, study
 from experiments.sources import Source
 from tests import fixture
 
@@ -36,13 +37,21 @@ def digits() -> data.Dataset:
     return data.load("digits")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Made-up results are not held against the committed record; tests of the record put one of their own in place."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "RECORD", tmp_path_factory.mktemp("record") / "record.json")
+        yield
+
+
 @pytest.fixture(scope="session")
 def plan() -> study.Study:
     return study.load()
 
 
 @pytest.fixture(scope="session")
-def results(plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def results(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Made-up results of the three examples on MNIST; see `fixture.SCORES`."""
     return fixture.results(plan, tmp_path_factory.mktemp("results"), Source("mnist", None, "a fixture"))
 

@@ -40,9 +40,9 @@ def measured_accuracy(arm: study.Arm, mnist: data.Dataset, epochs: int, seeds: i
     trainer = Trainer(arm, mnist)
     found = []
     for seed in range(seeds):
-        trainer.train(seed, epochs)
+        trainer.train(arm, seed, epochs)
         read = measures.read_out(trainer.outputs(), arm.readout)
-        found.append(measures.measure(read, mnist.y_test)["test_accuracy"])
+        found.append(measures.predicted(read, mnist.y_test)["test_accuracy"])
     return float(np.mean(found))
 
 

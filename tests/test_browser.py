@@ -14,8 +14,6 @@ from experiments import plots
 from report import article, page
 from tests.test_article import Text
 
-BLOCKS = ("example-1", "example-2", "example-3")
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -32,7 +30,7 @@ def browser() -> Iterator[Browser]:
 def path(results: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
     drawn = {figure.name: figure for figure in plots.draw(results)}
     path = tmp_path_factory.mktemp("site") / "index.html"
-    path.write_text(page.render(results, drawn, article.load(), BLOCKS))
+    path.write_text(page.render(results, drawn, article.load(), page.settings()))
     return path
 
 

@@ -22,13 +22,12 @@ from tests import fixture
 from tests.test_article import Text, source_words
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = ("example-1", "example-2", "example-3")
 MNIST = Source("mnist", None, "a fixture")
 
 
 def render(results: dict, **options: object) -> str:
     drawn = {figure.name: figure for figure in plots.draw(results)}
-    return page.render(results, drawn, options.pop("source", None) or article.load(), BLOCKS, **options)
+    return page.render(results, drawn, options.pop("source", None) or article.load(), page.settings(), **options)
 
 
 def said(html: str, section: str) -> str:

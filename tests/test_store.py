@@ -19,6 +19,7 @@ from experiments.store import Entry, Store
 
 TRAINING = {"test_accuracy": [0.5]}
 WEIGHTS = [np.float32([[1, 2], [3, 4]]), np.float32([5, 6])]
+SNAPSHOTS = {"epoch_1": WEIGHTS, "final": WEIGHTS}
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_full_disk_leaves_no_half_training(
 ) -> None:
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        results_store.save_training(entry, TRAINING, WEIGHTS)
+        results_store.save_training(entry, TRAINING, SNAPSHOTS)
     assert not entry.trained
     assert list(entry.folder.parent.iterdir()) == []
 
@@ -97,7 +98,7 @@ def test_what_a_killed_writer_left_is_no_result_and_is_swept_away(
 
 
 def test_sweeping_leaves_the_results(entry: Entry, results_store: Store) -> None:
-    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
     results_store.save_measures(entry, {"accuracy": 0.5})
     with results_store.locked():
         assert entry.trained
@@ -109,7 +110,7 @@ def test_sweeping_leaves_the_results(entry: Entry, results_store: Store) -> None
 
 def test_a_stored_training_is_found_with_its_key(entry: Entry, results_store: Store) -> None:
     assert not entry.trained
-    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
     assert entry.trained
     assert not entry.measured
     assert entry.training() == {"format": 1, "key": entry.key, "test_accuracy": [0.5]}
@@ -117,31 +118,31 @@ def test_a_stored_training_is_found_with_its_key(entry: Entry, results_store: St
 
 def test_weights_come_back_exactly_and_in_order(entry: Entry, results_store: Store) -> None:
     rng = np.random.default_rng(0)
-    weights = [rng.normal(size=(3, n)).astype(np.float32) for n in range(1, 13)]  # more than ten: w10 sorts before w2
+    weights = [rng.normal(size=(3, n)).astype(np.float32) for n in range(1, 13)]  # more than ten: 10 sorts before 2
     weights[0][:, 0] = (-0.0, 1e-45, np.inf)
-    results_store.save_training(entry, TRAINING, weights)
-    found = entry.weights()
+    results_store.save_training(entry, TRAINING, {"epoch_1": WEIGHTS, "final": weights})
+    found = entry.snapshots()["final"]
     assert [(array.dtype, array.shape) for array in found] == [(array.dtype, array.shape) for array in weights]
     assert [array.tobytes() for array in found] == [array.tobytes() for array in weights]
 
 
 def test_a_training_stored_twice_stays_the_first(entry: Entry, results_store: Store) -> None:
-    results_store.save_training(entry, TRAINING, WEIGHTS)
-    results_store.save_training(entry, {"test_accuracy": [0.9]}, [2 * array for array in WEIGHTS])
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
+    results_store.save_training(entry, {"test_accuracy": [0.9]}, {"final": [2 * array for array in WEIGHTS]})
     assert entry.training()["test_accuracy"] == [0.5]
-    np.testing.assert_array_equal(entry.weights()[0], WEIGHTS[0])
+    np.testing.assert_array_equal(entry.snapshots()["final"][0], WEIGHTS[0])
     assert list(entry.folder.parent.iterdir()) == [entry.folder]
 
 
 def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -> None:
-    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
     results_store.save_measures(entry, {"accuracy": 0.5})
     assert entry.measured
     assert entry.measures() == {"format": 1, "key": study.measures_key(entry.run), "accuracy": 0.5}
 
 
 def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry, results_store: Store) -> None:
-    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
     (entry.folder / "measures-as_is-0000000000000000.json").write_text("{}")
     (entry.folder / "measures-half_shift-0000000000000000.json").write_text("{}")
     results_store.save_measures(entry, {"accuracy": 0.5})
@@ -198,7 +199,7 @@ DAMAGED_JSON = {
 def test_damaged_json_is_named_with_the_way_out(
     entry: Entry, results_store: Store, what: str, content: bytes, told: str
 ) -> None:
-    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
     path = entry.folder / "training.json" if what == "training" else entry.measures_path
     path.write_bytes(content)
     assert told in complaint(path, getattr(entry, what))
@@ -210,7 +211,7 @@ def test_missing_measures_are_named(entry: Entry) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "a byte changed", "a lone array", "compression"])
 def test_damaged_weights_are_named_with_the_way_out(entry: Entry, results_store: Store, damage: str) -> None:
-    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
     path = entry.folder / "weights.npz"
     content = bytearray(path.read_bytes())
     if damage == "missing":
@@ -224,14 +225,14 @@ def test_damaged_weights_are_named_with_the_way_out(entry: Entry, results_store:
         elif damage == "compression":
             content[content.index(b"PK\x01\x02") + 10] = 99  # the method, in the directory at the end
         path.write_bytes(content[: {"empty": 0, "truncated": len(content) // 2}.get(damage)])
-    assert ": unreadable (" in complaint(path, entry.weights)
+    assert ": unreadable (" in complaint(path, entry.snapshots)
 
 
 def test_a_training_deleted_as_the_error_advises_can_be_stored_again(entry: Entry, results_store: Store) -> None:
-    results_store.save_training(entry, TRAINING, WEIGHTS)
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
     (entry.folder / "training.json").unlink()  # "Delete it (or its folder) and run 'make experiments'"
     assert not entry.trained
-    results_store.save_training(entry, {"test_accuracy": [0.9]}, WEIGHTS)
+    results_store.save_training(entry, {"test_accuracy": [0.9]}, SNAPSHOTS)
     assert entry.training()["test_accuracy"] == [0.9]
 
 
@@ -260,7 +261,7 @@ def test_a_second_process_waits_and_then_finds_the_firsts_results(entry: Entry, 
         assert second.stdout
         assert second.stdout.readline().startswith("Another process is working on these results; waiting")
         assert second.poll() is None
-        results_store.save_training(entry, TRAINING, WEIGHTS)
+        results_store.save_training(entry, TRAINING, SNAPSHOTS)
     out, _ = second.communicate()
     deadline.cancel()
     assert out == "found 1\n"

@@ -35,7 +35,7 @@ def cut(dataset: data.Dataset, images: int) -> data.Dataset:
 def test_fifty_steps_give_the_weights_of_model_fit(plan: study.Study, mnist: data.Dataset, name: str) -> None:
     arm, small = plan.arm(name), cut(mnist, 50 * 32)
     expected = fit(arm, small, seed=0).get_weights()
-    found = Trainer(arm, small).train(0, 1).weights
+    found = Trainer(arm, small).train(arm, 0, 1).weights
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
@@ -45,21 +45,22 @@ def test_an_epoch_gives_the_accuracy_of_model_fit(plan: study.Study, mnist: data
     arm = plan.arm(name)
     outputs = fit(arm, mnist, seed=0).predict(mnist.x_test.astype("float32") / 255, batch_size=1000, verbose=0)
     expected = np.mean(outputs.argmax(1) == mnist.y_test)
-    assert Trainer(arm, mnist).train(0, 1).test_accuracy[0] == pytest.approx(expected, abs=0.003)
+    assert Trainer(arm, mnist).train(arm, 0, 1).test_accuracy[0] == pytest.approx(expected, abs=0.003)
 
 
 def test_a_last_batch_that_is_smaller_is_trained_too(plan: study.Study, digits: data.Dataset) -> None:
     arm, odd = plan.arm("example-3"), cut(digits, 3 * 32 + 5)
     expected = fit(arm, odd, seed=1).get_weights()
-    for one, other in zip(Trainer(arm, odd).train(1, 1).weights, expected, strict=True):
+    for one, other in zip(Trainer(arm, odd).train(arm, 1, 1).weights, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
 def test_a_run_depends_on_its_seed_alone_and_not_on_what_was_trained_before(
     plan: study.Study, digits: data.Dataset
 ) -> None:
-    trainer = Trainer(plan.arm("example-1"), digits)
-    first, other, again = (trainer.train(seed, 2) for seed in (0, 1, 0))
+    arm = plan.arm("example-1")
+    trainer = Trainer(arm, digits)
+    first, other, again = (trainer.train(arm, seed, 2) for seed in (0, 1, 0))
     assert all(np.array_equal(a, b) for a, b in zip(first.weights, again.weights, strict=True))
     assert first.training_loss == again.training_loss
     assert not np.array_equal(first.weights[0], other.weights[0])
@@ -116,11 +117,62 @@ def test_softmax_starts_near_the_loss_of_a_guess(plan: study.Study, digits: data
 
 def test_shuffled_labels_teach_nothing(plan: study.Study, mnist: data.Dataset) -> None:
     shuffled = replace(mnist, y_train=np.random.default_rng(0).permutation(mnist.y_train))
-    assert Trainer(plan.arm("example-3"), shuffled).train(0, 1).test_accuracy[0] == pytest.approx(0.1, abs=0.06)
+    arm = plan.arm("example-3")
+    assert Trainer(arm, shuffled).train(arm, 0, 1).test_accuracy[0] == pytest.approx(0.1, abs=0.06)
 
 
 def test_a_diverging_run_ends_and_says_in_which_epoch(plan: study.Study, digits: data.Dataset) -> None:
     arm = replace(plan.arm("linear-output"), optimizer="sgd", learning_rate=100.0)
-    trained = Trainer(arm, digits).train(0, 3)
+    trained = Trainer(arm, digits).train(arm, 0, 3)
     assert trained.diverged_epoch in (1, 2)
     assert len(trained.test_accuracy) == 3
+
+
+def test_arms_of_one_computation_share_a_trainer_and_each_gets_its_own_result(
+    plan: study.Study, digits: data.Dataset
+) -> None:
+    shared = Trainer(plan.arm("example-1"), digits)
+    for name in ("targets", "low-0.5", "rate-example-1-0.003", "best-rate-example-1"):
+        arm = replace(plan.arm(name), holdout=0)
+        alone = Trainer(arm, digits).train(arm, 3, 2)
+        together = shared.train(arm, 3, 2)
+        assert together.training_loss == alone.training_loss
+    with pytest.raises(ValueError, match="another computation"):
+        shared.train(plan.arm("example-3"), 0, 1)
+
+
+def test_the_cosine_schedule_is_that_of_keras(plan: study.Study) -> None:
+    arm = plan.arm("rate-example-1-cosine")
+    schedule = keras.optimizers.schedules.CosineDecay(arm.learning_rate, decay_steps=3 * 5)
+    expected = [float(schedule(step)) for step in range(5, 10)]
+    np.testing.assert_allclose(training.learning_rates(arm, 2, 3, 5), expected, rtol=1e-5)
+
+
+def test_a_scaled_start_multiplies_the_output_kernel_alone(plan: study.Study, digits: data.Dataset) -> None:
+    scaled, plain = plan.arm("saturated-example-1"), plan.arm("sgd-example-1-0.1")
+    trainer = Trainer(scaled, digits)
+    for index, (one, other) in enumerate(zip(trainer.start(scaled, 0), trainer.start(plain, 0), strict=True)):
+        np.testing.assert_array_equal(one, other * np.float32(20 if index == 2 else 1))
+
+
+def test_frozen_features_stay_as_they_were_and_only_the_readout_learns(plan: study.Study, digits: data.Dataset) -> None:
+    arm = plan.arm("example-1-read-by-cross-entropy")
+    features = Trainer(plan.arm("example-1"), digits).train(plan.arm("example-1"), 0, 2).weights
+    trainer = Trainer(arm, digits)
+    trained = trainer.train(arm, 0, 2, features)
+    assert all(np.array_equal(a, b) for a, b in zip(trained.weights[:2], features[:2], strict=True))
+    assert not np.array_equal(trained.weights[2], trainer.start(arm, 0, features)[2])
+
+
+def test_images_that_are_held_out_are_measured_on_and_not_trained_on(digits: data.Dataset) -> None:
+    split = digits.with_holdout(100)
+    assert (len(split.x_train), len(split.x_test)) == (1340, 100)
+    assert np.array_equal(np.concatenate([split.x_train, split.x_test]), digits.x_train)
+
+
+def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: study.Study, digits: data.Dataset) -> None:
+    arm = plan.arm("example-1")
+    trainer = Trainer(arm, digits)
+    one, three = trainer.train(arm, 0, 1), trainer.train(arm, 0, 3)
+    assert all(np.array_equal(a, b) for a, b in zip(one.weights, three.snapshots["epoch_1"], strict=True))
+    assert not np.array_equal(one.weights[0], three.weights[0])

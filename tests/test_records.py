@@ -1,0 +1,109 @@
+"""The record holds a complete run's numbers, stands in where MNIST cannot be had, and is compared where it can."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+from experiments import __main__ as command
+from experiments import plots, records, statistics, study
+from experiments.errors import UserError
+from experiments.sources import DIGITS, Source
+from experiments.store import Store
+from report import article, page
+from tests import fixture
+
+COMMITTED = Path(records.__file__).with_name("record.json")
+OFFLINE = Source("digits", None, "scikit-learn", fallback="no network: no answer")
+
+
+@pytest.fixture
+def recorded(results: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """A record made from the fixture results."""
+    monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
+    records.write(results)
+    return records.read()
+
+
+def test_what_is_written_comes_back_to_six_digits_with_every_runs_configuration(results: dict, recorded: dict) -> None:
+    assert recorded["recorded"] == "2026-01-01"
+    assert len(recorded["runs"]) == len(results["runs"])
+    for here, there in zip(results["runs"], recorded["runs"], strict=True):
+        assert {key: value for key, value in here.items() if type(value) is not float} == {
+            key: value for key, value in there.items() if type(value) is not float
+        } or here["training_loss_by_epoch"] == pytest.approx(there["training_loss_by_epoch"], rel=1e-5)
+        assert (here["loss"], here["readout"], here["epochs"]) == (there["loss"], there["readout"], there["epochs"])
+        assert here["test_accuracy"] == pytest.approx(there["test_accuracy"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"runs_expected": 31}, {"quick": True}, {"recorded": "2026-01-01"}, {"dataset": {"name": "digits"}}],
+    ids=lambda change: next(iter(change)),
+)
+def test_only_a_complete_study_measured_on_mnist_is_recorded(results: dict, change: dict) -> None:
+    with pytest.raises(UserError, match="only a complete study that was measured on MNIST here"):
+        records.write({**results, **change})
+
+
+def test_where_mnist_cannot_be_had_the_record_stands_first_and_the_digits_beside_it(
+    plan: study.Study, recorded: dict, tmp_path: Path
+) -> None:
+    found = fixture.results(plan, tmp_path / "results", OFFLINE)
+    assert (found["dataset"]["name"], found["recorded"]) == ("mnist", "2026-01-01")
+    assert found["replication"]["dataset"]["name"] == "digits"
+    html = page.render(found, {f.name: f for f in plots.draw(found)}, article.load(), page.settings())
+    assert "Recorded on 2026-01-01, not measured on this machine." in html
+    assert "no network: no answer" in html
+    assert "This page is not about MNIST" not in html
+
+
+def test_what_was_measured_here_comes_first_and_is_compared(plan: study.Study, recorded: dict, tmp_path: Path) -> None:
+    found = fixture.results(plan, tmp_path / "results", Source("mnist", None, "a fixture"))
+    assert found["recorded"] is None
+    assert [row["agree"] for row in found["record_comparison"]["contrasts"]] == [True]
+
+
+def test_intervals_that_do_not_meet_disagree(results: dict, recorded: dict) -> None:
+    moved = deepcopy(results)
+    moved["contrasts"][0]["interval"] = [0.02, 0.03]
+    (row,) = records.compare(moved, recorded)["contrasts"]
+    assert not row["agree"]
+
+
+def test_a_damaged_record_is_one_line_that_says_how_to_mend_it(recorded: dict) -> None:
+    records.RECORD.write_text("{")
+    with pytest.raises(UserError, match=r"record\.json:1: .*git checkout"):
+        records.read()
+
+
+def test_where_nothing_was_measured_rendering_shows_the_record_at_once(
+    recorded: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(tmp_path / "empty")
+    command.stand_in(store)
+    assert "shows what was recorded on 2026-01-01" in capsys.readouterr().out
+    written = json.loads((store.root / "results.json").read_text())
+    assert written["dataset"]["not_measured_because"] == "nothing was measured yet"
+    assert (store.root / "plots" / "figures.json").exists()
+
+
+def test_what_was_measured_is_never_replaced_by_the_record(plan: study.Study, recorded: dict, tmp_path: Path) -> None:
+    fixture.results(plan, tmp_path / "results", Source("mnist", None, "a fixture"))
+    before = (tmp_path / "results" / "results.json").read_bytes()
+    command.stand_in(Store(tmp_path / "results"))
+    assert (tmp_path / "results" / "results.json").read_bytes() == before
+
+
+def test_the_replication_stands_beside_and_is_never_mixed(plan: study.Study, tmp_path: Path) -> None:
+    store, mnist = Store(tmp_path), Source("mnist", None, "a fixture")
+    fixture.fill(store, plan.runs("digits", "examples"), DIGITS, {"example-1": 0.91, "example-2": 0.91})
+    fixture.fill(store, plan.runs("mnist", "examples"), mnist, fixture.SCORES)
+    runs = plan.runs("mnist", "examples"), mnist, store, plan.runs("digits", "examples")
+    found = statistics.update(plan, *runs)
+    assert {run["dataset"] for run in found["runs"]} == {"mnist"}
+    assert {run["dataset"] for run in found["replication"]["runs"]} == {"digits"}
+    assert found["replication"]["arms"]["example-1"]["test_accuracy"]["max"] < 0.92
