@@ -7,8 +7,10 @@ description and its table say it to those who do not see the plot.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatch
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -46,13 +48,60 @@ STYLE: Any = {  # matplotlib types each key of its settings as a literal
     "figure.constrained_layout.use": True,
 }
 WIDTH = 4.6  # inches: so narrow that labels stay readable on a phone
+LINE = 0.16  # inches from one line of text to the next
+
+
+class Recipe(NamedTuple):
+    """How every plot names and draws one way of training, in whatever block."""
+
+    label: str
+    colour: str
+    marker: str
+
+
+RECIPES = {
+    "example-1": Recipe("Example 1", SERIES[0], "o"),
+    "example-2": Recipe("Example 2", SERIES[1], "D"),
+    "example-3": Recipe("Example 3", SERIES[2], "s"),
+    "targets": Recipe("targets ±1", SERIES[3], "^"),
+    "cross-entropy": Recipe("softmax cross-entropy", INK, "v"),
+    "sigmoid-mse": Recipe("sigmoid squared error", MUTED, "P"),
+    "sigmoid-bce": Recipe("sigmoid cross-entropy", SERIES[1], "D"),
+}
+HIDDEN = {
+    "tanh": Recipe("tanh", SERIES[0], "o"),
+    "relu": Recipe("ReLU", SERIES[2], "s"),
+    "sigmoid": Recipe("sigmoid", SERIES[3], "^"),
+}
+LOSSES = {
+    "mean_squared_error": "squared error",
+    "one_sided_mean_squared_error": "one-sided squared error",
+    "categorical_crossentropy": "cross-entropy",
+    "binary_crossentropy": "cross-entropy",
+}
 
 
 def draw(results: Mapping[str, Any]) -> list[Figure]:
-    """Every plot that the results have the numbers for."""
-    plots: Sequence[Callable[[Mapping[str, Any]], Figure]] = (accuracy, learning_curves, outputs, confusions)
+    """Every plot that the results have the numbers for: each of its patterns has an arm, or a contrast's pairs."""
+    plots: Sequence[tuple[Callable[[Mapping[str, Any]], Figure], Sequence[str]]] = (
+        (accuracy, ["example-1"]),
+        (learning_curves, ["example-1"]),
+        (outputs, ["example-1"]),
+        (confusions, ["example-1"]),
+        (changes, ["targets", "cross-entropy", "contrast *"]),
+        (factorial, ["targets", "cross-entropy", "example-3", "tanh-*", "relu-*"]),
+        (dose, ["low0", "low-*"]),
+        (rates, [f"{kind}-{recipe}*" for kind in ("rate", "best-rate") for recipe in RATED]),
+        (sgd, [f"sgd-{recipe}-*" for recipe in DESCENDED]),
+        (saturated, [f"saturated-{recipe}" for recipe in SATURATED]),
+        (depth, ["depth*-mse", "depth*-ce"]),
+        (readouts, ["example-1", "cross-entropy", *READ]),
+        (long, ["long-example-1", "long-cross-entropy"]),
+        (reliability, ["example-1", "targets", "cross-entropy"]),
+    )
+    there = [*results["arms"], *(f"contrast {contrast['name']}" for contrast in _measured(results))]
     with matplotlib.rc_context(STYLE):
-        return [plot(results) for plot in plots]
+        return [plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed)]
 
 
 def _finished(canvas: Canvas, name: str, title: str, description: str, **table: Any) -> Figure:
@@ -80,9 +129,125 @@ def data_name(results: Mapping[str, Any]) -> str:
     return {"mnist": "MNIST", "digits": "scikit-learn's small digits"}[results["dataset"]["name"]]
 
 
+def signed(value: float | None, digits: int) -> str:
+    """A number with a true minus; a dash for one that is not finite or was not measured."""
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def ratio(value: float) -> str:
+    """A positive ratio to two digits, a small one as a fraction: 0.81, 1/43,000."""
+    return f"{value:.2g}" if value >= 0.01 else f"1/{float(f'{1 / value:.2g}'):,.0f}"
+
+
 def _short(title: str) -> str:
     """An arm's title up to its colon: `Example 1`."""
     return title.split(":")[0]
+
+
+def _changed(arm: Mapping[str, Any]) -> str:
+    """What an arm's title says beside `Example 1`."""
+    return re.sub(r"^Example 1(,| with) ", "", _short(arm["title"]))
+
+
+def _rate(trained: Mapping[str, Any]) -> str:
+    """The learning rate of an arm or a run."""
+    rate = f"{trained['learning_rate']:g}"
+    return rate if trained["schedule"] == "constant" else f"{trained['schedule']} from {rate}"
+
+
+def _head(arm: Mapping[str, Any]) -> str:
+    """An arm's output activation and loss, and the targets where they could be others."""
+    targets = f", {arm['low_target']:g} and {arm['high_target']:g}".replace("-", "−")
+    told = f"{arm['output']}, {LOSSES[arm['loss']]}"
+    return told + targets if arm["output"] in ("tanh", "linear") else told
+
+
+# ---------------------------------------------------------------------------------------------- numbers for plots
+
+
+def _of(results: Mapping[str, Any], *blocks: str) -> dict[str, Any]:
+    """The arms of `blocks` by name, in the order of their names, which is that of results.json."""
+    return {name: arm for name, arm in sorted(results["arms"].items()) if arm["block"] in blocks}
+
+
+def _matching(results: Mapping[str, Any], pattern: str) -> dict[str, Any]:
+    return {name: arm for name, arm in results["arms"].items() if fnmatch(name, pattern)}
+
+
+def _runs(results: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    return [run for run in results["runs"] if run["arm"] == name]
+
+
+def _scores(results: Mapping[str, Any], name: str) -> list[float]:
+    """Final accuracy of each of an arm's runs, in percent."""
+    return [100 * run["test_accuracy"] for run in _runs(results, name)]
+
+
+def _mean(arm: Mapping[str, Any]) -> float:
+    """An arm's mean final accuracy."""
+    return float(arm["test_accuracy"]["mean"])
+
+
+def _measured(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The contrasts that there are pairs of runs for."""
+    return [contrast for contrast in results["contrasts"] if contrast["n"]]
+
+
+# ---------------------------------------------------------------------------------------------- parts of plots
+
+
+def _apart(wanted: Sequence[float], gap: float) -> np.ndarray:
+    """The places nearest to `wanted`, in the same order, that are `gap` apart and in 0 … 1 (isotonic regression)."""
+    order, steps = np.argsort(wanted, kind="stable"), gap * np.arange(len(wanted))
+    free, count = np.asarray(wanted)[order] - steps, len(wanted)
+    pooled = [max(min(free[i:k].mean() for k in range(j + 1, count + 1)) for i in range(j + 1)) for j in range(count)]
+    places = np.empty(count)
+    places[order] = np.clip(pooled, 0, max(0, 1 - steps[-1])) + steps
+    return places
+
+
+def _name_ends(axes: Axes, ends: Iterable[tuple[str, str, float, float]], left: bool = False) -> None:
+    """Names lines beside the axes, each with a thin leader to its end: (label, colour, x, y). All must be drawn."""
+    ends = list(ends)
+    axes.autoscale_view()
+    spots = [(axes.transScale + axes.transLimits).transform((x, y)) for _, _, x, y in ends]
+    canvas = axes.get_figure(root=True)
+    assert canvas is not None
+    height = axes.get_position().height * canvas.get_figheight()
+    beside = -0.04 if left else 1.04
+    for (label, colour, *_), (x, y), place in zip(
+        ends, spots, _apart([y for _, y in spots], LINE / height), strict=True
+    ):
+        axes.plot([x, beside], [y, place], color=colour, linewidth=0.5, transform=axes.transAxes, clip_on=False)
+        at = beside + (-0.01 if left else 0.01)
+        style: Any = {"ha": "right" if left else "left", "va": "center_baseline", "transform": axes.transAxes}
+        axes.text(at, place, label, color=colour, fontweight="bold", **style)
+
+
+def _rows_of(labels: Sequence[str], notes: Sequence[str], xlabel: str) -> tuple[Canvas, Axes]:
+    """Axes with a row for each label, which stands over the row on the left, its note on the right."""
+    canvas, axes = plt.subplots(figsize=(WIDTH, 0.55 + 0.42 * len(labels)))
+    for row, (label, note) in enumerate(zip(labels, notes, strict=True)):
+        axes.text(0, row - 0.24, label, transform=axes.get_yaxis_transform())
+        axes.text(1, row - 0.24, note, transform=axes.get_yaxis_transform(), ha="right", fontweight="bold")
+    axes.set(yticks=[], ylim=(len(labels) - 0.6, -0.75), xlabel=xlabel)
+    axes.grid(axis="x")
+    _bare(axes, "left")
+    return canvas, axes
+
+
+def _bare(axes: Axes, *sides: str) -> None:
+    """Drops the tick marks, and the spines on `sides`."""
+    axes.tick_params(length=0, which="both")
+    for side in sides:
+        axes.spines[side].set_visible(False)
+
+
+def _seeds(axes: Axes, values: Sequence[float], row: float, colour: str, marker: str) -> None:
+    """Every seed a mark in `row`, their mean a bar."""
+    spread = np.linspace(-0.08, 0.08, len(values)) if len(values) > 1 else np.zeros(1)
+    axes.plot(values, row + spread, marker, color=colour, markersize=3.4, alpha=0.75, mew=0)
+    axes.plot([np.mean(values)], [row], "|", color=INK, markersize=9, markeredgewidth=1.4)
 
 
 # ---------------------------------------------------------------------------------------------- the plots
@@ -90,10 +255,10 @@ def _short(title: str) -> str:
 
 def accuracy(results: Mapping[str, Any]) -> Figure:
     """Final test accuracy of each arm: every seed a mark, the mean a bar with its interval."""
-    arms = results["arms"]
+    arms = _of(results, "examples")
     canvas, axes = plt.subplots(figsize=(WIDTH, 0.5 + 0.62 * len(arms)))
     for row, (name, arm) in enumerate(arms.items()):
-        values = [100 * run["test_accuracy"] for run in results["runs"] if run["arm"] == name]
+        values = _scores(results, name)
         colour, mean = SERIES[row % len(SERIES)], 100 * arm["test_accuracy"]["mean"]
         spread = np.linspace(-0.13, 0.13, len(values)) if len(values) > 1 else [0]
         axes.plot(values, row + np.asarray(spread), MARKERS[row % 4], color=colour, markersize=3.4, alpha=0.75, mew=0)
@@ -104,8 +269,7 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
     axes.set(yticks=range(len(arms)), yticklabels=[_short(a["title"]) for a in arms.values()])
     axes.set(ylim=(len(arms) - 0.6, -0.75), xlabel=f"Test accuracy, % of {results['dataset']['test_images']:,} images")
     axes.grid(axis="x")
-    axes.tick_params(length=0)
-    axes.spines["left"].set_visible(False)
+    _bare(axes, "left")
     title = _ranking({_short(arm["title"]): arm["test_accuracy"]["mean"] for arm in arms.values()})
     told = "; ".join(
         f"{_short(arm['title'])}: mean {percent(arm['test_accuracy']['mean'])}, from "
@@ -113,7 +277,9 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
         f"{len(arm['seeds'])} seeds"
         for arm in arms.values()
     )
-    rows = [[run["arm"], str(run["seed"]), percent(run["test_accuracy"])] for run in results["runs"]]
+    rows = [
+        [run["arm"], str(run["seed"]), percent(run["test_accuracy"])] for name in arms for run in _runs(results, name)
+    ]
     return _finished(
         canvas,
         "accuracy",
@@ -127,77 +293,80 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
 def _ranking(means: Mapping[str, float]) -> str:
     """Who scores highest and lowest, in words; those within half a hundredth of a point count as equal."""
     high, low = max(means.values()), min(means.values())
-    best, worst = ([name for name, mean in means.items() if abs(mean - end) < 5e-5] for end in (high, low))
     if high - low < 5e-5:
-        return f"{' and '.join(best)} score the same" if len(best) > 1 else f"{best[0]} scores {percent(high)}"
-    return f"{' and '.join(best)} above {' and '.join(worst)}: {100 * (high - low):.2f} points apart"
+        return f"{_listed(list(means))} score{'s' if len(means) == 1 else ''} {percent(high)}"
+    best, worst = ([name for name, mean in means.items() if abs(mean - end) < 5e-5] for end in (high, low))
+    return f"{_listed(best)} above {_listed(worst)}: {100 * (high - low):.2f} points apart"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) < 3 else f"{len(names)} arms"
 
 
 def learning_curves(results: Mapping[str, Any]) -> Figure:
-    """Test accuracy after each epoch: the mean over seeds, and the band from the lowest to the highest seed."""
-    curves = {}
-    for name, arm in results["arms"].items():
-        if arm["readout"] == "as_is":  # another readout of the same models has the same curve
-            runs = [run["test_accuracy_by_epoch"] for run in results["runs"] if run["arm"] == name]
-            curves[name] = 100 * np.array(runs)
+    """Test accuracy after each epoch of the examples."""
+    recipes = {
+        name: Recipe(_short(arm["title"]), SERIES[row % len(SERIES)], MARKERS[row % len(MARKERS)])
+        for row, (name, arm) in enumerate(_of(results, "examples").items())
+        if arm["readout"] == "as_is"  # another readout of the same models has the same curve
+    }
+    curves = {name: _curve(results, name).mean(0) for name in recipes}
+    lead = max(curves, key=lambda name: curves[name][0])
+    always = all((curves[lead] >= curve).all() for curve in curves.values())
+    span = "after every epoch" if always else "after the first epoch, not after every one"
+    return _over_epochs(results, "learning-curves", f"{recipes[lead].label} is ahead {span}", recipes)
+
+
+def _curve(results: Mapping[str, Any], name: str) -> np.ndarray:
+    """Accuracy in percent, [seeds, epochs]."""
+    return 100 * np.array([run["test_accuracy_by_epoch"] for run in _runs(results, name)])
+
+
+def _over_epochs(results: Mapping[str, Any], name: str, title: str, recipes: Mapping[str, Recipe]) -> Figure:
+    """Accuracy after each epoch: the mean over seeds, and the band from the lowest to the highest seed."""
+    curves = {arm: _curve(results, arm) for arm in recipes}
     canvas, axes = plt.subplots(figsize=(WIDTH, 2.9))
     epochs = np.arange(1, max(curve.shape[1] for curve in curves.values()) + 1)
-    order = list(results["arms"])
-    for name, curve in curves.items():
-        colour = SERIES[order.index(name) % len(SERIES)]
+    every = 1 if len(epochs) <= 12 else 5
+    for arm, curve in curves.items():
+        _, colour, marker = recipes[arm]
         axes.fill_between(epochs, curve.min(0), curve.max(0), color=colour, alpha=0.18, linewidth=0)
-        axes.plot(epochs, curve.mean(0), color=colour, marker=MARKERS[order.index(name) % 4], markersize=3)
-        label = _short(results["arms"][name]["title"])
-        axes.text(epochs[-1], curve.mean(0)[-1], f"  {label}", color=colour, va="center", fontweight="bold")
-    axes.set(xlabel="Epoch", ylabel="Test accuracy, %", xlim=(epochs[0], epochs[-1] * 1.24))
-    axes.set_xticks(epochs if len(epochs) <= 12 else epochs[4::5])
-    axes.spines["bottom"].set_bounds(epochs[0], epochs[-1])
+        axes.plot(epochs, curve.mean(0), color=colour, marker=marker, markersize=3, markevery=(every - 1, every))
+    axes.set(xlabel="Epoch", ylabel="Test accuracy, %", xticks=epochs[every - 1 :: every])
     axes.grid(axis="y")
-    axes.tick_params(length=0)
-    lead = [name for name, curve in curves.items() if curve.mean(0)[0] == max(c.mean(0)[0] for c in curves.values())]
-    ahead = _short(results["arms"][lead[0]]["title"])
-    always = all((curves[lead[0]].mean(0) >= curve.mean(0)).all() for name, curve in curves.items() if name != lead[0])
-    span = "after every epoch" if always else "after the first epoch, not after every one"
+    _bare(axes)
+    _name_ends(axes, [(*recipes[arm][:2], epochs[-1], curve.mean(0)[-1]) for arm, curve in curves.items()])
     told = "; ".join(
-        f"{_short(results['arms'][name]['title'])} goes from {curve.mean(0)[0]:.2f} % after epoch 1 to "
+        f"{recipes[arm].label} goes from {curve.mean(0)[0]:.2f} % after epoch 1 to "
         f"{curve.mean(0)[-1]:.2f} % after epoch {curve.shape[1]}"
-        for name, curve in curves.items()
+        for arm, curve in curves.items()
     )
-    loss = {
-        name: np.mean(
-            [
-                [np.nan if v is None else v for v in run["training_loss_by_epoch"]]
-                for run in results["runs"]
-                if run["arm"] == name
-            ],
-            axis=0,
-        )
-        for name in curves
-    }
     return _finished(
         canvas,
-        "learning-curves",
-        f"{ahead} is ahead {span}",
+        name,
+        title,
         f"Mean test accuracy over seeds after each epoch; the bands reach from the lowest to the highest seed. {told}.",
         columns=("Arm", "Epoch", "Mean test accuracy", "Lowest seed", "Highest seed", "Mean training loss"),
-        rows=[
-            [
-                name,
-                str(epoch),
-                f"{curve.mean(0)[i]:.2f} %",
-                f"{curve.min(0)[i]:.2f} %",
-                f"{curve.max(0)[i]:.2f} %",
-                f"{loss[name][i]:.5f}",
-            ]
-            for name, curve in curves.items()
-            for i, epoch in enumerate(range(1, curve.shape[1] + 1))
-        ],
+        rows=[row for arm, curve in curves.items() for row in _epoch_rows(results, arm, curve)],
     )
+
+
+def _epoch_rows(results: Mapping[str, Any], name: str, curve: np.ndarray) -> list[list[str]]:
+    losses = zip(*(run["training_loss_by_epoch"] for run in _runs(results, name)), strict=True)
+    return [
+        [name, str(epoch), *(f"{value:.2f} %" for value in (seeds.mean(), seeds.min(), seeds.max())), _mean_loss(found)]
+        for epoch, (seeds, found) in enumerate(zip(curve.T, losses, strict=True), 1)
+    ]
+
+
+def _mean_loss(losses: Sequence[float | None]) -> str:
+    finite = [loss for loss in losses if loss is not None]
+    return signed(float(np.mean(finite)) if len(finite) == len(losses) else None, 5)
 
 
 def outputs(results: Mapping[str, Any]) -> Figure:
     """How the outputs of target and non-target units are distributed, a panel an arm."""
-    arms = results["arms"]
+    arms = {**_of(results, "examples"), **_matching(results, "targets")}
     canvas, panels = plt.subplots(len(arms), 1, figsize=(WIDTH, 1.15 * len(arms) + 0.3), sharex=True, squeeze=False)
     kinds = (("other_outputs", SERIES[2], "wrong classes"), ("target_outputs", SERIES[0], "right class"))
     for row, (axes, arm) in enumerate(zip(panels[:, 0], arms.values(), strict=True)):
@@ -222,8 +391,8 @@ def outputs(results: Mapping[str, Any]) -> Figure:
         f"a row sums to {first['row_sum_mean']:.2f} on average"
     )
     told = "; ".join(
-        f"{_short(arm['title'])}: right class at {arm['target_outputs']['quantiles'][2]:.2f} in the median, "
-        f"wrong classes at {arm['other_outputs']['quantiles'][2]:.2f}".replace("-", "−")
+        f"{_short(arm['title'])}: right class at {signed(arm['target_outputs']['quantiles'][2], 2)} in the median, "
+        f"wrong classes at {signed(arm['other_outputs']['quantiles'][2], 2)}"
         for arm in arms.values()
     )
     return _finished(
@@ -233,7 +402,7 @@ def outputs(results: Mapping[str, Any]) -> Figure:
         f"Histograms of the outputs of the unit of the right class and of the units of the wrong classes. {told}.",
         columns=("Arm", "Units", "Mean", *(f"{100 * q:.0f} % quantile" for q in QUANTILES)),
         rows=[
-            [name, label, *(f"{value:.3f}".replace("-", "−") for value in (arm[key]["mean"], *arm[key]["quantiles"]))]
+            [name, label, *(signed(value, 3) for value in (arm[key]["mean"], *arm[key]["quantiles"]))]
             for name, arm in arms.items()
             for key, _, label in kinds
         ],
@@ -242,7 +411,7 @@ def outputs(results: Mapping[str, Any]) -> Figure:
 
 def confusions(results: Mapping[str, Any]) -> Figure:
     """Wrong predictions by true and predicted class, mean number a run, for each arm with its own models."""
-    arms = {name: arm for name, arm in results["arms"].items() if arm["readout"] == "as_is"}
+    arms = {name: arm for name, arm in _of(results, "examples").items() if arm["readout"] == "as_is"}
     errors = {name: _errors_per_run(arm) for name, arm in arms.items()}
     worst = max(float(matrix.max()) for matrix in errors.values()) or 1.0
     canvas, panels = plt.subplots(len(arms), 1, figsize=(WIDTH, 3.7 * len(arms)), squeeze=False)
@@ -294,3 +463,453 @@ def _confusion_panel(axes: Axes, matrix: np.ndarray, worst: float, title: str) -
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+# ---------------------------------------------------------------------------------------------- the plots, why
+
+
+def changes(results: Mapping[str, Any]) -> Figure:
+    """The declared contrasts: mean differences with their intervals, against 0 or against the margin."""
+    arms, found = results["arms"], _measured(results)
+    labels = [f"{_changed(arms[c['first']])}, against {_changed(arms[c['second']])}" for c in found]
+    xlabel = f"Difference in test accuracy, points, {percent(results['confidence'], 0)} interval; grey: the margin"
+    canvas, axes = _rows_of(labels, [points(c["mean"]) for c in found], xlabel)
+    for row, contrast in enumerate(found):
+        if margin := contrast["equivalence_margin"]:
+            axes.add_patch(plt.Rectangle((-100 * margin, row - 0.12), 200 * margin, 0.4, color=GRID, lw=0))
+        axes.plot([100 * bound for bound in contrast["interval"]], [row, row], color=SERIES[2])
+        axes.plot([100 * contrast["mean"]], [row], "o", color=SERIES[2], markersize=5)
+        axes.plot([0, 0], [row - 0.12, row + 0.28], color=INK, linewidth=0.8)
+    told = "; ".join(
+        f"{label}: {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"
+        + _equivalence(c)
+        for label, c in zip(labels, found, strict=True)
+    )
+    return _finished(
+        canvas,
+        "changes",
+        _largest_change(results, found),
+        f"Mean difference in test accuracy, paired by seed, with its interval. {told}.",
+        columns=("First arm", "Second arm", "Pairs", "Difference", "From", "To", "p (Holm)", "Margin"),
+        rows=[
+            [
+                *(c["first"], c["second"], str(c["n"])),
+                *(points(value) for value in (c["mean"], *c["interval"])),
+                f"{c['p_holm']:.4f}",
+                f"±{100 * c['equivalence_margin']:g}" if c["equivalence_margin"] else "–",
+            ]
+            for c in found
+        ],
+    )
+
+
+def _equivalence(contrast: Mapping[str, Any]) -> str:
+    if contrast["equivalence_margin"] is None:
+        return ""
+    return f", {'within' if contrast['equivalent'] else 'not shown to be within'} the margin"
+
+
+def _largest_change(results: Mapping[str, Any], found: Sequence[Mapping[str, Any]]) -> str:
+    """Which single change to Example 1 does most, if any is beyond chance."""
+    arms = results["arms"]
+    single = [c for c in found if c["equivalence_margin"] is None and arms[c["first"]]["block"] == "changes"]
+    clear = [c for c in single if c["p_holm"] < 1 - results["confidence"]]
+    if not clear:
+        return f"None of {len(single)} single changes shifts the accuracy beyond chance"
+    largest = max(clear, key=lambda c: abs(c["mean"]))
+    return (
+        f"Largest of {len(single)} single changes: {_changed(arms[largest['first']])}, {points(largest['mean'])} points"
+    )
+
+
+def factorial(results: Mapping[str, Any]) -> Figure:
+    """Every output, loss and target coding, with hidden tanh and with hidden ReLU."""
+    heads: dict[str, dict[str, str]] = {}
+    for name, arm in _of(results, "examples", "changes", "factorial").items():
+        if arm["readout"] == "as_is":
+            heads.setdefault(_head(arm), {})[arm["hidden"]] = name
+    means = {head: {h: 100 * _mean(results["arms"][name]) for h, name in own.items()} for head, own in heads.items()}
+    order = sorted(means, key=lambda head: -max(means[head].values()))
+    notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
+    canvas, axes = _rows_of(order, notes, "Test accuracy, %: ● hidden tanh, ■ hidden ReLU; lines: all seeds")
+    for row, head in enumerate(order):
+        for hidden, name in heads[head].items():
+            _, colour, marker = HIDDEN[hidden]
+            place, values = row + 0.12 * (hidden == "relu"), _scores(results, name)
+            axes.plot([min(values), max(values)], [place, place], color=colour, linewidth=1)
+            axes.plot([means[head][hidden]], [place], marker, color=colour, markersize=5, mew=0)
+    return _finished(
+        canvas,
+        "factorial",
+        _larger_factor(means),
+        "Test accuracy by output activation, loss and targets, with hidden tanh and hidden ReLU. "
+        + "; ".join(f"{head}: {note}" for head, note in zip(order, notes, strict=True))
+        + ".",
+        columns=("Output, loss, targets", "Hidden", "Arm", "Seeds", "Mean test accuracy"),
+        rows=[
+            [head, HIDDEN[h].label, name, str(len(_runs(results, name))), f"{means[head][h]:.2f} %"]
+            for head in order
+            for h, name in heads[head].items()
+        ],
+    )
+
+
+def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
+    """Which moves accuracy more: what comes after the hidden layer, or its activation."""
+    both = [own for own in means.values() if len(own) == 2]
+    spread = {
+        "outputs, losses and targets": max(max(own[h] for own in both) - min(own[h] for own in both) for h in both[0]),
+        "hidden activations": max(max(own.values()) - min(own.values()) for own in both),
+    }
+    (more, most), (less, least) = sorted(spread.items(), key=lambda item: -item[1])
+    return f"Up to {most:.2f} points lie between {more}, {least:.2f} between {less}"
+
+
+def dose(results: Mapping[str, Any]) -> Figure:
+    """Accuracy against the target of the wrong classes; other targets of the right class marked apart."""
+    arms = sorted(_of(results, "dose").items(), key=lambda item: -item[1]["low_target"])
+    towards_1 = {arm["low_target"]: 100 * _mean(arm) for _, arm in arms if arm["high_target"] == 1}
+    canvas, axes = plt.subplots(figsize=(WIDTH, 3.2))
+    axes.plot(list(towards_1), list(towards_1.values()), color=SERIES[2])
+    others = []
+    for name, arm in arms:
+        low, high = arm["low_target"], arm["high_target"]
+        colour, marker = (SERIES[2], "s") if high == 1 else (SERIES[0], "o")
+        values = _scores(results, name)
+        axes.plot([low] * len(values), values, marker, color=colour, markersize=3.4, mew=0)
+        if high != 1:
+            others.append((f"right class to {high:g}", SERIES[0], low, 100 * _mean(arm)))
+    axes.set(xlim=(0.05, -1.05), xlabel="Target of the wrong classes", ylabel="Test accuracy, %")
+    axes.set_xticks([0, -0.25, -0.5, -0.75, -1])
+    axes.margins(y=0.12)
+    axes.grid(axis="y")
+    _bare(axes)
+    lowest = min(towards_1)
+    _name_ends(axes, [("right class to 1", SERIES[2], lowest, towards_1[lowest]), *others])
+    return _finished(
+        canvas,
+        "dose",
+        _best_target(towards_1),
+        "Test accuracy of every seed against the target of the wrong classes; the line joins the means for the right "
+        "class trained towards 1. " + "; ".join(f"{_targets(arm)}: {percent(_mean(arm))}" for _, arm in arms) + ".",
+        columns=("Arm", "Targets", "Seed", "Test accuracy"),
+        rows=[
+            [name, _targets(arm), str(run["seed"]), percent(run["test_accuracy"])]
+            for name, arm in arms
+            for run in _runs(results, name)
+        ],
+    )
+
+
+def _targets(arm: Mapping[str, Any]) -> str:
+    return f"{arm['low_target']:g} and {arm['high_target']:g}".replace("-", "−")
+
+
+def _best_target(means: Mapping[float, float]) -> str:
+    best = max(means, key=lambda low: means[low])
+    if best == 0:
+        return "No lower target of the wrong classes does better than 0"
+    gain = points((means[best] - means[0]) / 100)
+    return f"The wrong classes' best target is {best:g}: {gain} points against 0".replace("-", "−")
+
+
+RATED = ("example-1", "targets", "example-3")
+
+
+def rates(results: Mapping[str, Any]) -> Figure:
+    """Accuracy on the held-out images by learning rate, a line an arm; what the best rate scores on the test images."""
+    found = {r: dict(sorted(_matching(results, f"rate-{r}-*").items(), key=lambda i: _pace(i[1]))) for r in RATED}
+    best = {recipe: results["arms"][f"best-rate-{recipe}"] for recipe in RATED}
+    chosen = {recipe: _rate(_runs(results, f"best-rate-{recipe}")[0]) for recipe in RATED}
+    told = "; ".join(f"{RECIPES[r].label} {percent(_mean(arm))} at {chosen[r]}" for r, arm in best.items())
+    held = [(name, _rate(arm), arm, "held-out images") for own in found.values() for name, arm in own.items()]
+    tested = [(f"best-rate-{r}", chosen[r], arm, "test images") for r, arm in best.items()]
+    return _finished(
+        _held_out(results, found),
+        "rates",
+        "Each at its best rate, " + _ranking({RECIPES[r].label: _mean(arm) for r, arm in best.items()}),
+        "Accuracy of every seed on held-out training images by learning rate. On the test images, each at the rate "
+        f"that is best there: {told}.",
+        columns=("Arm", "Learning rate", "Seeds", "Mean accuracy", "Measured on"),
+        rows=[
+            [name, rate, str(len(arm["seeds"])), percent(_mean(arm)), images]
+            for name, rate, arm, images in held + tested
+        ],
+    )
+
+
+def _held_out(results: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]) -> Canvas:
+    """Every seed at its rate, constant rates joined through their means, schedules to their right."""
+    arms = sorted((arm for own in found.values() for arm in own.values()), key=_pace)
+    ticks = list(dict.fromkeys(map(_rate, arms)))
+    canvas, axes = plt.subplots(figsize=(WIDTH, 3.0))
+    ends = []
+    for recipe, own in found.items():
+        label, colour, marker = RECIPES[recipe]
+        for name, arm in own.items():
+            values = _scores(results, name)
+            axes.plot([ticks.index(_rate(arm))] * len(values), values, marker, color=colour, markersize=4, mew=0)
+        means = [(ticks.index(_rate(arm)), 100 * _mean(arm)) for arm in own.values()]
+        line = [mean for mean, arm in zip(means, own.values(), strict=True) if arm["schedule"] == "constant"]
+        axes.plot(*zip(*line, strict=True), color=colour)
+        ends.append((label, colour, *means[-1]))
+    axes.set(xlabel="Learning rate of Adam", ylabel="Accuracy on held-out images, %")
+    axes.set_xticks(range(len(ticks)), [tick.replace(" ", "\n", 1) for tick in ticks])
+    axes.margins(x=0.06)
+    axes.grid(axis="y")
+    _bare(axes)
+    _name_ends(axes, ends)
+    return canvas
+
+
+def _pace(arm: Mapping[str, Any]) -> tuple[bool, float]:
+    """Sorts constant rates by size, before schedules."""
+    return arm["schedule"] != "constant", arm["learning_rate"]
+
+
+DESCENDED = ("example-3", "cross-entropy", "targets", "example-1", "sigmoid-bce", "sigmoid-mse")
+
+
+def sgd(results: Mapping[str, Any]) -> Figure:
+    """Mean accuracy over the epochs against the learning rate of plain gradient descent, a line an arm."""
+    found = {r: sorted(_matching(results, f"sgd-{r}-*").values(), key=_pace) for r in DESCENDED}
+    converged = {r: [arm for arm in own if not arm["diverged_seeds"]] for r, own in found.items()}
+    best = {r: max(own, key=_mean_epoch) for r, own in converged.items() if own}
+    told = "; ".join(f"{RECIPES[r].label} {_mean_epoch(a):.2f} % at {_rate(a)}" for r, a in best.items())
+    diverged = [f"{RECIPES[r].label} at {_rate(a)}" for r, own in found.items() for a in own if a["diverged_seeds"]]
+    return _finished(
+        _descent(found, converged),
+        "sgd",
+        "Plain SGD, best rates: " + _ranking({RECIPES[r].label: _mean_epoch(a) / 100 for r, a in best.items()}),
+        "Mean accuracy over the epochs, on a scale that widens towards 100 %, against the learning rate. Each at its "
+        f"best rate: {told}. " + (f"Diverged: {', '.join(diverged)}." if diverged else "No run diverged."),
+        columns=("Arm", "Learning rate", "Mean accuracy over the epochs", "Final test accuracy", "Diverged seeds"),
+        rows=[
+            [r, _rate(a), f"{_mean_epoch(a):.2f} %", percent(_mean(a)), str(a["diverged_seeds"])]
+            for r, own in found.items()
+            for a in own
+        ],
+    )
+
+
+def _mean_epoch(arm: Mapping[str, Any]) -> float:
+    return 100 * float(arm["mean_epoch_accuracy"])
+
+
+def _descent(found: Mapping[str, Sequence[Any]], converged: Mapping[str, Sequence[Any]]) -> Canvas:
+    """Lines of the arms that converged; a cross at the bottom where a run diverged, side by side at one rate."""
+    canvas, axes = plt.subplots(figsize=(WIDTH, 3.6))
+    ends = []
+    for place, (recipe, own) in enumerate(found.items()):
+        label, colour, marker = RECIPES[recipe]
+        line = [(arm["learning_rate"], _mean_epoch(arm)) for arm in converged[recipe]]
+        axes.plot(*zip(*line, strict=True), marker=marker, color=colour, markersize=4, mew=0)
+        ends += [(label, colour, *line[0])] if line else []
+        shift = 1.1 ** (place - (len(found) - 1) / 2)
+        crosses = [arm["learning_rate"] * shift for arm in own if arm["diverged_seeds"]]
+        axes.plot(crosses, [6] * len(crosses), "x", color=colour, markersize=5)
+    every = sorted({arm["learning_rate"] for own in found.values() for arm in own})
+    told = "" if converged == found else "; × diverged"
+    axes.set(xscale="log", xlim=(every[0] / 1.4, every[-1] * 1.4), xlabel=f"Learning rate{told}")
+    axes.set_xticks(every, [f"{rate:g}" for rate in every])
+    axes.set_xticks([], minor=True)
+    axes.set_yscale("function", functions=(lambda a: -np.log10(101 - a), lambda v: 101 - 10**-v))
+    axes.set(yticks=(10, 50, 80, 90, 95), ylim=(3, 98.5), ylabel="Mean accuracy over the epochs, %")
+    axes.yaxis.tick_right()
+    axes.yaxis.set_label_position("right")
+    axes.grid(axis="y")
+    _bare(axes, "left")
+    _name_ends(axes, ends, left=True)
+    return canvas
+
+
+SATURATED = ("example-1", "targets", "sigmoid-mse", "sigmoid-bce", "cross-entropy")
+
+
+def saturated(results: Mapping[str, Any]) -> Figure:
+    """What arms reach whose outputs start saturated: every seed after the first and after the last epoch."""
+    arms = {recipe: results["arms"][f"saturated-{recipe}"] for recipe in SATURATED}
+    curves = {recipe: _curve(results, f"saturated-{recipe}") for recipe in SATURATED}
+    last = max(curve.shape[1] for curve in curves.values())
+    order = sorted(SATURATED, key=lambda recipe: -_mean(arms[recipe]))
+    canvas, axes = _rows_of(
+        [RECIPES[r].label for r in order],
+        [f"{curves[r][:, -1].mean():.2f} %" for r in order],
+        f"Test accuracy, %, after epoch 1 (small) and after epoch {last} (large)",
+    )
+    for row, recipe in enumerate(order):
+        _, colour, marker = RECIPES[recipe]
+        for epoch, size in ((0, 3), (-1, 5.5)):
+            values = curves[recipe][:, epoch]
+            axes.plot(values, row + 0.07 * np.arange(len(values)), marker, color=colour, markersize=size, mew=0)
+    axes.set_xlim(0, 100)
+    slopes = {r: arms[r]["saturation"]["start"]["output_slope_other"] for r in order}
+    return _finished(
+        canvas,
+        "saturated",
+        "Started saturated, " + _ranking({RECIPES[r].label: _mean(arms[r]) for r in order}),
+        "Test accuracy of arms whose output kernel starts so large that outputs are saturated. "
+        + "; ".join(
+            f"{RECIPES[r].label}: {curves[r][:, 0].mean():.2f} % after epoch 1, {curves[r][:, -1].mean():.2f} % after "
+            f"epoch {last}" + ("" if slopes[r] is None else f", mean output slope {slopes[r]:.3f} at the start")
+            for r in order
+        )
+        + ".",
+        columns=("Arm", "Learning rate", "Output slope at the start", "Epoch", "Mean test accuracy"),
+        rows=[
+            [r, _rate(_runs(results, f"saturated-{r}")[0]), signed(slopes[r], 4), str(epoch), f"{value:.2f} %"]
+            for r in order
+            for epoch, value in enumerate(curves[r].mean(0), 1)
+        ],
+    )
+
+
+def depth(results: Mapping[str, Any]) -> Figure:
+    """How much of the output layer's gradient signal reaches the first layer at the start, by depth."""
+    arms = sorted(_of(results, "depth").items(), key=lambda item: item[1]["depth"])
+    heads = list(dict.fromkeys(_head(arm) for _, arm in arms))
+    canvas, panels = plt.subplots(len(heads), 1, figsize=(WIDTH, 2.1 * len(heads)), sharex=True, sharey=True)
+    ends = {
+        axes: _depth_panel(axes, head, [arm for _, arm in arms if _head(arm) == head])
+        for axes, head in zip(np.atleast_1d(panels), heads, strict=True)
+    }
+    for axes, lines in ends.items():
+        _name_ends(axes, lines)
+    axes.set_xlabel("Hidden layers")
+    deepest = max(arm["depth"] for _, arm in arms)
+    last = [(arm, _signal(arm)) for _, arm in arms if arm["depth"] == deepest]
+    told = "; ".join(f"{_head(arm)}, hidden {HIDDEN[arm['hidden']].label}: {_told(value)}" for arm, value in last)
+    return _finished(
+        canvas,
+        "depth",
+        _vanishing(deepest, [(HIDDEN[arm["hidden"]].label, value) for arm, value in last if value]),
+        f"The first hidden layer's gradient signal over the output layer's, before training, by depth. With {deepest} "
+        f"hidden layers: {told}.",
+        columns=("Arm", "Hidden layers", "Hidden", "First over output, start", "Mean test accuracy"),
+        rows=[
+            [name, str(arm["depth"]), HIDDEN[arm["hidden"]].label, _told(_signal(arm)), percent(_mean(arm))]
+            for name, arm in arms
+        ],
+    )
+
+
+def _signal(arm: Mapping[str, Any]) -> float | None:
+    """The first layer's gradient signal over the output layer's at the start; None where it is not finite."""
+    value = ((arm["gradient"] or {}).get("start") or {}).get("first_over_output")
+    return None if value is None else float(value)
+
+
+def _told(signal: float | None) -> str:
+    return ratio(signal) if signal else "–"
+
+
+def _depth_panel(axes: Axes, head: str, arms: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float, float]]:
+    """Draws a line for each hidden activation; returns their ends, to be named."""
+    ends = []
+    for hidden, (label, colour, marker) in HIDDEN.items():
+        line = [(arm["depth"], value) for arm in arms if arm["hidden"] == hidden and (value := _signal(arm))]
+        if line:
+            axes.plot(*zip(*line, strict=True), marker=marker, color=colour, markersize=4, mew=0)
+            ends.append((label, colour, *line[-1]))
+    axes.set(xscale="log", yscale="log")
+    axes.set_title(f"Output: {head}", loc="left", fontweight="bold", pad=3)
+    depths = sorted({arm["depth"] for arm in arms})
+    axes.set_xticks(depths, [str(depth) for depth in depths])
+    axes.set_xticks([], minor=True)
+    axes.yaxis.set_major_formatter(lambda value, _: ratio(value))
+    axes.set_yticks([], minor=True)
+    axes.grid(axis="y")
+    _bare(axes)
+    return ends
+
+
+def _vanishing(depth: int, signals: Sequence[tuple[str, float]]) -> str:
+    (weak, low), (strong, high) = (end(signals, key=lambda item: item[1]) for end in (min, max))
+    return f"At depth {depth}, first-layer over output gradient: {ratio(low)} with {weak}, {ratio(high)} with {strong}"
+
+
+READ = ("example-1-read-by-cross-entropy", "cross-entropy-read-by-example-1")
+
+
+def readouts(results: Mapping[str, Any]) -> Figure:
+    """The hidden layers of Example 1 and of the cross-entropy arm, each under its own and the other's output layer."""
+    titles = {
+        "example-1": "Example 1",
+        READ[0]: "Example 1's hidden layer under cross-entropy's output",
+        READ[1]: "cross-entropy's hidden layer under Example 1's output",
+        "cross-entropy": "softmax cross-entropy",
+    }
+    seeds = {run["seed"] for name in READ for run in _runs(results, name)}
+    runs = {name: [run for run in _runs(results, name) if run["seed"] in seeds] for name in titles}
+    means = {name: float(np.mean([run["test_accuracy"] for run in own])) for name, own in runs.items()}
+    canvas, axes = _rows_of(list(titles.values()), [percent(mean) for mean in means.values()], "Test accuracy, %")
+    for row, name in enumerate(titles):
+        recipe = RECIPES["cross-entropy" if name.startswith("cross-entropy") else "example-1"]
+        _seeds(axes, [100 * run["test_accuracy"] for run in runs[name]], row, *recipe[1:])
+    moved = [points(means[name] - means[name.split("-read-by-")[0]]) for name in READ]
+    return _finished(
+        canvas,
+        "readouts",
+        f"Hidden layers read by the other's output: Example 1's {moved[0]} points, cross-entropy's {moved[1]}",
+        f"Test accuracy over {len(seeds)} seeds; a frozen hidden layer is read by a new output layer. "
+        + "; ".join(f"{titles[name]}: {percent(mean)}" for name, mean in means.items())
+        + ".",
+        columns=("Arm", "Seed", "Test accuracy"),
+        rows=[[n, str(run["seed"]), percent(run["test_accuracy"])] for n, own in runs.items() for run in own],
+    )
+
+
+def long(results: Mapping[str, Any]) -> Figure:
+    """Example 1 against cross-entropy, trained for longer."""
+    recipes = {f"long-{recipe}": RECIPES[recipe] for recipe in ("example-1", "cross-entropy")}
+    last = {recipe.label: _curve(results, name).mean(0)[-1] / 100 for name, recipe in recipes.items()}
+    epochs = _curve(results, next(iter(recipes))).shape[1]
+    return _over_epochs(results, "long", f"After epoch {epochs}, {_ranking(last)}", recipes)
+
+
+SHOWN_IMAGES = 20  # a bin with fewer is in the table alone
+CALIBRATED = ("example-1", "example-2", "targets", "cross-entropy")
+
+
+def reliability(results: Mapping[str, Any]) -> Figure:
+    """Accuracy against confidence, a panel an arm."""
+    arms = {name: results["arms"][name] for name in CALIBRATED if name in results["arms"]}
+    canvas, panels = plt.subplots(2, 2, figsize=(WIDTH, 4.5), sharex=True, sharey=True)
+    for axes in panels.flat[len(arms) :]:
+        axes.set_visible(False)
+    errors = {name: arm["calibration"]["ece"] for name, arm in arms.items()}
+    for axes, (name, arm) in zip(panels.flat, arms.items(), strict=False):
+        label, colour, marker = RECIPES[name]
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
+        bins = [b for b in arm["calibration"]["reliability"] if b[1] >= SHOWN_IMAGES]
+        axes.plot([b[2] for b in bins], [b[3] for b in bins], marker=marker, color=colour, markersize=4, mew=0)
+        told = "–" if errors[name] is None else percent(errors[name], 1)
+        axes.set_title(f"{label}\nECE {told}", loc="left", fontweight="bold", pad=3)
+        axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        _bare(axes)
+    canvas.supxlabel("Confidence: the top probability", fontsize=STYLE["font.size"])
+    canvas.supylabel("Accuracy", fontsize=STYLE["font.size"])
+    known = {name: error for name, error in errors.items() if error is not None}
+    return _finished(
+        canvas,
+        "reliability",
+        _calibrated({RECIPES[name].label: error for name, error in known.items()}),
+        f"Accuracy against confidence over the test images, in 15 bins, of which those with {SHOWN_IMAGES} or more are "
+        "drawn; on the diagonal, confidence is as high as accuracy. Expected calibration error: "
+        + "; ".join(f"{RECIPES[name].label} {percent(error, 1)}" for name, error in known.items())
+        + ".",
+        columns=("Arm", "Bin from", "Images", "Mean confidence", "Accuracy"),
+        rows=[
+            [name, f"{edge:.3f}", f"{count:.0f}", f"{confidence:.4f}", percent(right)]
+            for name, arm in arms.items()
+            for edge, count, confidence, right in arm["calibration"]["reliability"]
+        ],
+    )
+
+
+def _calibrated(errors: Mapping[str, float]) -> str:
+    best, worst = (end(errors, key=lambda name: errors[name]) for end in (min, max))
+    return (
+        f"Confidence errs least for {best}, by {percent(errors[best], 1)}, "
+        f"most for {worst}, by {percent(errors[worst], 1)}"
+    )

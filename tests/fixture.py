@@ -55,8 +55,9 @@ def fill(store: Store, runs: list[study.Run], source: Source, scores: Mapping[st
 
     A run that takes something from others' results must come after them.
     """
+    plan = study.load()
     for given in runs:
-        (run,) = store.resolved(study.load(), [given], source.identity)
+        (run,) = store.resolved(plan, [given], source.identity)
         entry = store.entry(run, source.identity)
         score = scores.get(run.arm.name, 0.97)
         weights = snapshot(run.arm, run.seed)

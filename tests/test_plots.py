@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,25 +15,53 @@ import pytest
 from experiments import figures, plots, study, svg
 from experiments.figures import Figure
 from experiments.sources import Source
+from experiments.store import to_json
 from tests import fixture
 
 MNIST = Source("mnist", None, "a fixture")
 
 
+EXAMPLES = ["accuracy", "learning-curves", "outputs", "confusions"]
+WHY = ["changes", "factorial", "dose", "rates", "sgd", "saturated", "depth", "readouts", "long", "reliability"]
+SEEDS = {"examples": 10, "changes": 2, "rates": 2, "readouts": 2}
+
+
 @pytest.fixture(scope="module")
-def drawn(results: dict) -> dict[str, Figure]:
-    return {figure.name: figure for figure in plots.draw(results)}
+def whole(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Made-up results of every block, over few seeds."""
+    blocks = tuple(replace(block, seeds=block.seeds[: SEEDS.get(block.name, 1)]) for block in plan.blocks)
+    folder = tmp_path_factory.mktemp("whole")
+    return fixture.results(replace(plan, blocks=blocks), folder, MNIST, only=None)
+
+
+@pytest.fixture(scope="module")
+def drawn(whole: dict) -> dict[str, Figure]:
+    return {figure.name: figure for figure in plots.draw(whole)}
+
+
+def scored(results: dict, scores: Mapping[str, float]) -> dict:
+    """`results`, but every run of an arm in `scores` had that accuracy after every epoch."""
+    changed = deepcopy(results)
+    for name, score in scores.items():
+        arm = changed["arms"][name]
+        arm["test_accuracy"]["mean"] = arm["mean_epoch_accuracy"] = score
+        for run in changed["runs"]:
+            if run["arm"] == name:
+                run |= {"test_accuracy": score, "test_accuracy_by_epoch": [score] * run["epochs"]}
+    return changed
 
 
 def test_every_figure_is_named_described_and_has_its_numbers(drawn: dict[str, Figure]) -> None:
-    assert set(drawn) == {"accuracy", "learning-curves", "outputs", "confusions"}
+    assert list(drawn) == EXAMPLES + WHY
     for name, figure in drawn.items():
         root = ElementTree.fromstring(figure.svg)
         assert root.get("role") == "img"
         assert root.get("aria-labelledby") == f"{name}-title"
         assert (root[0].tag, root[0].text) == ("title", figure.title)
         assert (root[1].tag, root[1].text) == ("desc", figure.description)
+        assert figure.rows
         assert all(len(row) == len(figure.columns) for row in figure.rows)
+        assert len(figure.title) <= 90
 
 
 def test_the_title_is_chosen_by_the_numbers(plan: study.Study, results: dict, tmp_path: Path) -> None:
@@ -37,6 +69,148 @@ def test_the_title_is_chosen_by_the_numbers(plan: study.Study, results: dict, tm
     turned = fixture.results(plan, tmp_path, MNIST, scores={"example-1": 0.98, "example-2": 0.98, "example-3": 0.97})
     assert plots.accuracy(turned).title == "Example 1 and Example 2 above Example 3: 1.00 points apart"
     assert plots.learning_curves(turned).title == "Example 1 is ahead after every epoch"
+
+
+def test_a_figure_without_its_arms_is_not_drawn(results: dict, whole: dict) -> None:
+    assert [figure.name for figure in plots.draw(results)] == EXAMPLES
+    for gone, left in (
+        ("changes", {"dose", "rates", "sgd", "saturated", "depth", "long"}),
+        ("rates-chosen", set(WHY) - {"rates"}),
+        ("depth", set(WHY) - {"depth"}),
+    ):
+        arms = {name: arm for name, arm in whole["arms"].items() if arm["block"] != gone}
+        runs = [run for run in whole["runs"] if run["arm"] in arms]
+        there = [c for c in whole["contrasts"] if {c["first"], c["second"]} <= set(arms)]
+        found = plots.draw({**whole, "arms": arms, "runs": runs, "contrasts": there})
+        assert {figure.name for figure in found} == {*EXAMPLES, *left}
+
+
+def test_changes_name_the_largest_that_is_beyond_chance(whole: dict) -> None:
+    assert plots.changes(whole).title == "None of 5 single changes shifts the accuracy beyond chance"
+    turned = deepcopy(whole)
+    for contrast in turned["contrasts"]:
+        contrast |= {"mean": -0.02 if contrast["name"] == "hidden" else 0.01, "p_holm": 0.01}
+    assert plots.changes(turned).title == "Largest of 5 single changes: hidden ReLU, −2.00 points"
+    turned["contrasts"][-1]["equivalent"] = True
+    assert plots.changes(turned).description.endswith(", within the margin.")
+    turned["contrasts"][-1]["equivalent"] = False
+    assert plots.changes(turned).description.endswith(", not shown to be within the margin.")
+
+
+def test_factorial_names_the_factor_that_moves_more(whole: dict) -> None:
+    base = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] in ("examples", "changes", "factorial")}
+    head = plots.factorial(scored(whole, {**base, "relu": 0.99, "example-1": 0.985}))
+    assert head.title == "Up to 2.00 points lie between outputs, losses and targets, 0.50 between hidden activations"
+    relu = {name: 0.98 for name in base if whole["arms"][name]["hidden"] == "relu"}
+    assert plots.factorial(scored(whole, {**base, **relu})).title == (
+        "Up to 1.00 points lie between hidden activations, 0.00 between outputs, losses and targets"
+    )
+    assert len(head.rows) == 17
+
+
+def test_dose_names_the_best_target_of_the_wrong_classes(whole: dict) -> None:
+    lows = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "dose"}
+    assert plots.dose(scored(whole, {**lows, "low0": 0.98})).title.startswith("No lower target")
+    best = plots.dose(scored(whole, {**lows, "low-0.75": 0.98, "inside-0.8": 0.99}))
+    assert best.title == "The wrong classes' best target is −0.75: +1.00 points against 0"
+
+
+def test_rates_rank_the_arms_on_the_test_images(whole: dict) -> None:
+    best = {"best-rate-example-1": 0.97, "best-rate-targets": 0.98, "best-rate-example-3": 0.975}
+    title = "Each at its best rate, targets ±1 above Example 1: 1.00 points apart"
+    assert plots.rates(scored(whole, best)).title == title
+    turned = plots.rates(scored(whole, {**best, "best-rate-example-1": 0.99}))
+    assert turned.title == "Each at its best rate, Example 1 above Example 3: 1.50 points apart"
+    assert {row[-1] for row in turned.rows} == {"held-out images", "test images"}
+
+
+def test_sgd_ranks_the_arms_at_their_best_rates_and_tells_who_diverged(whole: dict) -> None:
+    base = {name: 0.9 for name, arm in whole["arms"].items() if arm["block"] == "sgd"}
+    turned = scored(whole, {**base, "sgd-targets-0.3": 0.95, "sgd-example-1-3": 0.99})
+    assert plots.sgd(turned).title == "Plain SGD, best rates: Example 1 above 4 arms: 9.00 points apart"
+    assert "No run diverged." in plots.sgd(turned).description
+    for name in ("sgd-example-1-3", *(f"sgd-sigmoid-mse-{rate}" for rate in ("0.03", "0.1", "0.3", "1", "3"))):
+        turned["arms"][name]["diverged_seeds"] = 1
+    figure = plots.sgd(turned)
+    assert figure.title == "Plain SGD, best rates: targets ±1 above 4 arms: 5.00 points apart"
+    assert "Diverged: Example 1 at 3, sigmoid squared error at 0.03," in figure.description
+    assert "× diverged" in next(found for found in plots.draw(turned) if found.name == "sgd").svg
+
+
+def test_saturated_starts_are_ranked_by_what_they_reach(whole: dict) -> None:
+    reached = dict(zip((f"saturated-{recipe}" for recipe in plots.SATURATED), (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
+    figure = plots.saturated(scored(whole, reached))
+    assert figure.title == "Started saturated, softmax cross-entropy above Example 1: 40.00 points apart"
+    turned = scored(whole, {**reached, "saturated-example-1": 0.9})
+    assert plots.saturated(turned).title == "Started saturated, Example 1 above targets ±1: 70.00 points apart"
+    slopes = {row[0]: row[2] for row in figure.rows}
+    assert slopes["cross-entropy"] == "–" != slopes["example-1"]
+
+
+def test_depth_tells_where_the_gradient_vanishes(whole: dict) -> None:
+    turned = deepcopy(whole)
+    for name, arm in turned["arms"].items():
+        if arm["block"] == "depth":
+            arm["gradient"]["start"]["first_over_output"] = (
+                1.24e-5 if "8-relu" in name else 0.5 + 0.2 * ("tanh-" in name)
+            )
+    title = "At depth 8, first-layer over output gradient: 1/81,000 with ReLU, 0.7 with tanh"
+    assert plots.depth(turned).title == title
+    turned["arms"]["depth8-relu-mse"]["gradient"] = None
+    turned["arms"]["depth8-relu-ce"]["gradient"]["start"]["first_over_output"] = None
+    assert plots.depth(turned).title.endswith("0.5 with sigmoid, 0.7 with tanh")
+    assert [row[3] for row in plots.depth(turned).rows if row[0].startswith("depth8-relu")] == ["–", "–"]
+
+
+def test_readouts_compare_over_the_seeds_that_both_have(whole: dict) -> None:
+    turned = scored(
+        whole,
+        {
+            "example-1": 0.96,
+            "example-1-read-by-cross-entropy": 0.97,
+            "cross-entropy": 0.98,
+            "cross-entropy-read-by-example-1": 0.975,
+        },
+    )
+    for run in turned["runs"]:
+        run["test_accuracy"] *= run["seed"] < 102  # those of other seeds do not count
+    title = "Hidden layers read by the other's output: Example 1's +1.00 points, cross-entropy's −0.50"
+    assert plots.readouts(turned).title == title
+
+
+def test_long_training_is_told_by_its_end(whole: dict) -> None:
+    turned = scored(whole, {"long-example-1": 0.97, "long-cross-entropy": 0.98})
+    title = "After epoch 40, softmax cross-entropy above Example 1: 1.00 points apart"
+    assert plots.long(turned).title == title
+    turned = scored(whole, {"long-example-1": 0.98, "long-cross-entropy": 0.98})
+    assert plots.long(turned).title == "After epoch 40, Example 1 and softmax cross-entropy score 98.00 %"
+
+
+def test_reliability_names_the_best_and_the_worst_calibrated(whole: dict) -> None:
+    turned = deepcopy(whole)
+    errors = {"example-1": 0.1, "example-2": 0.5, "targets": 0.02, "cross-entropy": None}
+    for name, error in errors.items():
+        turned["arms"][name]["calibration"]["ece"] = error
+    turned["arms"]["cross-entropy"]["calibration"]["reliability"] = []
+    title = "Confidence errs least for targets ±1, by 2.0 %, most for Example 2, by 50.0 %"
+    assert plots.reliability(turned).title == title
+    turned["arms"]["example-1"]["calibration"]["ece"] = 0.01
+    assert plots.reliability(turned).title.startswith("Confidence errs least for Example 1, by 1.0 %")
+
+
+def test_the_outputs_of_the_targets_arm_stand_beside_the_examples(drawn: dict[str, Figure]) -> None:
+    assert list(dict.fromkeys(row[0] for row in drawn["outputs"].rows))[-1] == "targets"
+
+
+def test_labels_are_pushed_apart_no_further_than_needed() -> None:
+    assert plots._apart([0.5], 0.1).tolist() == [0.5]
+    assert plots._apart([0.5, 0.1], 0.1).tolist() == pytest.approx([0.5, 0.1])
+    assert plots._apart([0.5, 0.5, 0.9], 0.1).tolist() == pytest.approx([0.45, 0.55, 0.9])
+    assert plots._apart([1.0, 1.0], 0.1).tolist() == pytest.approx([0.9, 1.0])
+
+
+def test_a_ratio_is_told_to_two_digits() -> None:
+    assert [plots.ratio(value) for value in (1.234, 0.0512, 0.00512, 1.24e-5)] == ["1.2", "0.051", "1/200", "1/81,000"]
 
 
 def test_every_seed_is_in_the_accuracy_figures_table(drawn: dict[str, Figure]) -> None:
@@ -56,8 +230,9 @@ def test_text_stays_text_and_colours_are_classes(drawn: dict[str, Figure]) -> No
         assert "<text" in figure.svg
 
 
-def test_two_drawings_of_the_same_numbers_are_the_same_bytes(results: dict, drawn: dict[str, Figure]) -> None:
-    assert [figure.svg for figure in plots.draw(results)] == [figure.svg for figure in drawn.values()]
+def test_two_drawings_of_the_same_numbers_are_the_same_bytes(whole: dict, drawn: dict[str, Figure]) -> None:
+    again = json.loads(to_json(whole))
+    assert [figure.svg for figure in plots.draw(again)] == [figure.svg for figure in drawn.values()]
 
 
 def test_a_class_in_a_drawing_has_a_rule_in_the_style_sheet(drawn: dict[str, Figure]) -> None:
