@@ -10,7 +10,7 @@ SMALL = $(if $(QUICK),--quick) $(if $(DEBUG),--debug)
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render status serve test check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims status serve test check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -34,6 +34,9 @@ record: $(RUN) ## Write experiments/record.json from a complete study on MNIST
 render: $(RUN) ## Write site/ from what is measured, or from the record where nothing is
 	@$(PY) -m experiments stand-in $(if $(DEBUG),--debug)
 	@$(PY) -m report render $(if $(DEBUG),--debug)
+
+claims: $(RUN) ## Print the verdict on each claim, and what decided it
+	@$(PY) -m report claims $(if $(DEBUG),--debug)
 
 status: $(RUN) ## Say which runs are measured, which are missing
 	@$(PY) -m experiments status $(if $(DEBUG),--debug)

@@ -8,6 +8,7 @@ so that no worker can block another. Nothing here imports TensorFlow but the wor
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -20,10 +21,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import sources, study
+from experiments import data, sources, study
 from experiments.errors import UserError, shown
 from experiments.store import Entry, Store
 
@@ -107,12 +109,19 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
+@lru_cache(maxsize=1)
+def _loaded(source: sources.Source) -> data.Dataset:
+    """The data, once for all units of a worker."""
+    return source.load()
+
+
 def work(unit: Unit, store: Store, source: sources.Source) -> None:
     """Trains and measures what the unit lacks, storing each run as it is finished."""
     from experiments import measures
     from experiments.training import Trainer
 
-    dataset = source.load()
+    dataset = _loaded(source)
+    gc.collect()  # the unit before leaves a network, its compiled programs and a copy of the images in cycles
     trainer = Trainer(unit.entries[0].run.arm, dataset)
     for entry in unit.entries:
         run, features = entry.run, None

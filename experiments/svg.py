@@ -96,7 +96,7 @@ def _clean_attributes(element: ElementTree.Element, name: str, used: set[str]) -
             element.set("href", value.replace("#", f"#{name}-"))
         elif plain in ("d", "x", "y", "width", "height", "points", "cx", "cy", "r"):
             element.set(plain, _rounded(value))
-        elif plain == "transform" or plain == "viewBox":
+        elif plain == "viewBox" or (plain == "transform" and not value.startswith("rotate(-0 ")):
             element.set(plain, value)
     if classes:
         element.set("class", " ".join(dict.fromkeys(classes)))

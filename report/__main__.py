@@ -1,4 +1,4 @@
-"""`python -m report render`: what is stored → site/. The only place of this room that prints or exits."""
+"""`python -m report render|claims`: the page, or the verdicts. The only place of this room that prints or exits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from experiments import errors, figures, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
 from experiments.store import RESULTS, Store, read_json, sweep, to_json, write_atomically
+from report import claims
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = (
@@ -25,9 +27,20 @@ COLUMNS = (
 
 def main(arguments: argparse.Namespace) -> None:
     """Reads, renders, writes; nothing is written unless the whole page could be rendered."""
+    if arguments.command == "claims":
+        tell(arguments)
+        return
     with Store(arguments.results).locked():
         sweep(arguments.site, arguments.site / "data")
         render(arguments)
+
+
+def tell(arguments: argparse.Namespace) -> None:
+    """The verdicts, a line each, with what decided them."""
+    results, _ = _read(arguments.results)
+    for judged in claims.judge(claims.load(), results):
+        values = ", ".join(f"{n} = {'not measured' if v is None else f'{v:.3g}'}" for n, v in judged.values.items())
+        print(f"{judged.verdict:20} {judged.claim.id:32} {values}")
 
 
 def render(arguments: argparse.Namespace) -> None:
@@ -41,11 +54,13 @@ def render(arguments: argparse.Namespace) -> None:
 
     from report import article, page  # Jinja, Markdown and Pygments: only where something is rendered
 
-    html = page.render(results, drawn[0], article.load(), page.settings())
+    verdicts = claims.judge(claims.load(), results)
+    html = page.render(results, drawn[0], article.load(), page.settings(), verdicts)
     files = {
         "index.html": html.encode(),
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
+        "data/claims.json": to_json({"format": 1, "claims": [asdict(verdict) for verdict in verdicts]}),
         ".nojekyll": b"",
     }
     for name, content in files.items():
@@ -96,7 +111,7 @@ def runs_csv(results: dict[str, Any]) -> str:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
-    parser.add_argument("command", choices=("render",))
+    parser.add_argument("command", choices=("render", "claims"))
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")

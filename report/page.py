@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from markupsafe import Markup
 from experiments.errors import UserError, shown
 from experiments.figures import Figure
 from report import article as articles
+from report.claims import Verdict
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = ROOT / "report" / "prose" / "article.toml"
@@ -29,6 +31,7 @@ def render(
     figures: Mapping[str, Figure],
     article: articles.Article,
     settings: Mapping[str, Any],
+    ledger: Sequence[Verdict] = (),
     templates: tuple[Path, ...] = TEMPLATES,
 ) -> str:
     """The page as HTML. `settings` is prose/article.toml: how the study speaks of this article.
@@ -42,7 +45,9 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, points=points, p_value=p_value, thousands=thousands, count=count)
+    environment.filters.update(
+        percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count
+    )
     try:
         style = environment.get_template("style.css").render()
         return environment.get_template("page.html").render(
@@ -54,6 +59,8 @@ def render(
             article=article,
             parts=_parts(article, settings["code_blocks"], results),
             questions=settings["figures"],
+            ledger=ledger,
+            verdict_counts=Counter(judged.verdict for judged in ledger).most_common(),
             style=Markup(style),
             style_hash=_csp_hash(style),
         )
@@ -121,6 +128,11 @@ def points(difference: float, digits: int = 2, signed: bool = True) -> str:
 def p_value(p: float) -> str:
     """0.00195 → 0.002; below 0.001: < 0.001"""
     return f"{p:.3f}" if p >= 0.001 else f"<{NARROW}0.001"
+
+
+def measure(value: float | None) -> str:
+    """A number of any size to three digits: 0.01137 → 0.0114; None → not measured."""
+    return "not measured" if value is None else f"{value:.3g}".replace("-", "−")
 
 
 def thousands(number: int) -> str:

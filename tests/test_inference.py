@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -70,9 +68,11 @@ def test_no_difference_has_p_one() -> None:
     assert inference.sign_flip_p([0.0, 0.0, 0.0]) == 1
 
 
-def test_more_than_twenty_pairs_are_refused() -> None:
-    with pytest.raises(ValueError, match="21 pairs"):
-        inference.sign_flip_p([0.1] * 21)
+def test_beyond_sixteen_pairs_random_signs_estimate_the_same_p() -> None:
+    differences = np.random.default_rng(1).normal(0.4, 1, 30)
+    expected = stats.ttest_1samp(differences, 0).pvalue
+    assert inference.sign_flip_p(differences) == pytest.approx(expected, rel=0.25)
+    assert inference.sign_flip_p([0.01] * 100) == 1 / 2**16
 
 
 def test_equivalence_holds_inside_the_margin_and_not_at_its_edge() -> None:
@@ -169,11 +169,9 @@ def test_the_bootstrap_is_that_of_drawing_seeds_and_images_one_by_one() -> None:
     assert found == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.0006)
 
 
-def test_the_bootstrap_is_fast_and_gives_the_same_interval_again() -> None:
+def test_the_bootstrap_gives_the_same_interval_again() -> None:
     first, second, _ = models(np.random.default_rng(0), 10, 10_000)
-    started = time.perf_counter()
     found = inference.bootstrap_interval(first, second, 0.95)
-    assert time.perf_counter() - started < 2  # 0.2 s on an idle machine
     assert inference.bootstrap_interval(first, second, 0.95) == found
 
 

@@ -184,7 +184,7 @@ def test_a_server_that_never_answers_is_given_up_in_time(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         source = sources.find(memory, f"http://127.0.0.1:{silent.getsockname()[1]}/mnist.npz")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert (source.name, source.path) == ("digits", None)
     assert source.fallback.startswith("no network: ")
     assert not cached.exists()
