@@ -222,3 +222,48 @@ def test_wrong_options_are_named(tmp_path: Path, options: tuple[str, ...], told:
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = run(small_study(tmp_path), "--only", "nothing", "--debug")
     assert "Traceback" in done.stderr
+
+
+BUILDING = """
+version = 1
+[datasets.mnist]
+epochs = 1
+[datasets.digits]
+epochs = 3
+[blocks.tried]
+question = "Which rate?"
+seeds = [0, 1]
+replicate = true
+[blocks.built]
+question = "And then?"
+seeds = [0, 1]
+replicate = true
+[[arms]]
+name = "rate-{learning_rate}"
+block = "tried"
+learning_rate = [0.0001, 0.01]
+[[arms]]
+name = "chosen"
+block = "built"
+chosen_from = "rate-*"
+[[arms]]
+name = "reading"
+block = "built"
+output = "softmax"
+loss = "categorical_crossentropy"
+features_of = "rate-0.01"
+"""
+
+
+def test_arms_that_build_on_others_are_trained_after_them_even_where_only_they_are_asked_for(tmp_path: Path) -> None:
+    text = (ROOT / "experiments" / "study.toml").read_text()
+    path = tmp_path / "study.toml"
+    defaults = text[text.index("[defaults]") : text.index("[datasets.mnist]")]
+    confirmatory = text[text.index("[confirmatory]") : text.index("[[contrasts]]")]
+    path.write_text(f"{BUILDING}{defaults}{confirmatory}")
+    assert run(path, "--only", "built").returncode == 0
+    runs = json.loads((tmp_path / "results.json").read_text())
+    arms = (runs["replication"] or runs)["arms"]
+    assert (arms["chosen"]["learning_rate"], arms["reading"]["output"]) == (0.01, "softmax")
+    assert arms["chosen"]["test_accuracy"] == arms["rate-0.01"]["test_accuracy"]  # the same training, stored once
+    assert len(trainings(tmp_path)) == 2 * 2 + 2
