@@ -139,12 +139,12 @@ def work(unit: Unit, store: Store, source: sources.Source) -> None:
 
 
 def _readout_seconds(trainer: Trainer) -> dict[str, float]:
-    """What predicting the test images takes, and what Example 2's map adds: each the least of five times."""
+    """What predicting the test images takes, and what Example 2's map adds: each the lesser of two times."""
     from experiments.measures import read_out
 
     outputs = trainer.outputs()
     tasks = {"predict_seconds": trainer.outputs, "map_seconds": lambda: read_out(outputs, "half_shift")}
-    return {name: min(timeit.repeat(task, number=1, repeat=5)) for name, task in tasks.items()}
+    return {name: min(timeit.repeat(task, number=1, repeat=2)) for name, task in tasks.items()}
 
 
 def _training(trained: Trained, times: Mapping[str, float], started: datetime) -> dict[str, Any]:
