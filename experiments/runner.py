@@ -53,7 +53,7 @@ class Unit:
 
 
 def plan(entries: Iterable[Entry], jobs: int) -> list[Unit]:
-    """The runs that lack something as units, the longest first; split until no worker would wait for another."""
+    """The runs that lack something as units, the longest first; split until no worker waits long for another."""
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in entries:
         if not (entry.trained and entry.measured):
@@ -62,7 +62,7 @@ def plan(entries: Iterable[Entry], jobs: int) -> list[Unit]:
     fair = sum(unit.cost for unit in units) / jobs
     while units:
         units.sort(key=lambda unit: -unit.cost)
-        if len(units[0].folders) < 2 or (len(units) >= jobs and units[0].cost <= fair):
+        if len(units[0].folders) < 2 or (len(units) >= jobs and units[0].cost <= 1.5 * fair):
             break
         units[:1] = _halves(units[0])
     return units
