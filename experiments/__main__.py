@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace, plan: study.Study, store: Store, source: 
     missing = runner.execute(plan, plan.runs(source.name, arguments.only), source, store, arguments.jobs)
     if source.name == "mnist":
         missing += runner.execute(plan, plan.runs("digits", arguments.only), sources.DIGITS, store, arguments.jobs)
-    _update(arguments, plan, store, source)
+    if "plots" not in arguments.stages:  # which does the same
+        _update(arguments, plan, store, source)
     took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
     wanted = plan.runs(source.name)
     entries = [store.entry(one, source.identity) for one in store.resolved(plan, wanted, source.identity)]

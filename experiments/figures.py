@@ -38,7 +38,7 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
     inputs = study.digest(
         {
             "results": results["inputs"],
-            "code": [study.code_fingerprint(here.with_name(name)) for name in ("figures.py", "plots.py", "svg.py")],
+            "code": [study.file_digest(here.with_name(name)) for name in ("figures.py", "plots.py", "svg.py")],
             "versions": dict(study.versions("matplotlib")),
         }
     )

@@ -44,7 +44,7 @@ def update(
             "declared": [plan.declared, plan.confidence, quick],
             "source": [source.name, source.origin, source.fallback],
             "record": records.fingerprint(),
-            "code": [study.code_fingerprint(Path(file)) for file in (__file__, inference.__file__, records.__file__)],
+            "code": [study.file_digest(Path(file)) for file in (__file__, inference.__file__, records.__file__)],
         }
     )
     path = store.root / "results.json"

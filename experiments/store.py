@@ -18,6 +18,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,8 @@ class Store:
 
     def resolved(self, plan: study.Study, runs: Iterable[study.Run], data_identity: str) -> list[study.Run]:
         """The `runs` with what they take from others' results filled in, without those that still wait for some."""
-        found = [plan.resolve(run, lambda other: self.score(other, data_identity)) for run in runs]
+        score = cache(lambda run: self.score(run, data_identity))  # many runs choose from the same candidates
+        found = [plan.resolve(run, score) for run in runs]
         return [run for run in found if run is not None]
 
     def save_training(

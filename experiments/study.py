@@ -227,6 +227,11 @@ def code_fingerprint(path: Path) -> str:
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of the file's bytes: for code whose results are made again in seconds, comments may count."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _code(*names: str) -> dict[str, str]:
     return {name: code_fingerprint(Path(__file__).with_name(name)) for name in names}
 
