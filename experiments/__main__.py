@@ -7,6 +7,8 @@ import contextlib
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,55 +25,77 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.quick:
         plan = plan.quick()
     store = Store(arguments.results)
+    recorded = plan.path == study.STUDY  # the record is of that study and of no other
     if arguments.stages == ["stand-in"]:
-        stand_in(store)
+        stand_in(store, records.read() if recorded else None)
         return
     source = sources.find(store.root / "recognised.json")
-    recorded = (records.read() or {}).get("recorded", "") if source.fallback else ""
-    print(sources.warning(source, recorded) or sources.describe(source), flush=True)
+    record = records.read() if source.fallback and recorded else None
+    print(sources.warning(source, (record or {}).get("recorded", "")) or sources.describe(source), flush=True)
+    stages = Stages(arguments, plan, store, source, recorded)
     for stage in arguments.stages:
         with contextlib.nullcontext() if stage == "status" else store.locked():
-            {"run": run, "plots": plots, "record": record, "status": status}[stage](arguments, plan, store, source)
+            getattr(stages, stage)()
 
 
-def run(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
-    """Trains and measures what is missing, on the digits too, then brings the statistics up to date."""
-    started = time.monotonic()
-    missing = runner.execute(plan, plan.runs(source.name, arguments.only), source, store, arguments.jobs)
-    if source.name == "mnist":
-        missing += runner.execute(plan, plan.runs("digits", arguments.only), sources.DIGITS, store, arguments.jobs)
-    if "plots" not in arguments.stages:  # which does the same
-        _update(arguments, plan, store, source)
-    took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
-    wanted = plan.runs(source.name)
-    entries = [store.entry(one, source.identity) for one in store.resolved(plan, wanted, source.identity)]
-    measured = sum(entry.trained and entry.measured for entry in entries)
-    print(f"Experiments: {took}; {measured} of {len(wanted)} runs on {source.name} measured.")
+@dataclass
+class Stages:
+    """What one call does, stage by stage. The statistics are looked at once, after what trains."""
+
+    arguments: argparse.Namespace
+    plan: study.Study
+    store: Store
+    source: sources.Source
+    recorded: bool
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """The statistics, brought up to date with what is stored."""
+        replication = self.plan.runs("digits") if self.source.name == "mnist" else []
+        runs = self.plan.runs(self.source.name)
+        quick = self.arguments.quick
+        return statistics.update(self.plan, runs, self.source, self.store, replication, quick, self.recorded)
+
+    def run(self) -> None:
+        """Trains and measures what is missing, on the digits too, then brings the statistics up to date."""
+        started = time.monotonic()
+        used = [self.source, sources.DIGITS] if self.source.name == "mnist" else [self.source]
+        tasks = [runner.Task(source, self.plan.runs(source.name, self.arguments.only)) for source in used]
+        missing = runner.execute(self.plan, tasks, self.store, self.arguments.jobs)
+        took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
+        own = self.results["replication"] if self.results["recorded"] else self.results  # not the record's numbers
+        told = f"{len(own['runs'])} of {own['runs_expected']} runs on {self.source.name} measured"
+        print(f"Experiments: {took}; {told}.")
+
+    def plots(self) -> None:
+        """Brings the plots up to date with the statistics."""
+        if not self.results["runs"]:
+            raise UserError(f"{shown(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
+        drawn = figures.update(self.results, self.store.root / "plots", _draw)
+        print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.")
+
+    def record(self) -> None:
+        """Writes the committed record from the complete study that was measured here."""
+        records.write(self.results)
+        print(f"Record: {shown(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
+
+    def status(self) -> None:
+        """Says for each arm how many of its runs are there, and which stored runs belong to none."""
+        runs = self.store.resolved(self.plan, self.plan.runs(self.source.name), self.source.identity)
+        entries = [self.store.entry(one, self.source.identity) for one in runs]
+        for arm in dict.fromkeys(entry.run.arm for entry in entries):
+            own = [entry for entry in entries if entry.run.arm == arm]
+            done = sum(entry.trained and entry.measured for entry in own)
+            print(f"{arm.name:24} {done:3} of {len(own):3} runs measured")
+        known = {entry.folder for entry in entries}
+        others = [folder for folder in sorted((self.store.root / "runs").glob("*")) if folder not in known]
+        print(f"{len(others)} stored runs of other arms, seeds, data or code; they are never shown.")
+        for folder in others:
+            print(f"  {folder.name}")
 
 
-def _update(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> dict[str, Any]:
-    replication = plan.runs("digits") if source.name == "mnist" else []
-    return statistics.update(plan, plan.runs(source.name), source, store, replication, arguments.quick)
-
-
-def plots(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
-    """Brings statistics and plots up to date with what is stored."""
-    results = _update(arguments, plan, store, source)
-    if not results["runs"]:
-        raise UserError(f"{shown(store.root)}: nothing is measured yet. Run 'make experiments' first.")
-    drawn = figures.update(results, store.root / "plots", _draw)
-    print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.")
-
-
-def record(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
-    """Writes the committed record from the complete study that was measured here."""
-    records.write(_update(arguments, plan, store, source))
-    print(f"Record: {shown(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
-
-
-def stand_in(store: Store) -> None:
+def stand_in(store: Store, recorded: dict[str, Any] | None) -> None:
     """Where nothing was measured yet, puts the record's numbers and their plots in place, for the page."""
-    recorded = records.read()
     path = store.root / "results.json"
     if path.exists() or recorded is None:
         return
@@ -86,21 +110,6 @@ def _draw(results: Mapping[str, Any]) -> list[figures.Figure]:
     from experiments.plots import draw  # matplotlib costs a second: only where something is drawn
 
     return draw(results)
-
-
-def status(arguments: argparse.Namespace, plan: study.Study, store: Store, source: sources.Source) -> None:
-    """Says for each arm how many of its runs are there, and which stored runs belong to none."""
-    runs = store.resolved(plan, plan.runs(source.name), source.identity)
-    entries = [store.entry(one, source.identity) for one in runs]
-    for arm in dict.fromkeys(entry.run.arm for entry in entries):
-        own = [entry for entry in entries if entry.run.arm == arm]
-        done = sum(entry.trained and entry.measured for entry in own)
-        print(f"{arm.name:24} {done:3} of {len(own):3} runs measured")
-    known = {entry.folder for entry in entries}
-    others = [folder for folder in sorted((store.root / "runs").glob("*")) if folder not in known]
-    print(f"{len(others)} stored runs of other arms, seeds, data or code; they are never shown.")
-    for folder in others:
-        print(f"  {folder.name}")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:

@@ -35,6 +35,8 @@ def command(main: Callable[[argparse.Namespace], None], arguments: argparse.Name
     """
     try:
         main(arguments)
+    except BrokenPipeError:  # whoever read along has seen enough, as in `make claims | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (UserError, OSError) as error:
         if arguments.debug:
             raise

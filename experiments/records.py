@@ -30,7 +30,8 @@ def read() -> dict[str, Any] | None:
         return None
     record = read_json(RECORD, FORMAT, fix="Restore it with 'git checkout', or make it again with 'make record'.")
     results = record["results"]
-    runs = [{**_configuration(results["arms"][run["arm"]]), **run} for run in results["runs"]]
+    absent = {"diverged_epoch": None}  # what is None was left out
+    runs = [{**absent, **_configuration(results["arms"][run["arm"]]), **run} for run in results["runs"]]
     return {**results, "runs": runs, "recorded": record["recorded"]}
 
 

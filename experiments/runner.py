@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-@lru_cache(maxsize=1)
+@cache
 def _loaded(source: sources.Source) -> data.Dataset:
     """The data, once for all units of a worker."""
     return source.load()
@@ -193,39 +193,67 @@ def local_pool(jobs: int, log: Path) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(log,))
 
 
-def execute(
-    plan_: study.Study, runs: Sequence[study.Run], source: sources.Source, store: Store, jobs: int | None = None
-) -> int:
-    """Trains and measures whatever `runs` and those they build on lack in the store; returns how many lacked something.
+@dataclass(frozen=True)
+class Task:
+    """Runs on one data set."""
 
+    source: sources.Source
+    runs: Sequence[study.Run]
+
+
+def execute(plan_: study.Study, tasks: Sequence[Task], store: Store, jobs: int | None = None) -> int:
+    """Trains and measures whatever `tasks` and the runs they build on lack in the store; returns how many lacked it.
+
+    First the runs that others build on and those that build on none, then the others, all by the same workers.
     Raises `UserError` when a worker dies or its disk is full, and lets Ctrl-C through; what is finished stays stored.
     """
-    needed = dict.fromkeys(need for run in runs for need in plan_.needs(run))
-    first = [*needed, *(run for run in runs if not plan_.needs(run) and run not in needed)]
-    missing = _execute(first, source, store, jobs)
-    rest = [run for run in runs if plan_.needs(run)]
-    return missing + _execute(store.resolved(plan_, rest, source.identity), source, store, jobs)
+    with Workers(store, jobs or default_jobs()) as workers:
+        missing = workers.do([_first(plan_, task) for task in tasks])
+        return missing + workers.do([_rest(plan_, task, store) for task in tasks])
 
 
-def _execute(runs: Sequence[study.Run], source: sources.Source, store: Store, jobs: int | None) -> int:
-    entries = [store.entry(run, source.identity) for run in runs]
-    jobs = jobs or default_jobs()
-    units = plan(entries, jobs)
-    missing = [entry for unit in units for entry in unit.entries]
-    if not missing:
-        return 0
-    log = store.root / "workers.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_bytes(b"")
-    pool = local_pool(min(jobs, len(units)), log)
-    try:
-        futures = [pool.submit(work, unit, store, source) for unit in units]
-        _follow(futures, missing, log)
-    except BaseException:
-        _stop(pool)
-        raise
-    pool.shutdown()
-    return len(missing)
+def _first(plan_: study.Study, task: Task) -> Task:
+    needed = dict.fromkeys(need for run in task.runs for need in plan_.needs(run))
+    return Task(task.source, [*needed, *(run for run in task.runs if not plan_.needs(run) and run not in needed)])
+
+
+def _rest(plan_: study.Study, task: Task, store: Store) -> Task:
+    waiting = [run for run in task.runs if plan_.needs(run)]
+    return Task(task.source, store.resolved(plan_, waiting, task.source.identity))
+
+
+class Workers:
+    """A pool of worker processes on this machine, started when there is something to do, ended with the block."""
+
+    def __init__(self, store: Store, jobs: int):
+        self.store, self.jobs = store, jobs
+        self.log = store.root / "workers.log"
+        self.pool: Executor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self.pool and error:
+            _stop(self.pool)
+        elif self.pool:
+            self.pool.shutdown()
+
+    def do(self, tasks: Sequence[Task]) -> int:
+        """Trains and measures what is missing, with progress; returns how many runs that were."""
+        entries = {task.source: [self.store.entry(run, task.source.identity) for run in task.runs] for task in tasks}
+        units = [(unit, source) for source, own in entries.items() for unit in plan(own, self.jobs)]
+        units.sort(key=lambda pair: -pair[0].cost)  # the longest first
+        missing = [entry for unit, _ in units for entry in unit.entries]
+        if missing:
+            self.pool = self.pool or self._started(len(units))
+            _follow([self.pool.submit(work, unit, self.store, source) for unit, source in units], missing, self.log)
+        return len(missing)
+
+    def _started(self, units: int) -> Executor:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.log.write_bytes(b"")
+        return local_pool(min(self.jobs, units), self.log)
 
 
 def _stop(pool: Executor) -> None:

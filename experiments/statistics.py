@@ -26,11 +26,13 @@ def update(
     store: Store,
     replication: Sequence[study.Run] = (),
     quick: bool = False,
+    recorded: bool = True,
 ) -> dict[str, Any]:
     """results.json, written anew only if something that it depends on has changed; returns its content.
 
     Its top level is what `runs` measured on the `source`; "replication" is the same for the runs on the digits, None
-    where there are none. Where the digits stand in for MNIST, the record's numbers come first, marked as recorded.
+    where there are none. Where the digits stand in for MNIST, the record's numbers come first, marked as recorded, if
+    it is the record of this study (`recorded`).
     """
     first, second = _gathered(plan, runs, source, store), _gathered(plan, replication, DIGITS, store)
     inputs = study.digest(
@@ -43,7 +45,7 @@ def update(
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
             "declared": [plan.declared, plan.confidence, quick],
             "source": [source.name, source.origin, source.fallback],
-            "record": records.fingerprint(),
+            "record": records.fingerprint() if recorded else "",
             "code": [study.file_digest(Path(file)) for file in (__file__, inference.__file__, records.__file__)],
         }
     )
@@ -53,7 +55,7 @@ def update(
     summary = summarise(plan, first, len(runs), source)
     repeated = summarise(plan, second, len(replication), DIGITS) if second else None
     results = {**summary, "replication": repeated, "recorded": None, "quick": quick}
-    results = records.beside(results, records.read())
+    results = records.beside(results, records.read() if recorded else None)
     write_atomically(path, to_json({**results, "format": FORMAT, "inputs": inputs}))
     return {**results, "format": FORMAT, "inputs": inputs}
 

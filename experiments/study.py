@@ -118,8 +118,8 @@ class Run:
 
     @property
     def cost(self) -> float:
-        """What the run takes, in epochs of a network with one hidden layer; each further one adds a sixth."""
-        return self.epochs * (1 + (self.arm.depth - 1) / 6)
+        """What the run takes, in epochs of MNIST with one hidden layer; each further one adds a sixth."""
+        return self.epochs * (1 + (self.arm.depth - 1) / 6) * TRAIN_IMAGES[self.dataset] / TRAIN_IMAGES["mnist"]
 
     def __str__(self) -> str:
         return f"{self.arm.name}, seed {self.seed}, on {self.dataset}"
@@ -232,7 +232,8 @@ def file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _code(*names: str) -> dict[str, str]:
+@cache
+def _code(*names: str) -> Mapping[str, str]:
     return {name: code_fingerprint(Path(__file__).with_name(name)) for name in names}
 
 
@@ -251,14 +252,14 @@ def training_key(run: Run, data_identity: str) -> dict[str, Any]:
         "epochs": run.epochs,
         "dataset": run.dataset,
         "data": data_identity,
-        "code": _code("data.py", "training.py"),
+        "code": dict(_code("data.py", "training.py")),
         "versions": dict(versions("tensorflow", "keras", "numpy")),
     }
 
 
 def measures_key(run: Run) -> dict[str, Any]:
     """Everything that the measures of a trained `run` depend on besides its weights."""
-    return {"readout": run.arm.readout, "code": _code("measures.py")}
+    return {"readout": run.arm.readout, "code": dict(_code("measures.py"))}
 
 
 # ---------------------------------------------------------------------------------------------- study.toml
