@@ -84,7 +84,7 @@ LOSSES = {
 def draw(results: Mapping[str, Any]) -> list[Figure]:
     """Every plot that the results have the numbers for: each of its patterns has an arm, or a contrast's pairs."""
     plots: Sequence[tuple[Callable[[Mapping[str, Any]], Figure], Sequence[str]]] = (
-        (accuracy, ["example-1"]),
+        (accuracy, ["*"]),
         (learning_curves, ["example-1"]),
         (outputs, ["example-1"]),
         (confusions, ["example-1"]),
@@ -254,8 +254,8 @@ def _seeds(axes: Axes, values: Sequence[float], row: float, colour: str, marker:
 
 
 def accuracy(results: Mapping[str, Any]) -> Figure:
-    """Final test accuracy of each arm: every seed a mark, the mean a bar with its interval."""
-    arms = _of(results, "examples")
+    """Final test accuracy of the examples, or of all arms of another study: every seed a mark, the mean a bar."""
+    arms = _of(results, "examples") or dict(results["arms"])
     canvas, axes = plt.subplots(figsize=(WIDTH, 0.5 + 0.62 * len(arms)))
     for row, (name, arm) in enumerate(arms.items()):
         values = _scores(results, name)
@@ -409,60 +409,54 @@ def outputs(results: Mapping[str, Any]) -> Figure:
     )
 
 
+CONFUSED_PAIRS = 10
+
+
 def confusions(results: Mapping[str, Any]) -> Figure:
-    """Wrong predictions by true and predicted class, mean number a run, for each arm with its own models."""
+    """The pairs of true and predicted class that go wrong most, mean number a run, for arms with their own models."""
     arms = {name: arm for name, arm in _of(results, "examples").items() if arm["readout"] == "as_is"}
     errors = {name: _errors_per_run(arm) for name, arm in arms.items()}
-    worst = max(float(matrix.max()) for matrix in errors.values()) or 1.0
-    canvas, panels = plt.subplots(len(arms), 1, figsize=(WIDTH, 3.7 * len(arms)), squeeze=False)
-    for axes, (name, matrix) in zip(panels[:, 0], errors.items(), strict=True):
-        _confusion_panel(axes, matrix, worst, _short(arms[name]["title"]))
-    top = {name: np.unravel_index(matrix.argmax(), matrix.shape) for name, matrix in errors.items()}
-    told = "; ".join(
-        f"{_short(arms[name]['title'])}: most often {true} taken for {predicted}, "
-        f"{errors[name][true, predicted]:.1f} times a run of {errors[name].sum():.1f} errors"
-        for name, (true, predicted) in top.items()
+    highest = np.max(list(errors.values()), axis=0)
+    order = sorted(zip(*np.nonzero(highest), strict=True), key=lambda pair: -highest[pair])[:CONFUSED_PAIRS]
+    notes = [" · ".join(f"{matrix[pair]:.1f}" for matrix in errors.values()) for pair in order]
+    shown = [f"{RECIPES[name].label} {'●■▲▼'[row % 4]}" for row, name in enumerate(arms)]
+    canvas, axes = _rows_of(
+        [f"{true} taken for {predicted}" for true, predicted in order], notes, f"Images a run: {', '.join(shown)}"
     )
-    name = next(iter(arms))
-    true, predicted = top[name]
+    for row, pair in enumerate(order):
+        for place, matrix in enumerate(errors.values()):
+            axes.plot([matrix[pair]], [row], "os^v"[place % 4], color=SERIES[place % len(SERIES)], markersize=5, mew=0)
+    axes.set_xlim(left=0)
+    total = {_short(arms[name]["title"]): matrix.sum() for name, matrix in errors.items()}
     return _finished(
         canvas,
         "confusions",
-        f"{_short(arms[name]['title'])} most often takes {true} for {predicted}: "
-        f"{errors[name][true, predicted]:.1f} times a run",
-        f"Wrong predictions by true class (rows) and predicted class (columns), mean number a run. {told}.",
-        columns=("Arm", "True class", *(f"taken for {k}" for k in range(results["dataset"]["classes"]))),
-        rows=[
-            [name, str(true), *(f"{value:.1f}" for value in row)]
-            for name, matrix in errors.items()
-            for true, row in enumerate(matrix)
-        ],
+        _most_confused({_short(arms[name]["title"]): matrix for name, matrix in errors.items()}),
+        "The pairs of digits that are confused most, mean number a run. "
+        + "; ".join(f"{name}: {count:.1f} errors a run" for name, count in total.items())
+        + ". "
+        + "; ".join(f"{true} taken for {k}: {note}" for (true, k), note in zip(order, notes, strict=True))
+        + ".",
+        columns=("True class", "Taken for", *(_short(arm["title"]) for arm in arms.values())),
+        rows=[[str(true), str(k), *(f"{m[true, k]:.1f}" for m in errors.values())] for true, k in order],
     )
+
+
+def _most_confused(errors: Mapping[str, np.ndarray]) -> str:
+    """Whether the arms have their most frequent error in common."""
+    top = {name: tuple(map(int, np.unravel_index(m.argmax(), m.shape))) for name, m in errors.items() if m.any()}
+    if not top:
+        return "No image is taken for another"
+    if len(set(top.values())) == 1:
+        (true, predicted) = next(iter(top.values()))
+        return f"{_listed(list(top))} most often take{'s' if len(top) == 1 else ''} {true} for {predicted}"
+    return "; ".join(f"{name} most often takes {true} for {predicted}" for name, (true, predicted) in top.items())
 
 
 def _errors_per_run(arm: Mapping[str, Any]) -> np.ndarray:
     matrix = np.array(arm["confusion"], float) / len(arm["seeds"])
     np.fill_diagonal(matrix, 0)
     return matrix
-
-
-def _confusion_panel(axes: Axes, matrix: np.ndarray, worst: float, title: str) -> None:
-    for (true, predicted), value in np.ndenumerate(matrix):
-        if value:
-            axes.add_patch(
-                plt.Rectangle(
-                    (predicted - 0.5, true - 0.5), 1, 1, color=SERIES[2], lw=0, alpha=round(0.75 * value / worst, 2)
-                )
-            )
-        if value >= 0.5:
-            axes.text(predicted, true, f"{value:.0f}", ha="center", va="center", fontsize=7)
-    count = len(matrix)
-    axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xticks=range(count), yticks=range(count))
-    axes.set(xlabel="Predicted class", ylabel="True class", aspect="equal")
-    axes.set_title(f"{title}: {matrix.sum():.0f} errors a run", loc="left", fontweight="bold")
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
 
 
 # ---------------------------------------------------------------------------------------------- the plots, why
