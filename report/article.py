@@ -6,6 +6,7 @@ The words are the source's own. Raw HTML in them is shown, not obeyed.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -14,6 +15,7 @@ import markdown
 import yaml
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
+from markdown.util import HtmlStash
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
@@ -93,10 +95,13 @@ def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def to_html(part: Part) -> str:
-    """A part as HTML. Code is highlighted by CSS classes; a paragraph all in bold is the heading it stands for."""
+def to_html(part: Part, mark: Callable[[Element, HtmlStash], None] | None = None) -> str:
+    """A part as HTML. Code is highlighted by CSS classes; a paragraph all in bold is the heading it stands for.
+
+    `mark` may set something into the finished tree of a prose part.
+    """
     if part.kind == "prose":
-        return markdown.markdown(part.source, extensions=[_House()], output_format="html")
+        return markdown.markdown(part.source, extensions=[_House(mark)], output_format="html")
     try:
         lexer = get_lexer_by_name(part.language or "text")
     except ClassNotFound:
@@ -107,10 +112,16 @@ def to_html(part: Part) -> str:
 
 
 class _House(Extension):
+    def __init__(self, mark: Callable[[Element, HtmlStash], None] | None):
+        super().__init__()
+        self.mark = mark
+
     def extendMarkdown(self, md: markdown.Markdown) -> None:
         md.preprocessors.deregister("html_block")
         md.inlinePatterns.deregister("html")
         md.treeprocessors.register(_Headings(md), "house_headings", 5)
+        if self.mark:
+            md.treeprocessors.register(_Marks(md, self.mark), "house_marks", 4)
 
 
 class _Headings(Treeprocessor):
@@ -125,3 +136,14 @@ class _Headings(Treeprocessor):
                     element[:] = list(inner)
             elif re.fullmatch("h[1-6]", element.tag):
                 element.tag = f"h{min(6, int(element.tag[1]) + 2)}"
+
+
+class _Marks(Treeprocessor):
+    """Hands the tree to `mark`, once all else is done."""
+
+    def __init__(self, md: markdown.Markdown, mark: Callable[[Element, HtmlStash], None]):
+        super().__init__(md)
+        self.mark, self.stash = mark, md.htmlStash
+
+    def run(self, root: Element) -> None:
+        self.mark(root, self.stash)

@@ -1,0 +1,106 @@
+"""Marks and notes are set beside the article's words, which stay as they are; every sentence is sorted."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from report import article, claims, quotes
+from tests.test_article import Text
+
+
+def marked(source: str, *marks: quotes.Mark, notes: tuple[quotes.Note, ...] = ()) -> tuple[str, quotes.Marker]:
+    marker = quotes.Marker(marks, notes)
+    return article.to_html(article.Part("prose", source, 1), marker.mark), marker
+
+
+def mark(*quote: str, name: str = "c") -> quotes.Mark:
+    return quotes.Mark(name, quote, "1 supported", "v-supported")
+
+
+LINK = '<a class="mark v-supported" href="#claim-c">1 supported</a>'
+
+
+def test_a_quote_is_wrapped_and_followed_by_its_mark() -> None:
+    html, marker = marked("It is so. Snow is white. Is it?", mark("Snow is white"))
+    assert html == f'<p>It is so. <span class="said" id="said-c">Snow is white</span>{LINK}. Is it?</p>'
+    assert marker.unplaced == []
+
+
+@pytest.mark.parametrize("source", ["Snow is\nwhite.", "Snow  is   white.", "Snow *is* white.", "* Snow **is white**."])
+def test_emphasis_line_breaks_and_lists_do_not_hide_a_quote(source: str) -> None:
+    html, marker = marked(source, mark("Snow is white"))
+    assert marker.unplaced == []
+    assert html.count(LINK) == 1
+    assert Text(html.replace(LINK, "")).words == ["Snow", "is", "white."]
+    wrapped = "".join(re.findall(r'<span class="said"[^>]*>(.*?)</span>', html, flags=re.DOTALL))
+    assert " ".join(wrapped.split()) == "Snow is white"
+
+
+def test_fragments_share_one_mark_after_the_last() -> None:
+    html, _ = marked("Snow, they say, is white.", mark("Snow", "is white"))
+    assert html.count(LINK) == 1
+    assert html.index("is white") < html.index(LINK)
+    assert html.count('id="said-c"') == 1
+
+
+def test_two_quotes_of_one_sentence_do_not_disturb_each_other() -> None:
+    html, _ = marked("a b c d e f", mark("e f"), mark("b c", name="d"), mark("a", name="e"))
+    assert re.findall(r'<span class="said"[^>]*>(.*?)</span>', html) == ["a", "b c", "e f"]
+    assert Text(re.sub(r'<a class="mark.*?</a>', "", html)).words == list("abcdef")
+
+
+def test_a_quote_that_comes_twice_is_marked_at_its_first_place() -> None:
+    html, _ = marked("white\n\nwhite", mark("white"))
+    assert html.count(LINK) == 1
+    assert html.index(LINK) < html.index("</p>")
+
+
+def test_a_quote_that_is_nowhere_is_told() -> None:
+    assert marked("Snow is white.", mark("Snow is black"))[1].unplaced == ["Snow is black"]
+
+
+def test_a_note_stands_after_the_block_and_keeps_its_markup() -> None:
+    html, marker = marked("**Snow**\n\n* Is *it*\n* white?", notes=(quotes.Note("Is it", "<aside><b>Yes</b></aside>"),))
+    assert html.endswith("</ul>\n<aside><b>Yes</b></aside>")
+    assert marker.unplaced == []
+
+
+def test_the_articles_own_quotes_leave_its_words_untouched() -> None:
+    marker = quotes.Marker(quotes.Mark(claim.id, claim.quote, "0", "v") for claim in claims.load())
+    for part in article.load().parts:
+        html = re.sub(r'<a class="mark.*?</a>|<span class="said".*?>|</span>', "", article.to_html(part, marker.mark))
+        assert html == re.sub("</span>", "", article.to_html(part))
+    assert marker.unplaced == []
+
+
+# ---------------------------------------------------------------------------------------------- sentences
+
+
+def written(tmp_path: Path, text: str) -> article.Article:
+    path = tmp_path / "article.md"
+    path.write_text(f"---\ntitle: t\ndate: d\nid: i\n---\n{text}")
+    return article.load(path)
+
+
+def test_sentences_are_split_and_headings_left_out(tmp_path: Path) -> None:
+    found = written(tmp_path, "**A heading.**\n\n# Another. One\n\nOne is 0.5. Two,\nreally! Three? Four")
+    assert quotes.sentences(found) == ["One is 0.5.", "Two, really!", "Three?", "Four"]
+
+
+def test_every_sentence_is_checked_or_has_its_reason_or_is_told(tmp_path: Path) -> None:
+    found = written(tmp_path, "Snow is white. Grass is green. Look up. Look down. Why not?")
+    reasons = {"advice": ["Look up", "Look down"], "a joke": ["Knock knock", "Snow"]}
+    told = quotes.sort(found, [["is white"]], reasons)
+    assert (told.total, told.checked, told.unchecked) == (5, 1, {"advice": 2})
+    assert told.unsorted == ("Grass is green.", "Why not?")
+    assert told.unknown == ("Knock knock", "Snow")
+
+
+def test_no_sentence_of_the_article_is_left_out() -> None:
+    ledger = claims.load()
+    told = quotes.sort(article.load(), [claim.quote for claim in ledger], claims.unchecked())
+    assert (told.unsorted, told.unknown) == ((), ())
+    assert told.checked + sum(told.unchecked.values()) == told.total == len(quotes.sentences(article.load()))
