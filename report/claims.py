@@ -11,45 +11,108 @@ import math
 import operator
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from fnmatch import fnmatch
+from fractions import Fraction
+from functools import total_ordering
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from experiments import study
 from experiments.errors import UserError, shown
 
 LEDGER = Path(__file__).with_name("claims.toml")
 SUPPORTED, PARTLY, NOT = "supported", "partly supported", "not supported"
 NOT_TESTABLE, NOT_MEASURED = "not testable here", "not measured"
+UNITS = ("points", "percent", "times", "number", "p", "yes")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A number that a rule names. `of`: where it stands in the results; `says`: what it is; `unit`: one of `UNITS`."""
+
+    of: str
+    says: str
+    unit: str
 
 
 @dataclass(frozen=True)
 class Claim:
     """One claim of the article.
 
-    `quote`: its words, in one or several fragments; `evidence`: expressions by name; `because`: why this rule;
-    `seen`: what was known when the rule was fixed; `not_testable`: why there is no rule.
+    `quote`: its words, in one or several fragments; `because`: why this rule; `seen`: what was known when the rule was
+    fixed; `after_runs`: it was fixed after the study had run; `not_testable`: why there is no rule; `figures`: names of
+    those that show the evidence; `line`: where it stands in the ledger.
     """
 
     id: str
     quote: tuple[str, ...]
     question: str
-    evidence: Mapping[str, str]
+    evidence: Mapping[str, Evidence]
     supported: str
     partly: str
     not_testable: str
     because: str = ""
     seen: str = ""
+    figures: tuple[str, ...] = ()
+    after_runs: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Flip:
+    """If evidence `name` alone rose from `value` above `limit`, or fell below, the verdict would become `verdict`."""
+
+    name: str
+    value: float
+    limit: float
+    rises: bool
+    verdict: str
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the numbers say to a claim; `values` are its evidence, None where it is not measured."""
+    """What the numbers say to a claim.
+
+    `values` are its evidence, None where it is not measured; `flips` what would change the verdict, nearest first;
+    `agreeing` in how many seeds, of how many, a difference has the sign of its mean, where it is one over seeds.
+    """
 
     claim: Claim
     verdict: str
     values: Mapping[str, float | None]
+    flips: tuple[Flip, ...]
+    agreeing: Mapping[str, tuple[int, int]]
+
+
+def judge(claims: Sequence[Claim], results: Mapping[str, Any]) -> list[Verdict]:
+    """The verdict on every claim, from what results.json holds."""
+    return [_judged(claim, results) for claim in claims]
+
+
+def _judged(claim: Claim, results: Mapping[str, Any]) -> Verdict:
+    values = {name: evidence(one.of, results) for name, one in claim.evidence.items()}
+    counts = {name: seeds_agreeing(one, results) for name, one in claim.evidence.items()}
+    agreeing = {name: count for name, count in counts.items() if count is not None}
+    return Verdict(claim, verdict_of(claim, values), values, tuple(flips(claim, values)), agreeing)
+
+
+def verdict_of(claim: Claim, values: Mapping[str, Any]) -> str:
+    """The verdict on a claim whose evidence has these `values`, None where it is not measured."""
+    if claim.not_testable:
+        return NOT_TESTABLE
+    known = {name: value for name, value in values.items() if value is not None}
+    try:
+        if evaluate(claim.supported, known):
+            return SUPPORTED
+        return PARTLY if claim.partly and evaluate(claim.partly, known) else NOT
+    except KeyError:
+        return NOT_MEASURED
+
+
+# ---------------------------------------------------------------------------------------------- the ledger
 
 
 def load(path: Path = LEDGER) -> tuple[Claim, ...]:
@@ -61,84 +124,246 @@ def load(path: Path = LEDGER) -> tuple[Claim, ...]:
         raise UserError(f"{shown(path)}: cannot be read: {error.strerror}. Expected the article's claims.") from error
     except (ValueError, KeyError) as error:
         raise UserError(f"{shown(path)}: not a ledger of claims: {error}. Expected TOML with [[claims]].") from error
-    lines = [number for number, line in enumerate(text.split("\n"), 1) if line.strip() == "[[claims]]"]
+    lines = [number for number, line in enumerate(text.split("\n"), 1) if re.match(r"\s*\[\[\s*claims\s*\]\]", line)]
     claims = []
     for line, table in zip(lines, tables, strict=False):
         try:
-            claims.append(_claim(table))
-        except (KeyError, TypeError, ValueError, SyntaxError, RecursionError) as error:
+            claims.append(_claim(table, line))
+        except (ArithmeticError, TypeError, ValueError, SyntaxError, RecursionError) as error:
             raise UserError(f"{shown(path)}:{line}: claim '{table.get('id')}': {error}. Mend this claim.") from error
     return tuple(claims)
 
 
-def _claim(table: Mapping[str, Any]) -> Claim:
-    quote = (table["quote"],) if isinstance(table["quote"], str) else tuple(table["quote"])
-    rule = ("", "", {}) if "not_testable" in table else (table["supported"], table.get("partly", ""), table["evidence"])
-    told = [table.get(key, "") for key in ("not_testable", "because", "seen")]
-    claim = Claim(table["id"], quote, table["question"], rule[2], rule[0], rule[1], *told)
-    for text in (claim.supported, claim.partly):
-        if text:
-            evaluate(text, dict.fromkeys(claim.evidence, 1.0))
-    return claim
-
-
-def judge(claims: tuple[Claim, ...], results: Mapping[str, Any]) -> list[Verdict]:
-    """The verdict on every claim, from what results.json holds."""
-    return [_judged(claim, results) for claim in claims]
-
-
-def _judged(claim: Claim, results: Mapping[str, Any]) -> Verdict:
-    values = {name: evidence(text, results) for name, text in claim.evidence.items()}
-    known = {name: value for name, value in values.items() if value is not None}
-    if claim.not_testable:
-        return Verdict(claim, NOT_TESTABLE, values)
+def unchecked(path: Path = LEDGER) -> dict[str, tuple[str, ...]]:
+    """Why sentences of the article have no claim → their first words. Raises `UserError` where they are no lists."""
     try:
-        if evaluate(claim.supported, known):
-            return Verdict(claim, SUPPORTED, values)
-        return Verdict(claim, PARTLY if claim.partly and evaluate(claim.partly, known) else NOT, values)
-    except KeyError:
-        return Verdict(claim, NOT_MEASURED, values)
+        found = tomllib.loads(path.read_text(encoding="utf-8")).get("unchecked", {})
+        return {str(reason): tuple(str(start) for start in starts) for reason, starts in found.items()}
+    except (AttributeError, TypeError) as error:
+        raise UserError(f"{shown(path)}: [unchecked]: {error}. Expected lists of sentences by their reason.") from error
+
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("id", "question", "supported", "partly", "not_testable", "because", "seen"), str),
+    **{"quote": (str, list), "evidence": dict, "figures": list, "after_runs": bool},
+}
+
+
+def _claim(table: Mapping[str, Any], line: int) -> Claim:
+    ruled = () if "not_testable" in table else ("supported", "evidence")
+    _only(table, _KINDS, ("id", "quote", "question", *ruled))
+    given = {name: _evidence(name, found) for name, found in table.get("evidence", {}).items()}
+    quote = (table["quote"],) if isinstance(table["quote"], str) else tuple(table["quote"])
+    texts = {key: table.get(key, "") for key in ("supported", "partly", "not_testable", "because", "seen")}
+    for rule in filter(None, (texts["supported"], texts["partly"])):
+        _check_rule(rule, given)
+    return Claim(
+        id=table["id"],
+        quote=quote,
+        question=table["question"],
+        evidence=given,
+        figures=tuple(table.get("figures", [])),
+        after_runs=table.get("after_runs", False),
+        line=line,
+        **texts,
+    )
+
+
+def _evidence(name: str, table: Any) -> Evidence:
+    keys = dict.fromkeys(("of", "says", "unit"), str)
+    try:
+        if not isinstance(table, dict):
+            raise ValueError('expected { of = "…", says = "…", unit = "…" }')
+        _only(table, keys, tuple(keys))
+        if table["unit"] not in UNITS:
+            raise ValueError(f"unknown unit '{table['unit']}'; expected one of {', '.join(UNITS)}")
+        _operands(table["of"])
+    except ValueError as error:
+        raise ValueError(f"evidence '{name}': {error}") from error
+    return Evidence(**table)
+
+
+def _only(table: Mapping[str, Any], kinds: Mapping[str, Any], needed: Sequence[str]) -> None:
+    """Refuses a table with other keys than those of `kinds`, with values of other kinds, or without what is needed."""
+    for key, value in table.items():
+        if key not in kinds:
+            raise ValueError(f"unknown key '{key}'; expected one of {', '.join(kinds)}")
+        if not isinstance(value, kinds[key]):
+            raise ValueError(f"'{key}' may not be {value!r}")
+    for key in needed:
+        if not table.get(key):
+            raise ValueError(f"'{key}' is missing")
+
+
+def _check_rule(rule: str, names: Mapping[str, Any]) -> None:
+    """Refuses a rule that names no evidence, or whose limits could not be found: in each number alone it is linear."""
+    values = dict.fromkeys(names, 1.0)
+    try:
+        evaluate(rule, values)
+        for name in names:
+            evaluate(rule, {**values, name: _Line(Fraction(1), Fraction(0), Fraction(1), 1, [])})
+    except KeyError as error:
+        raise ValueError(f"'{rule}' names {error}, which is not among its evidence") from error
+
+
+def check(claims: Sequence[Claim], plan: study.Study, path: Path = LEDGER) -> None:
+    """Raises `UserError` where evidence names an arm or a contrast that the study does not have."""
+    known = {"arm": [arm.name for arm in plan.arms], "contrast": [contrast.name for contrast in plan.contrasts]}
+    for claim in claims:
+        for name, one in claim.evidence.items():
+            for operand in _operands(one.of)[1]:
+                there = known[operand.holder]
+                missing = [part for part in operand.parts if not any(operand.matches(other, part) for other in there)]
+                if missing:
+                    raise UserError(
+                        f"{shown(path)}:{claim.line}: claim '{claim.id}': evidence '{name}' names the {operand.holder} "
+                        f"'{missing[0]}', which {shown(plan.path)} does not have. Mend the name, or declare it there."
+                    )
 
 
 # ---------------------------------------------------------------------------------------------- evidence
 
 
-def evidence(text: str, results: Mapping[str, Any]) -> float | None:
+class _Operand(NamedTuple):
+    """`arm NAME KEY …`, `contrast NAME KEY …`, or the `largest` or `smallest` over arms: `largest A|B-* KEY …`."""
+
+    kind: str
+    name: str
+    keys: tuple[str, ...]
+
+    @property
+    def holder(self) -> str:
+        return "contrast" if self.kind == "contrast" else "arm"
+
+    @property
+    def parts(self) -> list[str]:
+        return self.name.split("|") if self.kind in ("largest", "smallest") else [self.name]
+
+    def matches(self, name: str, part: str) -> bool:
+        return fnmatch(name, part) if self.kind in ("largest", "smallest") else name == part
+
+
+def _operands(of: str) -> tuple[str, list[_Operand]]:
+    """`-`, `/` or nothing, and the numbers that it stands between. Raises `ValueError` for another form."""
+    first, *rest = re.split(r" ([-/]) ", of)
+    operands = []
+    for text in (first, *rest[1::2]):
+        words = text.split()
+        if len(words) < 3 or words[0] not in ("arm", "contrast", "largest", "smallest"):
+            raise ValueError(f"'{text}' is no number of the results; expected 'arm NAME KEY …' or its like")
+        operands.append(_Operand(words[0], words[1], tuple(words[2:])))
+    if len(operands) > 2:
+        raise ValueError(f"'{of}' has more than two numbers")
+    return rest[0] if rest else "", operands
+
+
+def evidence(of: str, results: Mapping[str, Any]) -> float | None:
     """A number of the results, or the difference or ratio of two: `arm NAME KEY … - contrast NAME KEY …`.
 
     None where one of them is not measured, not finite, or divided by 0.
     """
-    first, *rest = re.split(r" ([-/]) ", text)
-    value = _operand(first, results)
-    if not rest:
-        return value
-    other = _operand(rest[1], results)
-    if value is None or other is None or (rest[0] == "/" and other == 0):
+    sign, operands = _operands(of)
+    numbers = [found[1] for found in (_found(operand, results) for operand in operands) if found]
+    if len(numbers) < len(operands) or (sign == "/" and numbers[1] == 0):
         return None
-    return value - other if rest[0] == "-" else value / other
+    if not sign:
+        return numbers[0]
+    return numbers[0] - numbers[1] if sign == "-" else numbers[0] / numbers[1]
 
 
-def _operand(text: str, results: Mapping[str, Any]) -> float | None:
-    """`arm NAME KEY …`, `contrast NAME KEY …`, or the `largest` or `smallest` over arms: `largest A|B-* KEY …`."""
-    kind, name, *keys = text.split()
-    if kind in ("arm", "contrast"):
-        tables = results["arms"] if kind == "arm" else {row["name"]: row for row in results["contrasts"]}
-        return _number(tables.get(name), keys)
-    arms = [arm for key, arm in results["arms"].items() if any(fnmatch(key, part) for part in name.split("|"))]
-    found = [_number(arm, keys) for arm in arms]
-    measured = [value for value in found if value is not None]
-    if not measured or len(measured) < len(found):
+def _found(operand: _Operand, results: Mapping[str, Any]) -> tuple[str, float] | None:
+    """The number, and whose it is; None where it, or one of those that it is the largest of, is not measured."""
+    contrasts = {row["name"]: row for row in results["contrasts"]}
+    tables = contrasts if operand.holder == "contrast" else results["arms"]
+    names = [name for name in tables if any(operand.matches(name, part) for part in operand.parts)]
+    numbers = {name: _number(tables[name], operand.keys) for name in names}
+    measured = [(name, number) for name, number in numbers.items() if number is not None]
+    if not measured or len(measured) < len(names):
         return None
-    return {"largest": max, "smallest": min}[kind](measured)
+    return (min if operand.kind == "smallest" else max)(measured, key=lambda pair: pair[1])
 
 
-def _number(table: Any, keys: list[str]) -> float | None:
+def _number(table: Any, keys: Sequence[str]) -> float | None:
     for key in keys:
         try:
             table = table[int(key) if isinstance(table, list | tuple) else key]
         except (KeyError, IndexError, TypeError, ValueError):
             return None
     return float(table) if isinstance(table, int | float) and math.isfinite(table) else None
+
+
+def seeds_agreeing(one: Evidence, results: Mapping[str, Any]) -> tuple[int, int] | None:
+    """In how many seeds a difference of accuracies has the sign of its mean, and how many there are.
+
+    None for what has no sign to agree with: anything else than a contrast or the mean accuracies of two arms, told in
+    points. A tie agrees with neither direction.
+    """
+    sign, operands = _operands(one.of)
+    if one.unit != "points":
+        return None
+    if not sign and operands[0].kind == "contrast":
+        rows = [row for row in results["contrasts"] if row["name"] == operands[0].name and row.get("n")]
+        return (rows[0]["seeds_agreeing"], rows[0]["n"]) if rows else None
+    if sign != "-" or any(o.holder == "contrast" or o.keys != ("test_accuracy", "mean") for o in operands):
+        return None
+    arms = [found[0] for found in (_found(operand, results) for operand in operands) if found]
+    scores = [{run["seed"]: run["test_accuracy"] for run in results["runs"] if run["arm"] == arm} for arm in arms]
+    shared = set.intersection(*map(set, scores)) if len(scores) == 2 else set()
+    differences = [scores[0][seed] - scores[1][seed] for seed in shared]
+    total = round(math.fsum(differences), 9)  # accuracies are counts of images: what is smaller is rounding
+    return (sum(difference * total > 0 for difference in differences), len(shared)) if shared else None
+
+
+# ---------------------------------------------------------------------------------------------- telling
+
+NARROW = "\u202f"  # a thin space that does not break
+
+
+def told(value: float | None, unit: str, finer: int = 0) -> str:
+    """Evidence as text in its unit: 0.0089 points → +0.89 points; with `finer`, so many digits more."""
+    digits = 3 + finer
+    if value is None:
+        return "not measured"
+    match unit:
+        case "yes":
+            return "yes" if value else "no"
+        case "points":
+            rounded = round(100 * value, digits - 1) or 0.0  # not −0
+            text = f"{rounded:{'+' if rounded else ''}.{digits - 1}f} points"
+        case "percent":
+            text = f"{_plain(100 * value, digits)}{NARROW}%"
+        case "times":
+            text = f"{_plain(value, digits)}{NARROW}×"
+        case "p":
+            text = f"{value:.{digits}f}" if value >= 10**-digits else f"<{NARROW}{10**-digits:.{digits}f}"
+        case _:
+            text = _plain(value, digits)
+    return text.replace("-", "−")
+
+
+def _plain(value: float, digits: int) -> str:
+    """So many significant digits, never with an exponent."""
+    return f"{Decimal(f'{value:.{digits}g}'):f}"
+
+
+def margin(judged: Verdict) -> str:
+    """How far the verdict is from another one, in a sentence; nothing where it could not be decided."""
+    if judged.verdict in (NOT_TESTABLE, NOT_MEASURED) or None in judged.values.values():
+        return ""
+    if not judged.flips:
+        return "No single number could change it: several would have to move at once."
+    flip = judged.flips[0]
+    one = judged.claim.evidence[flip.name]
+    pairs = [(told(flip.limit, one.unit, finer), told(flip.value, one.unit, finer)) for finer in range(9)]
+    limit, value = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
+    reached = verdict_of(judged.claim, {**judged.values, flip.name: flip.limit}) == flip.verdict
+    if one.unit == "yes":
+        moved = "were"
+    elif flip.rises:
+        moved = "rose to" if reached else "rose above"
+    else:
+        moved = "fell to" if reached else "fell below"
+    return f"Would become {flip.verdict} if {one.says} {moved} {limit}; it is {value}."
 
 
 # ---------------------------------------------------------------------------------------------- rules
@@ -159,7 +384,7 @@ _OPERATORS: Mapping[type, Callable[..., Any]] = {
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {"abs": abs, "min": min, "max": max}
 
 
-def evaluate(rule: str, values: Mapping[str, float]) -> Any:
+def evaluate(rule: str, values: Mapping[str, Any]) -> Any:
     """What the `rule` says of the named `values`: numbers, + - * /, comparisons, and, or, not, abs, min, max.
 
     Raises `KeyError` for a name that has no value, `ValueError` for anything else than these.
@@ -167,7 +392,7 @@ def evaluate(rule: str, values: Mapping[str, float]) -> Any:
     return _value(ast.parse(rule, mode="eval").body, values)
 
 
-def _value(node: ast.AST, values: Mapping[str, float]) -> Any:
+def _value(node: ast.AST, values: Mapping[str, Any]) -> Any:
     match node:
         case ast.Constant(value=int() | float() as number):
             return number
@@ -185,3 +410,111 @@ def _value(node: ast.AST, values: Mapping[str, float]) -> Any:
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
             return _FUNCTIONS[name](*(_value(argument, values) for argument in arguments))
     raise ValueError(f"a rule may not say '{ast.unparse(node)}'")
+
+
+# ---------------------------------------------------------------------------------------------- flips
+
+
+def flips(claim: Claim, values: Mapping[str, float | None]) -> list[Flip]:
+    """Where the verdict would turn if one number alone moved: the first place in each direction, the nearest first.
+
+    Near is measured against the larger of value and limit. None where something is not measured. A verdict that holds
+    at a single point alone does not count, but the present one may.
+    """
+    known = {name: value for name, value in values.items() if value is not None}
+    if len(known) < len(claim.evidence):
+        return []
+    found = []
+    for name in known:
+        if claim.evidence[name].unit == "yes":
+            found.append(_reversed(claim, known, name))
+        else:
+            found += [_first(claim, known, name, direction) for direction in (-1, 1)]
+    return sorted((flip for flip in found if flip), key=_distance)
+
+
+def _distance(flip: Flip) -> float:
+    scale = max(abs(flip.value), abs(flip.limit))
+    return abs(flip.value - flip.limit) / scale if scale else 0.0
+
+
+def _reversed(claim: Claim, values: Mapping[str, float], name: str) -> Flip | None:
+    other = float(not values[name])
+    verdict = verdict_of(claim, {**values, name: other})
+    changed = verdict != verdict_of(claim, values)
+    return Flip(name, values[name], other, bool(other), verdict) if changed else None
+
+
+def _first(claim: Claim, values: Mapping[str, float], name: str, direction: int) -> Flip | None:
+    """Walks from the value over all places where a comparison in the rules turns, until the verdict turns."""
+    present = verdict_of(claim, values)
+    at: Fraction | None = Fraction(values[name])
+    while at is not None:
+        turns: list[Fraction] = []
+        verdict = verdict_of(claim, {**values, name: _Line(Fraction(1), Fraction(0), at, direction, turns)})
+        if verdict != present:
+            return Flip(name, values[name], float(at), direction > 0, verdict)
+        further = [abs(turn - at) for turn in turns if (turn - at) * direction > 0]
+        at = at + direction * min(further) if further else None
+    return None
+
+
+@total_ordering
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """`slope` · x + `start` for a number x that moves, compared where x is just beyond `at` in its `direction`.
+
+    Each comparison notes in `turns` at which x its answer turns. Up to the next of these, rules say the same and
+    expressions stay linear. In fractions, since rounding could leave a limit on the wrong side of itself.
+    """
+
+    slope: Fraction
+    start: Fraction
+    at: Fraction
+    direction: int
+    turns: list[Fraction]
+
+    def _sign(self) -> Fraction:
+        if self.slope:
+            self.turns.append(-self.start / self.slope)
+        return self.slope * self.at + self.start or self.slope * self.direction
+
+    def __add__(self, other: Any) -> _Line:
+        slope, start = (other.slope, other.start) if isinstance(other, _Line) else (0, Fraction(other))
+        return replace(self, slope=self.slope + slope, start=self.start + start)
+
+    def __mul__(self, other: Any) -> _Line:
+        if isinstance(other, _Line):
+            raise ValueError("a rule may not multiply a number by itself")
+        return replace(self, slope=self.slope * Fraction(other), start=self.start * Fraction(other))
+
+    def __truediv__(self, other: Any) -> _Line:
+        if isinstance(other, _Line):
+            raise ValueError("a rule may not divide by evidence")
+        return self * (1 / Fraction(other))
+
+    def __rtruediv__(self, other: Any) -> _Line:
+        raise ValueError("a rule may not divide by evidence")
+
+    def __neg__(self) -> _Line:
+        return self * -1
+
+    def __sub__(self, other: Any) -> _Line:
+        return self + -other
+
+    def __rsub__(self, other: Any) -> _Line:
+        return -self + other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __abs__(self) -> _Line:
+        return -self if self < 0 else self
+
+    def __bool__(self) -> bool:
+        return self._sign() != 0
+
+    def __eq__(self, other: Any) -> bool:
+        return (self - other)._sign() == 0
+
+    def __lt__(self, other: Any) -> bool:
+        return (self - other)._sign() < 0
