@@ -6,7 +6,9 @@ PY := $(VENV)/bin/python
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 PORT ?= 8000
-SMALL = $(if $(QUICK),--quick) $(if $(DEBUG),--debug)
+STUDIED = $(if $(STUDY),--study '$(STUDY)') $(if $(DEBUG),--debug)
+SMALL = $(STUDIED) $(if $(QUICK),--quick)
+READ = $(STUDIED) $(if $(ARTICLE),--article '$(ARTICLE)') $(if $(CLAIMS),--claims '$(CLAIMS)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 .DEFAULT_GOAL := help
@@ -15,12 +17,13 @@ OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 help: ## Show this help
 	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [JOBS=2] [ONLY=block] [QUICK=1] [DEBUG=1]"
+	@echo "       make report ARTICLE=article.md CLAIMS=claims.toml STUDY=study.toml   to check another article"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 report: $(RUN) ## Train what is missing, measure, draw, and write site/index.html
 	@$(PY) -m experiments run plots $(OPTIONS)
-	@$(PY) -m report render $(if $(DEBUG),--debug)
+	@$(PY) -m report render $(READ)
 
 experiments: $(RUN) ## Train and measure what is missing
 	@$(PY) -m experiments run $(OPTIONS)
@@ -32,14 +35,14 @@ record: $(RUN) ## Write experiments/record.json from a complete study on MNIST
 	@$(PY) -m experiments record $(SMALL)
 
 render: $(RUN) ## Write site/ from what is measured, or from the record where nothing is
-	@$(PY) -m experiments stand-in $(if $(DEBUG),--debug)
-	@$(PY) -m report render $(if $(DEBUG),--debug)
+	@$(PY) -m experiments stand-in $(STUDIED)
+	@$(PY) -m report render $(READ)
 
 claims: $(RUN) ## Print the verdict on each claim, and what decided it
-	@$(PY) -m report claims $(if $(DEBUG),--debug)
+	@$(PY) -m report claims $(READ)
 
 status: $(RUN) ## Say which runs are measured, which are missing
-	@$(PY) -m experiments status $(if $(DEBUG),--debug)
+	@$(PY) -m experiments status $(STUDIED)
 
 serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)

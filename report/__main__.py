@@ -7,6 +7,8 @@ import csv
 import hashlib
 import io
 import sys
+import textwrap
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from experiments.store import RESULTS, Store, read_json, sweep, to_json, write_a
 from report import claims
 
 ROOT = Path(__file__).parent.parent
+ARTICLE = ROOT / "report" / "article.md"
 COLUMNS = (
     *("dataset", "arm", "seed", "hidden", "output", "loss", "low_target", "high_target", "depth", "width"),
     *("optimizer", "learning_rate", "batch_size", "readout", "epochs"),
@@ -36,26 +39,42 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def tell(arguments: argparse.Namespace) -> None:
-    """The verdicts, a line each, with what decided them."""
+    """The verdicts, each with what decided it and what would change it; at the end how many there are of each."""
     results, _ = _read(arguments.results)
-    for judged in claims.judge(claims.load(), results):
-        values = ", ".join(f"{n} = {'not measured' if v is None else f'{v:.3g}'}" for n, v in judged.values.items())
-        print(f"{judged.verdict:20} {judged.claim.id:32} {values}")
+    verdicts = claims.judge(_claims(arguments), results)
+    wrapped = textwrap.TextWrapper(width=100, initial_indent="  ", subsequent_indent="      ")
+    for judged in verdicts:
+        print(f"{judged.verdict:16}  {judged.claim.id}")
+        for name, evidence in judged.claim.evidence.items():
+            seeds = "(in {} of {} seeds)".format(*judged.agreeing[name]) if name in judged.agreeing else ""
+            print(wrapped.fill(f"{evidence.says}: {claims.told(judged.values[name], evidence.unit)} {seeds}"))
+        if sentence := claims.margin(judged) or judged.claim.not_testable:
+            print(wrapped.fill(sentence))
+        print()
+    counts = Counter(judged.verdict for judged in verdicts).most_common()
+    print(f"{len(verdicts)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counts)}")
 
 
 def render(arguments: argparse.Namespace) -> None:
     results, drawn = _read(arguments.results)
     index = arguments.site / "index.html"
     memory = arguments.results / "rendered.json"
-    inputs = study.digest({"results": results["inputs"], "plots": drawn[1], "files": _fingerprints()})
+    inputs = study.digest({"results": results["inputs"], "plots": drawn[1], "files": _fingerprints(arguments)})
     if _is_current(memory, inputs, arguments.site):
         print(f"Page: nothing to render, {shown(index)} is up to date. Open it in a browser, or run 'make serve'.")
         return
 
-    from report import article, page  # Jinja, Markdown and Pygments: only where something is rendered
+    from report import article, numbers, page, quotes  # Jinja, Markdown, Pygments: only where something is rendered
 
-    verdicts = claims.judge(claims.load(), results)
-    html = page.render(results, drawn[0], article.load(), page.settings(), verdicts)
+    words = page.prose(arguments.claims.parent / "prose")
+    if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own
+        coverage = numbers.check()
+        numbers.require(coverage)
+        print(f"Numbers: {coverage.told}.")
+    source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
+    quotes.check(source, found, arguments.claims)
+    verdicts = claims.judge(found, results)
+    html = page.render(results, drawn[0], source, words, verdicts, unchecked)
     files = {
         "index.html": html.encode(),
         "data/results.json": to_json(results),
@@ -81,11 +100,19 @@ def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure]
     return results, drawn
 
 
-def _fingerprints() -> list[str]:
-    """Everything besides the results that the page is made of: templates, prose, the article, this room's code."""
-    files = sorted(path for folder in ("templates", "report") for path in (ROOT / folder).rglob("*.*"))
-    texts = [path for path in files if path.suffix != ".pyc"]
-    versions = study.versions("jinja2", "markdown", "pygments", "markupsafe")
+def _claims(arguments: argparse.Namespace) -> tuple[claims.Claim, ...]:
+    """The claims, whose evidence the study has."""
+    found = claims.load(arguments.claims)
+    claims.check(found, study.load(arguments.study), arguments.claims)
+    return found
+
+
+def _fingerprints(arguments: argparse.Namespace) -> list[str]:
+    """Everything besides the results that the page is made of: article, claims, prose, templates, this room's code."""
+    folders = (ROOT / "templates", ROOT / "report", arguments.claims.parent / "prose")
+    files = sorted({path for folder in folders for path in folder.rglob("*.*")})
+    texts = [path for path in files if path.suffix != ".pyc"] + [arguments.article, arguments.claims, arguments.study]
+    versions = study.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
     return [*(hashlib.sha256(path.read_bytes()).hexdigest() for path in texts), *versions.values()]
 
 
@@ -113,6 +140,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
     parser.add_argument("command", choices=("render", "claims"))
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
+    parser.add_argument("--article", type=Path, default=ARTICLE, help="the article, as Markdown with front matter")
+    parser.add_argument("--claims", type=Path, default=claims.LEDGER, help="its claims; prose/ beside it is used too")
+    parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments that the claims rest on")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(argv)

@@ -9,7 +9,8 @@ import base64
 import hashlib
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,78 +20,164 @@ from markupsafe import Markup
 from experiments.errors import UserError, shown
 from experiments.figures import Figure
 from report import article as articles
-from report.claims import Verdict
+from report import claims, quotes
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = ROOT / "report" / "prose" / "article.toml"
-TEMPLATES = (ROOT / "templates", ROOT / "report" / "prose")
+TEMPLATES = (ROOT / "templates",)
+PROSE = ROOT / "report" / "prose"
+DATA_NAMES = {"mnist": "MNIST", "digits": "scikit-learn’s small digits"}
+
+
+@dataclass(frozen=True)
+class Prose:
+    """The project's own words about one article: a folder of templates, and article.toml with what stands where.
+
+    code_blocks: the arm that each of the article's code blocks trains, in their order.
+    figures: name and question, in the order of the page. notes: (words of the article, the note after their block).
+    """
+
+    folder: Path
+    code_blocks: tuple[str, ...] = ()
+    figures: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+
+    def has(self, name: str) -> bool:
+        return (self.folder / name).is_file()
+
+
+def prose(folder: Path = PROSE) -> Prose:
+    """Reads the prose in `folder`; none where there is no article.toml. Raises `UserError` for a mistake in it."""
+    path = folder / "article.toml"
+    if not path.exists():
+        return Prose(folder)
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Prose(
+            folder,
+            tuple(found.get("code_blocks", [])),
+            tuple((figure["name"], figure["question"]) for figure in found.get("figures", [])),
+            tuple((note["after"], note["text"]) for note in found.get("notes", [])),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{shown(path)}: {error!r}. Expected code_blocks, [[figures]], [[notes]]. Mend it.") from error
 
 
 def render(
     results: Mapping[str, Any],
     figures: Mapping[str, Figure],
     article: articles.Article,
-    settings: Mapping[str, Any],
-    ledger: Sequence[Verdict] = (),
+    words: Prose,
+    verdicts: Sequence[claims.Verdict],
+    unchecked: Mapping[str, Sequence[str]],
     templates: tuple[Path, ...] = TEMPLATES,
 ) -> str:
-    """The page as HTML. `settings` is prose/article.toml: how the study speaks of this article.
+    """The page as HTML. `words` is how the study speaks of this article; `unchecked` are sentences, by the reason why.
 
-    Raises `UserError` with file and line for a mistake in a template or a value it asks for in vain.
+    Raises `UserError` with file and line for a mistake in a template, a value it asks for in vain, or words that are
+    not in the article.
     """
+    folders = (*templates, words.folder)
+    environment = _environment(folders)
+    order = _in_order(article, verdicts)
+    known = {
+        "results": results,
+        "dataset": results["dataset"],
+        "data_name": DATA_NAMES.get(results["dataset"]["name"], results["dataset"]["name"]),
+        "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
+        "epochs": lambda name: next(run["epochs"] for run in results["runs"] if run["arm"] == name),
+        "figures": {name: {"figure": figure, "svg": Markup(figure.svg)} for name, figure in figures.items()},
+        "article": article,
+        "words": words,
+        "questions": _questions(words, figures),
+        "ledger": order,
+        "number_of": {judged.claim.id: number for number, judged in enumerate(order, 1)},
+        "verdict_counts": Counter(judged.verdict for judged in order).most_common(),
+        "sentences": quotes.sort(article, [judged.claim.quote for judged in order], unchecked),
+    }
+    try:
+        style = environment.get_template("style.css").render()
+        known |= {"style": Markup(style), "style_hash": _csp_hash(style)}
+        parts = _parts(article, words, order, results, lambda text: environment.from_string(text).render(known))
+        return environment.get_template("page.html").render(known, parts=parts)
+    except TemplateSyntaxError as error:
+        raise UserError(f"{shown(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template.") from error
+    except (TemplateError, TypeError, KeyError, ValueError) as error:
+        raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
+
+
+def _environment(folders: tuple[Path, ...]) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(templates),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count
-    )
-    try:
-        style = environment.get_template("style.css").render()
-        return environment.get_template("page.html").render(
-            results=results,
-            dataset=results["dataset"],
-            data_name={"mnist": "MNIST", "digits": "scikit-learn’s small digits"}[results["dataset"]["name"]],
-            contrasts={contrast["name"]: contrast for contrast in results["contrasts"]},
-            figures={name: {"figure": figure, "svg": Markup(figure.svg)} for name, figure in figures.items()},
-            article=article,
-            parts=_parts(article, settings["code_blocks"], results),
-            questions=settings["figures"],
-            ledger=ledger,
-            verdict_counts=Counter(judged.verdict for judged in ledger).most_common(),
-            style=Markup(style),
-            style_hash=_csp_hash(style),
-        )
-    except TemplateSyntaxError as error:
-        raise UserError(f"{shown(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template.") from error
-    except (TemplateError, TypeError, KeyError, ValueError) as error:
-        raise UserError(f"{_template_place(error, templates)}: {error}. Fix the template or what it names.") from error
+        percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count,
+        signed=signed, share=share, ratio=ratio, told=claims.told, css_class=css_class,
+    )  # fmt: skip
+    environment.globals.update(math=math, margin=claims.margin)
+    return environment
 
 
-def settings(path: Path = SETTINGS) -> dict[str, Any]:
-    """How the study speaks of this article. Raises `UserError` where the file is not as expected."""
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {
-            "code_blocks": list(found["code_blocks"]),
-            "figures": [{"name": figure["name"], "question": figure["question"]} for figure in found["figures"]],
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{shown(path)}: {error!r}. Expected code_blocks and [[figures]]. Mend this file.") from error
+def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, str]]:
+    """The figures after the first one, each with its question and the prose before it; without questions, all."""
+    asked = words.figures or tuple((name, "") for name in list(figures)[1:])
+    found = [(name, question) for name, question in asked if name in figures]
+    texts = {name: f"why/{name}.html" for name, _ in found}
+    return [
+        {"name": name, "question": question, "text": texts[name] if words.has(texts[name]) else ""}
+        for name, question in found
+    ]
 
 
-def _parts(article: articles.Article, code_blocks: Sequence[str], results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The article's parts as HTML, each code block with the measured arm that it trains (None if not measured)."""
-    arms = iter(code_blocks)
+def _in_order(article: articles.Article, verdicts: Sequence[claims.Verdict]) -> list[claims.Verdict]:
+    """The verdicts in the order in which the article says what they judge."""
+    text = " ".join(" ".join(part.source for part in article.parts).split())
+    return sorted(verdicts, key=lambda judged: text.find(" ".join(judged.claim.quote[0].split())))
+
+
+def _parts(
+    article: articles.Article,
+    words: Prose,
+    ledger: Sequence[claims.Verdict],
+    results: Mapping[str, Any],
+    rendered: Callable[[str], str],
+) -> list[dict[str, Any]]:
+    """The article's parts as HTML with marks and notes, each code block with the measured arm that it trains."""
+    marks = [
+        quotes.Mark(judged.claim.id, judged.claim.quote, f"{number} {judged.verdict}", css_class(judged.verdict))
+        for number, judged in enumerate(ledger, 1)
+    ]
+    notes = [
+        quotes.Note(after, f'<aside class="note" aria-label="Note">{rendered(text)}</aside>')
+        for after, text in words.notes
+    ]
+    marker = quotes.Marker(marks, notes)
+    arms = iter(words.code_blocks)
     found = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
-        arm = results["arms"].get(name)
-        found.append({"kind": part.kind, "html": Markup(articles.to_html(part)), "arm": arm, "arm_name": name})
+        html = Markup(articles.to_html(part, marker.mark))
+        found.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name), "arm_name": name})
+    if marker.unplaced:
+        raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
     return found
+
+
+def css_class(verdict: str) -> str:
+    return "v-" + verdict.replace(" ", "-")
+
+
+def math(tex: str, display: bool = True) -> Markup:
+    """TeX as MathML, which browsers draw without a script. Raises `ValueError` for what is not TeX."""
+    from math_core import LatexError, LatexToMathML
+
+    try:
+        return Markup(LatexToMathML().convert_with_local_state(tex, displaystyle=display))
+    except LatexError as error:
+        raise ValueError(f"math({tex!r}): {error}") from error
 
 
 def _csp_hash(text: str) -> str:
@@ -128,6 +215,23 @@ def points(difference: float, digits: int = 2, signed: bool = True) -> str:
 def p_value(p: float) -> str:
     """0.00195 → 0.002; below 0.001: < 0.001"""
     return f"{p:.3f}" if p >= 0.001 else f"<{NARROW}0.001"
+
+
+def signed(number: float) -> str:
+    """A target or another plain number with a true minus: -0.5 → −0.5"""
+    return f"{number:g}".replace("-", "−")
+
+
+def share(fraction: float | None, digits: int = 1) -> str:
+    """0.0123 → 1.2 %; None → not measured."""
+    return "not measured" if fraction is None else percent(fraction, digits)
+
+
+def ratio(value: float | None) -> str:
+    """A positive ratio in two digits, a small one as a fraction: 0.81, 1/43,000; None → not measured."""
+    if not value:
+        return "not measured"
+    return f"{value:.2g}" if value >= 0.01 else f"1/{float(f'{1 / value:.2g}'):,.0f}"
 
 
 def measure(value: float | None) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments import data, measures, statistics, study
+from experiments import data, measures, plots, statistics, study
 from experiments.sources import Source
 from experiments.store import Store
+from report import article, claims, page
 
 SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of seed 100; see `outputs`
 TEST_IMAGES = 2000
@@ -97,3 +98,13 @@ def results(
     expected = plan.runs(source.name, only)
     fill(store, expected[:runs], source, scores)
     return statistics.update(plan, expected, source, store)
+
+
+def page_of(results: dict[str, Any], folder: Path = claims.LEDGER.parent, **options: Any) -> str:
+    """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
+    ledger = claims.load(folder / "claims.toml")
+    drawn = {figure.name: figure for figure in plots.draw(results)}
+    words = page.prose(folder / "prose")
+    verdicts = claims.judge(ledger, results)
+    unchecked = claims.unchecked(folder / "claims.toml")
+    return page.render(results, drawn, article.load(folder / "article.md"), words, verdicts, unchecked, **options)

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from experiments import plots
-from report import article, page
+from tests import fixture
 from tests.test_article import Text
 
 
@@ -28,9 +27,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def path(results: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    drawn = {figure.name: figure for figure in plots.draw(results)}
     path = tmp_path_factory.mktemp("site") / "index.html"
-    path.write_text(page.render(results, drawn, article.load(), page.settings()))
+    path.write_text(fixture.page_of(results))
     return path
 
 

@@ -25,11 +25,6 @@ ROOT = Path(__file__).parent.parent
 MNIST = Source("mnist", None, "a fixture")
 
 
-def render(results: dict, **options: object) -> str:
-    drawn = {figure.name: figure for figure in plots.draw(results)}
-    return page.render(results, drawn, options.pop("source", None) or article.load(), page.settings(), **options)
-
-
 def said(html: str, section: str) -> str:
     """The text of the section with that id, white space folded."""
     part = html[html.index(f'id="{section}"') :]
@@ -38,12 +33,13 @@ def said(html: str, section: str) -> str:
 
 @pytest.fixture(scope="module")
 def html(results: dict) -> str:
-    return render(results)
+    return fixture.page_of(results)
 
 
 def test_every_word_of_the_article_is_on_the_page_in_its_order(html: str) -> None:
     quoted = html[html.index('<article class="source"') : html.index("</article>")]
-    quoted = re.sub(r'<aside class="result".*?</aside>|<header>.*?</header>', "", quoted, flags=re.DOTALL)
+    ours = r'<aside class="(?:result|note)".*?</aside>|<a class="mark .*?</a>|<header>.*?</header>'
+    quoted = re.sub(ours, "", quoted, flags=re.DOTALL)
     assert Text(quoted.split(">", 1)[1]).words == source_words(article.ARTICLE.read_text())
 
 
@@ -68,33 +64,33 @@ def test_each_code_block_is_followed_by_what_it_measured(html: str) -> None:
 
 def test_the_opposite_outcome_turns_headline_and_answer(plan: study.Study, tmp_path: Path) -> None:
     scores = {"example-1": 0.980, "example-2": 0.980, "example-3": 0.970}
-    turned = render(fixture.results(plan, tmp_path, MNIST, scores))
+    turned = fixture.page_of(fixture.results(plan, tmp_path, MNIST, scores))
     assert "scores 1.00 points above its ReLU network" in turned
     assert "fails for its own examples: the order is the reverse" in said(turned, "answer")
 
 
 def test_no_difference_is_said_to_be_none(plan: study.Study, tmp_path: Path) -> None:
     scores = {"example-1": 0.970, "example-2": 0.970, "example-3": 0.970}
-    level = render(fixture.results(plan, tmp_path, MNIST, scores))
+    level = fixture.page_of(fixture.results(plan, tmp_path, MNIST, scores))
     assert "no difference can be seen" in level
     assert "is not borne out" in said(level, "answer")
 
 
 def test_the_digits_in_mnists_place_are_announced_unmissably(plan: study.Study, tmp_path: Path) -> None:
     source = Source("digits", None, "scikit-learn", fallback="no network: no answer")
-    text = render(fixture.results(plan, tmp_path, source))
+    text = fixture.page_of(fixture.results(plan, tmp_path, source))
     assert "This page is not about MNIST." in text
     assert "no network: no answer" in text
     assert "On scikit-learn’s small digits, the article’s tanh network" in text
 
 
 def test_an_unfinished_study_says_how_far_it_is(plan: study.Study, tmp_path: Path) -> None:
-    text = render(fixture.results(plan, tmp_path, MNIST, runs=15))
+    text = fixture.page_of(fixture.results(plan, tmp_path, MNIST, runs=15))
     assert "15 of 30 runs are measured" in text
 
 
 def test_a_page_of_one_arm_alone_can_be_rendered(plan: study.Study, tmp_path: Path) -> None:
-    text = render(fixture.results(plan, tmp_path, MNIST, runs=10))
+    text = fixture.page_of(fixture.results(plan, tmp_path, MNIST, runs=10))
     assert "Not yet measured" in text
 
 
@@ -102,8 +98,10 @@ def test_contrasts_not_yet_measured_say_so(html: str) -> None:
     assert said(html, "methods").count("not yet measured") == 6
 
 
-def test_every_run_is_in_the_table(html: str) -> None:
-    assert len(re.findall(r"<tr><th scope=\"row\">example-", html)) == 30
+def test_every_run_is_in_the_table_of_its_arm(results: dict, html: str) -> None:
+    rows = re.findall(r'<tr><th scope="row">(example-\d)</th>.*?<td class="seeds">(.*?)</td>', html)
+    shown = {(arm, *score.split(": ")) for arm, scores in rows for score in scores.split(", ")}
+    assert shown == {(r["arm"], str(r["seed"]), f"{100 * r['test_accuracy']:.2f}") for r in results["runs"]}
 
 
 def test_the_page_is_one_file_that_fetches_nothing(html: str) -> None:
@@ -120,17 +118,19 @@ def test_the_policy_allows_the_style_sheet_by_its_hash(html: str) -> None:
 
 
 def test_text_from_an_article_is_escaped(results: dict, tmp_path: Path) -> None:
-    path = tmp_path / "hostile.md"
-    path.write_text(
+    (tmp_path / "article.md").write_text(
         '---\ntitle: "<script>1</script>"\ndate: "2020"\nid: "\\"><img src=x>"\n---\n<img src=x onerror=1>\n'
     )
-    hostile = render(results, source=article.load(path))
+    (tmp_path / "claims.toml").write_text(
+        '[[claims]]\nid = "a"\nquote = "<img src=x"\nquestion = "<script>?"\nnot_testable = "<img>"\n'
+    )
+    hostile = fixture.page_of(results, tmp_path)
     assert "<script>" not in hostile
     assert "<img" not in hostile
 
 
 def test_the_same_results_give_the_same_bytes(results: dict, html: str) -> None:
-    assert render(results) == html
+    assert fixture.page_of(results) == html
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_mistake_in_a_template_is_named_with_its_line(
 ) -> None:
     (tmp_path / "runs.html").write_text(template)
     with pytest.raises(UserError) as error:
-        render(results, templates=(tmp_path, *page.TEMPLATES))
+        fixture.page_of(results, templates=(tmp_path, *page.TEMPLATES))
     assert f"runs.html:{line}: " in str(error.value)
     assert told in str(error.value)
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as command
-from experiments import plots, records, statistics, study
+from experiments import records, statistics, study
 from experiments.errors import UserError
 from experiments.sources import DIGITS, Source
 from experiments.store import Store
-from report import article, page
 from tests import fixture
 
 COMMITTED = Path(records.__file__).with_name("record.json")
@@ -55,7 +54,7 @@ def test_where_mnist_cannot_be_had_the_record_stands_first_and_the_digits_beside
     found = fixture.results(plan, tmp_path / "results", OFFLINE)
     assert (found["dataset"]["name"], found["recorded"]) == ("mnist", "2026-01-01")
     assert found["replication"]["dataset"]["name"] == "digits"
-    html = page.render(found, {f.name: f for f in plots.draw(found)}, article.load(), page.settings())
+    html = fixture.page_of(found)
     assert "Recorded on 2026-01-01, not measured on this machine." in html
     assert "no network: no answer" in html
     assert "This page is not about MNIST" not in html
@@ -84,7 +83,7 @@ def test_where_nothing_was_measured_rendering_shows_the_record_at_once(
     recorded: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path / "empty")
-    command.stand_in(store)
+    command.stand_in(store, records.read())
     assert "shows what was recorded on 2026-01-01" in capsys.readouterr().out
     written = json.loads((store.root / "results.json").read_text())
     assert written["dataset"]["not_measured_because"] == "nothing was measured yet"
@@ -94,7 +93,7 @@ def test_where_nothing_was_measured_rendering_shows_the_record_at_once(
 def test_what_was_measured_is_never_replaced_by_the_record(plan: study.Study, recorded: dict, tmp_path: Path) -> None:
     fixture.results(plan, tmp_path / "results", Source("mnist", None, "a fixture"))
     before = (tmp_path / "results" / "results.json").read_bytes()
-    command.stand_in(Store(tmp_path / "results"))
+    command.stand_in(Store(tmp_path / "results"), records.read())
     assert (tmp_path / "results" / "results.json").read_bytes() == before
 
 
