@@ -31,8 +31,9 @@ experiments: $(RUN) ## Train and measure what is missing
 plots: $(RUN) ## Bring statistics and plots up to date with what is measured
 	@$(PY) -m experiments plots $(SMALL)
 
-record: $(RUN) ## Write experiments/record.json from a complete study on MNIST
+record: $(RUN) ## Write experiments/record.json, and what the README says, from a complete study on MNIST
 	@$(PY) -m experiments record $(SMALL)
+	@$(PY) -m report readme
 
 render: $(RUN) ## Write site/ from what is measured, or from the record where nothing is
 	@$(PY) -m experiments stand-in $(STUDIED)

@@ -1,4 +1,4 @@
-"""`python -m report render|claims`: the page, or the verdicts. The only place of this room that prints or exits."""
+"""`python -m report render|claims|readme`: page, verdicts, the README's results. Only this file prints or exits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments import errors, figures, study
+from experiments import errors, figures, records, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
 from experiments.store import RESULTS, Store, read_json, sweep, to_json, write_atomically
@@ -32,6 +32,9 @@ def main(arguments: argparse.Namespace) -> None:
     """Reads, renders, writes; nothing is written unless the whole page could be rendered."""
     if arguments.command == "claims":
         tell(arguments)
+        return
+    if arguments.command == "readme":
+        write_readme(ROOT / "README.md")
         return
     with Store(arguments.results).locked():
         sweep(arguments.site, arguments.site / "data")
@@ -55,6 +58,22 @@ def tell(arguments: argparse.Namespace) -> None:
     print(f"{len(verdicts)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counts)}")
 
 
+BEGIN, END = "<!-- Written by `make record`. -->\n", "<!-- End of what `make record` writes. -->\n"
+
+
+def write_readme(path: Path) -> None:
+    """Puts what the record found into the README, between two marks."""
+    from report import page
+
+    recorded = records.read()
+    if recorded is None:
+        raise UserError(f"{shown(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
+    found = page.readme(recorded, claims.judge(claims.load(), recorded), page.prose())
+    text = path.read_text(encoding="utf-8")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    write_atomically(path, f"{before}{BEGIN}{found.strip()}\n{END}{after}".encode())
+
+
 def render(arguments: argparse.Namespace) -> None:
     results, drawn = _read(arguments.results)
     index = arguments.site / "index.html"
@@ -74,12 +93,12 @@ def render(arguments: argparse.Namespace) -> None:
     source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
     quotes.check(source, found, arguments.claims)
     verdicts = claims.judge(found, results)
-    html = page.render(results, drawn[0], source, words, verdicts, unchecked)
+    html = page.render(results, drawn[0], source, words, verdicts, unchecked, _recorded(results, found))
     files = {
         "index.html": html.encode(),
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
-        "data/claims.json": to_json({"format": 1, "claims": [asdict(verdict) for verdict in verdicts]}),
+        "data/claims.json": to_json({"format": 2, "claims": [asdict(verdict) for verdict in verdicts]}),
         ".nojekyll": b"",
     }
     for name, content in files.items():
@@ -105,6 +124,12 @@ def _claims(arguments: argparse.Namespace) -> tuple[claims.Claim, ...]:
     found = claims.load(arguments.claims)
     claims.check(found, study.load(arguments.study), arguments.claims)
     return found
+
+
+def _recorded(results: dict[str, Any], ledger: tuple[claims.Claim, ...]) -> dict[str, str]:
+    """The verdicts on the record's numbers, where this study was measured here and can be held against it."""
+    record = records.read() if results["record_comparison"] else None
+    return {judged.claim.id: judged.verdict for judged in claims.judge(ledger, record)} if record else {}
 
 
 def _fingerprints(arguments: argparse.Namespace) -> list[str]:
@@ -138,7 +163,7 @@ def runs_csv(results: dict[str, Any]) -> str:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
-    parser.add_argument("command", choices=("render", "claims"))
+    parser.add_argument("command", choices=("render", "claims", "readme"))
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--article", type=Path, default=ARTICLE, help="the article, as Markdown with front matter")
     parser.add_argument("--claims", type=Path, default=claims.LEDGER, help="its claims; prose/ beside it is used too")

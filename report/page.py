@@ -10,7 +10,7 @@ import hashlib
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,14 @@ class Prose:
 
     code_blocks: the arm that each of the article's code blocks trains, in their order.
     figures: name and question, in the order of the page. notes: (words of the article, the note after their block).
+    changes: what a contrast changes, in words, by its name.
     """
 
     folder: Path
     code_blocks: tuple[str, ...] = ()
     figures: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    changes: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
         return (self.folder / name).is_file()
@@ -57,6 +59,7 @@ def prose(folder: Path = PROSE) -> Prose:
             tuple(found.get("code_blocks", [])),
             tuple((figure["name"], figure["question"]) for figure in found.get("figures", [])),
             tuple((note["after"], note["text"]) for note in found.get("notes", [])),
+            dict(found.get("changes", {})),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{shown(path)}: {error!r}. Expected code_blocks, [[figures]], [[notes]]. Mend it.") from error
@@ -69,9 +72,11 @@ def render(
     words: Prose,
     verdicts: Sequence[claims.Verdict],
     unchecked: Mapping[str, Sequence[str]],
+    recorded: Mapping[str, str] | None = None,
     templates: tuple[Path, ...] = TEMPLATES,
 ) -> str:
-    """The page as HTML. `words` is how the study speaks of this article; `unchecked` are sentences, by the reason why.
+    """The page as HTML. `words` is how the study speaks of this article; `unchecked` are sentences, by the reason why;
+    `recorded` are the verdicts on the record's numbers, by claim, where there are others to hold against them.
 
     Raises `UserError` with file and line for a mistake in a template, a value it asks for in vain, or words that are
     not in the article.
@@ -89,8 +94,10 @@ def render(
         "article": article,
         "words": words,
         "questions": _questions(words, figures),
+        "asked": dict(words.figures),
         "ledger": order,
         "number_of": {judged.claim.id: number for number, judged in enumerate(order, 1)},
+        "recorded": recorded or {},
         "verdict_counts": Counter(judged.verdict for judged in order).most_common(),
         "sentences": quotes.sort(article, [judged.claim.quote for judged in order], unchecked),
     }
@@ -103,6 +110,18 @@ def render(
         raise UserError(f"{shown(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template.") from error
     except (TemplateError, TypeError, KeyError, ValueError) as error:
         raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
+
+
+def readme(results: Mapping[str, Any], verdicts: Sequence[claims.Verdict], words: Prose) -> str:
+    """What the README says was found, as Markdown, by the template readme.md of the prose."""
+    known = {
+        "results": results,
+        "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
+        "changes": words.changes,
+        "ledger": verdicts,
+        "verdict_counts": Counter(judged.verdict for judged in verdicts).most_common(),
+    }
+    return _environment((words.folder,)).get_template("readme.md").render(known)
 
 
 def _environment(folders: tuple[Path, ...]) -> Environment:

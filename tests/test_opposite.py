@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from experiments import records, statistics
-from report import claims
+from report import __main__ as command
+from report import claims, page
 from tests import fixture
 from tests.test_page import said
 
@@ -169,3 +170,18 @@ def test_sentences_that_hang_on_the_numbers_turn_with_them(
     assert there not in told["real"]
     assert here not in told[world]
     assert there in told[world]
+
+
+def test_the_readme_says_what_the_committed_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "RECORD", RECORD)
+    committed = RECORD.parent.parent / "README.md"
+    copy = tmp_path / "README.md"
+    copy.write_text(committed.read_text())
+    command.write_readme(copy)
+    assert copy.read_text() == committed.read_text(), "run: .venv/bin/python -m report readme"
+
+
+def test_the_readme_turns_with_the_record(real: dict[str, Any], opposite: dict[str, Any]) -> None:
+    told = [page.readme(found, claims.judge(claims.load(), found), page.prose()) for found in (real, opposite)]
+    assert ["The article predicts that" in text for text in told] == [True, False]
+    assert ["middle of tanh’s range" in text for text in told] == [True, False]
