@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments import svg
 from experiments.figures import Figure
-from experiments.measures import HISTOGRAM_EDGES, QUANTILES
+from experiments.measures import CONFIDENCE_EDGES, HISTOGRAM_EDGES, QUANTILES
 
 matplotlib.use("svg")
 from matplotlib import pyplot as plt
@@ -888,8 +888,9 @@ def reliability(results: Mapping[str, Any]) -> Figure:
         canvas,
         "reliability",
         _calibrated({RECIPES[name].label: error for name, error in known.items()}),
-        f"Accuracy against confidence over the test images, in 15 bins, of which those with {SHOWN_IMAGES} or more are "
-        "drawn; on the diagonal, confidence is as high as accuracy. Expected calibration error: "
+        f"Accuracy against confidence over the test images, in {len(CONFIDENCE_EDGES) - 1} bins, of which those with "
+        f"{SHOWN_IMAGES} or more are drawn; on the diagonal, confidence is as high as accuracy. "
+        + "Expected calibration error: "
         + "; ".join(f"{RECIPES[name].label} {percent(error, 1)}" for name, error in known.items())
         + ".",
         columns=("Arm", "Bin from", "Images", "Mean confidence", "Accuracy"),
