@@ -86,14 +86,16 @@ def render(arguments: argparse.Namespace) -> None:
     from report import article, numbers, page, quotes  # Jinja, Markdown, Pygments: only where something is rendered
 
     words = page.prose(arguments.claims.parent / "prose")
+    numerals = ""
     if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own
         coverage = numbers.check()
         numbers.require(coverage)
-        print(f"Numbers: {coverage.told}.")
+        numerals = coverage.told
+        print(f"Numbers: {numerals}.")
     source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
     quotes.check(source, found, arguments.claims)
     verdicts = claims.judge(found, results)
-    html = page.render(results, drawn[0], source, words, verdicts, unchecked, _recorded(results, found))
+    html = page.render(results, drawn[0], source, words, verdicts, unchecked, _recorded(results, found), numerals)
     files = {
         "index.html": html.encode(),
         "data/results.json": to_json(results),

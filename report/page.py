@@ -73,10 +73,12 @@ def render(
     verdicts: Sequence[claims.Verdict],
     unchecked: Mapping[str, Sequence[str]],
     recorded: Mapping[str, str] | None = None,
+    numerals: str = "",
     templates: tuple[Path, ...] = TEMPLATES,
 ) -> str:
     """The page as HTML. `words` is how the study speaks of this article; `unchecked` are sentences, by the reason why;
-    `recorded` are the verdicts on the record's numbers, by claim, where there are others to hold against them.
+    `recorded` are the verdicts on the record's numbers, by claim, where there are others to hold against them;
+    `numerals` says how many numbers of the prose were found to be bound.
 
     Raises `UserError` with file and line for a mistake in a template, a value it asks for in vain, or words that are
     not in the article.
@@ -98,6 +100,7 @@ def render(
         "ledger": order,
         "number_of": {judged.claim.id: number for number, judged in enumerate(order, 1)},
         "recorded": recorded or {},
+        "numerals": numerals,
         "verdict_counts": Counter(judged.verdict for judged in order).most_common(),
         "sentences": quotes.sort(article, [judged.claim.quote for judged in order], unchecked),
     }

@@ -105,7 +105,7 @@ def test_everything_to_operate_is_reached_by_keyboard_and_shows_its_focus(browse
     assert sheet.evaluate("document.activeElement.textContent") == "Skip to the answer"
     assert sheet.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     reached = 1
-    for _ in range(40):
+    for _ in range(400):
         sheet.keyboard.press("Tab")
         if sheet.evaluate("document.activeElement === document.body"):
             break
@@ -122,6 +122,30 @@ def test_every_link_within_the_page_has_its_target(browser: Browser, path: Path)
     assert sheet.evaluate("document.querySelectorAll('[id]').length") == sheet.evaluate(
         "new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size"
     )
+
+
+def test_a_checked_passage_and_its_entry_in_the_ledger_lead_to_each_other(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    for mark in sheet.locator(".source .mark").all():
+        claim = sheet.locator(mark.get_attribute("href"))
+        assert claim.locator(".verdict").inner_text() == mark.inner_text().split(" ", 1)[1]
+        back = claim.locator("a.back").get_attribute("href")
+        assert sheet.locator(f"{back} ~ .mark").first.get_attribute("href") == mark.get_attribute("href")
+        words = " ".join(sheet.locator(back).inner_text().split())
+        assert words in " ".join(claim.locator(".claim").inner_text().split())
+    sheet.locator(".source .mark").first.click()
+    assert sheet.url.endswith("#claim-slower-convergence")
+
+
+@pytest.mark.parametrize(("width", "beside"), [(1280, True), (375, False)])
+def test_verdicts_stand_in_the_margin_where_there_is_one(
+    browser: Browser, path: Path, width: int, beside: bool
+) -> None:
+    sheet = opened(browser, path, viewport={"width": width, "height": 900})
+    mark = sheet.locator(".source .mark").first.bounding_box()
+    text = sheet.locator(".source p").nth(2).bounding_box()
+    assert (mark["x"] >= text["x"] + text["width"]) == beside
+    assert mark["x"] + mark["width"] <= width
 
 
 def test_in_print_the_folded_numbers_are_there(browser: Browser, path: Path, tmp_path: Path) -> None:
