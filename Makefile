@@ -9,10 +9,11 @@ PORT ?= 8000
 STUDIED = $(if $(STUDY),--study '$(STUDY)') $(if $(DEBUG),--debug)
 SMALL = $(STUDIED) $(if $(QUICK),--quick)
 READ = $(STUDIED) $(if $(ARTICLE),--article '$(ARTICLE)') $(if $(CLAIMS),--claims '$(CLAIMS)')
+PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims status serve test check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims status serve test audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -23,7 +24,7 @@ help: ## Show this help
 
 report: $(RUN) ## Train what is missing, measure, draw, and write site/index.html
 	@$(PY) -m experiments run plots $(OPTIONS)
-	@$(PY) -m report render $(READ)
+	@$(PY) -m report render $(PUBLISHED)
 
 experiments: $(RUN) ## Train and measure what is missing
 	@$(PY) -m experiments run $(OPTIONS)
@@ -37,7 +38,7 @@ record: $(RUN) ## Write experiments/record.json, and what the README says, from 
 
 render: $(RUN) ## Write site/ from what is measured, or from the record where nothing is
 	@$(PY) -m experiments stand-in $(STUDIED)
-	@$(PY) -m report render $(READ)
+	@$(PY) -m report render $(PUBLISHED)
 
 claims: $(RUN) ## Print the verdict on each claim, and what decided it
 	@$(PY) -m report claims $(READ)
@@ -50,6 +51,11 @@ serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 
 test: $(DEV) ## Run the tests
 	@$(PY) -m pytest $(ARGS)
+
+audit: $(DEV) ## Hold the page against the Nu HTML checker and Lighthouse (needs Node and Java too)
+	@$(PY) -m tests.audit install
+	@$(MAKE) --no-print-directory render
+	@$(PY) -m tests.audit
 
 check: $(DEV) ## Lint, check the format and the types
 	@$(PY) -m ruff check .
@@ -64,8 +70,8 @@ clean: ## Remove the page, the plots and the statistics; keep every run that was
 	@rm -rf experiments/results/plots experiments/results/results.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-clean-all: clean ## Remove the trained runs and the virtual environment too
-	@rm -rf $(VENV)
+clean-all: clean ## Remove the trained runs and what was installed too
+	@rm -rf $(VENV) node_modules
 	@find experiments/results -mindepth 1 ! -name .gitkeep -delete
 
 lock: $(DEV) ## Make both locks again from pyproject.toml (UPGRADE=1 takes the newest versions)

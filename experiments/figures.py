@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ class Figure:
     """A finished plot.
 
     title: the finding, in one line; description: what there is to see, for those who hear it;
-    columns and rows: the numbers behind it, as text; svg: the drawing, ready to stand inline in a page.
+    columns and rows: the numbers behind it, as text; svg: the drawing, ready to stand inline in a page;
+    preview: the finding as PNG, for previews of links; only the first figure, which stands for the study, has one.
     """
 
     name: str
@@ -27,12 +28,13 @@ class Figure:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     svg: str
+    preview: bytes = b""
 
 
 def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str, Any]], list[Figure]]) -> int:
     """Has all plots drawn into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
 
-    figures.json holds everything the page needs; beside it lies each drawing as an .svg of its own.
+    figures.json holds everything the page shows; beside it lie each drawing as an .svg of its own, and preview.png.
     """
     here = Path(__file__)
     inputs = study.digest(
@@ -42,17 +44,18 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
             "versions": dict(study.versions("matplotlib")),
         }
     )
-    path = folder / "figures.json"
-    if path.exists() and read_json(path, FORMAT)["inputs"] == inputs:
+    path, preview = folder / "figures.json", folder / "preview.png"
+    if path.exists() and preview.exists() and read_json(path, FORMAT)["inputs"] == inputs:
         return 0
     figures = draw(results)
     for figure in figures:
         write_atomically(folder / f"{figure.name}.svg", svg.standalone(figure.svg).encode())
+    write_atomically(preview, figures[0].preview)
     content = {
         "format": FORMAT,
         "inputs": inputs,
         "results": results["inputs"],
-        "figures": [asdict(figure) for figure in figures],
+        "figures": [{k: v for k, v in asdict(figure).items() if k != "preview"} for figure in figures],
     }
     write_atomically(path, to_json(content))
     return len(figures)
@@ -65,4 +68,5 @@ def read(folder: Path) -> tuple[dict[str, Figure], str]:
         Figure(**{**f, "columns": tuple(f["columns"]), "rows": tuple(map(tuple, f["rows"]))})
         for f in content["figures"]
     ]
+    figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
     return {figure.name: figure for figure in figures}, content["results"]

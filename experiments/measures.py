@@ -67,6 +67,7 @@ def predicted(outputs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """What the outputs [n, K] after the readout say, against the labels [n] in 0 … K − 1, and how they are spread.
 
     The prediction is the class of the largest output: the first of several, and NumPy takes NaN for the largest.
+    tied_share: of the images, those whose largest output is not the only one of its size, as where outputs round to 1.
     """
     predictions = outputs.argmax(axis=1)
     is_target = np.eye(outputs.shape[1], dtype=bool)[labels]
@@ -77,6 +78,7 @@ def predicted(outputs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         "confusion": confusion(predictions, labels, outputs.shape[1]),
         "target_outputs": distribution(outputs[is_target]),
         "other_outputs": distribution(outputs[~is_target]),
+        "tied_share": share((outputs == outputs.max(axis=1, keepdims=True)).sum(axis=1) > 1, outputs),
         "row_sum_mean": number(outputs.sum(axis=1, dtype=np.float64).mean()),
         "negative_share": share(outputs < 0, outputs),
     }
@@ -132,6 +134,7 @@ def calibration(unnormalised: np.ndarray, predictions: np.ndarray, labels: np.nd
     ece: Σ over bins of (count / n) |accuracy − mean confidence|, in 0 … 1 (Guo et al. 2017, section 2). The
         confidence is the top probability. The accuracy is that of `predictions` [n], from before the outputs were
         clipped, which makes ties: each has the top probability, if not alone.
+    ece_as_is: the same with the top probability as it was before normalising, as whoever reads the outputs would.
     reliability: those bins, as [lower edge, count, mean confidence, accuracy]; empty ones are left out.
     brier: Σ over classes of (p − one-hot)², mean over images, in 0 … 2 (Brier 1950).
     nll: −ln p of the image's class, mean over images, in nats; p clipped at SMALLEST_PROBABILITY.
@@ -139,13 +142,16 @@ def calibration(unnormalised: np.ndarray, predictions: np.ndarray, labels: np.nd
     sum_error: mean distance of that sum from 1.
     """
     if not np.isfinite(unnormalised).all():
-        return dict.fromkeys(("ece", "reliability", "brier", "nll", "top_mean", "sum_before_mean", "sum_error"))
+        return dict.fromkeys(
+            ("ece", "ece_as_is", "reliability", "brier", "nll", "top_mean", "sum_before_mean", "sum_error")
+        )
     rows = normalised(unnormalised)
     top = rows.max(axis=1)
     bins = reliability(top, predictions == labels)
     is_target = np.eye(rows.shape[1], dtype=bool)[labels]
     return {
-        "ece": sum(count * abs(right - confident) for _, count, confident, right in bins) / len(rows),
+        "ece": calibration_error(bins),
+        "ece_as_is": calibration_error(reliability(unnormalised.max(axis=1), predictions == labels)),
         "reliability": bins,
         "brier": float(np.square(rows - is_target).sum(axis=1).mean()),
         "nll": float(-np.log(np.maximum(rows[is_target], SMALLEST_PROBABILITY)).mean()),
@@ -153,6 +159,11 @@ def calibration(unnormalised: np.ndarray, predictions: np.ndarray, labels: np.nd
         "sum_before_mean": float(unnormalised.sum(axis=1).mean()),
         "sum_error": float(np.abs(unnormalised.sum(axis=1) - 1).mean()),
     }
+
+
+def calibration_error(bins: Sequence[Sequence[float]]) -> float:
+    """Σ over bins of (count / n) |accuracy − mean confidence|, from what `reliability` returns."""
+    return sum(count * abs(right - confident) for _, count, confident, right in bins) / sum(row[1] for row in bins)
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray) -> list[list[float]]:

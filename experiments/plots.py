@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -66,6 +68,7 @@ RECIPES = {
     "targets": Recipe("targets ±1", SERIES[3], "^"),
     "cross-entropy": Recipe("softmax cross-entropy", INK, "v"),
     "sigmoid-mse": Recipe("sigmoid squared error", MUTED, "P"),
+    "tanh-softmax-mse": Recipe("softmax squared error", SERIES[1], "D"),
     "sigmoid-bce": Recipe("sigmoid cross-entropy", SERIES[1], "D"),
 }
 HIDDEN = {
@@ -101,7 +104,8 @@ def draw(results: Mapping[str, Any]) -> list[Figure]:
     )
     there = [*results["arms"], *(f"contrast {contrast['name']}" for contrast in _measured(results))]
     with matplotlib.rc_context(STYLE):
-        return [plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed)]
+        found = [plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed)]
+        return [replace(found[0], preview=preview(results, found[0].title)), *found[1:]]
 
 
 def _finished(canvas: Canvas, name: str, title: str, description: str, **table: Any) -> Figure:
@@ -253,9 +257,14 @@ def _seeds(axes: Axes, values: Sequence[float], row: float, colour: str, marker:
 # ---------------------------------------------------------------------------------------------- the plots
 
 
+def _compared(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The arms of the examples, or all arms of another study."""
+    return _of(results, "examples") or dict(results["arms"])
+
+
 def accuracy(results: Mapping[str, Any]) -> Figure:
     """Final test accuracy of the examples, or of all arms of another study: every seed a mark, the mean a bar."""
-    arms = _of(results, "examples") or dict(results["arms"])
+    arms = _compared(results)
     canvas, axes = plt.subplots(figsize=(WIDTH, 0.5 + 0.62 * len(arms)))
     for row, (name, arm) in enumerate(arms.items()):
         values = _scores(results, name)
@@ -375,7 +384,7 @@ def outputs(results: Mapping[str, Any]) -> Figure:
             share = 100 * counts / counts.sum()
             low, high = np.searchsorted(HISTOGRAM_EDGES, (-1.06, 1.04))  # what a tanh can give, and a bin more
             edges = HISTOGRAM_EDGES[low : high + 1]
-            axes.stairs(share[low:high], edges, fill=True, color=colour, alpha=0.55, linewidth=0)
+            axes.stairs(share[low:high], edges, fill=True, color=colour, alpha=0.8, linewidth=0)
             if row == 0:
                 peak = int(share.argmax())
                 at = HISTOGRAM_EDGES[peak] - 0.05
@@ -459,6 +468,42 @@ def _errors_per_run(arm: Mapping[str, Any]) -> np.ndarray:
     return matrix
 
 
+# ---------------------------------------------------------------------------------------------- the preview
+
+PREVIEW_DPI = 100
+PREVIEW = (12.0, 6.3)  # inches: 1200 × 630 pixels, which previews of links are cut from
+PREVIEW_ROWS = 4  # more could not be read in a picture 300 pixels wide
+
+
+def preview(results: Mapping[str, Any], finding: str) -> bytes:
+    """The finding over the accuracy of the arms, as PNG; of many arms, the best and the worst."""
+    arms = _compared(results)
+    if len(arms) > PREVIEW_ROWS:
+        order = sorted(arms, key=lambda name: -_mean(arms[name]))
+        arms = {name: arms[name] for name in (*order[: PREVIEW_ROWS // 2], *order[-(PREVIEW_ROWS // 2) :])}
+    canvas = plt.figure(figsize=PREVIEW, dpi=PREVIEW_DPI, facecolor=PAPER, layout="none")
+    told = textwrap.wrap(finding, 33, max_lines=2, placeholder=" …", break_on_hyphens=False)
+    canvas.text(0.04, 0.94, "\n".join(told), fontsize=36, fontweight="bold", va="top", linespacing=1.15)
+    axes = canvas.add_axes((0.04, 0.18, 0.92, 0.73 - 0.1 * len(told)), facecolor=PAPER)
+    for row, (name, arm) in enumerate(arms.items()):
+        values, colour = _scores(results, name), SERIES[row]
+        axes.plot(values, [row] * len(values), MARKERS[row], color=colour, markersize=12, alpha=0.6, mew=0)
+        axes.plot([100 * _mean(arm)], [row], "|", color=INK, markersize=22, markeredgewidth=5)
+        style: Any = {"transform": axes.get_yaxis_transform(), "va": "bottom"}
+        axes.text(0, row - 0.2, textwrap.shorten(arm["title"], 48, placeholder=" …"), fontsize=25, **style)
+        axes.text(1, row - 0.2, percent(_mean(arm)), fontsize=29, fontweight="bold", ha="right", **style)
+    axes.set(yticks=[], ylim=(len(arms) - 0.6, -0.75))
+    axes.set_xlabel(f"Test accuracy in % on {data_name(results)}", fontsize=25)
+    axes.tick_params(axis="x", labelsize=25, length=0)
+    axes.locator_params(axis="x", nbins=6)
+    axes.grid(axis="x", linewidth=2)
+    _bare(axes, "left", "bottom")
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png", dpi=PREVIEW_DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    plt.close(canvas)
+    return buffer.getvalue()
+
+
 # ---------------------------------------------------------------------------------------------- the plots, why
 
 
@@ -509,11 +554,10 @@ def _largest_change(results: Mapping[str, Any], found: Sequence[Mapping[str, Any
     single = [c for c in found if c["equivalence_margin"] is None and arms[c["first"]]["block"] == "changes"]
     clear = [c for c in single if c["p_holm"] < 1 - results["confidence"]]
     if not clear:
-        return f"None of {len(single)} single changes shifts the accuracy beyond chance"
+        return f"None of {len(single)} changes to Example 1 shifts the accuracy beyond chance"
     largest = max(clear, key=lambda c: abs(c["mean"]))
-    return (
-        f"Largest of {len(single)} single changes: {_changed(arms[largest['first']])}, {points(largest['mean'])} points"
-    )
+    change = _changed(arms[largest["first"]])
+    return f"Largest of {len(single)} changes to Example 1: {change}, {points(largest['mean'])} points"
 
 
 def factorial(results: Mapping[str, Any]) -> Figure:
@@ -603,8 +647,7 @@ def _best_target(means: Mapping[float, float]) -> str:
     best = max(means, key=lambda low: means[low])
     if best == 0:
         return "No lower target of the wrong classes does better than 0"
-    gain = points((means[best] - means[0]) / 100)
-    return f"The wrong classes' best target is {best:g}: {gain} points against 0".replace("-", "−")
+    return f"Lower targets of the wrong classes: up to {points((means[best] - means[0]) / 100)} points against 0"
 
 
 RATED = ("example-1", "targets", "example-3")
@@ -776,7 +819,10 @@ def depth(results: Mapping[str, Any]) -> Figure:
     return _finished(
         canvas,
         "depth",
-        _vanishing(deepest, [(HIDDEN[arm["hidden"]].label, value) for arm, value in last if value]),
+        _vanishing(
+            deepest,
+            [(HIDDEN[arm["hidden"]].label, value) for arm, value in last if value and _head(arm) == heads[0]],
+        ),
         f"The first hidden layer's gradient signal over the output layer's, before training, by depth. With {deepest} "
         f"hidden layers: {told}.",
         columns=("Arm", "Hidden layers", "Hidden", "First over output, start", "Mean test accuracy"),
@@ -862,7 +908,7 @@ def long(results: Mapping[str, Any]) -> Figure:
 
 
 SHOWN_IMAGES = 20  # a bin with fewer is in the table alone
-CALIBRATED = ("example-1", "example-2", "targets", "cross-entropy")
+CALIBRATED = ("example-1", "targets", "tanh-softmax-mse", "cross-entropy")
 
 
 def reliability(results: Mapping[str, Any]) -> Figure:
@@ -903,8 +949,6 @@ def reliability(results: Mapping[str, Any]) -> Figure:
 
 
 def _calibrated(errors: Mapping[str, float]) -> str:
+    """The range that calibration errors span, by its ends; what lies between is not ranked."""
     best, worst = (end(errors, key=lambda name: errors[name]) for end in (min, max))
-    return (
-        f"Confidence errs least for {best}, by {percent(errors[best], 1)}, "
-        f"most for {worst}, by {percent(errors[worst], 1)}"
-    )
+    return f"Calibration error from {percent(errors[best], 1)} ({best}) to {percent(errors[worst], 1)} ({worst})"

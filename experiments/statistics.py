@@ -146,6 +146,7 @@ def _arm(
         "confusion": np.sum([m["confusion"] for m in own], axis=0).tolist(),
         "target_outputs": _pooled([m["target_outputs"] for m in own]),
         "other_outputs": _pooled([m["other_outputs"] for m in own]),
+        "tied_share": _mean([m["tied_share"] for m in own]),
         "row_sum_mean": _mean([m["row_sum_mean"] for m in own]),
         "negative_share": _mean([m["negative_share"] for m in own]),
         "calibration": _calibration([m["calibration"] for m in own]),

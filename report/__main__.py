@@ -17,7 +17,7 @@ from experiments import errors, figures, records, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
 from experiments.store import RESULTS, Store, read_json, sweep, to_json, write_atomically
-from report import claims
+from report import claims, sharing
 
 ROOT = Path(__file__).parent.parent
 ARTICLE = ROOT / "report" / "article.md"
@@ -75,10 +75,11 @@ def write_readme(path: Path) -> None:
 
 
 def render(arguments: argparse.Namespace) -> None:
-    results, drawn = _read(arguments.results)
+    url = sharing.address(arguments.url)
+    results, (drawn, _) = _read(arguments.results)
     index = arguments.site / "index.html"
     memory = arguments.results / "rendered.json"
-    inputs = study.digest({"results": results["inputs"], "plots": drawn[1], "files": _fingerprints(arguments)})
+    inputs = study.digest({"results": results["inputs"], "files": _fingerprints(arguments), "url": url})
     if _is_current(memory, inputs, arguments.site):
         print(f"Page: nothing to render, {shown(index)} is up to date. Open it in a browser, or run 'make serve'.")
         return
@@ -95,14 +96,21 @@ def render(arguments: argparse.Namespace) -> None:
     source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
     quotes.check(source, found, arguments.claims)
     verdicts = claims.judge(found, results)
-    html = page.render(results, drawn[0], source, words, verdicts, unchecked, _recorded(results, found), numerals)
+    shared, recorded = sharing.publication(url, results, source), _recorded(results, found)
+    html = page.render(results, drawn, source, words, verdicts, unchecked, recorded, numerals, shared)
     files = {
         "index.html": html.encode(),
+        "404.html": page.missing(url).encode(),
+        "preview.png": next(iter(drawn.values())).preview,
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
         "data/claims.json": to_json({"format": 2, "claims": [asdict(verdict) for verdict in verdicts]}),
         ".nojekyll": b"",
     }
+    if url:
+        files["sitemap.xml"] = shared.sitemap()
+    else:
+        (arguments.site / "sitemap.xml").unlink(missing_ok=True)  # of an earlier page that had an address
     for name, content in files.items():
         write_atomically(arguments.site / name, content)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -113,7 +121,7 @@ def render(arguments: argparse.Namespace) -> None:
 def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure], str]]:
     """The results, and the figures with the digest of what they were drawn from."""
     path, plots = folder / "results.json", folder / "plots"
-    if not path.exists() or not (plots / "figures.json").exists():
+    if not all(file.exists() for file in (path, plots / "figures.json", plots / "preview.png")):
         raise UserError(f"{shown(path)}: nothing to render yet. Run 'make report', which measures first.")
     results, drawn = read_json(path, FORMAT), figures.read(plots)
     if drawn[1] != results["inputs"]:
@@ -135,10 +143,11 @@ def _recorded(results: dict[str, Any], ledger: tuple[claims.Claim, ...]) -> dict
 
 
 def _fingerprints(arguments: argparse.Namespace) -> list[str]:
-    """Everything besides the results that the page is made of: article, claims, prose, templates, this room's code."""
+    """All besides the results that the page is made of: plots, article, claims, prose, templates, this room's code."""
     folders = (ROOT / "templates", ROOT / "report", arguments.claims.parent / "prose")
     files = sorted({path for folder in folders for path in folder.rglob("*.*")})
     texts = [path for path in files if path.suffix != ".pyc"] + [arguments.article, arguments.claims, arguments.study]
+    texts += [sharing.CITATION, *(arguments.results / "plots" / name for name in ("figures.json", "preview.png"))]
     versions = study.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
     return [*(hashlib.sha256(path.read_bytes()).hexdigest() for path in texts), *versions.values()]
 
@@ -171,6 +180,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--claims", type=Path, default=claims.LEDGER, help="its claims; prose/ beside it is used too")
     parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments that the claims rest on")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
+    parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(argv)
 

@@ -106,7 +106,7 @@ def to_html(part: Part, mark: Callable[[Element, HtmlStash], None] | None = None
         lexer = get_lexer_by_name(part.language or "text")
     except ClassNotFound:
         lexer = get_lexer_by_name("text")
-    label = f"Code, {part.language or 'text'}"
+    label = f"Code, {part.language or 'text'}, line {part.line} of the article"
     code = highlight(part.source, lexer, HtmlFormatter(nowrap=True))
     return f'<pre class="code" tabindex="0" role="region" aria-label="{label}"><code>{code}</code></pre>'
 

@@ -44,7 +44,8 @@ class Claim:
 
     `quote`: its words, in one or several fragments; `because`: why this rule; `seen`: what was known when the rule was
     fixed; `after_runs`: it was fixed after the study had run; `not_testable`: why there is no rule; `figures`: names of
-    those that show the evidence; `line`: where it stands in the ledger.
+    those that show the evidence; `topic`: what it is about, in a word; `note`: what a fair
+    reader must know of the verdict, a template; `line`: where it stands in the ledger.
     """
 
     id: str
@@ -57,6 +58,8 @@ class Claim:
     because: str = ""
     seen: str = ""
     figures: tuple[str, ...] = ()
+    topic: str = ""
+    note: str = ""
     after_runs: bool = False
     line: int = 0
 
@@ -144,7 +147,7 @@ def unchecked(path: Path = LEDGER) -> dict[str, tuple[str, ...]]:
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("id", "question", "supported", "partly", "not_testable", "because", "seen"), str),
+    **dict.fromkeys(("id", "question", "supported", "partly", "not_testable", "because", "seen", "topic", "note"), str),
     **{"quote": (str, list), "evidence": dict, "figures": list, "after_runs": bool},
 }
 
@@ -163,6 +166,8 @@ def _claim(table: Mapping[str, Any], line: int) -> Claim:
         question=table["question"],
         evidence=given,
         figures=tuple(table.get("figures", [])),
+        topic=table.get("topic", ""),
+        note=table.get("note", ""),
         after_runs=table.get("after_runs", False),
         line=line,
         **texts,
@@ -296,22 +301,33 @@ def seeds_agreeing(one: Evidence, results: Mapping[str, Any]) -> tuple[int, int]
     """In how many seeds a difference of accuracies has the sign of its mean, and how many there are.
 
     None for what has no sign to agree with: anything else than a contrast or the mean accuracies of two arms, told in
-    points. A tie agrees with neither direction.
+    points; a mean of 0; an end of an interval on the other side of 0. A tie agrees with neither direction.
     """
     sign, operands = _operands(one.of)
     if one.unit != "points":
         return None
     if not sign and operands[0].kind == "contrast":
         rows = [row for row in results["contrasts"] if row["name"] == operands[0].name and row.get("n")]
-        return (rows[0]["seeds_agreeing"], rows[0]["n"]) if rows else None
-    if sign != "-" or any(o.holder == "contrast" or o.keys != ("test_accuracy", "mean") for o in operands):
+        same = rows and (evidence(one.of, results) or 0) * rows[0]["mean"] > 0
+        return (rows[0]["seeds_agreeing"], rows[0]["n"]) if same else None
+    keys = {operand.keys for operand in operands if operand.holder != "contrast"}
+    if sign != "-" or len(operands) != 2 or keys not in ({("test_accuracy", "mean")}, {("mean_epoch_accuracy",)}):
         return None
     arms = [found[0] for found in (_found(operand, results) for operand in operands) if found]
-    scores = [{run["seed"]: run["test_accuracy"] for run in results["runs"] if run["arm"] == arm} for arm in arms]
+    final = keys == {("test_accuracy", "mean")}
+    scores = [{run["seed"]: _score(run, final) for run in results["runs"] if run["arm"] == arm} for arm in arms]
     shared = set.intersection(*map(set, scores)) if len(scores) == 2 else set()
     differences = [scores[0][seed] - scores[1][seed] for seed in shared]
     total = round(math.fsum(differences), 9)  # accuracies are counts of images: what is smaller is rounding
-    return (sum(difference * total > 0 for difference in differences), len(shared)) if shared else None
+    agreeing = sum(difference * total > 0 for difference in differences)
+    return (agreeing, len(shared)) if total and len(shared) > 1 else None
+
+
+def _score(run: Mapping[str, Any], final: bool) -> float:
+    """A run's accuracy, at the end or averaged over its epochs."""
+    if final:
+        return float(run["test_accuracy"])
+    return float(sum(run["test_accuracy_by_epoch"]) / len(run["test_accuracy_by_epoch"]))
 
 
 # ---------------------------------------------------------------------------------------------- telling
@@ -418,8 +434,8 @@ def _value(node: ast.AST, values: Mapping[str, Any]) -> Any:
 def flips(claim: Claim, values: Mapping[str, float | None]) -> list[Flip]:
     """Where the verdict would turn if one number alone moved: the first place in each direction, the nearest first.
 
-    Near is measured against the larger of value and limit. None where something is not measured. A verdict that holds
-    at a single point alone does not count, but the present one may.
+    Near is measured in steps that matter, NOTICEABLE, so that different units can be compared. None where something is
+    not measured. A verdict that holds at a single point alone does not count, but the present one may.
     """
     known = {name: value for name, value in values.items() if value is not None}
     if len(known) < len(claim.evidence):
@@ -430,12 +446,15 @@ def flips(claim: Claim, values: Mapping[str, float | None]) -> list[Flip]:
             found.append(_reversed(claim, known, name))
         else:
             found += [_first(claim, known, name, direction) for direction in (-1, 1)]
-    return sorted((flip for flip in found if flip), key=_distance)
+    return sorted((flip for flip in found if flip), key=lambda flip: _distance(flip, claim.evidence[flip.name].unit))
 
 
-def _distance(flip: Flip) -> float:
-    scale = max(abs(flip.value), abs(flip.limit))
-    return abs(flip.value - flip.limit) / scale if scale else 0.0
+NOTICEABLE = {"points": 0.0025, "percent": 0.01, "times": 0.1, "number": 0.01, "p": 0.01, "yes": 0.0}
+
+
+def _distance(flip: Flip, unit: str) -> float:
+    """How far the limit is, in steps that matter: without a step, as for yes and no, it is the farthest."""
+    return abs(flip.value - flip.limit) / NOTICEABLE[unit] if NOTICEABLE[unit] else math.inf
 
 
 def _reversed(claim: Claim, values: Mapping[str, float], name: str) -> Flip | None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean as mean
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
@@ -21,6 +23,7 @@ from experiments.errors import UserError, shown
 from experiments.figures import Figure
 from report import article as articles
 from report import claims, quotes
+from report.sharing import Publication
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = (ROOT / "templates",)
@@ -74,11 +77,12 @@ def render(
     unchecked: Mapping[str, Sequence[str]],
     recorded: Mapping[str, str] | None = None,
     numerals: str = "",
+    shared: Publication | None = None,
     templates: tuple[Path, ...] = TEMPLATES,
 ) -> str:
     """The page as HTML. `words` is how the study speaks of this article; `unchecked` are sentences, by the reason why;
     `recorded` are the verdicts on the record's numbers, by claim, where there are others to hold against them;
-    `numerals` says how many numbers of the prose were found to be bound.
+    `numerals` says how many numbers of the prose were found to be bound; `shared` is what others find and cite.
 
     Raises `UserError` with file and line for a mistake in a template, a value it asks for in vain, or words that are
     not in the article.
@@ -91,7 +95,7 @@ def render(
         "dataset": results["dataset"],
         "data_name": DATA_NAMES.get(results["dataset"]["name"], results["dataset"]["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
-        "epochs": lambda name: next(run["epochs"] for run in results["runs"] if run["arm"] == name),
+        **_measures(results),
         "figures": {name: {"figure": figure, "svg": Markup(figure.svg)} for name, figure in figures.items()},
         "article": article,
         "words": words,
@@ -101,18 +105,25 @@ def render(
         "number_of": {judged.claim.id: number for number, judged in enumerate(order, 1)},
         "recorded": recorded or {},
         "numerals": numerals,
+        "shared": shared,
         "verdict_counts": Counter(judged.verdict for judged in order).most_common(),
         "sentences": quotes.sort(article, [judged.claim.quote for judged in order], unchecked),
     }
+    known["written"] = lambda text: Markup(environment.from_string(text).render(known))
     try:
-        style = environment.get_template("style.css").render()
-        known |= {"style": Markup(style), "style_hash": _csp_hash(style)}
-        parts = _parts(article, words, order, results, lambda text: environment.from_string(text).render(known))
+        known |= _style(environment)
+        parts = _parts(article, words, order, results, known["written"])
         return environment.get_template("page.html").render(known, parts=parts)
     except TemplateSyntaxError as error:
         raise UserError(f"{shown(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template.") from error
     except (TemplateError, TypeError, KeyError, ValueError) as error:
         raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
+
+
+def missing(url: str) -> str:
+    """What stands at every address where nothing is; it leads to the page, which is published at `url`."""
+    environment = _environment(TEMPLATES)
+    return environment.get_template("404.html").render(_style(environment), home=url or "index.html")
 
 
 def readme(results: Mapping[str, Any], verdicts: Sequence[claims.Verdict], words: Prose) -> str:
@@ -127,6 +138,16 @@ def readme(results: Mapping[str, Any], verdicts: Sequence[claims.Verdict], words
     return _environment((words.folder,)).get_template("readme.md").render(known)
 
 
+def _style(environment: Environment) -> dict[str, str]:
+    """The style sheet and the script, and what the Content-Security-Policy calls them."""
+    texts = {"style": environment.get_template("style.css"), "script": environment.get_template("script.js")}
+    known: dict[str, str] = {}
+    for name, template in texts.items():
+        text = template.render()
+        known |= {name: Markup(text), f"{name}_hash": _csp_hash(text)}
+    return known
+
+
 def _environment(folders: tuple[Path, ...]) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(folders),
@@ -138,9 +159,52 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     environment.filters.update(
         percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count,
         signed=signed, share=share, ratio=ratio, told=claims.told, css_class=css_class,
+        csp_hash=_csp_hash,
     )  # fmt: skip
     environment.globals.update(math=math, margin=claims.margin)
     return environment
+
+
+def _measures(results: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+    """What prose asks of the results: None where it is not measured."""
+    return {
+        "epochs": lambda name: next(run["epochs"] for run in results["runs"] if run["arm"] == name),
+        "lead": lambda first, second, measure="test_accuracy": _lead(results, first, second, measure),
+        "acc": lambda name: _of(results, name, "test_accuracy", "mean"),
+        "cal": lambda name, measure="ece": _of(results, name, "calibration", measure),
+        "bootstrap_of": lambda evidence: _bootstrap(results, evidence),
+    }
+
+
+def _of(results: Mapping[str, Any], name: str, *keys: str) -> Any:
+    """An arm's number; None where it is not measured."""
+    found = results["arms"].get(name)
+    for key in keys:
+        found = None if found is None else found.get(key)
+    return found
+
+
+def _lead(results: Mapping[str, Any], first: str, second: str, measure: str) -> float | None:
+    """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between their means."""
+    if measure != "test_accuracy":
+        one, other = _of(results, first, measure), _of(results, second, measure)
+        return None if one is None or other is None else one - other
+    scores = [{r["seed"]: r["test_accuracy"] for r in results["runs"] if r["arm"] == arm} for arm in (first, second)]
+    if not all(scores):
+        return None
+    shared = scores[0].keys() & scores[1].keys()
+    means = [mean(own[seed] for seed in sorted(shared or own)) for own in scores]
+    return means[0] - means[1]
+
+
+def _bootstrap(results: Mapping[str, Any], evidence: claims.Evidence) -> Sequence[float] | None:
+    """The bootstrap interval of a contrast whose interval over seeds keeps clear of 0, where its own does not."""
+    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.of)
+    row = next((row for row in results["contrasts"] if match and row["name"] == match[1] and row["n"]), None)
+    if row is None or row["interval"][0] <= 0 <= row["interval"][1]:
+        return None
+    low, high = row["bootstrap"]
+    return (low, high) if low <= 0 <= high else None
 
 
 def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, str]]:
@@ -173,7 +237,7 @@ def _parts(
         for number, judged in enumerate(ledger, 1)
     ]
     notes = [
-        quotes.Note(after, f'<aside class="note" aria-label="Note">{rendered(text)}</aside>')
+        quotes.Note(after, f'<div class="note" role="note">{rendered(text)}</div>')
         for after, text in words.notes
     ]
     marker = quotes.Marker(marks, notes)

@@ -6,6 +6,7 @@ import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -32,6 +33,9 @@ def path(results: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+WITHOUT_BUTTONS = "document.querySelectorAll('button').forEach(button => button.remove())"  # which the script adds
+
+
 def opened(browser: Browser, path: Path, requests: list[str] | None = None, **options: object) -> Page:
     """The page in a fresh context; every console message is an error."""
     sheet = browser.new_context(**options).new_page()
@@ -52,6 +56,7 @@ def test_the_page_requests_nothing_but_itself(browser: Browser, path: Path) -> N
 def test_offline_and_without_script_the_same_words_and_figures_are_there(browser: Browser, path: Path) -> None:
     plain = opened(browser, path)
     bare = opened(browser, path, java_script_enabled=False, offline=True)
+    plain.evaluate(WITHOUT_BUTTONS)
     words = [sheet.locator("body").inner_text().split() for sheet in (plain, bare)]
     assert words[0] == words[1]
     assert len(words[0]) > 1300
@@ -110,8 +115,8 @@ def test_everything_to_operate_is_reached_by_keyboard_and_shows_its_focus(browse
         if sheet.evaluate("document.activeElement === document.body"):
             break
         reached += 1
-    closed = sheet.evaluate("document.querySelectorAll('a[href], summary, [tabindex=\"0\"]').length")
-    inside = sheet.evaluate("document.querySelectorAll('details:not([open]) [tabindex=\"0\"]').length")
+    closed = sheet.evaluate("document.querySelectorAll('a[href], summary, button, [tabindex=\"0\"]').length")
+    inside = sheet.evaluate("document.querySelectorAll('details:not([open]) :is(button, [tabindex=\"0\"])').length")
     assert reached == closed - inside
 
 
@@ -148,6 +153,53 @@ def test_verdicts_stand_in_the_margin_where_there_is_one(
     assert mark["x"] + mark["width"] <= width
 
 
+def test_the_ledger_is_filtered_and_sorted_and_a_hidden_claim_is_shown_when_it_is_asked_for(
+    browser: Browser, path: Path
+) -> None:
+    sheet = opened(browser, path)
+    every = sheet.locator(".ledger > li")
+    wanted = sheet.locator("#claim-experience .verdict").inner_text()
+    sheet.get_by_role("button", name=f"{wanted} 1", exact=True).click()
+    assert [claim.get_attribute("id") for claim in every.all() if claim.is_visible()] == ["claim-experience"]
+    sheet.evaluate("location.hash = '#claim-overhead'")
+    sheet.locator("#claim-overhead").wait_for(state="visible")
+    assert all(claim.is_visible() for claim in every.all())
+    sheet.get_by_role("button", name="Sort by verdict").click()
+    told = [claim.locator(".verdict").inner_text() for claim in every.all()]
+    assert told == sorted(told)
+    assert sheet.evaluate("document.querySelector('#claim-experience').value") == 4
+
+
+def test_light_and_dark_can_be_chosen_and_the_choice_is_remembered(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path, color_scheme="light")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = sheet.evaluate(paper)
+    sheet.get_by_role("button", name="Dark colours").click()
+    dark = sheet.evaluate(paper)
+    sheet.reload()
+    assert sheet.evaluate(paper) == dark != light
+    sheet.get_by_role("button", name="Light colours").click()
+    assert sheet.evaluate(paper) == light
+
+
+def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    with sheet.expect_download() as page:
+        sheet.get_by_role("button", name="Save this page").click()
+    assert Path(page.value.path()).read_text().count("<button") == 0
+    figure = sheet.locator("#figure-accuracy")
+    figure.locator("summary").click()
+    with sheet.expect_download() as numbers:
+        figure.get_by_role("button", name="Save numbers (CSV)").click()
+    rows = Path(numbers.value.path()).read_text().splitlines()
+    assert (rows[0], len(rows)) == ('"Arm","Seed","Test accuracy"', 31)
+    with sheet.expect_download() as drawing:
+        figure.get_by_role("button", name="Save figure (SVG)").click()
+    svg = ElementTree.parse(drawing.value.path()).getroot()
+    assert svg.tag == "{http://www.w3.org/2000/svg}svg"
+    assert "var(" not in Path(drawing.value.path()).read_text()
+
+
 def test_in_print_the_folded_numbers_are_there(browser: Browser, path: Path, tmp_path: Path) -> None:
     sheet = opened(browser, path)
     sheet.emulate_media(media="print")
@@ -160,5 +212,6 @@ def test_in_print_the_folded_numbers_are_there(browser: Browser, path: Path, tmp
 def test_the_browser_shows_the_words_that_the_file_holds(browser: Browser, path: Path) -> None:
     written = Text(path.read_text().split("<main>")[1].split("</main>")[0]).words
     sheet = opened(browser, path)
+    sheet.evaluate(WITHOUT_BUTTONS)
     shown = sheet.evaluate("document.querySelector('main').textContent").split()
     assert "".join(shown) == "".join(written)

@@ -283,13 +283,13 @@ YES, PARTLY, NO = claims.SUPPORTED, claims.PARTLY, claims.NOT
         ("x > 2", "x > 1", {"x": 3}, [("x", 2, False, PARTLY)]),  # not the further one
         ("x > 2", "x > 1", {"x": 1.75}, [("x", 2, True, YES), ("x", 1, False, NO)]),
         ("x <= y / 2", "", {"x": 3, "y": 4}, [("x", 2, False, YES), ("y", 6, True, YES)]),
-        ("2 * x - y + 1 > 0", "", {"x": 1, "y": 1}, [("y", 3, True, NO), ("x", 0, False, NO)]),
-        ("abs(x - 1) < 0.05", "", {"x": 1}, [("x", 1.05, True, NO), ("x", 0.95, False, NO)]),
+        ("2 * x - y + 1 > 0", "", {"x": 1, "y": 1}, [("x", 0, False, NO), ("y", 3, True, NO)]),
+        ("abs(x - 1) < 0.05", "", {"x": 1}, [("x", 0.95, False, NO), ("x", 1.05, True, NO)]),
         ("abs(x - 1) < 0.05", "", {"x": 2}, [("x", 1.05, False, YES)]),
         ("abs(x - 1) < 0.05", "", {"x": -2}, [("x", 0.95, True, YES)]),
         ("max(x, y) > 5", "", {"x": 6, "y": 1}, [("x", 5, False, NO)]),
         ("min(x, y) > 5", "", {"x": 6, "y": 1}, [("y", 5, True, YES)]),
-        ("abs(abs(x) - 3) < 1", "", {"x": 3}, [("x", 4, True, NO), ("x", 2, False, NO)]),
+        ("abs(abs(x) - 3) < 1", "", {"x": 3}, [("x", 2, False, NO), ("x", 4, True, NO)]),
         ("abs(abs(x) - 3) < 1", "", {"x": 1}, [("x", 2, True, YES), ("x", -2, False, YES)]),
         ("x > 1 and y > 1", "", {"x": 0, "y": 0}, []),
         ("x > 1 and y > 1", "", {"x": 2, "y": 0}, [("y", 1, True, YES)]),
@@ -297,7 +297,7 @@ YES, PARTLY, NO = claims.SUPPORTED, claims.PARTLY, claims.NOT
         ("x > 1 and not y > 1", "", {"x": 2, "y": 0}, [("x", 1, False, NO), ("y", 1, True, NO)]),
         ("x > 1 and y > 1", "x > 1 or y > 1", {"x": 4, "y": 2}, [("y", 1, False, PARTLY), ("x", 1, False, PARTLY)]),
         ("x * y > 6", "", {"x": 3, "y": 4}, [("x", 1.5, False, NO), ("y", 2, False, NO)]),
-        ("(x > 1) + (y > 1) == 1", "", {"x": 0, "y": 4}, [("y", 1, False, NO), ("x", 1, True, NO)]),
+        ("(x > 1) + (y > 1) == 1", "", {"x": 0, "y": 4}, [("x", 1, True, NO), ("y", 1, False, NO)]),
         ("x + abs(x)", "", {"x": 2}, [("x", 0, False, NO)]),
     ],
 )
@@ -395,7 +395,7 @@ SEEDS = {
         ("arm a test_accuracy mean - arm b test_accuracy mean", (1, 3)),  # one up, one down, one tie; up on the whole
         ("arm b test_accuracy mean - arm a test_accuracy mean", (1, 3)),
         ("smallest a|b test_accuracy mean - largest a|b|c test_accuracy mean", (1, 3)),
-        ("arm d test_accuracy mean - arm b test_accuracy mean", (0, 3)),  # no mean difference but for rounding
+        ("arm d test_accuracy mean - arm b test_accuracy mean", None),  # no mean difference but for rounding
         ("arm a test_accuracy mean - arm c test_accuracy mean", None),
         ("arm a test_accuracy mean - arm gone test_accuracy mean", None),
         ("arm a test_accuracy mean / arm b test_accuracy mean", None),
@@ -423,7 +423,7 @@ def test_the_command_tells_verdicts_numbers_and_margins_within_a_hundred_columns
     told = capsys.readouterr().out
     assert max(map(len, told.splitlines())) <= 100
     assert "\nnot supported     slightly-improved\n" in told
-    assert "\n  what the map adds to the accuracy: 0.00 points (in 0 of 10 seeds)\n" in told
+    assert "\n  what the map adds to the accuracy: 0.00 points\n" in told
     assert "\n  Would become supported if what the map adds to the accuracy rose above 0.00 points;" in told
     assert "\n  No experiment on MNIST can test" in told
     assert told.splitlines()[-1].startswith(f"{len(CLAIMS)} claims: ")

@@ -391,6 +391,7 @@ def test_every_measure_is_there_for_any_number_of_classes(classes: int, output: 
         "ece",
         "reliability",
         "brier",
+        "ece_as_is",
         "nll",
         "top_mean",
         "sum_before_mean",
@@ -416,6 +417,7 @@ def test_a_diverged_run_has_an_accuracy_and_none_for_what_is_undefined(
     json.dumps(found, allow_nan=False)
     assert found["test_accuracy"] == pytest.approx(1 / 3)  # NaN everywhere is class 0
     assert (found["row_sum_mean"], found["negative_share"], found["target_outputs"]["mean"]) == (None, None, None)
+    assert found["tied_share"] is None
     assert set(found["calibration"].values()) == {None}
     assert None not in found["gradient"]["start"]["delta_rms"]
     if np.isnan(broken):
@@ -430,3 +432,15 @@ def test_an_infinite_output_is_clipped_like_any_other_and_leaves_no_mean() -> No
     json.dumps(found, allow_nan=False)
     assert (found["test_accuracy"], found["row_sum_mean"], found["negative_share"]) == (0.75, None, None)
     assert found["calibration"]["sum_before_mean"] == pytest.approx((1.2 + 0.7 + 1.2 + 0) / 4)
+
+
+def test_images_whose_largest_output_is_not_alone_are_told() -> None:
+    outputs = np.array([[1, 1, 0], [0.5, 0.4, 0.5], [0.2, 0.3, 0.3], [0, 0, 0.1]], np.float32)
+    assert measures.predicted(outputs, np.zeros(4, int))["tied_share"] == 0.75
+
+
+def test_the_error_as_is_takes_the_top_output_before_normalising() -> None:
+    rows = np.array([[0.9, 0.9], [0.6, 0.2]])
+    found = measures.calibration(rows, np.array([0, 0]), np.array([0, 1]))
+    assert found["ece_as_is"] == pytest.approx((0.1 + 0.6) / 2)  # of 0.9 right, of 0.6 wrong, each alone in its bin
+    assert found["ece"] == pytest.approx((0.5 + 0.75) / 2)

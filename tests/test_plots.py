@@ -86,11 +86,11 @@ def test_a_figure_without_its_arms_is_not_drawn(results: dict, whole: dict) -> N
 
 
 def test_changes_name_the_largest_that_is_beyond_chance(whole: dict) -> None:
-    assert plots.changes(whole).title == "None of 5 single changes shifts the accuracy beyond chance"
+    assert plots.changes(whole).title == "None of 5 changes to Example 1 shifts the accuracy beyond chance"
     turned = deepcopy(whole)
     for contrast in turned["contrasts"]:
         contrast |= {"mean": -0.02 if contrast["name"] == "hidden" else 0.01, "p_holm": 0.01}
-    assert plots.changes(turned).title == "Largest of 5 single changes: hidden ReLU, −2.00 points"
+    assert plots.changes(turned).title == "Largest of 5 changes to Example 1: hidden ReLU, −2.00 points"
     turned["contrasts"][-1]["equivalent"] = True
     assert plots.changes(turned).description.endswith(", within the margin.")
     turned["contrasts"][-1]["equivalent"] = False
@@ -112,7 +112,7 @@ def test_dose_names_the_best_target_of_the_wrong_classes(whole: dict) -> None:
     lows = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "dose"}
     assert plots.dose(scored(whole, {**lows, "low0": 0.98})).title.startswith("No lower target")
     best = plots.dose(scored(whole, {**lows, "low-0.75": 0.98, "inside-0.8": 0.99}))
-    assert best.title == "The wrong classes' best target is −0.75: +1.00 points against 0"
+    assert best.title == "Lower targets of the wrong classes: up to +1.00 points against 0"
 
 
 def test_rates_rank_the_arms_on_the_test_images(whole: dict) -> None:
@@ -188,14 +188,14 @@ def test_long_training_is_told_by_its_end(whole: dict) -> None:
 
 def test_reliability_names_the_best_and_the_worst_calibrated(whole: dict) -> None:
     turned = deepcopy(whole)
-    errors = {"example-1": 0.1, "example-2": 0.5, "targets": 0.02, "cross-entropy": None}
+    errors = {"example-1": 0.1, "tanh-softmax-mse": 0.5, "targets": 0.02, "cross-entropy": None}
     for name, error in errors.items():
         turned["arms"][name]["calibration"]["ece"] = error
     turned["arms"]["cross-entropy"]["calibration"]["reliability"] = []
-    title = "Confidence errs least for targets ±1, by 2.0 %, most for Example 2, by 50.0 %"
+    title = "Calibration error from 2.0 % (targets ±1) to 50.0 % (softmax squared error)"
     assert plots.reliability(turned).title == title
     turned["arms"]["example-1"]["calibration"]["ece"] = 0.01
-    assert plots.reliability(turned).title.startswith("Confidence errs least for Example 1, by 1.0 %")
+    assert plots.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
 
 
 def test_the_outputs_of_the_targets_arm_stand_beside_the_examples(drawn: dict[str, Figure]) -> None:

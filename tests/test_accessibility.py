@@ -1,0 +1,196 @@
+"""The page is for everyone: axe-core finds nothing against it in any mode; what axe cannot judge is computed here."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from experiments import records
+from tests import audit, fixture
+from tests.test_browser import browser as browser  # a fixture
+from tests.test_browser import opened
+
+RECORD = records.RECORD
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+MODES = {  # of the browser, and whether everything is unfolded
+    "light": ({"color_scheme": "light"}, False),
+    "dark": ({"color_scheme": "dark"}, False),
+    "narrow": ({"viewport": {"width": 375, "height": 800}}, False),
+    "unfolded": ({"color_scheme": "light"}, True),
+    "print": ({"color_scheme": "dark", "media": "print"}, False),
+}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the committed record, with all figures and tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "RECORD", RECORD)
+        recorded = records.read()
+    assert recorded is not None
+    path = tmp_path_factory.mktemp("site") / "index.html"
+    path.write_text(fixture.page_of(records.alone(recorded)))
+    return path
+
+
+def shown(browser: Browser, path: Path, mode: str) -> Page:
+    options, unfolded = MODES[mode]
+    sheet = opened(browser, path, **{key: value for key, value in options.items() if key != "media"})
+    sheet.emulate_media(media=options.get("media"))
+    if unfolded:
+        sheet.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    return sheet
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_axe_finds_no_violation(browser: Browser, path: Path, mode: str) -> None:
+    sheet = shown(browser, path, mode)
+    sheet.evaluate(AXE)
+    found = sheet.evaluate(ALL_RULES)
+    assert found["passes"] > 40
+    assert not found["violations"], "\n".join(found["violations"])
+    assert set(found["undecided"]) <= {"color-contrast", "hidden-content"}  # computed below; what no one is shown
+
+
+# Every rule that axe has, best practices and experiments too, but for WCAG's level AAA, which is not promised, and for
+# an experiment that takes no role=group for something that scrolls.
+ALL_RULES = """async () => {
+  const wanted = axe.getRules().filter(rule => rule.ruleId !== 'focus-order-semantics'
+    && !rule.tags.includes('deprecated') && !rule.tags.includes('wcag2aaa'));
+  const rules = Object.fromEntries(wanted.map(rule => [rule.ruleId, {enabled: true}]));
+  const found = await axe.run(document, {rules, resultTypes: ['violations', 'incomplete']});
+  return {
+    passes: found.passes.length, undecided: found.incomplete.map(rule => rule.id),
+    violations: found.violations.flatMap(rule => rule.nodes.map(
+      node => `${rule.id}: ${rule.help}: ${node.target}: ${node.html.slice(0, 120)}`)),
+  };
+}"""
+
+
+@pytest.mark.parametrize("mode", ["light", "dark", "print"])
+def test_text_in_drawings_has_the_contrast_that_wcag_aa_asks_for(browser: Browser, path: Path, mode: str) -> None:
+    ratios = [(kind, *told) for kind, *told in shown(browser, path, mode).evaluate(DRAWN) if kind == "text"]
+    assert len(ratios) > 250
+    assert [told for told in ratios if told[1] < 4.5] == []
+
+
+@pytest.mark.parametrize("mode", ["light", "dark", "print"])
+def test_marks_and_lines_of_drawings_stand_out_from_the_paper(browser: Browser, path: Path, mode: str) -> None:
+    ratios = [(kind, *told) for kind, *told in shown(browser, path, mode).evaluate(DRAWN) if kind != "text"]
+    assert len(ratios) > 400
+    assert [told for told in ratios if told[1] < 3] == []
+
+
+# For each text, filled shape and line of the drawings: its kind, its contrast ratio (WCAG 2.2) and where it is: a text
+# against all that is filled below it, a mark against the paper. The grid and the bands behind curves are left out:
+# without them the drawing says the same.
+DRAWN = """() => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const channel = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = c => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const ratio = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+  const over = (style, part, below) => { const share = style[part + 'Opacity'] * style.opacity;
+    return rgb(style[part]).map((c, n) => share * c + (1 - share) * below[n]); };
+  const paper = rgb(getComputedStyle(document.body).backgroundColor);
+  const covers = (shape, x, y) => { const box = shape.getBoundingClientRect();
+    return shape.isPointInFill ? shape.isPointInFill(new DOMPoint(x, y).matrixTransform(shape.getScreenCTM().inverse()))
+      : box.left <= x && x <= box.right && box.top <= y && y <= box.bottom; };
+  const behind = (shapes, x, y) => shapes.filter(shape => covers(shape, x, y)).reduce(
+    (below, shape) => over(getComputedStyle(shape), 'fill', below), paper);
+  const found = [];
+  for (const svg of document.querySelectorAll('figure svg')) {
+    const filled = [];
+    for (const drawn of svg.querySelectorAll('text, path, rect, circle, line, use')) {
+      const style = getComputedStyle(drawn), where = [svg.closest('figure').id, drawn.outerHTML.slice(0, 120)];
+      if (drawn.closest('defs')) continue;
+      if (drawn.tagName === 'text') {
+        const box = drawn.getBoundingClientRect(), y = box.top + box.height / 2;
+        const grounds = [0.02, 0.25, 0.5, 0.75, 0.98].map(part => behind(filled, box.left + part * box.width, y));
+        found.push(['text', Math.min(...grounds.map(ground => ratio(over(style, 'fill', ground), ground))), ...where]);
+        continue;
+      }
+      if (style.fill !== 'none') filled.push(drawn);
+      if (drawn.matches('.s-grid, .f-grid, .f-paper, [fill-opacity="0.18"]')) continue;
+      for (const part of ['fill', 'stroke'])
+        if (style[part] !== 'none') found.push([part, ratio(over(style, part, paper), paper), ...where]);
+    }
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("preferred", ["dark", "light"])
+def test_on_paper_the_ink_is_black_even_where_dark_is_preferred_or_chosen(
+    browser: Browser, path: Path, preferred: str
+) -> None:
+    sheet = opened(browser, path, color_scheme=preferred)
+    if preferred == "light":
+        sheet.get_by_role("button", name="Dark colours").click()
+    sheet.emulate_media(media="print")
+    assert sheet.locator("body").evaluate("body => getComputedStyle(body).color") == "rgb(0, 0, 0)"
+
+
+@pytest.mark.parametrize(("width", "scale"), [(640, 2), (320, 4)], ids=["200%", "400%"])
+def test_zoomed_in_a_window_of_1280_pixels_the_page_never_scrolls_sideways(
+    browser: Browser, path: Path, width: int, scale: int
+) -> None:
+    sheet = opened(browser, path, viewport={"width": width, "height": 720 // scale}, device_scale_factor=scale)
+    for _ in ("folded", "unfolded"):
+        assert sheet.evaluate("document.documentElement.scrollWidth") <= width
+        sheet.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+
+def test_nothing_moves_where_less_motion_is_asked_for(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path, reduced_motion="reduce")
+    assert sheet.evaluate(MOVING) == []
+    sheet.locator("summary").first.click()
+    assert sheet.evaluate("document.getAnimations().length") == 0
+
+
+MOVING = """() => {
+  const moves = style => style.animationName !== 'none' || /[1-9]/.test(style.transitionDuration)
+    || style.scrollBehavior !== 'auto';
+  const parts = ['', '::before', '::after', '::details-content'];
+  const moving = element => parts.some(part => moves(getComputedStyle(element, part)));
+  return [...document.querySelectorAll('*')].filter(moving).map(element => element.outerHTML.slice(0, 120));
+}"""
+
+
+def test_the_page_has_its_landmarks_and_one_first_heading(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    for role in ("banner", "main", "contentinfo"):
+        expect(sheet.get_by_role(role)).to_have_count(1)
+    expect(sheet.get_by_role("navigation", name="Contents")).to_have_count(1)
+    expect(sheet.get_by_role("heading", level=1)).to_have_count(1)
+
+
+def test_every_drawing_is_named_after_its_finding_and_described(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    figures = sheet.get_by_role("figure").all()
+    assert len(figures) == sheet.locator("svg").count() == 14
+    for figure in figures:
+        drawing = figure.get_by_role("img")
+        finding = figure.locator("figcaption").evaluate("caption => caption.firstChild.textContent")
+        expect(drawing).to_have_accessible_name(finding.strip().removesuffix("."))
+        expect(drawing).to_have_accessible_description(re.compile(r"(\S+\s+){10}"))
+
+
+def test_the_audit_says_what_is_missing_and_how_to_install_it() -> None:
+    command = [sys.executable, "-m", "tests.audit"]
+    done = subprocess.run(command, cwd=audit.ROOT, env=os.environ | {"PATH": ""}, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "apt-get install nodejs npm default-jre-headless chromium" in done.stderr
+
+
+def test_what_the_audit_installs_is_locked_by_hash_and_without_an_address() -> None:
+    lock = audit.LOCK.read_text()
+    packages = re.findall(r'^    "node_modules/', lock, re.MULTILINE)
+    assert len(packages) == lock.count('"integrity": "sha512-') > 100
+    assert '"resolved"' not in lock

@@ -1,0 +1,394 @@
+"""Whoever finds, previews or cites the page is told what the results say, and no address that nobody gave."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html as markup
+import json
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+from playwright.sync_api import Browser
+
+from experiments import figures, plots, study
+from experiments.errors import UserError
+from experiments.sources import Source
+from report import __main__ as command
+from report import article, page, sharing
+from tests import fixture, test_browser
+from tests.test_article import Text
+from tests.test_page import said
+
+ROOT = Path(__file__).parent.parent
+MNIST = Source("mnist", None, "a fixture")
+URL = "https://example.org/report/"
+HOSTILE = "</script><script>alert('&')</script> 50 % of {A_B}"
+CITED = 'title: "Under & Test"\nversion: 1.2.3\nlicense: MIT\n'
+
+browser = test_browser.browser  # a fixture
+
+
+@pytest.fixture(scope="module")
+def measured(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder as `make plots` leaves it."""
+    folder = tmp_path_factory.mktemp("measured")
+    figures.update(fixture.results(plan, folder, MNIST), folder / "plots", plots.draw)
+    return folder
+
+
+def rendered(measured: Path, site: Path, *options: str) -> str:
+    command.main(command.parse(["render", "--results", str(measured), "--site", str(site), *options]))
+    return (site / "index.html").read_text()
+
+
+def head(html: str) -> dict[str, str]:
+    """The title, every meta and the canonical address, by name."""
+    found = re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)">', html)
+    found += re.findall(r'<link rel="(canonical)" href="([^"]*)">', html)
+    found += re.findall(r"<(title)>(.*?)</title>", html, re.DOTALL)
+    return {name: markup.unescape(value) for name, value in found}
+
+
+def linked(html: str) -> dict:
+    (data,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', html, re.DOTALL)
+    return json.loads(data)
+
+
+def published(
+    results: dict, folder: Path, url: str = "", title: str = "A title", cff: str = CITED
+) -> sharing.Publication:
+    (folder / "CITATION.cff").write_text(cff)
+    return sharing.publication(url, results, article.Article(title, "2020-01-02", "an-id", ()), folder / "CITATION.cff")
+
+
+# ---------------------------------------------------------------------------------------------- the address
+
+
+def test_without_an_address_nothing_names_one(measured: Path, tmp_path: Path) -> None:
+    html = rendered(measured, tmp_path)
+    assert not {"canonical", "og:url", "og:image", "twitter:card"} & set(head(html))
+    named = set(re.findall(r"https?://[^\s\"<]+", html.split("</head>")[0]))
+    assert named == {"https://schema.org", "https://spdx.org/licenses/MIT"}
+    assert not {"url", "image"} & set(linked(html))
+    assert not (tmp_path / "sitemap.xml").exists()
+    assert 'href="index.html"' in (tmp_path / "404.html").read_text()
+
+
+@pytest.mark.parametrize("given", [URL, URL.rstrip("/")])
+def test_with_an_address_everything_names_it(measured: Path, tmp_path: Path, given: str) -> None:
+    html = rendered(measured, tmp_path, "--url", given)
+    assert head(html)["canonical"] == head(html)["og:url"] == linked(html)["url"] == URL
+    assert head(html)["og:image"] == linked(html)["image"] == f"{URL}preview.png"
+    assert (head(html)["og:image:width"], head(html)["og:image:height"]) == ("1200", "630")
+    assert head(html)["twitter:card"] == "summary_large_image"
+    assert URL in said(html, "methods")
+    assert f'href="{URL}"' in (tmp_path / "404.html").read_text()
+    (entry,) = ElementTree.parse(tmp_path / "sitemap.xml").getroot()
+    assert [field.text for field in entry] == [URL, "2026-01-01"]
+
+
+def test_an_address_that_is_taken_back_leaves_no_sitemap(measured: Path, tmp_path: Path) -> None:
+    rendered(measured, tmp_path, "--url", URL)
+    assert URL not in rendered(measured, tmp_path)
+    assert not (tmp_path / "sitemap.xml").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("example.org", "ftp://example.org/", "https://", "https://example.org/a b", "https://example.org/\n", " "),
+        *("https://example.org/?a=1", "https://example.org/#a", "https://example.org/index.html"),
+        *('https://example.org/"><script>', "https://me:secret@example.org/", "javascript:alert(1)"),
+    ],
+)
+def test_what_is_no_folder_on_the_web_is_refused(wrong: str) -> None:
+    with pytest.raises(UserError, match=r"SITE_URL is .* Expected the address of the folder .* Mend it"):
+        sharing.address(wrong)
+
+
+@pytest.mark.parametrize(
+    "right", ["http://localhost:8000/", "https://octocat.github.io/my-repo_2/", "https://a.b/c%20d/"]
+)
+def test_an_address_is_kept_as_it_is(right: str) -> None:
+    assert sharing.address(right) == right
+
+
+def test_a_wrong_address_is_one_line_and_exit_status_2_and_writes_nothing(measured: Path, tmp_path: Path) -> None:
+    options = ["render", "--results", str(measured), "--site", str(tmp_path), "--url", "my page"]
+    done = subprocess.run([sys.executable, "-m", "report", *options], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: SITE_URL is 'my page'\. .*\n", done.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def test_make_hands_the_address_over() -> None:
+    done = subprocess.run(
+        ["make", "-n", "render", f"SITE_URL={URL}"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert f"report render --url '{URL}'" in " ".join(done.stdout.split())
+
+
+# ---------------------------------------------------------------------------------------------- title, description
+
+
+def test_title_and_description_say_what_the_results_say(plan: study.Study, results: dict, tmp_path: Path) -> None:
+    scores = {"example-1": 0.980, "example-2": 0.980, "example-3": 0.970}
+    pages = [fixture.page_of(found) for found in (results, fixture.results(plan, tmp_path, MNIST, scores))]
+    told = [head(html) for html in pages]
+    assert "1.30 points" in told[0]["title"]
+    assert "1.00 points" in told[1]["title"]
+    assert told[0]["description"].startswith("Example 3 above Example 1 and Example 2: 1.30 points apart. Claims")
+    assert told[1]["description"].startswith("Example 1 and Example 2 above Example 3: 1.00 points apart. Claims")
+    for found, html in zip(told, pages, strict=True):
+        (headline,) = re.findall(r"<h1>(.*?)</h1>", html, re.DOTALL)
+        assert found["og:title"] == found["title"] == " ".join(Text(headline).words)
+        assert found["og:description"] == found["description"]
+
+
+def test_the_description_counts_the_claims(results: dict) -> None:
+    html = fixture.page_of(results)
+    supported = len(re.findall(r'<span class="verdict v-supported"', html))
+    partly = len(re.findall(r'<span class="verdict v-partly-supported"', html))
+    total = html.count('<li id="claim-')
+    assert head(html)["description"].endswith(f"Claims supported: {supported} of {total}, partly: {partly}.")
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Another article, with a hostile title and no headline of its own."""
+    (tmp_path / "article.md").write_text(f'---\ntitle: "{HOSTILE}"\ndate: "2020-01-02"\nid: "x"\n---\nAll is well.\n')
+    (tmp_path / "claims.toml").write_text(
+        '[[claims]]\nid = "a"\nquote = "All is well"\nquestion = "Is it?"\nnot_testable = "Nobody can tell."\n'
+    )
+    return tmp_path
+
+
+def test_another_article_is_told_by_its_verdicts(results: dict, other: Path) -> None:
+    assert head(fixture.page_of(results, other))["title"] == "One claim, checked on MNIST: one not testable here"
+
+
+def test_a_description_is_short_however_long_a_finding_is(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [replace(figure, title="a very long finding " * 20) for figure in plots.draw(results)]
+    monkeypatch.setattr(plots, "draw", lambda _: found)
+    told = head(fixture.page_of(results))["description"]
+    assert 100 < len(told) < 160
+    assert told.endswith("…")
+
+
+# ---------------------------------------------------------------------------------------------- linked data, citation
+
+
+def test_linked_data_says_what_the_page_says_and_what_it_is_based_on(measured: Path, tmp_path: Path) -> None:
+    html = rendered(measured, tmp_path)
+    data = linked(html)
+    assert (data["@context"], data["@type"]) == ("https://schema.org", "ScholarlyArticle")
+    assert (data["headline"], data["description"]) == (head(html)["title"], head(html)["description"])
+    assert data["datePublished"] == head(html)["article:published_time"] == "2026-01-01"
+    assert data["license"] == "https://spdx.org/licenses/MIT"
+    source = data["isBasedOn"]
+    assert source["headline"].startswith("How does using mean squared error loss")
+    assert (source["datePublished"], source["identifier"]) == (
+        *("2025-01-30", "how-does-using-mean-squared-error-loss-and"),
+    )
+
+
+def test_the_policy_lists_the_linked_data_by_its_hash(results: dict, tmp_path: Path) -> None:
+    html = fixture.page_of(results, shared=published(results, tmp_path))
+    (data,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', html)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', html)
+    sha256 = base64.b64encode(hashlib.sha256(data.encode()).digest()).decode()
+    (scripts,) = (rule for rule in policy.split("; ") if rule.startswith("script-src"))
+    assert f"'sha256-{sha256}'" in scripts
+
+
+def test_linked_data_names_every_file_to_download(measured: Path, tmp_path: Path) -> None:
+    files = [part["distribution"] for part in linked(rendered(measured, tmp_path))["hasPart"]]
+    assert {file["contentUrl"]: file["encodingFormat"] for file in files} == {
+        f"data/{path.name}": {".csv": "text/csv", ".json": "application/json"}[path.suffix]
+        for path in (tmp_path / "data").iterdir()
+    }
+    away = linked(rendered(measured, tmp_path, "--url", URL))["hasPart"]
+    assert [part["distribution"]["contentUrl"] for part in away] == [f"{URL}{file['contentUrl']}" for file in files]
+
+
+def test_a_hostile_title_stays_text(results: dict, other: Path) -> None:
+    plain = fixture.page_of(results, shared=published(results, other))
+    html = fixture.page_of(results, other, shared=published(results, other, title=HOSTILE))
+    assert html.count("<script") == html.count("</script") == plain.count("<script")
+    assert linked(html)["isBasedOn"]["headline"] == HOSTILE
+    assert HOSTILE in said(html, "methods")
+
+
+def test_the_page_says_how_to_cite_it(results: dict, tmp_path: Path) -> None:
+    people = "authors:\n  - family-names: Curie\n    given-names: Marie\n  - name: The Lab\n"
+    text = said(fixture.page_of(results, shared=published(results, tmp_path, URL, cff=CITED + people)), "methods")
+    assert (
+        f"Curie, Marie; The Lab (2026). Under & Test: “A title”, checked on MNIST. "
+        f"Version 1.2.3, runs of 2026-01-01. {URL} @misc{{under-test-2026, author = {{Curie, Marie and {{The Lab}}}}, "
+        f"title = {{Under \\& Test: {{A title}}}}, year = {{2026}}, "
+        f"note = {{Version 1.2.3, runs of 2026-01-01}}, url = {{{URL}}} }}"
+    ) in text
+
+
+def test_what_nobody_knows_is_not_cited(results: dict, tmp_path: Path) -> None:
+    shared = published(results, tmp_path, cff="title: Plain\n")
+    assert shared.bibtex == (
+        "@misc{plain-2026,\n  title = {Plain: {A title}},\n  year = {2026},\n  note = {Runs of 2026-01-01}\n}"
+    )
+    assert not {"author", "version", "license", "url"} & set(shared.linked_data("", ""))
+    assert "Plain: “A title”, checked on MNIST. Runs of 2026-01-01." in said(
+        fixture.page_of(results, shared=shared), "methods"
+    )
+
+
+def test_what_tex_would_obey_is_escaped(results: dict, tmp_path: Path) -> None:
+    bibtex = published(results, tmp_path, title=r"\input{a_b} ~^ 5 % & #1 $x$").bibtex
+    assert r"{\textbackslash{}input\{a\_b\} \textasciitilde{}\textasciicircum{} 5 \% \& \#1 \$x\$}}," in bibtex
+
+
+@pytest.mark.parametrize("broken", ["version: 1\n", "- a list\n", "title: [\n", ""])
+def test_a_citation_without_a_title_is_named(results: dict, tmp_path: Path, broken: str) -> None:
+    with pytest.raises(UserError, match=r"CITATION\.cff: .* Expected a citation that names a title\. Mend it\."):
+        published(results, tmp_path, cff=broken)
+
+
+# ---------------------------------------------------------------------------------------------- the preview
+
+
+def drawn(results: dict) -> bytes:
+    with matplotlib.rc_context(plots.STYLE):
+        return plots.preview(results, "A finding")
+
+
+def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        at += 12 + length
+
+
+def size(png: bytes) -> tuple[int, int]:
+    assert png.startswith(b"\x89PNG\r\n")
+    return struct.unpack(">II", dict(chunks(png))[b"IHDR"][:8])
+
+
+def test_the_preview_has_the_size_that_previews_of_links_have(results: dict) -> None:
+    preview = plots.draw(results)[0].preview
+    assert size(preview) == (1200, 630)
+    assert len(preview) < 150_000
+
+
+def test_the_preview_is_the_same_bytes_and_tells_no_date(results: dict) -> None:
+    preview = drawn(results)
+    assert drawn(json.loads(json.dumps(results))) == preview
+    assert {name for name, _ in chunks(preview)} <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
+
+
+def test_the_preview_turns_with_the_numbers(plan: study.Study, results: dict, tmp_path: Path) -> None:
+    assert drawn(fixture.results(plan, tmp_path, MNIST, {"example-1": 0.98})) != drawn(results)
+
+
+@pytest.mark.parametrize("arms", [1, 2, 40])
+def test_any_study_has_a_preview(results: dict, arms: int) -> None:
+    arm = {**results["arms"]["example-1"], "block": "mine", "title": "An arm with a name that is far too long " * 3}
+    (run,) = (run for run in results["runs"] if (run["arm"], run["seed"]) == ("example-1", 100))
+    names = [f"arm-{number}" for number in range(arms)]
+    found = {**results, "arms": dict.fromkeys(names, arm), "runs": [{**run, "arm": name} for name in names]}
+    assert size(drawn(found)) == (1200, 630)
+
+
+def test_of_many_arms_the_preview_shows_the_best_and_the_worst(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    arm = {**results["arms"]["example-1"], "block": "mine"}
+    scores = [0.3, 0.9, 0.5, 0.1, 0.7, 0.2]
+    named = {f"arm-{score}": {**arm, "test_accuracy": {**arm["test_accuracy"], "mean": score}} for score in scores}
+    shown: list[str] = []
+    monkeypatch.setattr(plots, "_scores", lambda _, name: shown.append(name) or [1.0])
+    drawn({**results, "arms": named})
+    assert shown == ["arm-0.9", "arm-0.7", "arm-0.2", "arm-0.1"]
+
+
+def test_the_preview_lies_beside_the_page_and_is_told_to_those_who_do_not_see_it(
+    measured: Path, tmp_path: Path
+) -> None:
+    html = rendered(measured, tmp_path, "--url", URL)
+    assert (tmp_path / "preview.png").read_bytes() == (measured / "plots" / "preview.png").read_bytes()
+    told = head(html)["og:image:alt"]
+    assert told.startswith("Example 3 above Example 1 and Example 2: 1.30 points apart. Test accuracy of every run on")
+    assert "Example 1: mean 96.55 %" in told
+    assert len(told) <= 420
+
+
+def test_a_preview_that_is_gone_is_drawn_again(results: dict, tmp_path: Path) -> None:
+    figures.update(results, tmp_path, plots.draw)
+    (tmp_path / "preview.png").unlink()
+    assert figures.update(results, tmp_path, plots.draw) == 4
+    assert (tmp_path / "preview.png").exists()
+
+
+# ---------------------------------------------------------------------------------------------- the files, the browser
+
+
+@pytest.mark.parametrize("name", ["404.html", "preview.png", "sitemap.xml"])
+def test_what_was_touched_is_written_again(measured: Path, tmp_path: Path, name: str) -> None:
+    rendered(measured, tmp_path, "--url", URL)
+    whole = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(b"touched")
+    rendered(measured, tmp_path, "--url", URL)
+    assert (tmp_path / name).read_bytes() == whole
+
+
+def test_plots_that_are_drawn_anew_are_rendered_anew(
+    plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures.update(fixture.results(plan, tmp_path / "results", MNIST), tmp_path / "results" / "plots", plots.draw)
+    rendered(tmp_path / "results", tmp_path / "site")
+    drawings = tmp_path / "results" / "plots" / "figures.json"
+    drawings.write_text(drawings.read_text().replace("Example 3 is ahead after every epoch", "Drawn anew"))
+    assert "Drawn anew" in rendered(tmp_path / "results", tmp_path / "site")
+
+
+def test_the_icon_is_a_drawing_for_light_and_dark(results: dict) -> None:
+    (icon,) = re.findall(r'<link rel="icon" href="data:image/svg\+xml,([^"]+)">', fixture.page_of(results))
+    assert ElementTree.fromstring(unquote(icon)).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "prefers-color-scheme:dark" in unquote(icon)
+
+
+@pytest.mark.parametrize("name", ["index.html", "404.html"])
+@pytest.mark.parametrize("scripts", [True, False])
+def test_no_page_requests_anything_or_breaks_its_policy(
+    browser: Browser, measured: Path, tmp_path: Path, name: str, scripts: bool
+) -> None:
+    rendered(measured, tmp_path, "--url", URL)
+    requests: list[str] = []
+    sheet = test_browser.opened(browser, tmp_path / name, requests, java_script_enabled=scripts)
+    sheet.wait_for_timeout(300)
+    assert [url for url in requests if not url.startswith("data:")] == [(tmp_path / name).as_uri()]
+    assert sheet.locator("h1").is_visible()
+
+
+def test_the_browser_reads_the_linked_data_and_shows_the_citation(
+    browser: Browser, measured: Path, tmp_path: Path
+) -> None:
+    html = rendered(measured, tmp_path, "--url", URL)
+    sheet = test_browser.opened(browser, tmp_path / "index.html", viewport={"width": 320, "height": 800})
+    read = sheet.evaluate("JSON.parse(document.querySelector('script[type=\"application/ld+json\"]').textContent)")
+    assert read == linked(html)
+    assert sheet.get_by_role("region", name="BibTeX").is_visible()
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_the_page_of_a_missing_address_looks_like_the_other_one() -> None:
+    style = re.compile(r"<style>(.*?)</style>", re.DOTALL)
+    assert style.findall(page.missing("")) == style.findall(page.missing(URL))
+    assert "--paper:" in style.findall(page.missing(""))[0]
