@@ -236,10 +236,7 @@ def _parts(
         quotes.Mark(judged.claim.id, judged.claim.quote, f"{number} {judged.verdict}", css_class(judged.verdict))
         for number, judged in enumerate(ledger, 1)
     ]
-    notes = [
-        quotes.Note(after, f'<div class="note" role="note">{rendered(text)}</div>')
-        for after, text in words.notes
-    ]
+    notes = [quotes.Note(after, f'<div class="note" role="note">{rendered(text)}</div>') for after, text in words.notes]
     marker = quotes.Marker(marks, notes)
     arms = iter(words.code_blocks)
     found = []
