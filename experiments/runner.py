@@ -13,6 +13,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import platform
+import signal
 import sys
 import threading
 import time
@@ -81,6 +82,7 @@ def start_worker(log: Path) -> None:
     """Makes this process a worker: one thread, its noise into `log`, ended with its parent."""
     os.environ.update(OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all: the parent alone decides, at once
     if parent := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 

@@ -59,11 +59,9 @@ def test_axe_finds_no_violation(browser: Browser, path: Path, mode: str) -> None
     assert set(found["undecided"]) <= {"color-contrast", "hidden-content"}  # computed below; what no one is shown
 
 
-# Every rule that axe has, best practices and experiments too, but for WCAG's level AAA, which is not promised, and for
-# an experiment that takes no role=group for something that scrolls.
+# Every rule that axe has, best practices and experiments too, but for WCAG's level AAA, which is not promised.
 ALL_RULES = """async () => {
-  const wanted = axe.getRules().filter(rule => rule.ruleId !== 'focus-order-semantics'
-    && !rule.tags.includes('deprecated') && !rule.tags.includes('wcag2aaa'));
+  const wanted = axe.getRules().filter(rule => !rule.tags.includes('deprecated') && !rule.tags.includes('wcag2aaa'));
   const rules = Object.fromEntries(wanted.map(rule => [rule.ruleId, {enabled: true}]));
   const found = await axe.run(document, {rules, resultTypes: ['violations', 'incomplete']});
   return {
