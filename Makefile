@@ -17,7 +17,7 @@ OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 .DELETE_ON_ERROR:
 
 help: ## Show this help
-	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [JOBS=2] [ONLY=block] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
+	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
 	@echo "       make report ARTICLE=article.md CLAIMS=claims.toml STUDY=study.toml   to check another article"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'

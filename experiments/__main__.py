@@ -117,11 +117,15 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("stages", nargs="+", choices=STAGES, help="what to do, in this order")
     parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments, as TOML")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
-    parser.add_argument("--only", metavar="BLOCK", help="train this block alone")
+    parser.add_argument("--only", type=_names, default=(), metavar="BLOCK,…", help="train these blocks alone")
     parser.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes, one thread each")
     parser.add_argument("--quick", action="store_true", help="a small version, for trying things out")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(argv)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _jobs(text: str) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from experiments import study, svg
 from experiments.store import read_json, to_json, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -18,23 +18,26 @@ class Figure:
     """A finished plot.
 
     title: the finding, in one line; description: what there is to see, for those who hear it;
-    columns and rows: the numbers behind it, as text; svg: the drawing, ready to stand inline in a page;
+    arms: those whose runs it shows; columns and rows: the numbers behind it, as text;
+    svg: the drawing, ready to stand inline in a page, its marks tied to the rows by data-row; png: a picture of it;
     preview: the finding as PNG, for previews of links; only the first figure, which stands for the study, has one.
     """
 
     name: str
     title: str
     description: str
+    arms: tuple[str, ...]
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     svg: str
+    png: bytes = b""
     preview: bytes = b""
 
 
 def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str, Any]], list[Figure]]) -> int:
     """Has all plots drawn into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
 
-    figures.json holds everything the page shows; beside it lie each drawing as an .svg of its own, and preview.png.
+    figures.json holds everything the page shows; beside it lie each drawing as an .svg and a .png, and preview.png.
     """
     here = Path(__file__)
     inputs = study.digest(
@@ -50,12 +53,13 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
     figures = draw(results)
     for figure in figures:
         write_atomically(folder / f"{figure.name}.svg", svg.standalone(figure.svg).encode())
+        write_atomically(folder / f"{figure.name}.png", figure.png)
     write_atomically(preview, figures[0].preview)
     content = {
         "format": FORMAT,
         "inputs": inputs,
         "results": results["inputs"],
-        "figures": [{k: v for k, v in asdict(figure).items() if k != "preview"} for figure in figures],
+        "figures": [{k: v for k, v in asdict(figure).items() if k not in ("png", "preview")} for figure in figures],
     }
     write_atomically(path, to_json(content))
     return len(figures)
@@ -64,9 +68,16 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
 def read(folder: Path) -> tuple[dict[str, Figure], str]:
     """The figures that `update` left in `folder`, by name, and the digest of the results they were drawn from."""
     content = read_json(folder / "figures.json", FORMAT)
-    figures = [
-        Figure(**{**f, "columns": tuple(f["columns"]), "rows": tuple(map(tuple, f["rows"]))})
-        for f in content["figures"]
-    ]
+    figures = [_figure(found, folder) for found in content["figures"]]
     figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
     return {figure.name: figure for figure in figures}, content["results"]
+
+
+def _figure(found: Mapping[str, Any], folder: Path) -> Figure:
+    """A figure from its object in figures.json, with the picture beside it."""
+    tuples = {
+        "arms": tuple(found["arms"]),
+        "columns": tuple(found["columns"]),
+        "rows": tuple(map(tuple, found["rows"])),
+    }
+    return Figure(**{**found, **tuples, "png": (folder / f"{found['name']}.png").read_bytes()})

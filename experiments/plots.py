@@ -1,12 +1,13 @@
 """Saved numbers → plots. The only importer of matplotlib.
 
 Each plot is a function results → Figure. Its title says what it shows, chosen and filled in by the numbers; its
-description and its table say it to those who do not see the plot.
+description and its table say it to those who do not see the plot. `gid=svg.rows(…)` ties marks to rows of the table.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,14 +27,14 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-INK, MUTED, GRID, PAPER = "#111111", "#666666", "#dddddd", "#fefefe"  # roles: see svg.COLOURS
+INK, MUTED, GRID, PAPER = svg.INK, "#666666", "#dddddd", "#fefefe"  # roles: see svg.COLOURS
 SERIES = ("#d55e00", "#cc79a7", "#0072b2", "#009e73")
 MARKERS = ("o", "D", "s", "^")
 STYLE: Any = {  # matplotlib types each key of its settings as a literal
     "svg.fonttype": "none",
     "svg.hashsalt": "article-under-test",
-    "font.size": 8.5,
-    "axes.titlesize": 8.5,
+    "font.size": float(svg.FONT_SIZE.removesuffix("px")),
+    "axes.titlesize": "medium",
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -108,13 +109,33 @@ def draw(results: Mapping[str, Any]) -> list[Figure]:
         return [replace(found[0], preview=preview(results, found[0].title)), *found[1:]]
 
 
-def _finished(canvas: Canvas, name: str, title: str, description: str, **table: Any) -> Figure:
+PNG_DPI = 200
+
+
+def _finished(
+    canvas: Canvas,
+    name: str,
+    title: str,
+    description: str,
+    arms: Iterable[str],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+) -> Figure:
+    """The plot on `canvas` as a Figure; `arms` are those whose runs it shows."""
     buffer = io.StringIO()
     canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    plt.close(canvas)
     drawing = svg.clean(buffer.getvalue(), name, title, description)
-    rows = tuple(tuple(row) for row in table["rows"])
-    return Figure(name, title, description, tuple(table["columns"]), rows, drawing)
+    picture = _png(canvas, dpi=PNG_DPI, facecolor=PAPER)
+    table = tuple(tuple(row) for row in rows)
+    return Figure(name, title, description, tuple(dict.fromkeys(arms)), tuple(columns), table, drawing, png=picture)
+
+
+def _png(canvas: Canvas, **options: Any) -> bytes:
+    """The plot as PNG, the same bytes in every build; ends with it."""
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png", metadata={"Software": None}, **options)
+    plt.close(canvas)
+    return buffer.getvalue()
 
 
 # ---------------------------------------------------------------------------------------------- words for numbers
@@ -247,10 +268,10 @@ def _bare(axes: Axes, *sides: str) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _seeds(axes: Axes, values: Sequence[float], row: float, colour: str, marker: str) -> None:
+def _seeds(axes: Axes, values: Sequence[float], row: float, colour: str, marker: str, gid: str) -> None:
     """Every seed a mark in `row`, their mean a bar."""
     spread = np.linspace(-0.08, 0.08, len(values)) if len(values) > 1 else np.zeros(1)
-    axes.plot(values, row + spread, marker, color=colour, markersize=3.4, alpha=0.75, mew=0)
+    axes.plot(values, row + spread, marker, color=colour, markersize=3.4, alpha=0.75, mew=0, gid=gid)
     axes.plot([np.mean(values)], [row], "|", color=INK, markersize=9, markeredgewidth=1.4)
 
 
@@ -266,11 +287,13 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
     """Final test accuracy of the examples, or of all arms of another study: every seed a mark, the mean a bar."""
     arms = _compared(results)
     canvas, axes = plt.subplots(figsize=(WIDTH, 0.5 + 0.62 * len(arms)))
+    runs = [run for name in arms for run in _runs(results, name)]
     for row, (name, arm) in enumerate(arms.items()):
         values = _scores(results, name)
         colour, mean = SERIES[row % len(SERIES)], 100 * arm["test_accuracy"]["mean"]
         spread = np.linspace(-0.13, 0.13, len(values)) if len(values) > 1 else [0]
-        axes.plot(values, row + np.asarray(spread), MARKERS[row % 4], color=colour, markersize=3.4, alpha=0.75, mew=0)
+        style: Any = {"color": colour, "markersize": 3.4, "alpha": 0.75, "mew": 0, "gid": _rows_where(runs, name)}
+        axes.plot(values, row + np.asarray(spread), MARKERS[row % 4], **style)
         if interval := arm["test_accuracy"]["interval"]:
             axes.plot([100 * bound for bound in interval], [row - 0.26] * 2, color=INK, linewidth=1.2)
         axes.plot([mean], [row - 0.26], "|", color=INK, markersize=7, markeredgewidth=1.6)
@@ -286,17 +309,20 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
         f"{len(arm['seeds'])} seeds"
         for arm in arms.values()
     )
-    rows = [
-        [run["arm"], str(run["seed"]), percent(run["test_accuracy"])] for name in arms for run in _runs(results, name)
-    ]
     return _finished(
         canvas,
         "accuracy",
         title,
         f"Test accuracy of every run on {data_name(results)}, one row an arm. {told}.",
+        arms=arms,
         columns=("Arm", "Seed", "Test accuracy"),
-        rows=rows,
+        rows=[[run["arm"], str(run["seed"]), percent(run["test_accuracy"])] for run in runs],
     )
+
+
+def _rows_where(runs: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The `gid` of marks that show the runs of one arm, where the table has a row for each of `runs`."""
+    return svg.rows(*(row for row, run in enumerate(runs) if run["arm"] == name))
 
 
 def _ranking(means: Mapping[str, float]) -> str:
@@ -337,10 +363,14 @@ def _over_epochs(results: Mapping[str, Any], name: str, title: str, recipes: Map
     canvas, axes = plt.subplots(figsize=(WIDTH, 2.9))
     epochs = np.arange(1, max(curve.shape[1] for curve in curves.values()) + 1)
     every = 1 if len(epochs) <= 12 else 5
+    first = 0  # the row of the table with which the arm begins
     for arm, curve in curves.items():
         _, colour, marker = recipes[arm]
         axes.fill_between(epochs, curve.min(0), curve.max(0), color=colour, alpha=0.18, linewidth=0)
-        axes.plot(epochs, curve.mean(0), color=colour, marker=marker, markersize=3, markevery=(every - 1, every))
+        marked = range(every - 1, len(epochs), every)
+        style: Any = {"markersize": 3, "markevery": list(marked), "gid": svg.rows(*(first + epoch for epoch in marked))}
+        axes.plot(epochs, curve.mean(0), color=colour, marker=marker, **style)
+        first += len(epochs)
     axes.set(xlabel="Epoch", ylabel="Test accuracy, %", xticks=epochs[every - 1 :: every])
     axes.grid(axis="y")
     _bare(axes)
@@ -355,6 +385,7 @@ def _over_epochs(results: Mapping[str, Any], name: str, title: str, recipes: Map
         name,
         title,
         f"Mean test accuracy over seeds after each epoch; the bands reach from the lowest to the highest seed. {told}.",
+        arms=curves,
         columns=("Arm", "Epoch", "Mean test accuracy", "Lowest seed", "Highest seed", "Mean training loss"),
         rows=[row for arm, curve in curves.items() for row in _epoch_rows(results, arm, curve)],
     )
@@ -379,12 +410,13 @@ def outputs(results: Mapping[str, Any]) -> Figure:
     canvas, panels = plt.subplots(len(arms), 1, figsize=(WIDTH, 1.15 * len(arms) + 0.3), sharex=True, squeeze=False)
     kinds = (("other_outputs", SERIES[2], "wrong classes"), ("target_outputs", SERIES[0], "right class"))
     for row, (axes, arm) in enumerate(zip(panels[:, 0], arms.values(), strict=True)):
-        for key, colour, label in kinds:
+        for place, (key, colour, label) in enumerate(kinds):
             counts = np.array(arm[key]["counts"])
             share = 100 * counts / counts.sum()
             low, high = np.searchsorted(HISTOGRAM_EDGES, (-1.06, 1.04))  # what a tanh can give, and a bin more
             edges = HISTOGRAM_EDGES[low : high + 1]
-            axes.stairs(share[low:high], edges, fill=True, color=colour, alpha=0.8, linewidth=0)
+            style: Any = {"alpha": 0.8, "linewidth": 0, "gid": svg.rows(len(kinds) * row + place)}
+            axes.stairs(share[low:high], edges, fill=True, color=colour, **style)
             if row == 0:
                 peak = int(share.argmax())
                 at = HISTOGRAM_EDGES[peak] - 0.05
@@ -409,6 +441,7 @@ def outputs(results: Mapping[str, Any]) -> Figure:
         "outputs",
         title,
         f"Histograms of the outputs of the unit of the right class and of the units of the wrong classes. {told}.",
+        arms=arms,
         columns=("Arm", "Units", "Mean", *(f"{100 * q:.0f} % quantile" for q in QUANTILES)),
         rows=[
             [name, label, *(signed(value, 3) for value in (arm[key]["mean"], *arm[key]["quantiles"]))]
@@ -434,7 +467,8 @@ def confusions(results: Mapping[str, Any]) -> Figure:
     )
     for row, pair in enumerate(order):
         for place, matrix in enumerate(errors.values()):
-            axes.plot([matrix[pair]], [row], "os^v"[place % 4], color=SERIES[place % len(SERIES)], markersize=5, mew=0)
+            style: Any = {"color": SERIES[place % len(SERIES)], "markersize": 5, "mew": 0, "gid": svg.rows(row)}
+            axes.plot([matrix[pair]], [row], "os^v"[place % 4], **style)
     axes.set_xlim(left=0)
     total = {_short(arms[name]["title"]): matrix.sum() for name, matrix in errors.items()}
     return _finished(
@@ -446,6 +480,7 @@ def confusions(results: Mapping[str, Any]) -> Figure:
         + ". "
         + "; ".join(f"{true} taken for {k}: {note}" for (true, k), note in zip(order, notes, strict=True))
         + ".",
+        arms=arms,
         columns=("True class", "Taken for", *(_short(arm["title"]) for arm in arms.values())),
         rows=[[str(true), str(k), *(f"{m[true, k]:.1f}" for m in errors.values())] for true, k in order],
     )
@@ -498,10 +533,7 @@ def preview(results: Mapping[str, Any], finding: str) -> bytes:
     axes.locator_params(axis="x", nbins=6)
     axes.grid(axis="x", linewidth=2)
     _bare(axes, "left", "bottom")
-    buffer = io.BytesIO()
-    canvas.savefig(buffer, format="png", dpi=PREVIEW_DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
-    plt.close(canvas)
-    return buffer.getvalue()
+    return _png(canvas, dpi=PREVIEW_DPI)
 
 
 # ---------------------------------------------------------------------------------------------- the plots, why
@@ -517,7 +549,7 @@ def changes(results: Mapping[str, Any]) -> Figure:
         if margin := contrast["equivalence_margin"]:
             axes.add_patch(plt.Rectangle((-100 * margin, row - 0.12), 200 * margin, 0.4, color=GRID, lw=0))
         axes.plot([100 * bound for bound in contrast["interval"]], [row, row], color=SERIES[2])
-        axes.plot([100 * contrast["mean"]], [row], "o", color=SERIES[2], markersize=5)
+        axes.plot([100 * contrast["mean"]], [row], "o", color=SERIES[2], markersize=5, gid=svg.rows(row))
         axes.plot([0, 0], [row - 0.12, row + 0.28], color=INK, linewidth=0.8)
     told = "; ".join(
         f"{label}: {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"
@@ -529,6 +561,7 @@ def changes(results: Mapping[str, Any]) -> Figure:
         "changes",
         _largest_change(results, found),
         f"Mean difference in test accuracy, paired by seed, with its interval. {told}.",
+        arms=[contrast[end] for contrast in found for end in ("first", "second")],
         columns=("First arm", "Second arm", "Pairs", "Difference", "From", "To", "p (Holm)", "Margin"),
         rows=[
             [
@@ -570,12 +603,12 @@ def factorial(results: Mapping[str, Any]) -> Figure:
     order = sorted(means, key=lambda head: -max(means[head].values()))
     notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
     canvas, axes = _rows_of(order, notes, "Test accuracy, %: ● hidden tanh, ■ hidden ReLU; lines: all seeds")
-    for row, head in enumerate(order):
-        for hidden, name in heads[head].items():
-            _, colour, marker = HIDDEN[hidden]
-            place, values = row + 0.12 * (hidden == "relu"), _scores(results, name)
-            axes.plot([min(values), max(values)], [place, place], color=colour, linewidth=1)
-            axes.plot([means[head][hidden]], [place], marker, color=colour, markersize=5, mew=0)
+    cells = [(row, head, hidden, name) for row, head in enumerate(order) for hidden, name in heads[head].items()]
+    for number, (row, head, hidden, name) in enumerate(cells):
+        _, colour, marker = HIDDEN[hidden]
+        place, values = row + 0.12 * (hidden == "relu"), _scores(results, name)
+        axes.plot([min(values), max(values)], [place, place], color=colour, linewidth=1)
+        axes.plot([means[head][hidden]], [place], marker, color=colour, markersize=5, mew=0, gid=svg.rows(number))
     return _finished(
         canvas,
         "factorial",
@@ -583,11 +616,11 @@ def factorial(results: Mapping[str, Any]) -> Figure:
         "Test accuracy by output activation, loss and targets, with hidden tanh and hidden ReLU. "
         + "; ".join(f"{head}: {note}" for head, note in zip(order, notes, strict=True))
         + ".",
+        arms=[name for _, _, _, name in cells],
         columns=("Output, loss, targets", "Hidden", "Arm", "Seeds", "Mean test accuracy"),
         rows=[
             [head, HIDDEN[h].label, name, str(len(_runs(results, name))), f"{means[head][h]:.2f} %"]
-            for head in order
-            for h, name in heads[head].items()
+            for _, head, h, name in cells
         ],
     )
 
@@ -610,11 +643,13 @@ def dose(results: Mapping[str, Any]) -> Figure:
     canvas, axes = plt.subplots(figsize=(WIDTH, 3.2))
     axes.plot(list(towards_1), list(towards_1.values()), color=SERIES[2])
     others = []
+    runs = [run for name, _ in arms for run in _runs(results, name)]
     for name, arm in arms:
         low, high = arm["low_target"], arm["high_target"]
         colour, marker = (SERIES[2], "s") if high == 1 else (SERIES[0], "o")
         values = _scores(results, name)
-        axes.plot([low] * len(values), values, marker, color=colour, markersize=3.4, mew=0)
+        style: Any = {"color": colour, "markersize": 3.4, "mew": 0, "gid": _rows_where(runs, name)}
+        axes.plot([low] * len(values), values, marker, **style)
         if high != 1:
             others.append((f"right class to {high:g}", SERIES[0], low, 100 * _mean(arm)))
     axes.set(xlim=(0.05, -1.05), xlabel="Target of the wrong classes", ylabel="Test accuracy, %")
@@ -630,11 +665,11 @@ def dose(results: Mapping[str, Any]) -> Figure:
         _best_target(towards_1),
         "Test accuracy of every seed against the target of the wrong classes; the line joins the means for the right "
         "class trained towards 1. " + "; ".join(f"{_targets(arm)}: {percent(_mean(arm))}" for _, arm in arms) + ".",
+        arms=dict(arms),
         columns=("Arm", "Targets", "Seed", "Test accuracy"),
         rows=[
-            [name, _targets(arm), str(run["seed"]), percent(run["test_accuracy"])]
-            for name, arm in arms
-            for run in _runs(results, name)
+            [run["arm"], _targets(dict(arms)[run["arm"]]), str(run["seed"]), percent(run["test_accuracy"])]
+            for run in runs
         ],
     )
 
@@ -667,6 +702,7 @@ def rates(results: Mapping[str, Any]) -> Figure:
         "Each at its best rate, " + _ranking({RECIPES[r].label: _mean(arm) for r, arm in best.items()}),
         "Accuracy of every seed on held-out training images by learning rate. On the test images, each at the rate "
         f"that is best there: {told}.",
+        arms=[name for name, *_ in held + tested],
         columns=("Arm", "Learning rate", "Seeds", "Mean accuracy", "Measured on"),
         rows=[
             [name, rate, str(len(arm["seeds"])), percent(_mean(arm)), images]
@@ -681,11 +717,13 @@ def _held_out(results: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]
     ticks = list(dict.fromkeys(map(_rate, arms)))
     canvas, axes = plt.subplots(figsize=(WIDTH, 3.0))
     ends = []
+    row = itertools.count()
     for recipe, own in found.items():
         label, colour, marker = RECIPES[recipe]
         for name, arm in own.items():
             values = _scores(results, name)
-            axes.plot([ticks.index(_rate(arm))] * len(values), values, marker, color=colour, markersize=4, mew=0)
+            style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(next(row))}
+            axes.plot([ticks.index(_rate(arm))] * len(values), values, marker, **style)
         means = [(ticks.index(_rate(arm)), 100 * _mean(arm)) for arm in own.values()]
         line = [mean for mean, arm in zip(means, own.values(), strict=True) if arm["schedule"] == "constant"]
         axes.plot(*zip(*line, strict=True), color=colour)
@@ -720,6 +758,7 @@ def sgd(results: Mapping[str, Any]) -> Figure:
         "Plain SGD, best rates: " + _ranking({RECIPES[r].label: _mean_epoch(a) / 100 for r, a in best.items()}),
         "Mean accuracy over the epochs, on a scale that widens towards 100 %, against the learning rate. Each at its "
         f"best rate: {told}. " + (f"Diverged: {', '.join(diverged)}." if diverged else "No run diverged."),
+        arms=_matching(results, "sgd-*"),
         columns=("Arm", "Learning rate", "Mean accuracy over the epochs", "Final test accuracy", "Diverged seeds"),
         rows=[
             [r, _rate(a), f"{_mean_epoch(a):.2f} %", percent(_mean(a)), str(a["diverged_seeds"])]
@@ -737,14 +776,18 @@ def _descent(found: Mapping[str, Sequence[Any]], converged: Mapping[str, Sequenc
     """Lines of the arms that converged; a cross at the bottom where a run diverged, side by side at one rate."""
     canvas, axes = plt.subplots(figsize=(WIDTH, 3.6))
     ends = []
+    first = 0  # the row of the table with which the recipe begins
     for place, (recipe, own) in enumerate(found.items()):
         label, colour, marker = RECIPES[recipe]
         line = [(arm["learning_rate"], _mean_epoch(arm)) for arm in converged[recipe]]
-        axes.plot(*zip(*line, strict=True), marker=marker, color=colour, markersize=4, mew=0)
-        ends += [(label, colour, *line[0])] if line else []
+        drawn, lost = ([first + n for n, arm in enumerate(own) if bool(arm["diverged_seeds"]) == d] for d in (0, 1))
+        if line:
+            axes.plot(*zip(*line, strict=True), marker=marker, color=colour, markersize=4, mew=0, gid=svg.rows(*drawn))
+            ends.append((label, colour, *line[0]))
         shift = 1.1 ** (place - (len(found) - 1) / 2)
         crosses = [arm["learning_rate"] * shift for arm in own if arm["diverged_seeds"]]
-        axes.plot(crosses, [6] * len(crosses), "x", color=colour, markersize=5)
+        axes.plot(crosses, [6] * len(crosses), "x", color=colour, markersize=5, gid=svg.rows(*lost))
+        first += len(own)
     every = sorted({arm["learning_rate"] for own in found.values() for arm in own})
     told = "" if converged == found else "; × diverged"
     axes.set(xscale="log", xlim=(every[0] / 1.4, every[-1] * 1.4), xlabel=f"Learning rate{told}")
@@ -776,9 +819,10 @@ def saturated(results: Mapping[str, Any]) -> Figure:
     )
     for row, recipe in enumerate(order):
         _, colour, marker = RECIPES[recipe]
-        for epoch, size in ((0, 3), (-1, 5.5)):
+        for epoch, size in ((0, 3), (last - 1, 5.5)):
             values = curves[recipe][:, epoch]
-            axes.plot(values, row + 0.07 * np.arange(len(values)), marker, color=colour, markersize=size, mew=0)
+            style: Any = {"color": colour, "markersize": size, "mew": 0, "gid": svg.rows(last * row + epoch)}
+            axes.plot(values, row + 0.07 * np.arange(len(values)), marker, **style)
     axes.set_xlim(0, 100)
     slopes = {r: arms[r]["saturation"]["start"]["output_slope_other"] for r in order}
     return _finished(
@@ -792,6 +836,7 @@ def saturated(results: Mapping[str, Any]) -> Figure:
             for r in order
         )
         + ".",
+        arms=[f"saturated-{recipe}" for recipe in order],
         columns=("Arm", "Learning rate", "Output slope at the start", "Epoch", "Mean test accuracy"),
         rows=[
             [r, _rate(_runs(results, f"saturated-{r}")[0]), signed(slopes[r], 4), str(epoch), f"{value:.2f} %"]
@@ -807,7 +852,7 @@ def depth(results: Mapping[str, Any]) -> Figure:
     heads = list(dict.fromkeys(_head(arm) for _, arm in arms))
     canvas, panels = plt.subplots(len(heads), 1, figsize=(WIDTH, 2.1 * len(heads)), sharex=True, sharey=True)
     ends = {
-        axes: _depth_panel(axes, head, [arm for _, arm in arms if _head(arm) == head])
+        axes: _depth_panel(axes, head, [(n, arm) for n, (_, arm) in enumerate(arms) if _head(arm) == head])
         for axes, head in zip(np.atleast_1d(panels), heads, strict=True)
     }
     for axes, lines in ends.items():
@@ -825,6 +870,7 @@ def depth(results: Mapping[str, Any]) -> Figure:
         ),
         f"The first hidden layer's gradient signal over the output layer's, before training, by depth. With {deepest} "
         f"hidden layers: {told}.",
+        arms=dict(arms),
         columns=("Arm", "Hidden layers", "Hidden", "First over output, start", "Mean test accuracy"),
         rows=[
             [name, str(arm["depth"]), HIDDEN[arm["hidden"]].label, _told(_signal(arm)), percent(_mean(arm))]
@@ -843,17 +889,20 @@ def _told(signal: float | None) -> str:
     return ratio(signal) if signal else "–"
 
 
-def _depth_panel(axes: Axes, head: str, arms: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, float, float]]:
-    """Draws a line for each hidden activation; returns their ends, to be named."""
+def _depth_panel(
+    axes: Axes, head: str, arms: Sequence[tuple[int, Mapping[str, Any]]]
+) -> list[tuple[str, str, float, float]]:
+    """Draws a line for each hidden activation of `arms`, (row of the table, arm); returns their ends, to be named."""
     ends = []
     for hidden, (label, colour, marker) in HIDDEN.items():
-        line = [(arm["depth"], value) for arm in arms if arm["hidden"] == hidden and (value := _signal(arm))]
-        if line:
-            axes.plot(*zip(*line, strict=True), marker=marker, color=colour, markersize=4, mew=0)
-            ends.append((label, colour, *line[-1]))
+        own = [(row, arm["depth"], value) for row, arm in arms if arm["hidden"] == hidden and (value := _signal(arm))]
+        if own:
+            numbers, *line = zip(*own, strict=True)
+            axes.plot(*line, marker=marker, color=colour, markersize=4, mew=0, gid=svg.rows(*numbers))
+            ends.append((label, colour, *own[-1][1:]))
     axes.set(xscale="log", yscale="log")
     axes.set_title(f"Output: {head}", loc="left", fontweight="bold", pad=3)
-    depths = sorted({arm["depth"] for arm in arms})
+    depths = sorted({arm["depth"] for _, arm in arms})
     axes.set_xticks(depths, [str(depth) for depth in depths])
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter(lambda value, _: ratio(value))
@@ -883,9 +932,10 @@ def readouts(results: Mapping[str, Any]) -> Figure:
     runs = {name: [run for run in _runs(results, name) if run["seed"] in seeds] for name in titles}
     means = {name: float(np.mean([run["test_accuracy"] for run in own])) for name, own in runs.items()}
     canvas, axes = _rows_of(list(titles.values()), [percent(mean) for mean in means.values()], "Test accuracy, %")
+    every = [run for own in runs.values() for run in own]
     for row, name in enumerate(titles):
         recipe = RECIPES["cross-entropy" if name.startswith("cross-entropy") else "example-1"]
-        _seeds(axes, [100 * run["test_accuracy"] for run in runs[name]], row, *recipe[1:])
+        _seeds(axes, [100 * run["test_accuracy"] for run in runs[name]], row, *recipe[1:], _rows_where(every, name))
     moved = [points(means[name] - means[name.split("-read-by-")[0]]) for name in READ]
     return _finished(
         canvas,
@@ -894,8 +944,9 @@ def readouts(results: Mapping[str, Any]) -> Figure:
         f"Test accuracy over {len(seeds)} seeds; a frozen hidden layer is read by a new output layer. "
         + "; ".join(f"{titles[name]}: {percent(mean)}" for name, mean in means.items())
         + ".",
+        arms=titles,
         columns=("Arm", "Seed", "Test accuracy"),
-        rows=[[n, str(run["seed"]), percent(run["test_accuracy"])] for n, own in runs.items() for run in own],
+        rows=[[run["arm"], str(run["seed"]), percent(run["test_accuracy"])] for run in every],
     )
 
 
@@ -918,11 +969,14 @@ def reliability(results: Mapping[str, Any]) -> Figure:
     for axes in panels.flat[len(arms) :]:
         axes.set_visible(False)
     errors = {name: arm["calibration"]["ece"] for name, arm in arms.items()}
+    row = itertools.count()
     for axes, (name, arm) in zip(panels.flat, arms.items(), strict=False):
         label, colour, marker = RECIPES[name]
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
-        bins = [b for b in arm["calibration"]["reliability"] if b[1] >= SHOWN_IMAGES]
-        axes.plot([b[2] for b in bins], [b[3] for b in bins], marker=marker, color=colour, markersize=4, mew=0)
+        bins = [(next(row), b) for b in arm["calibration"]["reliability"]]
+        shown = [(n, b) for n, b in bins if b[1] >= SHOWN_IMAGES]
+        style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(*(n for n, _ in shown))}
+        axes.plot([b[2] for _, b in shown], [b[3] for _, b in shown], marker=marker, **style)
         told = "–" if errors[name] is None else percent(errors[name], 1)
         axes.set_title(f"{label}\nECE {told}", loc="left", fontweight="bold", pad=3)
         axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
@@ -939,6 +993,7 @@ def reliability(results: Mapping[str, Any]) -> Figure:
         + "Expected calibration error: "
         + "; ".join(f"{RECIPES[name].label} {percent(error, 1)}" for name, error in known.items())
         + ".",
+        arms=arms,
         columns=("Arm", "Bin from", "Images", "Mean confidence", "Accuracy"),
         rows=[
             [name, f"{edge:.3f}", f"{count:.0f}", f"{confidence:.4f}", percent(right)]

@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date
 from fnmatch import fnmatch
@@ -143,18 +143,20 @@ class Study:
     def block(self, name: str) -> Block:
         return next(block for block in self.blocks if block.name == name)
 
-    def runs(self, dataset: str, only: str | None = None) -> list[Run]:
-        """Every run on `dataset` in the file's order, of all blocks or of the block `only`.
+    def runs(self, dataset: str, only: Collection[str] = ()) -> list[Run]:
+        """Every run on `dataset` in the file's order, of all blocks or of those named in `only`.
 
-        Raises `UserError` if there is no block of that name.
+        Raises `UserError` if there is no block of such a name.
         """
-        if only is not None and only not in {block.name for block in self.blocks}:
-            known = ", ".join(block.name for block in self.blocks)
-            raise UserError(f"ONLY={only} is no block of {shown(self.path)}. Known: {known}. Name one of these.")
+        known = [block.name for block in self.blocks]
+        for name in only:
+            if name not in known:
+                told = f"ONLY={','.join(only)}: '{name}' is no block of {shown(self.path)}"
+                raise UserError(f"{told}. Known: {', '.join(known)}. Name one of these, or several with commas.")
         return [
             self.run(arm, seed, dataset)
             for block in self.blocks
-            if only in (None, block.name) and (dataset == "mnist" or block.replicate)
+            if (not only or block.name in only) and (dataset == "mnist" or block.replicate)
             for arm in self.arms
             if arm.block == block.name
             for seed in block.seeds

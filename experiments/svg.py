@@ -2,19 +2,23 @@
 
 Colours become classes over CSS variables, so that dark mode and print restyle a figure; styles become attributes, which
 a strict Content-Security-Policy allows; numbers are rounded to a tenth of a point, far below what a screen shows.
+Marks that a plot has tied to rows of its table (`rows`) carry the row's number in `data-row`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from itertools import groupby
 from xml.etree import ElementTree
 
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 
 # What a plot draws with → the class that the page's style sheet colours. The values only tell the roles apart.
+INK = "#111111"  # what text has that says nothing else
 COLOURS = {
-    "#111111": "ink",  # text and marks
+    INK: "ink",  # text and marks
     "#666666": "muted",  # axes and secondary text
     "#dddddd": "grid",
     "#fefefe": "paper",  # the background
@@ -23,7 +27,14 @@ COLOURS = {
     "#009e73": "c",
     "#cc79a7": "d",
 }
+FONT_SIZE = "8.5px"  # of all text that says nothing else
+DEFAULTS = {("font-size", FONT_SIZE), ("text-anchor", "start")}
 KEPT = {"fill-opacity", "stroke-opacity", "opacity", "stroke-width", "stroke-dasharray", "text-anchor", "font-size"}
+
+
+def rows(*numbers: int) -> str:
+    """The `gid` of something drawn, whose marks show these rows of the table, in their order; one row: all of them."""
+    return "rows " + " ".join(map(str, numbers))
 
 
 def clean(raw: str, name: str, title: str, description: str) -> str:
@@ -32,16 +43,20 @@ def clean(raw: str, name: str, title: str, description: str) -> str:
     root = ElementTree.fromstring(raw)
     for tag in ("metadata", "style", "clipPath"):  # plots draw nothing outside their axes
         _remove(root, tag)
-    used = set(re.findall(r"#([\w.-]+)", " ".join(v for e in root.iter() for v in e.attrib.values())))
+    _tie_to_rows(root)
+    used = re.findall(r"#([\w.-]+)", " ".join(v for e in root.iter() for v in e.attrib.values()))
+    names = {ident: f"{name}-{number}" for number, ident in enumerate(dict.fromkeys(used))}
     for element in root.iter():
         element.tag = element.tag.removeprefix(f"{{{SVG}}}")
-        _clean_attributes(element, name, used)
+        _clean_attributes(element, names)
     _drop_empty_groups(root)
+    _group_marks(root)
     view_box = root.attrib["viewBox"]
     root.attrib.clear()
     root.attrib.update(
         {
             "viewBox": view_box,
+            "font-size": FONT_SIZE,
             "role": "img",
             "aria-labelledby": f"{name}-title",
             "aria-describedby": f"{name}-description",
@@ -53,13 +68,13 @@ def clean(raw: str, name: str, title: str, description: str) -> str:
         element.text = text
         root.insert(position, element)
     _strip_whitespace(root)
-    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=True)
+    return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
 
 
 def standalone(inline: str) -> str:
     """A cleaned drawing as a file of its own, with the light palette written into it."""
     rules = "".join(f".f-{role}{{fill:{c}}}.s-{role}{{stroke:{c}}}" for c, role in COLOURS.items())
-    style = f"text{{font-family:sans-serif}}.strong{{font-weight:bold}}{rules}"
+    style = f"text{{font-family:sans-serif;fill:{INK}}}.strong{{font-weight:bold}}{rules}"
     head, rest = inline.split(">", 1)
     return f'{head} xmlns="{SVG}"><style>{style}</style>{rest}'
 
@@ -70,7 +85,19 @@ def _remove(root: ElementTree.Element, tag: str) -> None:
             parent.remove(child)
 
 
-def _clean_attributes(element: ElementTree.Element, name: str, used: set[str]) -> None:
+def _tie_to_rows(root: ElementTree.Element) -> None:
+    """Numbers the marks of every group that `rows` has named. Raises `ValueError` unless each mark has its row."""
+    for group in root.iter(f"{{{SVG}}}g"):
+        word, *numbers = group.get("id", "").split(" ")
+        if word == "rows":
+            marks = list(group.iter(f"{{{SVG}}}use")) or list(group.iter(f"{{{SVG}}}path"))
+            numbers *= len(marks) if len(numbers) == 1 else 1
+            for mark, number in zip(marks, numbers, strict=True):
+                mark.set("data-row", number)
+
+
+def _clean_attributes(element: ElementTree.Element, names: Mapping[str, str]) -> None:
+    """Keeps what draws: short, colours as classes, and of the ids those in `names`, under their new name."""
     attributes, classes = dict(element.attrib), []
     element.attrib.clear()
     declarations = [part.split(":", 1) for part in attributes.pop("style", "").split(";") if ":" in part]
@@ -81,22 +108,28 @@ def _clean_attributes(element: ElementTree.Element, name: str, used: set[str]) -
     for key, value in style.items():
         if key in ("fill", "stroke"):
             role = COLOURS.get(value.lower())
-            if role:
+            if role and not (element.tag == "text" and role == "ink"):
                 classes.append(f"{key[0]}-{role}")
-            elif value != "none" or key == "fill":
+            elif not role and (value != "none" or key == "fill"):
                 element.set(key, value)
-        elif key in KEPT and not (key == "stroke-width" and style.get("stroke", "none") == "none"):
+        elif (
+            key in KEPT
+            and (key, value) not in DEFAULTS
+            and not (key == "stroke-width" and style.get("stroke", "none") == "none")
+        ):
             element.set(key, _rounded(value))
     for key, value in attributes.items():
         plain = key.removeprefix(f"{{{XLINK}}}")
         if plain == "id":
-            if value in used:
-                element.set("id", f"{name}-{value}")
+            if value in names:
+                element.set("id", names[value])
         elif plain == "href":
-            element.set("href", value.replace("#", f"#{name}-"))
-        elif plain in ("d", "x", "y", "width", "height", "points", "cx", "cy", "r"):
+            element.set("href", "#" + names[value.removeprefix("#")])
+        elif plain == "d":
+            element.set("d", _straightened(_rounded(value)))
+        elif plain in ("x", "y", "width", "height", "points", "cx", "cy", "r"):
             element.set(plain, _rounded(value))
-        elif plain == "viewBox" or (plain == "transform" and not value.startswith("rotate(-0 ")):
+        elif plain in ("viewBox", "data-row") or (plain == "transform" and not value.startswith("rotate(-0 ")):
             element.set(plain, value)
     if classes:
         element.set("class", " ".join(dict.fromkeys(classes)))
@@ -114,6 +147,47 @@ def _rounded(value: str) -> str:
         value,
     )
     return re.sub(r"\s*([MLHVCQZz])\s*", r"\1", re.sub(r"\s+", " ", text)).strip()
+
+
+def _straightened(path: str) -> str:
+    """A path of M and L alone with H and V where it is level or upright, and its straight stretches in one piece."""
+    if not re.fullmatch(r"(?:[ML]-?[\d.]+ -?[\d.]+)*[zZ]?", path):
+        return path
+    steps: list[tuple[str, float, float]] = []
+    for command, x, y in re.findall(r"([ML])(-?[\d.]+) (-?[\d.]+)", path):
+        _step(steps, command, float(x), float(y))
+    told = {"M": "M{0:g} {1:g}", "L": "L{0:g} {1:g}", "H": "H{0:g}", "V": "V{1:g}"}
+    return "".join(told[command].format(x, y) for command, x, y in steps) + ("z" if path.endswith(("z", "Z")) else "")
+
+
+def _step(steps: list[tuple[str, float, float]], command: str, x: float, y: float) -> None:
+    """Adds a step to `steps`, or lengthens the last one where it goes on in the same direction."""
+    if command == "L":
+        _, last_x, last_y = steps[-1]
+        if (x, y) == (last_x, last_y):
+            return
+        command = "H" if y == last_y else "V" if x == last_x else "L"
+        if command == steps[-1][0] != "L":
+            _, before_x, before_y = steps[-2]
+            if (x - last_x) * (last_x - before_x) + (y - last_y) * (last_y - before_y) > 0:
+                steps.pop()
+    steps.append((command, x, y))
+
+
+def _group_marks(root: ElementTree.Element) -> None:
+    """Puts neighbouring marks of one class into a group that has the class."""
+    for parent in list(root.iter()):
+        children = []
+        for (tag, of_class), run in groupby(parent, key=lambda child: (child.tag, child.get("class"))):
+            own = list(run)
+            if tag == "use" and of_class and len(own) > 1:
+                for mark in own:
+                    del mark.attrib["class"]
+                group = ElementTree.Element("g", {"class": of_class})
+                group.extend(own)
+                own = [group]
+            children += own
+        parent[:] = children
 
 
 def _drop_empty_groups(root: ElementTree.Element) -> None:

@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> None:
         write_readme(ROOT / "README.md")
         return
     with Store(arguments.results).locked():
-        sweep(arguments.site, arguments.site / "data")
+        sweep(arguments.site, arguments.site / "data", arguments.site / "figures")
         render(arguments)
 
 
@@ -102,6 +102,7 @@ def render(arguments: argparse.Namespace) -> None:
         "index.html": html.encode(),
         "404.html": page.missing(url).encode(),
         "preview.png": next(iter(drawn.values())).preview,
+        **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
         "data/claims.json": to_json({"format": 2, "claims": [asdict(verdict) for verdict in verdicts]}),
@@ -109,10 +110,11 @@ def render(arguments: argparse.Namespace) -> None:
     }
     if url:
         files["sitemap.xml"] = shared.sitemap()
-    else:
-        (arguments.site / "sitemap.xml").unlink(missing_ok=True)  # of an earlier page that had an address
     for name, content in files.items():
         write_atomically(arguments.site / name, content)
+    for path in (arguments.site / "sitemap.xml", *arguments.site.glob("figures/*.png")):  # of an earlier page
+        if path.relative_to(arguments.site).as_posix() not in files:
+            path.unlink(missing_ok=True)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     write_atomically(memory, to_json({"format": 1, "inputs": inputs, "files": hashes}))
     print(f"Page: {shown(index)}, {len(html.encode()) / 1000:.0f} kB. Open it in a browser, or run 'make serve'.")

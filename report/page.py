@@ -23,6 +23,7 @@ from experiments.errors import UserError, shown
 from experiments.figures import Figure
 from report import article as articles
 from report import claims, quotes
+from report.passport import passport
 from report.sharing import Publication
 
 ROOT = Path(__file__).parent.parent
@@ -96,7 +97,10 @@ def render(
         "data_name": DATA_NAMES.get(results["dataset"]["name"], results["dataset"]["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
         **_measures(results),
-        "figures": {name: {"figure": figure, "svg": Markup(figure.svg)} for name, figure in figures.items()},
+        "figures": {
+            name: {"figure": figure, "svg": Markup(figure.svg), "passport": passport(results, figure)}
+            for name, figure in figures.items()
+        },
         "article": article,
         "words": words,
         "questions": _questions(words, figures),
@@ -158,7 +162,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     )
     environment.filters.update(
         percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count,
-        signed=signed, share=share, ratio=ratio, told=claims.told, css_class=css_class,
+        signed=signed, setting=setting, share=share, ratio=ratio, told=claims.told, css_class=css_class,
         csp_hash=_csp_hash,
     )  # fmt: skip
     environment.globals.update(math=math, margin=claims.margin)
@@ -303,6 +307,13 @@ def p_value(p: float) -> str:
 def signed(number: float) -> str:
     """A target or another plain number with a true minus: -0.5 → −0.5"""
     return f"{number:g}".replace("-", "−")
+
+
+def setting(value: float | str) -> str:
+    """What a run is configured with, as words: −0.5, mean squared error."""
+    if isinstance(value, str):
+        return value.replace("_", " ")
+    return signed(value) if value < 1000 else thousands(int(value))
 
 
 def share(fraction: float | None, digits: int = 1) -> str:

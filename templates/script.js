@@ -47,62 +47,114 @@
   }, { rootMargin: "-20% 0px -60% 0px" });
   for (const id of links.keys()) follow.observe(document.getElementById(id));
 
-  // A link to every section, figure and claim.
-  for (const place of all("section[id], figure[id], .ledger > li[id]")) {
-    const head = place.querySelector("h2, figcaption, .claim");
-    const copy = button("Copy link", async (self) => {
-      const link = new URL("#" + place.id, location.href).href;
-      try { await navigator.clipboard.writeText(link); self.textContent = "Copied"; }
-      catch { location.hash = place.id; self.textContent = "In the address bar"; }
-      setTimeout(() => (self.textContent = "Copy link"), 2000);
-    }, "copy");
-    head.append(" ", copy);
-  }
+  // A link to every section and claim; a figure's stands in the line below it.
+  const linkTo = (place) => button("Copy link", async (self) => {
+    const link = new URL("#" + place.id, location.href).href;
+    try { await navigator.clipboard.writeText(link); self.textContent = "Copied"; }
+    catch { location.hash = place.id; self.textContent = "In the address bar"; }
+    setTimeout(() => (self.textContent = "Copy link"), 2000);
+  }, "quiet");
+  for (const section of all("section[id]")) section.querySelector("h2").after(linkTo(section));
+  for (const claim of all(".ledger tr[id]")) claim.cells[3].append(" ", linkTo(claim));
 
-  // A figure and its numbers to take along, made from what is in the page.
+  // A figure and its numbers to take along, made from what is in the page; a picture only where the site has one.
+  const drawing = (svg) => {
+    const copy = svg.cloneNode(true);
+    copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+    const painted = all("*", svg);
+    all("*", copy).forEach((mark, n) => {
+      const style = getComputedStyle(painted[n]);
+      for (const key of ["fill", "stroke", "font-family", "font-weight"]) mark.setAttribute(key, style.getPropertyValue(key));
+    });
+    return new XMLSerializer().serializeToString(copy);
+  };
+  const csv = (row) => [...row.cells].map((cell) => '"' + cell.textContent.replaceAll('"', '""') + '"').join(",");
   for (const figure of all("figure[id]")) {
     const name = figure.id.replace("figure-", "");
-    const row = (line) => [...line.cells].map((cell) => '"' + cell.textContent.replaceAll('"', '""') + '"').join(",");
-    const drawing = () => {
-      const copy = figure.querySelector("svg").cloneNode(true);
-      copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-      const painted = all("*", figure.querySelector("svg"));
-      all("*", copy).forEach((mark, n) => {
-        const style = getComputedStyle(painted[n]);
-        for (const key of ["fill", "stroke", "font-family", "font-weight"]) mark.setAttribute(key, style.getPropertyValue(key));
-      });
-      return new XMLSerializer().serializeToString(copy);
-    };
+    const svg = figure.querySelector("svg");
     const take = make("p", { className: "tools" });
-    take.append(button("Save figure (SVG)", () => save(drawing(), "image/svg+xml", name + ".svg")));
-    take.append(button("Save numbers (CSV)", () => save(all("tr", figure).map(row).join("\n") + "\n", "text/csv", name + ".csv")));
-    figure.querySelector("details").append(take);
+    take.append(linkTo(figure));
+    take.append(button("Save SVG", () => save(drawing(svg), "image/svg+xml", name + ".svg"), "quiet"));
+    take.append(button("Save CSV", () => save(all("tr", figure).map(csv).join("\n") + "\n", "text/csv", name + ".csv"), "quiet"));
+    if (location.protocol !== "file:") take.append(make("a", { href: "figures/" + name + ".png", download: name + ".png" }, "PNG"));
+    svg.after(take);
   }
 
-  // The ledger, by verdict.
-  const ledger = document.querySelector(".ledger");
-  const verdict = (claim) => claim.querySelector(".verdict").textContent;
-  const claims = all(":scope > li", ledger);
-  claims.forEach((claim, n) => (claim.value = n + 1));
-  const choices = make("p", { className: "tools" });
-  const show = (wanted) => {
-    for (const claim of claims) claim.hidden = wanted !== "" && verdict(claim) !== wanted;
-    for (const choice of all("button[aria-pressed]", choices)) choice.setAttribute("aria-pressed", String(choice.value === wanted));
-  };
-  for (const wanted of ["", ...new Set(claims.map(verdict))]) {
-    const count = claims.filter((claim) => wanted === "" || verdict(claim) === wanted).length;
-    const choice = button((wanted || "all") + " " + count, () => show(wanted));
-    choice.value = wanted;
-    choice.setAttribute("aria-pressed", String(wanted === ""));
-    choices.append(choice);
+  // The exact values of a mark, on pointer or with the arrow keys: the row of the table that it is tied to.
+  for (const figure of all("figure[id]")) {
+    const svg = figure.querySelector("svg");
+    const marks = all("[data-row]", svg);
+    const heads = all("thead th", figure);
+    const told = make("p", { className: "told" });
+    told.setAttribute("role", "status");
+    svg.after(told);
+    let current;
+    const show = (mark) => {
+      if (mark === current) return;
+      current?.classList.remove("on");
+      mark?.classList.add("on");
+      const cells = mark ? [...all("tbody tr", figure)[mark.dataset.row].cells] : [];
+      told.textContent = cells.map((cell, n) => heads[n].textContent + ": " + cell.textContent).join(" · ");
+      current = mark;
+    };
+    const nearest = (event) => {
+      const away = (mark) => {
+        const box = mark.getBoundingClientRect();
+        return Math.hypot(box.x + box.width / 2 - event.clientX, box.y + box.height / 2 - event.clientY);
+      };
+      const near = marks.map((mark) => [away(mark), mark]).filter(([pixels]) => pixels < 24);
+      return near.sort((a, b) => a[0] - b[0])[0]?.[1];
+    };
+    const pointed = (event) => show(event.target.closest("[data-row]") || nearest(event));
+    for (const type of ["pointermove", "pointerdown"]) svg.addEventListener(type, pointed);
+    svg.addEventListener("pointerleave", () => show());
+    svg.addEventListener("blur", () => show());
+    svg.addEventListener("focus", () => show(current || marks[0]));
+    svg.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      show(marks[(marks.indexOf(current) + step + marks.length) % marks.length]);
+    });
+    if (marks.length) svg.setAttribute("tabindex", "0");
   }
-  let sorted = false;
-  choices.append(button("Sort by verdict", (self) => {
-    sorted = !sorted;
-    const order = [...claims].sort((a, b) => (sorted ? verdict(a).localeCompare(verdict(b)) : 0) || a.value - b.value);
-    ledger.append(...order);
-    self.textContent = sorted ? "Sort as in the article" : "Sort by verdict";
-  }));
+
+  // The ledger: shown by verdict and by topic, sorted by a column.
+  const ledger = document.querySelector(".ledger");
+  const claims = all("tbody tr", ledger);
+  const text = (claim, column) => claim.cells[column].firstChild?.textContent ?? "";
+  const shown = make("span");
+  shown.setAttribute("role", "status");
+  const filters = [["Verdict", 3], ["Topic", 2]].map(([name, column]) => {
+    const choice = make("select");
+    const values = [...new Set(claims.map((claim) => text(claim, column)))].filter(Boolean).sort();
+    choice.append(make("option", { value: "" }, "all"), ...values.map((value) => make("option", { value }, value)));
+    choice.addEventListener("change", () => filter());
+    const label = make("label", { hidden: !values.length }, name + " ");
+    label.append(choice);
+    return { choice, column, label };
+  });
+  const filter = () => {
+    for (const claim of claims) claim.hidden = filters.some(({ choice, column }) => choice.value && choice.value !== text(claim, column));
+    shown.textContent = claims.filter((claim) => !claim.hidden).length + " of " + claims.length + " claims shown";
+  };
+  const choices = make("p", { className: "tools" });
+  choices.append(...filters.map(({ label }) => label), shown);
   ledger.before(choices);
-  addEventListener("hashchange", () => location.hash.startsWith("#claim-") && show("")); // a hidden claim is shown when it is asked for
+  for (const column of [0, 2, 3]) {
+    const head = ledger.tHead.rows[0].cells[column];
+    const key = (claim) => (column ? text(claim, column) : "");
+    head.replaceChildren(button(head.textContent, () => {
+      const down = head.getAttribute("aria-sort") !== "ascending";
+      for (const other of ledger.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "ascending" : "descending");
+      const order = [...claims].sort((a, b) => key(a).localeCompare(key(b)) || claims.indexOf(a) - claims.indexOf(b));
+      ledger.tBodies[0].append(...(down ? order : order.reverse()));
+    }));
+  }
+  addEventListener("hashchange", () => { // a hidden claim is shown when it is asked for
+    if (!location.hash.startsWith("#claim-")) return;
+    for (const { choice } of filters) choice.value = "";
+    filter();
+  });
 })();

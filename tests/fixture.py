@@ -91,9 +91,9 @@ def results(
     source: Source,
     scores: Mapping[str, float] = SCORES,
     runs: int | None = None,
-    only: str | None = "examples",
+    only: tuple[str, ...] = ("examples",),
 ) -> dict[str, Any]:
-    """results.json as the real statistics make it, of the first `runs` runs (all, if None) of the block `only`."""
+    """results.json as the real statistics make it, of the first `runs` runs (all, if None) of the blocks in `only`."""
     store = Store(folder)
     expected = plan.runs(source.name, only)
     fill(store, expected[:runs], source, scores)

@@ -33,7 +33,10 @@ def path(results: dict, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-WITHOUT_BUTTONS = "document.querySelectorAll('button').forEach(button => button.remove())"  # which the script adds
+WITHOUT_BUTTONS = """  // what the script adds goes; a heading that it made a button of is a heading again
+    document.querySelectorAll('th button').forEach(button => button.replaceWith(button.textContent));
+    document.querySelectorAll('button, .tools, .told').forEach(added => added.remove());
+"""
 
 
 def opened(browser: Browser, path: Path, requests: list[str] | None = None, **options: object) -> Page:
@@ -115,8 +118,12 @@ def test_everything_to_operate_is_reached_by_keyboard_and_shows_its_focus(browse
         if sheet.evaluate("document.activeElement === document.body"):
             break
         reached += 1
-    closed = sheet.evaluate("document.querySelectorAll('a[href], summary, button, [tabindex=\"0\"]').length")
-    inside = sheet.evaluate("document.querySelectorAll('details:not([open]) :is(button, [tabindex=\"0\"])').length")
+    operable = ":is(a[href], summary, button, select, [tabindex='0'])"
+    closed = sheet.evaluate(f'document.querySelectorAll("{operable}").length')
+    inside = sheet.evaluate(
+        f'document.querySelectorAll("details:not([open]) > :not(summary) {operable}, '
+        f'details:not([open]) > {operable}:not(summary)").length'
+    )
     assert reached == closed - inside
 
 
@@ -137,7 +144,7 @@ def test_a_checked_passage_and_its_entry_in_the_ledger_lead_to_each_other(browse
         back = claim.locator("a.back").get_attribute("href")
         assert sheet.locator(f"{back} ~ .mark").first.get_attribute("href") == mark.get_attribute("href")
         words = " ".join(sheet.locator(back).inner_text().split())
-        assert words in " ".join(claim.locator(".claim").inner_text().split())
+        assert words in " ".join(claim.locator("th").inner_text().split())
     sheet.locator(".source .mark").first.click()
     assert sheet.url.endswith("#claim-slower-convergence")
 
@@ -157,17 +164,41 @@ def test_the_ledger_is_filtered_and_sorted_and_a_hidden_claim_is_shown_when_it_i
     browser: Browser, path: Path
 ) -> None:
     sheet = opened(browser, path)
-    every = sheet.locator(".ledger > li")
-    wanted = sheet.locator("#claim-experience .verdict").inner_text()
-    sheet.get_by_role("button", name=f"{wanted} 1", exact=True).click()
+    every = sheet.locator(".ledger tbody tr")
+    verdict = sheet.locator("#claim-experience .verdict").inner_text()
+    sheet.get_by_label("Verdict").select_option(verdict)
     assert [claim.get_attribute("id") for claim in every.all() if claim.is_visible()] == ["claim-experience"]
+    assert sheet.get_by_text("1 of 23 claims shown").is_visible()
     sheet.evaluate("location.hash = '#claim-overhead'")
     sheet.locator("#claim-overhead").wait_for(state="visible")
     assert all(claim.is_visible() for claim in every.all())
-    sheet.get_by_role("button", name="Sort by verdict").click()
-    told = [claim.locator(".verdict").inner_text() for claim in every.all()]
-    assert told == sorted(told)
-    assert sheet.evaluate("document.querySelector('#claim-experience').value") == 4
+    sheet.get_by_label("Topic").select_option("speed")
+    shown = [claim.get_attribute("id") for claim in every.all() if claim.is_visible()]
+    assert shown == ["claim-slower-convergence", "claim-overhead"]
+    for column in ("Topic", "Verdict"):
+        sheet.get_by_role("button", name=column, exact=True).click()
+        told = every.locator(".topic" if column == "Topic" else ".verdict").all_inner_texts()
+        assert told == sorted(told)
+        assert sheet.locator(".ledger th[aria-sort]").all_inner_texts() == [column]
+    sheet.get_by_role("button", name="The article", exact=True).click()
+    assert every.locator(".number").all_inner_texts() == [str(number) for number in range(1, 24)]
+
+
+def test_a_mark_of_a_figure_tells_its_row_of_the_table_on_pointer_and_by_key(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    figure = sheet.locator("#figure-accuracy")
+    rows = [row.locator("td").all_text_contents() for row in figure.locator("tbody tr").all()]
+    told = figure.locator(".told")
+    mark = figure.locator("[data-row='12']").bounding_box()
+    sheet.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
+    assert told.inner_text() == "Arm: {} · Seed: {} · Test accuracy: {}".format(*rows[12])
+    figure.locator("svg").focus()
+    sheet.mouse.move(0, 0)
+    for key, row in (("ArrowRight", 0), ("ArrowRight", 1), ("ArrowLeft", 0), ("ArrowLeft", len(rows) - 1)):
+        sheet.keyboard.press(key)
+        assert told.inner_text() == "Arm: {} · Seed: {} · Test accuracy: {}".format(*rows[row])
+    sheet.keyboard.press("Tab")
+    assert told.inner_text() == ""
 
 
 def test_light_and_dark_can_be_chosen_and_the_choice_is_remembered(browser: Browser, path: Path) -> None:
@@ -188,13 +219,12 @@ def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Bro
         sheet.get_by_role("button", name="Save this page").click()
     assert Path(page.value.path()).read_text().count("<button") == 0
     figure = sheet.locator("#figure-accuracy")
-    figure.locator("summary").click()
     with sheet.expect_download() as numbers:
-        figure.get_by_role("button", name="Save numbers (CSV)").click()
+        figure.get_by_role("button", name="Save CSV").click()
     rows = Path(numbers.value.path()).read_text().splitlines()
     assert (rows[0], len(rows)) == ('"Arm","Seed","Test accuracy"', 31)
     with sheet.expect_download() as drawing:
-        figure.get_by_role("button", name="Save figure (SVG)").click()
+        figure.get_by_role("button", name="Save SVG").click()
     svg = ElementTree.parse(drawing.value.path()).getroot()
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     assert "var(" not in Path(drawing.value.path()).read_text()

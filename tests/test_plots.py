@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ def whole(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathF
     """Made-up results of every block, over few seeds."""
     blocks = tuple(replace(block, seeds=block.seeds[: SEEDS.get(block.name, 1)]) for block in plan.blocks)
     folder = tmp_path_factory.mktemp("whole")
-    return fixture.results(replace(plan, blocks=blocks), folder, MNIST, only=None)
+    return fixture.results(replace(plan, blocks=blocks), folder, MNIST, only=())
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,35 @@ def test_the_title_is_chosen_by_the_numbers(plan: study.Study, results: dict, tm
     turned = fixture.results(plan, tmp_path, MNIST, scores={"example-1": 0.98, "example-2": 0.98, "example-3": 0.97})
     assert plots.accuracy(turned).title == "Example 1 and Example 2 above Example 3: 1.00 points apart"
     assert plots.learning_curves(turned).title == "Example 1 is ahead after every epoch"
+
+
+def test_every_mark_that_tells_a_value_has_its_row_in_the_table(drawn: dict[str, Figure]) -> None:
+    for name, figure in drawn.items():
+        tied = [int(number) for number in re.findall(r'data-row="(\d+)"', figure.svg)]
+        assert tied, name
+        assert set(tied) <= set(range(len(figure.rows))), name
+
+
+@pytest.mark.parametrize(("name", "column"), [("accuracy", 2), ("readouts", 2), ("changes", 3)])
+def test_the_further_right_a_mark_the_higher_the_value_in_its_row(
+    drawn: dict[str, Figure], name: str, column: int
+) -> None:
+    marks = re.findall(r'<use [^>]*x="([\d.]+)"[^>]*data-row="(\d+)"', drawn[name].svg)
+    values = [drawn[name].rows[int(row)][column] for _, row in marks]
+    told = [float(value.removesuffix(" %").replace("−", "-")) for value in values]
+    assert len({x for x, _ in marks}) > 2
+    for (one, value), (other, higher) in itertools.combinations(
+        zip([float(x) for x, _ in marks], told, strict=True), 2
+    ):
+        assert abs(one - other) < 0.2 or (one < other) == (value < higher)
+
+
+def test_a_figure_says_whose_runs_it_shows(drawn: dict[str, Figure], whole: dict) -> None:
+    assert drawn["accuracy"].arms == ("example-1", "example-2", "example-3")
+    assert drawn["saturated"].arms[0].startswith("saturated-")
+    for figure in drawn.values():
+        assert figure.arms
+        assert set(figure.arms) <= set(whole["arms"])
 
 
 def test_a_figure_without_its_arms_is_not_drawn(results: dict, whole: dict) -> None:
@@ -276,7 +306,36 @@ def test_cleaning_drops_what_shows_nothing_and_keeps_what_does() -> None:
         '<path d="M 0 0" style="fill: none"/><g id="c"/></svg>'
     )
     assert svg.clean(raw, "f", "T", "D") == (
-        '<svg viewBox="0 0 9 9" role="img" aria-labelledby="f-title" aria-describedby="f-description">'
+        '<svg viewBox="0 0 9 9" font-size="8.5px" role="img" '
+        'aria-labelledby="f-title" aria-describedby="f-description">'
         '<title id="f-title">T</title><desc id="f-description">D</desc>'
-        '<path fill="none" stroke-width="0.8" d="M1.2 2L3.1 4" class="s-ink" /></svg>'
+        '<path fill="none" stroke-width="0.8" d="M1.2 2L3.1 4" class="s-ink"/></svg>'
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("M 0 0 L 5 0 L 9 0 L 9 4", "M0 0H9V4"),  # level, then upright
+        ("M 0 0 L 5 0 L 3 0", "M0 0H5H3"),  # a way back is drawn
+        ("M 1 1 L 1 1 L 2 2 z", "M1 1L2 2z"),  # a step that goes nowhere is not
+        ("M 0 0 C 1 1 2 2 3 3", "M0 0C1 1 2 2 3 3"),  # curves stay
+    ],
+)
+def test_a_path_is_told_in_the_fewest_steps(given: str, told: str) -> None:
+    raw = f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9"><path d="{given}" style="stroke: #111111"/></svg>'
+    assert f' d="{told}" ' in svg.clean(raw, "f", "T", "D")
+
+
+def test_marks_of_one_class_share_a_group_and_each_has_its_row() -> None:
+    use = f'<use xmlns:x="{svg.XLINK}" x:href="#mark" x="{{}}" y="1" style="fill: #0072b2"/>'
+    group = f'<g id="{svg.rows(3, 7)}"><defs><path id="mark" d="M 0 0 L 1 1"/></defs>{use.format(1)}{use.format(2)}</g>'
+    cleaned = svg.clean(f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9">{group}</svg>', "f", "T", "D")
+    marks = '<use href="#f-0" x="1" y="1" data-row="3"/><use href="#f-0" x="2" y="1" data-row="7"/>'
+    assert cleaned.endswith(f'<g class="f-a">{marks}</g></svg>')
+
+
+def test_marks_without_a_row_each_are_a_mistake_of_the_plot() -> None:
+    group = f'<g id="{svg.rows(1, 2)}"><path d="M 0 0 L 1 1"/></g>'
+    with pytest.raises(ValueError, match="longer than"):
+        svg.clean(f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9">{group}</svg>', "f", "T", "D")

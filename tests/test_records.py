@@ -99,9 +99,9 @@ def test_what_was_measured_is_never_replaced_by_the_record(plan: study.Study, re
 
 def test_the_replication_stands_beside_and_is_never_mixed(plan: study.Study, tmp_path: Path) -> None:
     store, mnist = Store(tmp_path), Source("mnist", None, "a fixture")
-    fixture.fill(store, plan.runs("digits", "examples"), DIGITS, {"example-1": 0.91, "example-2": 0.91})
-    fixture.fill(store, plan.runs("mnist", "examples"), mnist, fixture.SCORES)
-    runs = plan.runs("mnist", "examples"), mnist, store, plan.runs("digits", "examples")
+    fixture.fill(store, plan.runs("digits", ("examples",)), DIGITS, {"example-1": 0.91, "example-2": 0.91})
+    fixture.fill(store, plan.runs("mnist", ("examples",)), mnist, fixture.SCORES)
+    runs = plan.runs("mnist", ("examples",)), mnist, store, plan.runs("digits", ("examples",))
     found = statistics.update(plan, *runs)
     assert {run["dataset"] for run in found["runs"]} == {"mnist"}
     assert {run["dataset"] for run in found["replication"]["runs"]} == {"digits"}

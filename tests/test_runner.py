@@ -23,7 +23,7 @@ DIGITS = Source("digits", None, "scikit-learn")
 
 
 def entries(plan: study.Study, store: Store) -> list[Entry]:
-    return [store.entry(run, DIGITS.identity) for run in plan.runs("digits", "examples")]
+    return [store.entry(run, DIGITS.identity) for run in plan.runs("digits", ("examples",))]
 
 
 # ---------------------------------------------------------------------------------------------- planning
@@ -45,7 +45,7 @@ def test_units_are_split_until_every_worker_has_one(plan: study.Study, tmp_path:
 
 def test_what_is_stored_is_not_planned(plan: study.Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    fixture.fill(store, plan.runs("digits", "examples")[:3], DIGITS, fixture.SCORES)
+    fixture.fill(store, plan.runs("digits", ("examples",))[:3], DIGITS, fixture.SCORES)
     seeds = {
         e.run.seed
         for unit in runner.plan(entries(plan, store), jobs=1)
@@ -65,7 +65,7 @@ def test_progress_tells_runs_done_time_left_and_the_last_accuracy(
     plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
-    fixture.fill(store, plan.runs("digits", "examples"), DIGITS, fixture.SCORES)
+    fixture.fill(store, plan.runs("digits", ("examples",)), DIGITS, fixture.SCORES)
     with runner.Progress(entries(plan, store)[:2]) as progress:
         progress.started -= 30
         progress.finished(entries(plan, store)[0])
@@ -210,7 +210,7 @@ def test_a_full_disk_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [(("--only", "nothing"), "ONLY=nothing is no block"), (("--jobs", "0"), "Expected a whole number from 1")],
+    [(("--only", "nothing"), "'nothing' is no block"), (("--jobs", "0"), "Expected a whole number from 1")],
 )
 def test_wrong_options_are_named(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
     done = run(small_study(tmp_path), *options)

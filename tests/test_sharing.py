@@ -159,7 +159,7 @@ def test_the_description_counts_the_claims(results: dict) -> None:
     html = fixture.page_of(results)
     supported = len(re.findall(r'<span class="verdict v-supported"', html))
     partly = len(re.findall(r'<span class="verdict v-partly-supported"', html))
-    total = html.count('<li id="claim-')
+    total = html.count('<tr id="claim-')
     assert head(html)["description"].endswith(f"Claims supported: {supported} of {total}, partly: {partly}.")
 
 

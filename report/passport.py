@@ -1,0 +1,77 @@
+"""A figure's passport: the runs behind it, how they were configured, on what data, with what, when, and how to repeat.
+
+Pure: the results in, words' raw material out; the template passport.html says it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.figures import Figure
+
+FIELDS = {  # what configures a run → what it is called
+    "hidden": "hidden activation",
+    "depth": "hidden layers",
+    "width": "units",
+    "output": "output activation",
+    "loss": "loss",
+    "low_target": "target of wrong classes",
+    "high_target": "target of the right class",
+    "optimizer": "optimizer",
+    "learning_rate": "learning rate",
+    "schedule": "schedule",
+    "batch_size": "batch size",
+    "epochs": "epochs",
+    "output_kernel_scale": "factor on the output layer’s first kernel",
+    "holdout": "held-out training images",
+    "readout": "readout",
+}
+
+
+@dataclass(frozen=True)
+class Passport:
+    """What stands behind a figure.
+
+    blocks: name, number of arms and seeds of each block of the study that the figure draws from, in their order.
+    shared and differing: configuration by name: the one value of all runs, or the several, in order.
+    first_day and last_day: when the runs finished, ISO 8601.
+    """
+
+    runs: int
+    blocks: tuple[tuple[str, int, str], ...]
+    shared: Mapping[str, Any]
+    differing: Mapping[str, tuple[Any, ...]]
+    first_day: str
+    last_day: str
+
+
+def passport(results: Mapping[str, Any], figure: Figure) -> Passport:
+    """The passport of a figure that was drawn from `results`."""
+    runs = [run for run in results["runs"] if run["arm"] in figure.arms]
+    blocks: dict[str, list[Mapping[str, Any]]] = {}
+    for arm in (results["arms"][name] for name in figure.arms):
+        blocks.setdefault(arm["block"], []).append(arm)
+    seeds = {name: ranges(sorted({seed for arm in arms for seed in arm["seeds"]})) for name, arms in blocks.items()}
+    found = {told: sorted({run[key] for run in runs}) for key, told in FIELDS.items()}
+    days = sorted(run["finished"][:10] for run in runs)
+    return Passport(
+        len(runs),
+        tuple((name, len(arms), seeds[name]) for name, arms in blocks.items()),
+        {told: values[0] for told, values in found.items() if len(values) == 1},
+        {told: tuple(values) for told, values in found.items() if len(values) > 1},
+        days[0],
+        days[-1],
+    )
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Whole numbers in order, neighbours drawn together: [0, 1, 2, 100] → 0–2, 100."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in spans)
