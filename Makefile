@@ -13,7 +13,7 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims status serve test audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare status serve test audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -42,6 +42,12 @@ render: $(RUN) ## Write site/ from what is measured, or from the record where no
 
 claims: $(RUN) ## Print the verdict on each claim, and what decided it
 	@$(PY) -m report claims $(READ)
+
+verify: $(RUN) ## Derive a shared page again from the evidence in it, and compare (PAGE=file.html)
+	@$(PY) -m report verify $(READ) '$(or $(PAGE),site/index.html)'
+
+compare: $(RUN) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json)
+	@$(PY) -m report compare $(READ) '$(A)' '$(B)'
 
 status: $(RUN) ## Say which runs are measured, which are missing
 	@$(PY) -m experiments status $(STUDIED)

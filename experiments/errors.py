@@ -28,13 +28,13 @@ def shown(path: Path | str) -> str:
     return path if relative.split(os.sep)[0] == ".." else relative
 
 
-def command(main: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:
+def command(main: Callable[[argparse.Namespace], int | None], arguments: argparse.Namespace) -> int:
     """Runs a command line's `main`; returns its exit status. What users can mend is one line, not a traceback.
 
-    0: done. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
+    0: done, or what `main` returns. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
     """
     try:
-        main(arguments)
+        return main(arguments) or 0
     except BrokenPipeError:  # whoever read along has seen enough, as in `make claims | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (UserError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The store's runs → results.json: what each arm scored, and the paired contrasts between arms.
+"""The store's runs → evidence.json → results.json: what each arm scored, and the paired contrasts between arms.
 
 Accuracies are fractions. A contrast's differences are paired by seed, since a seed gives both arms the same initial
 weights and the same order of images.
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import data, inference, records, study
+from experiments import data, evidence, inference, records, study
 from experiments.sources import DIGITS, Source
 from experiments.store import Entry, Store, read_json, to_json, write_atomically
 
@@ -46,18 +46,48 @@ def update(
             "declared": [plan.declared, plan.confidence, quick],
             "source": [source.name, source.origin, source.fallback],
             "record": records.fingerprint() if recorded else "",
-            "code": [study.file_digest(Path(file)) for file in (__file__, inference.__file__, records.__file__)],
+            "code": [study.file_digest(Path(module)) for module in _CODE],
         }
     )
     path = store.root / "results.json"
     if path.exists() and (old := read_json(path, FORMAT))["inputs"] == inputs:
         return old
-    summary = summarise(plan, first, len(runs), source)
-    repeated = summarise(plan, second, len(replication), DIGITS) if second else None
-    results = {**summary, "replication": repeated, "recorded": None, "quick": quick}
-    results = records.beside(results, records.read() if recorded else None)
-    write_atomically(path, to_json({**results, "format": FORMAT, "inputs": inputs}))
-    return {**results, "format": FORMAT, "inputs": inputs}
+    content = {
+        "format": evidence.FORMAT,
+        "inputs": inputs,
+        "quick": quick,
+        "source": {"name": source.name, "origin": source.origin, "fallback": source.fallback},
+        "record": records.fingerprint() if recorded else "",
+        "expected": [len(runs), len(replication)],
+        "runs": _observed(first),
+        "replication": _observed(second),
+    }
+    results = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
+    write_atomically(store.root / "evidence.json", to_json(content))
+    write_atomically(path, to_json(results))
+    return results
+
+
+_CODE = (__file__, evidence.__file__, inference.__file__, records.__file__)
+
+
+def assemble(plan: study.Study, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The results that follow from evidence: all that results.json holds but its format and inputs."""
+    source = Source(path=None, **content["source"])
+    summary = summarise(plan, content["runs"], content["expected"][0], source)
+    second = content["replication"]
+    repeated = summarise(plan, second, content["expected"][1], DIGITS) if second else None
+    results = {**summary, "replication": repeated, "recorded": None, "quick": content["quick"]}
+    return records.beside(results, records.read() if content["record"] else None)
+
+
+def _observed(entries: Sequence[Entry]) -> list[evidence.Observation]:
+    """What there is to see of each entry's run; an arm with a map beside the arm whose outputs it maps."""
+    plain = {(entry.folder, entry.run.arm.readout): entry for entry in entries}
+    return [
+        evidence.observe(entry, plain.get((entry.folder, "as_is")) if entry.run.arm.readout != "as_is" else None)
+        for entry in entries
+    ]
 
 
 def _gathered(plan: study.Study, runs: Sequence[study.Run], source: Source, store: Store) -> list[Entry]:
@@ -66,17 +96,16 @@ def _gathered(plan: study.Study, runs: Sequence[study.Run], source: Source, stor
     return [entry for entry in entries if entry.trained and entry.measured]
 
 
-def summarise(plan: study.Study, entries: Sequence[Entry], expected: int, source: Source) -> dict[str, Any]:
-    """Everything that the page uses, from the entries of runs that are trained and measured."""
-    measures = {(e.run.arm.name, e.run.seed): e.measures() for e in entries}
-    runs = [_run(entry, measures[entry.run.arm.name, entry.run.seed]) for entry in entries]
-    arms = dict.fromkeys(entry.run.arm for entry in entries)
-    versions = sorted({(k, v) for e in entries for k, v in e.key["versions"].items()})
+def summarise(plan: study.Study, seen: Sequence[evidence.Observation], expected: int, source: Source) -> dict[str, Any]:
+    """Everything that the page uses, from what was seen of the runs that are trained and measured."""
+    measures = {(one["arm"], one["seed"]): one for one in seen}
+    runs = [_run(plan, one, source) for one in seen]
+    versions = sorted({(name, version) for one in seen for name, version in one["versions"].items()})
     return {
         "dataset": describe(source),
         "runs_expected": expected,
         "runs": runs,
-        "arms": {arm.name: _arm(arm, plan, runs, measures) for arm in arms},
+        "arms": {name: _arm(plan.arm(name), plan, runs, measures) for name in dict.fromkeys(r["arm"] for r in runs)},
         "contrasts": contrasts(plan, measures),
         "declared": plan.declared,
         "confidence": plan.confidence,
@@ -100,29 +129,23 @@ def describe(source: Source) -> dict[str, Any]:
     }
 
 
-def _run(entry: Entry, measures: Mapping[str, Any]) -> dict[str, Any]:
-    training = entry.training()
+def _accuracy(seen: evidence.Observation) -> float:
+    return float((seen["images"] - seen["wrong"]) / seen["images"])
+
+
+def _run(plan: study.Study, seen: evidence.Observation, source: Source) -> dict[str, Any]:
+    """A run's line in results.json: its configuration and what was seen, but for measures and single images."""
+    arm = plan.arm(seen["arm"])
+    told = ("predict_seconds", "map_seconds", "diverged_epoch", "training_loss_by_epoch", "test_accuracy_by_epoch")
+    kept = ("epoch_seconds", "started", "finished", "processor", "threads", "python", "key")
     return {
-        "arm": entry.run.arm.name,
-        "seed": entry.run.seed,
-        "dataset": entry.run.dataset,
-        "epochs": entry.run.epochs,
-        **entry.run.arm.training_spec(),
-        "readout": entry.run.arm.readout,
-        "test_accuracy": measures["test_accuracy"],
-        "train_seconds": sum(training["epoch_seconds"]),
-        "predict_seconds": training["predict_seconds"],
-        "map_seconds": training["map_seconds"],
-        "diverged_epoch": training["diverged_epoch"],
-        "training_loss_by_epoch": training["training_loss"],
-        "test_accuracy_by_epoch": training["test_accuracy"],
-        "epoch_seconds": training["epoch_seconds"],
-        "started": training["started"],
-        "finished": training["finished"],
-        "processor": training["machine"]["processor"],
-        "threads": training["machine"]["threads"],
-        "python": training["python"],
-        "key": study.digest(entry.key)[:16],
+        "dataset": source.name,
+        "epochs": plan.run(arm, seen["seed"], source.name).epochs,
+        **arm.training_spec(),
+        "readout": arm.readout,
+        "test_accuracy": _accuracy(seen),
+        "train_seconds": None if seen["epoch_seconds"] is None else sum(seen["epoch_seconds"]),
+        **{key: seen.get(key) for key in ("arm", "seed", "learning_rate", "schedule", *told, *kept)},
     }
 
 
@@ -137,13 +160,15 @@ def _arm(
         "block": arm.block,
         "question": plan.block(arm.block).question,
         **arm.training_spec(),
+        "learning_rate": own[0]["learning_rate"],
+        "schedule": own[0]["schedule"],
         "readout": arm.readout,
-        "readout_of": _readout_of(arm, plan, measures),
-        "seeds": [seed for (name, seed) in measures if name == arm.name],
-        "test_accuracy": _spread([m["test_accuracy"] for m in own], plan.confidence),
-        "test_error": _spread([1 - m["test_accuracy"] for m in own], plan.confidence),
+        "readout_of": _readout_of(arm, plan, own),
+        "seeds": [m["seed"] for m in own],
+        "test_accuracy": _spread([_accuracy(m) for m in own], plan.confidence),
+        "test_error": _spread([1 - _accuracy(m) for m in own], plan.confidence),
         **_learning(its_runs),
-        "confusion": np.sum([m["confusion"] for m in own], axis=0).tolist(),
+        "confusion": _summed([m["confusion"] for m in own]),
         "target_outputs": _pooled([m["target_outputs"] for m in own]),
         "other_outputs": _pooled([m["other_outputs"] for m in own]),
         "tied_share": _mean([m["tied_share"] for m in own]),
@@ -172,19 +197,24 @@ LEVELS = (0.95, 0.96, 0.97)
 
 def _learning(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """How fast an arm learns: mean accuracy over the epochs, and the first epoch that reaches each level (or None)."""
-    curves = [run["test_accuracy_by_epoch"] for run in runs]
+    curves = [run["test_accuracy_by_epoch"] for run in runs if run["test_accuracy_by_epoch"] is not None]
     first = {
         f"{level:.2f}": [next((n for n, value in enumerate(curve, 1) if value >= level), None) for curve in curves]
         for level in LEVELS
     }
     return {
-        "mean_epoch_accuracy": float(np.mean(curves)),
+        "mean_epoch_accuracy": float(np.mean(curves)) if curves else None,
         "first_epoch_at": first,
         "diverged_seeds": sum(run["diverged_epoch"] is not None for run in runs),
-        "epoch_seconds": float(np.median([s for run in runs for s in run["epoch_seconds"]])),
-        "predict_seconds": float(np.median([run["predict_seconds"] for run in runs])),
-        "map_seconds": float(np.median([run["map_seconds"] for run in runs])),
+        "epoch_seconds": _median([seconds for run in runs for seconds in run["epoch_seconds"] or []]),
+        "predict_seconds": _median([run["predict_seconds"] for run in runs]),
+        "map_seconds": _median([run["map_seconds"] for run in runs]),
     }
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
 
 
 def _mean(values: Sequence[Any]) -> Any:
@@ -198,32 +228,30 @@ def _mean(values: Sequence[Any]) -> Any:
     return float(np.mean(values))
 
 
-def _calibration(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _calibration(found: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
     """Scores as means over seeds; the reliability curve over all seeds' images, [edge, count, confidence, accuracy]."""
+    known = [one for one in found if one is not None]
+    if not known:
+        return None
     bins: dict[float, list[list[float]]] = {}
-    for edge, *rest in (row for one in found for row in one["reliability"] or []):
+    for edge, *rest in (row for one in known for row in one["reliability"] or []):
         bins.setdefault(edge, []).append(rest)
     curve = []
     for edge, rows in sorted(bins.items()):
         counts, confidences, accuracies = np.array(rows).T
         means = [float(np.average(values, weights=counts)) for values in (confidences, accuracies)]
         curve.append([edge, int(counts.sum()), *means])
-    scores = {key: _mean([one[key] for one in found]) for key in found[0] if key != "reliability"}
+    scores = {key: _mean([one[key] for one in known]) for key in known[0] if key != "reliability"}
     return {**scores, "reliability": curve}
 
 
-def _readout_of(arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, int], Any]) -> dict[str, Any] | None:
+def _readout_of(arm: study.Arm, plan: study.Study, own: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """For another readout of an arm's models: which arm, and how many predictions the readout changed."""
     if arm.readout == "as_is":
         return None
     base = next(a for a in plan.arms if a.training_spec() == arm.training_spec() and a.readout == "as_is")
-    pairs = [
-        (m["predictions"], measures[base.name, seed]["predictions"])
-        for (name, seed), m in measures.items()
-        if name == arm.name and (base.name, seed) in measures
-    ]
-    changed = sum(one != other for pair in pairs for one, other in zip(*pair, strict=True))
-    compared = sum(len(pair[0]) for pair in pairs)
+    compared = sum(m["images"] for m in own if m["changed_predictions"] is not None)
+    changed = sum(m["changed_predictions"] or 0 for m in own)
     return {
         "arm": base.name,
         "changed": changed,
@@ -232,12 +260,18 @@ def _readout_of(arm: study.Arm, plan: study.Study, measures: Mapping[tuple[str, 
     }
 
 
-def _pooled(distributions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Counts summed, mean and quantiles as means over seeds."""
-    counts = [d["counts"] for d in distributions if d["counts"] is not None]
+def _summed(counts: Sequence[Any]) -> Any:
+    """Counts summed over seeds; None where one seed has none."""
+    return None if any(found is None for found in counts) else np.sum(counts, axis=0).tolist()
+
+
+def _pooled(distributions: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Counts summed, mean and quantiles as means over seeds; a seed whose outputs are not finite has no counts."""
+    found = [d or dict.fromkeys(("mean", "quantiles", "counts")) for d in distributions]
+    counts = [d["counts"] for d in found if d["counts"] is not None]
     return {
-        "mean": _mean([d["mean"] for d in distributions]),
-        "quantiles": _mean([d["quantiles"] for d in distributions]),
+        "mean": _mean([d["mean"] for d in found]),
+        "quantiles": _mean([d["quantiles"] for d in found]),
         "counts": np.sum(counts, axis=0).tolist() if counts else None,
     }
 
@@ -269,7 +303,7 @@ def _contrast(
 ) -> dict[str, Any]:
     """Everything that is computed of `pairs`, the measures of both arms by seed. Differences are first − second."""
     firsts, seconds = zip(*pairs, strict=True)
-    differences = [first["test_accuracy"] - second["test_accuracy"] for first, second in pairs]
+    differences = [_accuracy(first) - _accuracy(second) for first, second in pairs]
     discordant = [_discordant(first, second) for first, second in pairs]
     mcnemar = [inference.mcnemar_p(*counts) for counts in discordant]
     gains = [first_only - second_only for first_only, second_only in discordant]  # in images, so that ties are exact
@@ -284,10 +318,6 @@ def _contrast(
         "discordant": discordant,
         "mcnemar_p": mcnemar,
         "mcnemar_share": float(np.mean(np.array(mcnemar) < 1 - confidence)),  # of single runs that tell the arms apart
-        "predictions_changed": [
-            sum(a != b for a, b in zip(first["predictions"], second["predictions"], strict=True))
-            for first, second in pairs
-        ],
     }
     margin = contrast.equivalence_margin
     if margin is None:
@@ -309,7 +339,7 @@ def _discordant(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[in
 
 def _wrong(arm: Sequence[Mapping[str, Any]]) -> np.ndarray:
     """Which test images each of an arm's runs gets wrong: bool, [n_runs, n_images]."""
-    wrong = np.zeros((len(arm), len(arm[0]["predictions"])), bool)
-    for row, measures in zip(wrong, arm, strict=True):
-        row[measures["wrong_images"]] = True
+    wrong = np.zeros((len(arm), arm[0]["images"]), bool)
+    for row, seen in zip(wrong, arm, strict=True):
+        row[seen["wrong_images"]] = True
     return wrong

@@ -28,7 +28,8 @@ COLOURS = {
     "#cc79a7": "d",
 }
 FONT_SIZE = "8.5px"  # of all text that says nothing else
-DEFAULTS = {("font-size", FONT_SIZE), ("text-anchor", "start")}
+STROKE_WIDTH = "0.6"  # of all lines that say nothing else
+DEFAULTS = {("font-size", FONT_SIZE), ("text-anchor", "start"), ("stroke-width", STROKE_WIDTH)}
 KEPT = {"fill-opacity", "stroke-opacity", "opacity", "stroke-width", "stroke-dasharray", "text-anchor", "font-size"}
 
 
@@ -57,6 +58,8 @@ def clean(raw: str, name: str, title: str, description: str) -> str:
         {
             "viewBox": view_box,
             "font-size": FONT_SIZE,
+            "fill": "none",
+            "stroke-width": STROKE_WIDTH,
             "role": "img",
             "aria-labelledby": f"{name}-title",
             "aria-describedby": f"{name}-description",
@@ -110,7 +113,7 @@ def _clean_attributes(element: ElementTree.Element, names: Mapping[str, str]) ->
             role = COLOURS.get(value.lower())
             if role and not (element.tag == "text" and role == "ink"):
                 classes.append(f"{key[0]}-{role}")
-            elif not role and (value != "none" or key == "fill"):
+            elif not role and value != "none":
                 element.set(key, value)
         elif (
             key in KEPT
@@ -202,7 +205,7 @@ def _drop_empty_groups(root: ElementTree.Element) -> None:
                     queue = list(element) + queue
                 elif element.tag in ("g", "defs") and not len(element):
                     continue
-                elif element.tag == "path" and element.get("fill") == "none" and "class" not in element.attrib:
+                elif element.tag == "path" and not element.attrib.keys() & {"class", "fill", "stroke", "id"}:
                     continue  # neither filled nor stroked
                 else:
                     children.append(element)

@@ -1,4 +1,4 @@
-"""`python -m report render|claims|readme`: page, verdicts, the README's results. Only this file prints or exits."""
+"""`python -m report render|claims|readme|verify|compare`, as `make help` tells. Only this file prints or exits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import io
 import sys
 import textwrap
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from experiments import errors, figures, records, study
+from experiments import errors, evidence, figures, records, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
 from experiments.store import RESULTS, Store, read_json, sweep, to_json, write_atomically
@@ -28,17 +29,19 @@ COLUMNS = (
 )
 
 
-def main(arguments: argparse.Namespace) -> None:
-    """Reads, renders, writes; nothing is written unless the whole page could be rendered."""
+def main(arguments: argparse.Namespace) -> int:
+    """Reads, renders, writes; nothing is written unless the whole page could be rendered. Returns the exit status."""
+    if arguments.command in ("verify", "compare"):
+        return verify(arguments) if arguments.command == "verify" else compare(arguments)
     if arguments.command == "claims":
         tell(arguments)
-        return
-    if arguments.command == "readme":
+    elif arguments.command == "readme":
         write_readme(ROOT / "README.md")
-        return
-    with Store(arguments.results).locked():
-        sweep(arguments.site, arguments.site / "data", arguments.site / "figures")
-        render(arguments)
+    else:
+        with Store(arguments.results).locked():
+            sweep(arguments.site, arguments.site / "data", arguments.site / "figures")
+            render(arguments)
+    return 0
 
 
 def tell(arguments: argparse.Namespace) -> None:
@@ -48,9 +51,9 @@ def tell(arguments: argparse.Namespace) -> None:
     wrapped = textwrap.TextWrapper(width=100, initial_indent="  ", subsequent_indent="      ")
     for judged in verdicts:
         print(f"{judged.verdict:16}  {judged.claim.id}")
-        for name, evidence in judged.claim.evidence.items():
+        for name, one in judged.claim.evidence.items():
             seeds = "(in {} of {} seeds)".format(*judged.agreeing[name]) if name in judged.agreeing else ""
-            print(wrapped.fill(f"{evidence.says}: {claims.told(judged.values[name], evidence.unit)} {seeds}"))
+            print(wrapped.fill(f"{one.says}: {claims.told(judged.values[name], one.unit)} {seeds}"))
         if sentence := claims.margin(judged) or judged.claim.not_testable:
             print(wrapped.fill(sentence))
         print()
@@ -84,32 +87,28 @@ def render(arguments: argparse.Namespace) -> None:
         print(f"Page: nothing to render, {shown(index)} is up to date. Open it in a browser, or run 'make serve'.")
         return
 
-    from report import article, numbers, page, quotes  # Jinja, Markdown, Pygments: only where something is rendered
+    from report import page, verify  # Jinja, Markdown, Pygments: only where something is rendered
 
-    words = page.prose(arguments.claims.parent / "prose")
-    numerals = ""
-    if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own
-        coverage = numbers.check()
-        numbers.require(coverage)
-        numerals = coverage.told
-        print(f"Numbers: {numerals}.")
-    source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
-    quotes.check(source, found, arguments.claims)
-    verdicts = claims.judge(found, results)
-    shared, recorded = sharing.publication(url, results, source), _recorded(results, found)
-    html = page.render(results, drawn, source, words, verdicts, unchecked, recorded, numerals, shared)
+    path = arguments.results / "evidence.json"
+    seen = read_json(path, evidence.FORMAT) if path.exists() else {}
+    if seen and seen["inputs"] != results["inputs"]:
+        seen = {}  # of other results: these are the record's
+    packed = verify.carried(seen, results, drawn, url)
+    made = compose(arguments, results, drawn, url, packed)
+    if made.numerals:
+        print(f"Numbers: {made.numerals}.")
     files = {
-        "index.html": html.encode(),
+        "index.html": made.html.encode(),
         "404.html": page.missing(url).encode(),
         "preview.png": next(iter(drawn.values())).preview,
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
-        "data/claims.json": to_json({"format": 2, "claims": [asdict(verdict) for verdict in verdicts]}),
+        "data/claims.json": to_json({"format": 2, "claims": [asdict(verdict) for verdict in made.verdicts]}),
         ".nojekyll": b"",
     }
     if url:
-        files["sitemap.xml"] = shared.sitemap()
+        files["sitemap.xml"] = made.shared.sitemap()
     for name, content in files.items():
         write_atomically(arguments.site / name, content)
     for path in (arguments.site / "sitemap.xml", *arguments.site.glob("figures/*.png")):  # of an earlier page
@@ -117,7 +116,107 @@ def render(arguments: argparse.Namespace) -> None:
             path.unlink(missing_ok=True)
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     write_atomically(memory, to_json({"format": 1, "inputs": inputs, "files": hashes}))
-    print(f"Page: {shown(index)}, {len(html.encode()) / 1000:.0f} kB. Open it in a browser, or run 'make serve'.")
+    print(f"Page: {shown(index)}, {len(made.html.encode()) / 1000:.0f} kB. Open it in a browser, or run 'make serve'.")
+
+
+class Composed(NamedTuple):
+    """A page, and what besides it follows from the same results."""
+
+    html: str
+    verdicts: Sequence[claims.Verdict]
+    shared: sharing.Publication
+    numerals: str
+
+
+def compose(
+    arguments: argparse.Namespace,
+    results: dict[str, Any],
+    drawn: Mapping[str, figures.Figure],
+    url: str,
+    packed: str,
+) -> Composed:
+    """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit."""
+    from report import article, numbers, page, quotes
+
+    words = page.prose(arguments.claims.parent / "prose")
+    numerals = ""
+    if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own
+        coverage = numbers.check()
+        numbers.require(coverage)
+        numerals = coverage.told
+    source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
+    quotes.check(source, found, arguments.claims)
+    verdicts = claims.judge(found, results)
+    shared, recorded = sharing.publication(url, results, source), _recorded(results, found)
+    html = page.render(results, drawn, source, words, verdicts, unchecked, recorded, numerals, shared, packed)
+    return Composed(html, verdicts, shared, numerals)
+
+
+TOLD_DIFFERENCES = 20
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Derives a page again from the evidence it carries; tells what differs. 0: nothing, 1: something."""
+    from experiments.plots import draw
+    from report import verify
+
+    if len(arguments.files) != 1:
+        raise UserError(f"{len(arguments.files)} files are named. Expected the page: make verify PAGE=file.html")
+    path = arguments.files[0]
+    html = _text(path)
+    proof = verify.proof(html, lambda: study.load(arguments.study))
+    drawn = {figure.name: figure for figure in draw(proof.results)}
+    derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
+    told = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
+    if html == derived.html:
+        print(f"{shown(path)}: verified. {told}: every byte is the same.")
+        return 0
+    found = verify.differences(html, derived.html)
+    for difference in found[:TOLD_DIFFERENCES]:
+        print(f"{shown(path)}: {difference}")
+    if found:
+        print(f"{shown(path)}: NOT verified. {told}: {len(found)} places differ.")
+        return 1
+    print(f"{shown(path)}: verified. {told}: words, numbers and drawings are the same; white space or tags differ.")
+    return 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{shown(path)}: cannot be read as text ({error}). Expected a page of this project.") from error
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Tells what changed between two pages or results.json. 0: no verdict turned, no effect moved; else 1."""
+    from report import compare
+
+    if len(arguments.files) != 2:
+        raise UserError(f"{len(arguments.files)} files are named. Expected two: make compare A=old.html B=new.html")
+    before, after = (_results_of(path, arguments) for path in arguments.files)
+    found = compare.compare(before, after, _claims(arguments))
+    for turned in found.turned:
+        print(f"verdict turned   {turned.claim}: {turned.before} → {turned.after}")
+    for effect in sorted(found.effects, key=lambda effect: -effect.moved):
+        word = "moved beyond seed noise" if effect.moved else "not moved"
+        moved = f"{100 * effect.before:.2f} → {100 * effect.after:.2f} points (seed noise ±{100 * effect.noise:.2f})"
+        print(f"{word:23}  {effect.name}: {moved}")
+    for name in found.single:
+        print(f"{'only in one':23}  {name}")
+    total = sum(effect.moved for effect in found.effects)
+    print(f"{len(found.turned)} verdicts turned; {total} of {len(found.effects)} effects moved beyond seed noise.")
+    return int(found.differs)
+
+
+def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The results in a results.json, or those that follow from the evidence in a page."""
+    from report import verify
+
+    text = _text(path)
+    if text.lstrip().startswith("{"):
+        return read_json(path, FORMAT, fix="Name a page or a results.json of this version.")
+    return verify.proof(text, lambda: study.load(arguments.study)).results
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure], str]]:
@@ -176,7 +275,8 @@ def runs_csv(results: dict[str, Any]) -> str:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
-    parser.add_argument("command", choices=("render", "claims", "readme"))
+    parser.add_argument("command", choices=("render", "claims", "readme", "verify", "compare"))
+    parser.add_argument("files", nargs="*", type=Path, help="the page to verify, or two pages or results to compare")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--article", type=Path, default=ARTICLE, help="the article, as Markdown with front matter")
     parser.add_argument("--claims", type=Path, default=claims.LEDGER, help="its claims; prose/ beside it is used too")
@@ -184,7 +284,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser.parse_args(argv)
+    return parser.parse_intermixed_args(argv)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,11 @@
     stored("theme", root.dataset.theme);
     self.textContent = told();
   });
-  const keep = button("Save this page", () => save(page, "text/html", location.pathname.split("/").pop() || "index.html"));
+  const file = async () => { // the very bytes, where a browser lets a page read them
+    try { return location.protocol === "file:" ? page : await (await fetch(location.href)).text(); }
+    catch { return page; }
+  };
+  const keep = button("Save this page", async () => save(await file(), "text/html", location.pathname.split("/").pop() || "index.html"));
   const tools = make("p", { className: "tools" });
   tools.append(theme, keep);
   document.querySelector("nav").append(tools);

@@ -99,7 +99,7 @@ def test_contrasts_not_yet_measured_say_so(html: str) -> None:
 
 
 def test_every_run_is_in_the_table_of_its_arm(results: dict, html: str) -> None:
-    rows = re.findall(r'<tr><th scope="row">(example-\d)</th>.*?<td class="seeds">(.*?)</td>', html)
+    rows = re.findall(r'<tr><th scope="row">(example-\d)<.*?<td class="seeds">(.*?)<', html)
     shown = {(arm, *score.split(": ")) for arm, scores in rows for score in scores.split(", ")}
     assert shown == {(r["arm"], str(r["seed"]), f"{100 * r['test_accuracy']:.2f}") for r in results["runs"]}
 

@@ -306,10 +306,10 @@ def test_cleaning_drops_what_shows_nothing_and_keeps_what_does() -> None:
         '<path d="M 0 0" style="fill: none"/><g id="c"/></svg>'
     )
     assert svg.clean(raw, "f", "T", "D") == (
-        '<svg viewBox="0 0 9 9" font-size="8.5px" role="img" '
+        '<svg viewBox="0 0 9 9" font-size="8.5px" fill="none" stroke-width="0.6" role="img" '
         'aria-labelledby="f-title" aria-describedby="f-description">'
         '<title id="f-title">T</title><desc id="f-description">D</desc>'
-        '<path fill="none" stroke-width="0.8" d="M1.2 2L3.1 4" class="s-ink"/></svg>'
+        '<path stroke-width="0.8" d="M1.2 2L3.1 4" class="s-ink"/></svg>'
     )
 
 

@@ -1,0 +1,201 @@
+"""What the statistics need of each run, rounded; and the part of it that travels inside the page, packed as text.
+
+Whoever has the page alone can derive its statistics, its verdicts and its words again: `python -m report verify`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import lzma
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments import study
+from experiments.errors import UserError
+from experiments.store import Entry, to_json
+
+FORMAT = 1
+MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: below what seeds differ by, below what clocks tell
+LARGEST_BYTES = 50_000_000  # that the evidence in a page may unpack to
+
+Observation = Mapping[str, Any]
+
+
+# ---------------------------------------------------------------------------------------------- of one run
+
+
+def observe(entry: Entry, base: Entry | None = None) -> Observation:
+    """A run that is trained and measured. `base`: the same network's run without a map, if its outputs are mapped.
+
+    What contrasts are computed from is exact: how many `images` were classified, and which `wrong_images` wrongly.
+    `changed_predictions`: of how many images another class is told than by `base`. All else is rounded.
+    """
+    training, measures = entry.training(), entry.measures()
+    predictions = measures["predictions"]
+    changed = None
+    if base is not None:
+        changed = sum(one != other for one, other in zip(predictions, base.measures()["predictions"], strict=True))
+    return {
+        "arm": entry.run.arm.name,
+        "seed": entry.run.seed,
+        "learning_rate": entry.run.arm.learning_rate,  # which may be one that other runs chose
+        "schedule": entry.run.arm.schedule,
+        "images": len(predictions),
+        "wrong": len(measures["wrong_images"]),
+        "wrong_images": measures["wrong_images"],
+        "changed_predictions": changed,
+        **_trained(training),
+        "versions": entry.key["versions"],
+        "key": study.digest(entry.key)[:16],
+        **{key: _rounded(value, MEASURE_DIGITS) for key, value in measures.items() if key not in _ELSEWHERE},
+    }
+
+
+_ELSEWHERE = ("format", "key", "predictions", "wrong_images", "test_accuracy")  # exactly, or not a measure
+
+
+def _trained(training: Mapping[str, Any]) -> dict[str, Any]:
+    seconds = ("epoch_seconds", "predict_seconds", "map_seconds")
+    return {
+        "test_accuracy_by_epoch": _rounded(training["test_accuracy"], MEASURE_DIGITS),
+        "training_loss_by_epoch": _rounded(training["training_loss"], MEASURE_DIGITS),
+        **{key: _rounded(training[key], SECONDS_DIGITS) for key in seconds},
+        **{key: training[key] for key in ("diverged_epoch", "started", "finished", "python")},
+        **{key: training["machine"][key] for key in ("processor", "threads")},
+    }
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    """Every float in `value` to so many significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}")
+    if isinstance(value, Mapping):
+        return {key: _rounded(inner, digits) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner, digits) for inner in value]
+    return value
+
+
+# ---------------------------------------------------------------------------------------------- in the page
+
+ALWAYS = (  # what the page tells of every run, and what contrasts need
+    *("arm", "seed", "learning_rate", "schedule", "images", "wrong", "wrong_images", "changed_predictions"),
+    *("diverged_epoch", "finished", "python", "processor", "versions"),
+)
+NEVER = ("started", "threads", "key")
+SHOWN_BY = {  # what it tells of a run only where one of these figures draws the run's arm → their names
+    "training_loss_by_epoch": ("learning-curves", "long"),
+    "confusion": ("confusions",),
+    "target_outputs": ("outputs",),
+    "other_outputs": ("outputs",),
+    "reliability": ("reliability",),
+}
+SHOWN_OF: Mapping[str, Mapping[str, Any]] = {  # of these measures, no more than this
+    "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
+    "gradient": {"start": {"first_over_output": None}},
+    "saturation": {when: {"output_slope_target": None, "output_slope_other": None} for when in ("start", "final")},
+}
+
+
+def reduced(
+    seen: Observation, contrasted: Collection[str], figures: Mapping[str, Collection[str]] | None = None
+) -> dict[str, Any]:
+    """Of a run, what the page shows; all else is None. `contrasted`: the arms of contrasts.
+
+    `figures`: the arms that each of them draws; None where nothing but the contrasts is shown.
+    """
+    kept: dict[str, Any] = {key: seen[key] if key in ALWAYS else None for key in seen if key not in NEVER}
+    if seen["arm"] not in contrasted:
+        kept["wrong_images"] = None
+    if figures is None:
+        return kept
+    drawn = {key for key, names in SHOWN_BY.items() if any(seen["arm"] in figures.get(name, ()) for name in names)}
+    kept |= {key: seen[key] for key in kept if key not in ALWAYS and (key in drawn or key not in SHOWN_BY)}
+    if seen["arm"] not in contrasted:
+        kept["epoch_seconds"] = None
+    for key, wanted in SHOWN_OF.items():
+        kept[key] = _only(seen[key], wanted)
+    if "reliability" not in drawn:
+        kept["calibration"]["reliability"] = None
+    return kept
+
+
+def _only(value: Any, wanted: Mapping[str, Any] | None) -> Any:
+    if wanted is None or value is None:
+        return value
+    return {key: _only(value[key], inner) for key, inner in wanted.items()}
+
+
+def pack(content: Mapping[str, Any], *lists: str) -> str:
+    """`content` as text of letters and digits; the observations in its `lists` column by column, images bit by bit."""
+    packed, bits = dict(content), b""
+    for name in lists:
+        wrong = [seen["wrong_images"] for seen in content[name]]
+        marked = [seen | {"wrong_images": None if seen["wrong_images"] is None else True} for seen in content[name]]
+        packed[name] = {"count": len(marked), "columns": _columns(marked)}
+        bits += _bits([places for places in wrong if places is not None], _images(content[name]))
+    whole = to_json(packed) + b"\n" + bits
+    return base64.b64encode(lzma.compress(whole, preset=9 | lzma.PRESET_EXTREME)).decode()
+
+
+def unpack(text: str, *lists: str) -> dict[str, Any]:
+    """What `pack` was given. Raises `UserError` where the text is not its own, in bounded memory."""
+    try:
+        decompressor = lzma.LZMADecompressor(memlimit=10 * LARGEST_BYTES)
+        whole = decompressor.decompress(base64.b64decode(text, validate=True), LARGEST_BYTES)
+        if not decompressor.eof:
+            raise ValueError("it is cut short, or larger than any evidence")
+        head, bits = whole.split(b"\n", 1)
+        content: dict[str, Any] = json.loads(head)
+        for name in lists:
+            seen = _rows(content[name]["columns"], content[name]["count"])
+            own = [one for one in seen if one["wrong_images"]]
+            size = _images(seen) * -(-len(own) // 8)
+            for one, places in zip(own, _places(bits[:size], len(own)), strict=True):
+                one["wrong_images"] = places
+            content[name], bits = seen, bits[size:]
+    except (ValueError, KeyError, TypeError, IndexError, lzma.LZMAError, RecursionError) as error:
+        raise UserError(
+            f"The evidence in the page is damaged ({error}). Get the page again from where it was."
+        ) from error
+    return content
+
+
+def _images(seen: Sequence[Observation]) -> int:
+    return max((one["images"] for one in seen if one["wrong_images"] is not None), default=0)
+
+
+def _bits(wrong: Sequence[Sequence[int]], images: int) -> bytes:
+    """A bit for each run, image by image: what is hard for one network is hard for all, which compresses well."""
+    matrix = np.zeros((images, len(wrong)), bool)
+    for run, places in enumerate(wrong):
+        matrix[places, run] = True
+    return np.packbits(matrix, axis=1).tobytes() if wrong else b""
+
+
+def _places(bits: bytes, runs: int) -> list[list[int]]:
+    """The inverse of `_bits`."""
+    if not runs:
+        return []
+    matrix = np.unpackbits(np.frombuffer(bits, np.uint8).reshape(-1, -(-runs // 8)), axis=1, count=runs)
+    return [np.flatnonzero(column).tolist() for column in matrix.T]
+
+
+def _columns(values: Sequence[Any]) -> Any:
+    """Objects with the same keys as one object of columns, at every depth; all else as it is."""
+    if values and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
+        return {key: _columns([value[key] for value in values]) for key in values[0]}
+    return list(values)
+
+
+def _rows(columns: Any, count: int) -> list[Any]:
+    """The inverse of `_columns`."""
+    if isinstance(columns, dict):
+        inner = {key: _rows(column, count) for key, column in columns.items()}
+        return [{key: column[row] for key, column in inner.items()} for row in range(count)]
+    if len(columns) != count:
+        raise ValueError(f"{len(columns)} values for {count} runs")
+    return list(columns)

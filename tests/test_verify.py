@@ -1,0 +1,206 @@
+"""A page proves itself: what it carries gives it again byte for byte, and whatever was changed in it is found."""
+
+from __future__ import annotations
+
+import base64
+import lzma
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from experiments import evidence, figures, plots, records, statistics, study
+from experiments.errors import UserError
+from experiments.sources import Source
+from experiments.store import Store, to_json, write_atomically
+from report import __main__ as command
+from report import verify
+from tests import fixture, test_browser
+
+browser = test_browser.browser
+MNIST = Source("mnist", None, "a fixture")
+
+
+def page_in(folder: Path) -> Path:
+    """The page of the results in `folder`, as `make plots render` writes it."""
+    found = statistics.read_json(folder / "results.json", statistics.FORMAT)
+    figures.update(found, folder / "plots", plots.draw)
+    command.main(command.parse(["render", "--results", str(folder), "--site", str(folder / "site")]))
+    return folder / "site" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def path(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of the examples and of one contrast besides, over a few seeds."""
+    folder = tmp_path_factory.mktemp("verify")
+    fixture.results(plan, folder, MNIST, only=("examples", "changes", "rates", "rates-chosen"))
+    return page_in(folder)
+
+
+@pytest.fixture(scope="module")
+def html(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def verified(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    status = command.main(command.parse(["verify", str(path)]))
+    return status, capsys.readouterr().out
+
+
+def test_an_untouched_page_is_derived_again_byte_for_byte(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, told = verified(path, capsys)
+    assert status == 0
+    assert told.endswith("every byte is the same.\n")
+
+
+def test_a_changed_number_is_found_and_named(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = tmp_path / "changed.html"
+    changed.write_text(path.read_text().replace("97.80 %", "98.80 %"))
+    status, told = verified(changed, capsys)
+    assert status == 1
+    assert "at #figure-accuracy: the page has “98.80 %”, its evidence gives “97.80 %”" in told
+
+
+def test_changed_evidence_is_found_by_what_follows_from_it(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    html = path.read_text()
+    (text,) = verify.MARK.findall(html)
+    content = evidence.unpack(text, *verify.LISTS)
+    first = content["runs"][0]
+    first["wrong_images"] = first["wrong_images"][1:]
+    first["wrong"] -= 1
+    changed = tmp_path / "changed.html"
+    changed.write_text(html.replace(text, evidence.pack(content, *verify.LISTS)))
+    status, told = verified(changed, capsys)
+    assert status == 1
+    assert "at #figure-accuracy: the page has “96.50 %”, its evidence gives “96.55 %”" in told
+
+
+TAMPERINGS = {  # what somebody might change in a page, and where it is found
+    "headline": (r"(<h1>.*?)(\d)", "top"),
+    "title": (r"(<title>.*?)(\d)", "top"),
+    "description for search engines": (r'(<meta name="description" content="[^"]*?)(\d)', "top"),
+    "policy": (r"(script-src 'sha256-)(\w)", "top"),
+    "style": (r"(<style>.*?max-width: 4)(\d)", "top"),
+    "linked data": (r'(<script type="application/ld\+json">.*?datePublished[^\d]*)(\d)', "top"),
+    "answer": (r'(<div class="lead">.*?)(\d)', "answer"),
+    "title of a figure": (r"(<figcaption>Example )(\d)", "figure-accuracy"),
+    "description of a figure": (r'(<desc id="accuracy-description">.*?mean )(\d)', "figure-accuracy"),
+    "place of a mark": (r'(<use [^>]*href="#accuracy-[^>]* x="\d*)(\d)', "figure-accuracy"),
+    "row of a mark": (r'(data-row=")(\d)', "figure-accuracy"),
+    "label in a drawing": (r"(<text[^>]*>\d\d\.)(\d)", "figure-accuracy"),
+    "row of a table": (r"(<td>example-1<td>\d\d)(\d)", "figure-accuracy"),
+    "passport": (r"(<summary>How this figure was made</summary>\s*<p>)(\d)", "figure-accuracy"),
+    "word of the article": (r"(<article.*?The intera)(c)", "article"),
+    "verdict in the margin": (r'(class="mark [^>]*>\d+ )(\w)', "article"),
+    "box below the code": (r"(<strong>Measured here: )(\d)", "article"),
+    "verdict in the ledger": (r'(<span class="verdict [^>]*>)(\w)', "claim-"),
+    "number in the ledger": (r"(<tr id=\"claim-.*?<strong>[^\d]*)(\d)", "claim-"),
+    "rule": (r"(Supported if <code>.*?)(&gt;)", "claim-"),
+    "p-value of a contrast": (r'(<section id="methods".*?&lt;?\W*0\.00)(\d)', "methods"),
+    "checksum of the data": (r"(<code>x_train</code><td><code>)(\w)", "methods"),
+    "accuracy of a run": (r'(<td class="seeds">100: \d\d\.)(\d)', "runs"),
+    "script": (r'(<script>.*?"use stric)(t)', "evidence"),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERINGS)
+def test_whatever_is_changed_in_a_page_is_found_where_it_stands(html: str, what: str) -> None:
+    pattern, place = TAMPERINGS[what]
+    other = {"c": "k", "t": "d", "&gt;": "&lt;"}
+    turn = str.maketrans("0123456789", "1234567890")
+    changed, count = re.subn(
+        pattern,
+        lambda m: m[1] + (m[2].translate(turn) if m[2].isdigit() else other.get(m[2], "x" if m[2] != "x" else "y")),
+        html,
+        count=1,
+        flags=re.DOTALL,
+    )
+    assert count == 1
+    found = verify.differences(changed, html)
+    assert found
+    assert found[0].place.startswith(place)
+
+
+def test_something_put_in_or_taken_out_is_found_too(html: str) -> None:
+    put = html.replace("<p>", "<p>It was all wrong.</p><p>", 1)
+    assert "It was all wrong." in verify.differences(put, html)[0].shown
+    assert "It was all wrong." in verify.differences(html, put)[0].derived
+    cut = re.sub(r"<tr><td>example-1<td>103<td>[^<]*\n?", "", html, count=1)
+    assert "103" in verify.differences(cut, html)[0].derived
+    assert verify.differences(html[:-200], html)
+
+
+def test_a_page_saved_by_a_browser_is_the_same_page(browser: Browser, path: Path) -> None:
+    sheet = test_browser.opened(browser, path)
+    with sheet.expect_download() as saved:
+        sheet.get_by_role("button", name="Save this page").click()
+    assert verify.differences(Path(saved.value.path()).read_text(), path.read_text()) == []
+
+
+def test_a_page_of_the_record_is_derived_from_the_record(
+    plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
+    examples = study.replace(plan, arms=tuple(arm for arm in plan.arms if arm.block == "examples"), contrasts=())
+    store = Store(tmp_path / "measured")
+    runs = examples.runs("mnist")
+    fixture.fill(store, runs, MNIST, fixture.SCORES)
+    records.write(statistics.update(plan, runs, MNIST, store))
+    recorded = records.read()
+    assert recorded is not None
+    alone = {**records.alone(recorded), "format": statistics.FORMAT, "inputs": records.fingerprint()}
+    write_atomically(tmp_path / "results" / "results.json", to_json(alone))
+    path = page_in(tmp_path / "results")
+    assert verified(path, capsys)[0] == 0
+
+    fallback = Source("digits", None, "scikit-learn", fallback="no network")
+    digits = plan.runs("digits", ("examples",))
+    fixture.fill(Store(tmp_path / "beside"), digits, fallback, {})
+    statistics.update(plan, digits, fallback, Store(tmp_path / "beside"))
+    beside = page_in(tmp_path / "beside")
+    assert "not measured on this machine" in beside.read_text()
+    assert verified(beside, capsys)[0] == 0
+
+    (tmp_path / "record.json").write_bytes((tmp_path / "record.json").read_bytes() + b"\n")
+    with pytest.raises(UserError, match="made beside another record"):
+        verified(beside, capsys)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda html: verify.MARK.sub("", html), "0 pieces of evidence"),
+        (lambda html: html + verify.MARK.search(html)[0], "2 pieces of evidence"),
+        (lambda html: verify.MARK.sub('<template id="evidence">AAAA</template>', html), "is damaged"),
+        (lambda html: html.replace('<template id="evidence">/Td6', '<template id="evidence">/Td7'), "is damaged"),
+    ],
+)
+def test_a_page_without_its_evidence_is_told_so(html: str, damage, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        verify.proof(damage(html), study.load)
+
+
+def test_evidence_that_unpacks_to_gigabytes_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "LARGEST_BYTES", 1_000_000)
+    bomb = base64.b64encode(lzma.compress(bytes(3_000_000))).decode()
+    with pytest.raises(UserError, match="larger than any evidence"):
+        evidence.unpack(bomb, "runs")
+
+
+def test_what_is_packed_is_unpacked() -> None:
+    runs = [
+        {"arm": "a", "images": 20, "wrong_images": [0, 7, 19], "inside": {"x": 1.5, "y": None}},
+        {"arm": "b", "images": 20, "wrong_images": None, "inside": {"x": 2.5, "y": [1, 2]}},
+        {"arm": "c", "images": 20, "wrong_images": [], "inside": {"x": 3.5, "y": {"z": 1}}},
+    ]
+    content = {"format": 1, "runs": runs, "others": []}
+    assert evidence.unpack(evidence.pack(content, "runs", "others"), "runs", "others") == content
+
+
+def test_two_packings_are_the_same_text(path: Path, html: str, tmp_path: Path) -> None:
+    shutil.copytree(path.parent.parent, tmp_path / "again", ignore=shutil.ignore_patterns("site", "rendered.json"))
+    assert page_in(tmp_path / "again").read_text() == html
