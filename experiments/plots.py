@@ -279,8 +279,13 @@ def _seeds(axes: Axes, values: Sequence[float], row: float, colour: str, marker:
 
 
 def _compared(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The arms of the examples, or all arms of another study."""
-    return _of(results, "examples") or dict(results["arms"])
+    """The arms of the examples and the one beside them that tells why; or all arms of another study."""
+    return {**_of(results, "examples"), **_matching(results, "targets")} or dict(results["arms"])
+
+
+def _called(name: str, arm: Mapping[str, Any]) -> str:
+    """What plots call an arm beside an axis."""
+    return RECIPES[name].label if name in RECIPES else _short(arm["title"])
 
 
 def accuracy(results: Mapping[str, Any]) -> Figure:
@@ -298,16 +303,16 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
             axes.plot([100 * bound for bound in interval], [row - 0.26] * 2, color=INK, linewidth=1.2)
         axes.plot([mean], [row - 0.26], "|", color=INK, markersize=7, markeredgewidth=1.6)
         axes.text(mean, row - 0.36, f"{mean:.2f} %", ha="center", va="bottom", fontweight="bold")
-    axes.set(yticks=range(len(arms)), yticklabels=[_short(a["title"]) for a in arms.values()])
+    axes.set(yticks=range(len(arms)), yticklabels=[_called(*item) for item in arms.items()])
     axes.set(ylim=(len(arms) - 0.6, -0.75), xlabel=f"Test accuracy, % of {results['dataset']['test_images']:,} images")
     axes.grid(axis="x")
     _bare(axes, "left")
-    title = _ranking({_short(arm["title"]): arm["test_accuracy"]["mean"] for arm in arms.values()})
+    title = _ranking({_called(name, arm): _mean(arm) for name, arm in arms.items()})
     told = "; ".join(
-        f"{_short(arm['title'])}: mean {percent(arm['test_accuracy']['mean'])}, from "
+        f"{_called(name, arm)}: mean {percent(arm['test_accuracy']['mean'])}, from "
         f"{percent(arm['test_accuracy']['min'])} to {percent(arm['test_accuracy']['max'])} over "
         f"{len(arm['seeds'])} seeds"
-        for arm in arms.values()
+        for name, arm in arms.items()
     )
     return _finished(
         canvas,
@@ -413,6 +418,10 @@ def outputs(results: Mapping[str, Any]) -> Figure:
         for place, (key, colour, label) in enumerate(kinds):
             counts = np.array(arm[key]["counts"])
             share = 100 * counts / counts.sum()
+            if arm["output"] != "linear":  # an output of exactly 1 opens a bin that nothing else can fall into
+                last = int(np.searchsorted(HISTOGRAM_EDGES, 1 - 1e-9))
+                share[last - 1] += share[last]
+                share[last] = 0
             low, high = np.searchsorted(HISTOGRAM_EDGES, (-1.06, 1.04))  # what a tanh can give, and a bin more
             edges = HISTOGRAM_EDGES[low : high + 1]
             style: Any = {"alpha": 0.8, "linewidth": 0, "gid": svg.rows(len(kinds) * row + place)}
@@ -466,8 +475,8 @@ def confusions(results: Mapping[str, Any]) -> Figure:
         [f"{true} taken for {predicted}" for true, predicted in order], notes, f"Images a run: {', '.join(shown)}"
     )
     for row, pair in enumerate(order):
-        for place, matrix in enumerate(errors.values()):
-            style: Any = {"color": SERIES[place % len(SERIES)], "markersize": 5, "mew": 0, "gid": svg.rows(row)}
+        for place, (name, matrix) in enumerate(errors.items()):
+            style: Any = {"color": RECIPES[name].colour, "markersize": 5, "mew": 0, "gid": svg.rows(row)}
             axes.plot([matrix[pair]], [row], "os^v"[place % 4], **style)
     axes.set_xlim(left=0)
     total = {_short(arms[name]["title"]): matrix.sum() for name, matrix in errors.items()}
@@ -646,7 +655,7 @@ def dose(results: Mapping[str, Any]) -> Figure:
     runs = [run for name, _ in arms for run in _runs(results, name)]
     for name, arm in arms:
         low, high = arm["low_target"], arm["high_target"]
-        colour, marker = (SERIES[2], "s") if high == 1 else (SERIES[0], "o")
+        colour, marker = (SERIES[2], "s") if high == 1 else (SERIES[0], MARKERS[high - low > 1])
         values = _scores(results, name)
         style: Any = {"color": colour, "markersize": 3.4, "mew": 0, "gid": _rows_where(runs, name)}
         axes.plot([low] * len(values), values, marker, **style)
@@ -794,7 +803,7 @@ def _descent(found: Mapping[str, Sequence[Any]], converged: Mapping[str, Sequenc
     axes.set_xticks(every, [f"{rate:g}" for rate in every])
     axes.set_xticks([], minor=True)
     axes.set_yscale("function", functions=(lambda a: -np.log10(101 - a), lambda v: 101 - 10**-v))
-    axes.set(yticks=(10, 50, 80, 90, 95), ylim=(3, 98.5), ylabel="Mean accuracy over the epochs, %")
+    axes.set(yticks=(10, 50, 80, 90, 95), ylim=(3, 98.5), ylabel="Mean accuracy over the epochs, % (stretched)")
     axes.yaxis.tick_right()
     axes.yaxis.set_label_position("right")
     axes.grid(axis="y")
@@ -978,7 +987,7 @@ def reliability(results: Mapping[str, Any]) -> Figure:
         style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(*(n for n, _ in shown))}
         axes.plot([b[2] for _, b in shown], [b[3] for _, b in shown], marker=marker, **style)
         told = "–" if errors[name] is None else percent(errors[name], 1)
-        axes.set_title(f"{label}\nECE {told}", loc="left", fontweight="bold", pad=3)
+        axes.set_title(f"{label}\nerror {told}", loc="left", fontweight="bold", pad=3)
         axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         _bare(axes)
     canvas.supxlabel("Confidence: the top probability", fontsize=STYLE["font.size"])

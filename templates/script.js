@@ -89,7 +89,8 @@
     const svg = figure.querySelector("svg");
     const marks = all("[data-row]", svg);
     const heads = all("thead th", figure);
-    const told = make("p", { className: "told" });
+    const rest = "Point at a mark, or use the arrow keys in the drawing, for its exact values.";
+    const told = make("p", { className: "told" }, rest);
     told.setAttribute("role", "status");
     svg.after(told);
     let current;
@@ -98,7 +99,7 @@
       current?.classList.remove("on");
       mark?.classList.add("on");
       const cells = mark ? [...all("tbody tr", figure)[mark.dataset.row].cells] : [];
-      told.textContent = cells.map((cell, n) => heads[n].textContent + ": " + cell.textContent).join(" · ");
+      told.textContent = cells.map((cell, n) => heads[n].textContent + ": " + cell.textContent).join(" · ") || rest;
       current = mark;
     };
     const nearest = (event) => {
@@ -156,9 +157,13 @@
       ledger.tBodies[0].append(...(down ? order : order.reverse()));
     }));
   }
-  addEventListener("hashchange", () => { // a hidden claim is shown when it is asked for
-    if (!location.hash.startsWith("#claim-")) return;
+  const asked = (hash) => { // a hidden claim is shown when it is asked for
+    const claim = hash.startsWith("#claim-") && document.getElementById(hash.slice(1));
+    if (!claim || !claim.hidden) return;
     for (const { choice } of filters) choice.value = "";
     filter();
-  });
+    claim.scrollIntoView();
+  };
+  addEventListener("hashchange", () => asked(location.hash));
+  for (const link of all("a[href^='#claim-']")) link.addEventListener("click", () => asked(link.hash));
 })();
