@@ -55,6 +55,7 @@ def _told(error: OSError) -> str:
         errno.ENOSPC: "Free some space and run the same command again: what was finished is stored.",
         errno.EDQUOT: "Free some space and run the same command again: what was finished is stored.",
         errno.EACCES: "Make the folder writable and run the same command again.",
+        errno.EPERM: "Make the folder writable and run the same command again.",
         errno.EROFS: "Make the folder writable and run the same command again.",
     }.get(error.errno or 0, "Mend that and run the same command again, or add --debug to see where it happened.")
     return f"{where}{error.strerror or error}. {fix}"

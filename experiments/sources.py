@@ -83,7 +83,9 @@ def _recognise(path: Path, memory: Path) -> None:
     known = _remembered(memory)
     if not sha256 or sha256 not in known:
         data.load("mnist", path)
-        write_atomically(memory, json.dumps({"recognised_as_mnist": sorted({*known, sha256})}, indent=1).encode())
+        content = json.dumps({"recognised_as_mnist": sorted({*known, sha256})}, indent=1).encode()
+        with contextlib.suppress(OSError):  # only a shortcut: a folder that refuses it is told by whoever needs it
+            write_atomically(memory, content)
 
 
 def _remembered(memory: Path) -> list[str]:
@@ -113,7 +115,7 @@ def _download(origin: str, target: Path) -> str:
         except UserError:
             return f"what {origin} sent is not MNIST"
         except Exception as error:  # Keras raises bare exceptions, whose text names the address and the reason
-            return f"the download broke off: {error}"
+            return f"the download broke off: {str(error).replace(folder, '…')}"  # the page names no path
         finally:
             socket.setdefaulttimeout(timeout)
         try:

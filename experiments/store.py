@@ -5,7 +5,8 @@
     runs/<name>-<key>/measures-<readout>-<key>.json
 
 The key of a run is the digest of all that its weights depend on (`study.training_key`); a name with another key is
-another run, so a stale result is never read and never overwritten. A folder appears only when it is whole.
+another run, so a stale result is never read and never overwritten. A folder appears only when it is whole, and goes as
+a whole: nobody finds half of it, whoever is killed at whatever moment.
 `experiments/README.md` documents the files for those who read them without this code.
 """
 
@@ -15,8 +16,9 @@ import contextlib
 import io
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,24 +32,42 @@ from experiments.errors import UserError, shown
 FORMAT = 1
 RESULTS = Path(__file__).with_name("results")
 _TEMPORARY = ".writing-"
+_MADE_AGAIN = "Run 'make report': it is made again from the stored runs."
 _TRAIN_AGAIN = "Delete its folder and run 'make experiments': only this run is trained again."
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes `content` to `path`, whole or not at all, even if the machine stops in the middle."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make(path.parent)
+    _replace(path, content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """As `write_atomically`, in a folder that must be there."""
     temporary = _temporary(path)
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(temporary, content)
         temporary.replace(path)
         _sync(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make(folder: Path) -> None:
+    """Makes `folder` and those above it."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync(folder.parent)
 
 
 def _sync(folder: Path) -> None:
@@ -62,13 +82,21 @@ def _sync(folder: Path) -> None:
 def sweep(*folders: Path) -> None:
     """Removes what killed writers left in `folders`. Only for a process that knows itself to be the one writer."""
     for folder in folders:
-        for leftover in folder.glob(_TEMPORARY + "*"):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+        for leftover in list(folder.glob(_TEMPORARY + "*")):
+            _discard(leftover)
+
+
+def _discard(path: Path) -> None:
+    """Removes a file or folder under another name: a writer that outlives its parent by a moment cannot publish it."""
+    gone = _temporary(path.with_name("gone"))
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(gone)
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
 
 
 def _temporary(path: Path) -> Path:
-    """A name beside `path` that no other process uses."""
-    return path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+    """A name beside `path` that no other writer uses."""
+    return path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}-{path.name}")
 
 
 def to_json(value: Any) -> bytes:
@@ -76,7 +104,7 @@ def to_json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def read_json(path: Path, format_: int = FORMAT, fix: str = "Delete it and run 'make report'.") -> dict[str, Any]:
+def read_json(path: Path, format_: int = FORMAT, fix: str = _MADE_AGAIN) -> dict[str, Any]:
     """The object in the JSON file at `path`. Raises `UserError` if it is unreadable or of another format."""
     try:
         value = json.loads(path.read_bytes())
@@ -89,6 +117,17 @@ def read_json(path: Path, format_: int = FORMAT, fix: str = "Delete it and run '
         found = value.get("format") if isinstance(value, dict) else None
         raise UserError(f"{shown(path)}: format {found}, expected {format_}. {fix}")
     return value
+
+
+def inputs_of(path: Path, format_: int) -> str:
+    """The digest of what the derived file at `path` was made from; "" where it is absent, damaged or of another format.
+
+    Derived files are made again from the stored runs, so a damaged one is nothing that a user need hear of.
+    """
+    try:
+        return str(read_json(path, format_).get("inputs", ""))
+    except UserError:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +146,15 @@ class Entry:
     @property
     def measured(self) -> bool:
         return self.measures_path.exists()
+
+    @property
+    def done(self) -> bool:
+        return self.trained and self.measured
+
+    def older_measures(self) -> list[Path]:
+        """Measures of this run, by this readout, that other code made."""
+        found = self.folder.glob(f"measures-{self.run.arm.readout}-*.json")
+        return sorted(path for path in found if path != self.measures_path)
 
     def training(self) -> dict[str, Any]:
         return read_json(self.folder / "training.json", fix=_TRAIN_AGAIN)
@@ -147,13 +195,27 @@ class Store:
     def score(self, run: study.Run, data_identity: str) -> float | None:
         """Test accuracy of `run`, or accuracy on the images that it held out; None if it is not measured."""
         entry = self.entry(run, data_identity)
-        return entry.measures()["test_accuracy"] if entry.trained and entry.measured else None
+        return entry.measures()["test_accuracy"] if entry.done else None
+
+    def resolver(self, plan: study.Study, data_identity: str) -> Callable[[study.Run], study.Run | None]:
+        """Fills in what a run takes from others' results; gives None for a run that still waits for some."""
+        score = cache(lambda run: self.score(run, data_identity))  # many runs choose from the same candidates
+        return lambda run: plan.resolve(run, score)
 
     def resolved(self, plan: study.Study, runs: Iterable[study.Run], data_identity: str) -> list[study.Run]:
         """The `runs` with what they take from others' results filled in, without those that still wait for some."""
-        score = cache(lambda run: self.score(run, data_identity))  # many runs choose from the same candidates
-        found = [plan.resolve(run, score) for run in runs]
+        found = map(self.resolver(plan, data_identity), runs)
         return [run for run in found if run is not None]
+
+    def stored(self) -> dict[Path, dict[str, Any]]:
+        """What is in the training.json of every run's folder, whoever it belongs to; {} where that is unreadable."""
+        found = {}
+        for folder in sorted((self.root / "runs").glob("[!.]*")):
+            try:
+                found[folder] = read_json(folder / "training.json")
+            except UserError:
+                found[folder] = {}
+        return found
 
     def save_training(
         self, entry: Entry, training: dict[str, Any], snapshots: Mapping[str, Sequence[np.ndarray]]
@@ -163,24 +225,29 @@ class Store:
         arrays = {f"{name}.{n}": array for name, weights in snapshots.items() for n, array in enumerate(weights)}
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         temporary = _temporary(entry.folder)
+        _make(temporary.parent)
+        temporary.mkdir()
         try:
-            write_atomically(temporary / "weights.npz", buffer.getvalue())
-            content = {"format": FORMAT, "key": entry.key, **training}
-            write_atomically(temporary / "training.json", to_json(content))
-            if not entry.trained:
-                shutil.rmtree(entry.folder, ignore_errors=True)  # what somebody left of it, if anything
+            _write(temporary / "weights.npz", buffer.getvalue())
+            _write(temporary / "training.json", to_json({"format": FORMAT, "key": entry.key, **training}))
+            _sync(temporary)
+            if entry.folder.exists() and not entry.trained:
+                _discard(entry.folder)  # what somebody left of it
+            try:
                 temporary.rename(entry.folder)
                 _sync(entry.folder.parent)
+            except OSError:
+                if not entry.trained:  # else another process was first: a folder with something in it is never replaced
+                    raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def save_measures(self, entry: Entry, measures: dict[str, Any]) -> None:
         """Stores the measures of a trained run and drops those of the same readout that older code made."""
         key = study.measures_key(entry.run)
-        write_atomically(entry.measures_path, to_json({"format": FORMAT, "key": key, **measures}))
-        for older in entry.folder.glob(f"measures-{entry.run.arm.readout}-*.json"):
-            if older != entry.measures_path:
-                older.unlink(missing_ok=True)
+        _replace(entry.measures_path, to_json({"format": FORMAT, "key": key, **measures}))
+        for older in entry.older_measures():
+            older.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

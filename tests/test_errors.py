@@ -46,10 +46,11 @@ def test_a_users_mistake_is_status_2_and_one_line(capsys: pytest.CaptureFixture[
         (errno.ENOSPC, "No space left on device. Free some space and run the same command again"),
         (errno.EDQUOT, "Disk quota exceeded. Free some space and run the same command again"),
         (errno.EACCES, "Permission denied. Make the folder writable and run the same command again"),
+        (errno.EPERM, "Operation not permitted. Make the folder writable and run the same command again"),
         (errno.EROFS, "Read-only file system. Make the folder writable and run the same command again"),
         (errno.EIO, "Input/output error. Mend that and run the same command again, or add --debug"),
     ],
-    ids=["disk full", "quota", "no permission", "read-only", "another"],
+    ids=["disk full", "quota", "no permission", "not permitted", "read-only", "another"],
 )
 def test_what_the_file_system_refused_is_status_2_and_one_line_with_path_and_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, told: str

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +75,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
 def test_a_full_disk_leaves_no_half_training(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    entry.folder.parent.mkdir(parents=True)
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         results_store.save_training(entry, TRAINING, SNAPSHOTS)
@@ -95,6 +98,45 @@ def test_what_a_killed_writer_left_is_no_result_and_is_swept_away(
     with results_store.locked():
         assert not unfinished.exists()
         assert not file.exists()
+
+
+def test_a_writer_that_is_swept_away_while_it_writes_publishes_nothing(
+    entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = store._write
+
+    def swept_before_the_last(path: Path, content: bytes) -> None:
+        if path.name == "training.json":
+            store.sweep(entry.folder.parent)  # by the next call, whose worker outlived its parent by a moment
+        write(path, content)
+
+    monkeypatch.setattr(store, "_write", swept_before_the_last)
+    with pytest.raises(FileNotFoundError):
+        results_store.save_training(entry, TRAINING, SNAPSHOTS)
+    assert list(entry.folder.parent.iterdir()) == []
+
+
+def test_sweeping_without_end_leaves_nothing_half(plan: study.Study, results_store: Store) -> None:
+    entries = [results_store.entry(study.Run(plan.arms[0], seed, "digits", 1), "data") for seed in range(300)]
+    ended = threading.Event()
+
+    def sweep() -> None:
+        while not ended.is_set():
+            store.sweep(results_store.root / "runs")
+
+    with ThreadPoolExecutor(1) as sweeper:
+        swept = sweeper.submit(sweep)
+        try:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # its writing was swept away
+                    results_store.save_training(entry, TRAINING, SNAPSHOTS)
+        finally:
+            ended.set()
+        swept.result()
+    for entry in entries:
+        if entry.folder.exists():
+            assert entry.training()["key"] == entry.key
+            assert len(entry.snapshots()["final"]) == 2
 
 
 def test_sweeping_leaves_the_results(entry: Entry, results_store: Store) -> None:
@@ -132,6 +174,28 @@ def test_a_training_stored_twice_stays_the_first(entry: Entry, results_store: St
     assert entry.training()["test_accuracy"] == [0.5]
     np.testing.assert_array_equal(entry.snapshots()["final"][0], WEIGHTS[0])
     assert list(entry.folder.parent.iterdir()) == [entry.folder]
+
+
+def test_a_training_that_another_process_stores_at_the_last_moment_stays(
+    entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = store._sync
+
+    def overtaken(folder: Path) -> None:
+        monkeypatch.setattr(store, "_sync", sync)
+        results_store.save_training(entry, {"test_accuracy": [0.9]}, SNAPSHOTS)
+
+    (results_store.root / "runs").mkdir(parents=True)
+    monkeypatch.setattr(store, "_sync", overtaken)
+    results_store.save_training(entry, TRAINING, SNAPSHOTS)
+    assert entry.training()["test_accuracy"] == [0.9]
+    assert list(entry.folder.parent.iterdir()) == [entry.folder]
+
+
+def test_measures_of_a_training_that_is_gone_are_not_stored(entry: Entry, results_store: Store) -> None:
+    with pytest.raises(FileNotFoundError):
+        results_store.save_measures(entry, {"accuracy": 0.5})
+    assert not entry.folder.exists()
 
 
 def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -> None:
@@ -203,6 +267,16 @@ def test_damaged_json_is_named_with_the_way_out(
     path = entry.folder / "training.json" if what == "training" else entry.measures_path
     path.write_bytes(content)
     assert told in complaint(path, getattr(entry, what))
+
+
+@pytest.mark.parametrize("content", [content for content, _ in DAMAGED_JSON.values()], ids=DAMAGED_JSON)
+def test_a_damaged_derived_file_was_made_from_nothing(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "derived.json"
+    assert store.inputs_of(path, 1) == ""
+    path.write_bytes(b'{"format":1,"inputs":"abc"}')
+    assert store.inputs_of(path, 1) == "abc"
+    path.write_bytes(content)
+    assert store.inputs_of(path, 1) == ""
 
 
 def test_missing_measures_are_named(entry: Entry) -> None:
