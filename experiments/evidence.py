@@ -65,6 +65,8 @@ def _trained(training: Mapping[str, Any]) -> dict[str, Any]:
         **{key: _rounded(training[key], SECONDS_DIGITS) for key in seconds},
         **{key: training[key] for key in ("diverged_epoch", "started", "finished", "python")},
         **{key: training["machine"][key] for key in ("processor", "threads")},
+        "commit": training.get("commit", ""),  # runs that were stored before it was noted have none
+        "dirty": training.get("dirty"),
     }
 
 
@@ -85,7 +87,7 @@ ALWAYS = (  # what the page tells of every run, and what contrasts need
     *("arm", "seed", "learning_rate", "schedule", "images", "wrong", "wrong_images", "changed_predictions"),
     *("diverged_epoch", "finished", "python", "processor", "versions"),
 )
-NEVER = ("started", "threads", "key")
+NEVER = ("started", "threads", "commit", "dirty", "key")
 SHOWN_BY = {  # what it tells of a run only where one of these figures draws the run's arm → their names
     "training_loss_by_epoch": ("learning-curves", "long"),
     "confusion": ("confusions",),

@@ -30,7 +30,7 @@ def read() -> dict[str, Any] | None:
         return None
     record = read_json(RECORD, FORMAT, fix="Restore it with 'git checkout', or make it again with 'make record'.")
     results = record["results"]
-    absent = {"diverged_epoch": None}  # what is None was left out
+    absent = {"diverged_epoch": None, "commit": "", "dirty": None}  # what is None, or was not noted yet, is left out
     runs = [{**absent, **_configuration(results["arms"][run["arm"]]), **run} for run in results["runs"]]
     return {**results, "runs": runs, "recorded": record["recorded"]}
 

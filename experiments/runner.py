@@ -2,7 +2,8 @@
 
 The unit of work is a network with its missing seeds, so that each worker compiles it once. Workers store every run as
 soon as it is finished: whatever ends the process, at most the runs in flight are lost. Progress is read off the store,
-so that no worker can block another. Nothing here imports TensorFlow but the worker.
+so that no worker can block another, and so is the run that a worker died of: the first of its unit that is missing.
+Nothing here imports TensorFlow but the worker.
 """
 
 from __future__ import annotations
@@ -18,15 +19,24 @@ import sys
 import threading
 import time
 import timeit
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import data, sources, study
+from experiments import data, provenance, sources, study
 from experiments.errors import UserError, shown
 from experiments.store import Entry, Store
 
@@ -35,6 +45,8 @@ if TYPE_CHECKING:  # importing it would import TensorFlow
 
 POLL_SECONDS = 0.2
 WORKER_BYTES = 1.2e9  # what a worker may need; more workers than fit into the memory are not started
+DEATHS_ALLOWED = 1  # of workers, for each run: a run is tried so often again
+HOPELESS = 3  # so many runs given up before any was finished: it is not the runs
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,7 @@ def plan(entries: Iterable[Entry], jobs: int) -> list[Unit]:
     """The runs that lack something as units, the longest first; split until no worker waits long for another."""
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in entries:
-        if not (entry.trained and entry.measured):
+        if not entry.done:
             groups.setdefault(entry.run.arm.computation(), []).append(entry)
     units = [Unit(tuple(sorted(group, key=lambda entry: entry.run.seed))) for group in groups.values()]
     fair = sum(unit.cost for unit in units) / jobs
@@ -117,8 +129,8 @@ def _loaded(source: sources.Source) -> data.Dataset:
     return source.load()
 
 
-def work(unit: Unit, store: Store, source: sources.Source) -> None:
-    """Trains and measures what the unit lacks, storing each run as it is finished."""
+def work(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, Any]) -> None:
+    """Trains and measures what the unit lacks, storing each run as it is finished; `code` is its version."""
     from experiments import measures
     from experiments.training import Trainer
 
@@ -132,8 +144,8 @@ def work(unit: Unit, store: Store, source: sources.Source) -> None:
         if not entry.trained:
             started = datetime.now(UTC)
             trained = trainer.train(run.arm, run.seed, run.epochs, features)
-            times = {"compile_seconds": trainer.compile_seconds, **_readout_seconds(trainer)}
-            store.save_training(entry, _training(trained, times, started), trained.snapshots)
+            told = {"compile_seconds": trainer.compile_seconds, **_readout_seconds(trainer), **code}
+            store.save_training(entry, {"arm": run.arm.name, **_training(trained, started), **told}, trained.snapshots)
         if not entry.measured:
             snapshots = {"start": trainer.start(run.arm, run.seed, features), **entry.snapshots()}
             outputs = trainer.outputs(snapshots["final"])
@@ -153,8 +165,8 @@ def _readout_seconds(trainer: Trainer) -> dict[str, float]:
     }
 
 
-def _training(trained: Trained, times: Mapping[str, float], started: datetime) -> dict[str, Any]:
-    """What training.json holds besides its key; a loss that is not finite is null."""
+def _training(trained: Trained, started: datetime) -> dict[str, Any]:
+    """What training.json holds of the training itself; a loss that is not finite is null."""
     diverged = trained.diverged_epoch
     return {
         "training_loss": [
@@ -163,21 +175,11 @@ def _training(trained: Trained, times: Mapping[str, float], started: datetime) -
         "test_accuracy": trained.test_accuracy,
         "epoch_seconds": trained.epoch_seconds,
         "diverged_epoch": diverged,
-        **times,
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"processor": processor(), "system": platform.system(), "threads": 1},
+        "machine": provenance.machine(threads=1),
         "python": platform.python_version(),
     }
-
-
-def processor() -> str:
-    """The processor's name as the system tells it; it names neither the machine nor its user."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 # ---------------------------------------------------------------------------------------------- in the parent
@@ -193,10 +195,47 @@ def default_jobs() -> int:
     return max(1, min(processors, int(memory // WORKER_BYTES)))
 
 
-def local_pool(jobs: int, log: Path) -> ProcessPoolExecutor:
-    """Fresh worker processes on this machine. (Forking would copy a TensorFlow that was already started.)"""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=start_worker, initargs=(log,))
+class LocalPool(Executor):
+    """Fresh worker processes on this machine, each in a pool of its own: one that dies fails what it worked on alone.
+
+    (Forking would copy a TensorFlow that was already started.) Shut down with `cancel_futures`, it ends them at once:
+    everything that they finished is stored, and nobody waits for the rest.
+    """
+
+    def __init__(self, jobs: int, log: Path):
+        self.log, self.lock, self.ended = log, threading.Lock(), False
+        self.threads = ThreadPoolExecutor(jobs)  # each waits for one worker
+        self.idle: list[ProcessPoolExecutor] = []
+
+    def submit(self, task: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        return self.threads.submit(self._pass_on, task, *args, **options)
+
+    def _pass_on(self, task: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        with self.lock:
+            if self.ended:  # no worker starts any more
+                raise CancelledError
+            worker = self.idle.pop() if self.idle else self._fresh()
+            future = worker.submit(task, *args, **options)
+        try:
+            return future.result()
+        finally:
+            if not isinstance(future.exception(), BrokenExecutor):
+                self.idle.append(worker)
+
+    def _fresh(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=(self.log,))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        with self.lock:
+            self.ended = cancel_futures
+        self.threads.shutdown(wait and not cancel_futures, cancel_futures=cancel_futures)
+        if cancel_futures:
+            for child in multiprocessing.active_children():
+                child.terminate()
+            self.threads.shutdown()
+        for worker in self.idle:
+            worker.shutdown()
 
 
 @dataclass(frozen=True)
@@ -211,11 +250,15 @@ def execute(plan_: study.Study, tasks: Sequence[Task], store: Store, jobs: int |
     """Trains and measures whatever `tasks` and the runs they build on lack in the store; returns how many lacked it.
 
     First the runs that others build on and those that build on none, then the others, all by the same workers.
-    Raises `UserError` when a worker dies or its disk is full, and lets Ctrl-C through; what is finished stays stored.
+    Raises `UserError` at the end where a run was given up, or at once when a disk is full, and lets Ctrl-C through;
+    what is finished stays stored.
     """
     with Workers(store, jobs or default_jobs()) as workers:
         missing = workers.do([_first(plan_, task) for task in tasks])
-        return missing + workers.do([_rest(plan_, task, store) for task in tasks])
+        missing += workers.do([_rest(plan_, task, store) for task in tasks])
+    if workers.given_up:
+        raise workers.complaint("All runs that do not build on that are finished and stored.")
+    return missing
 
 
 def _first(plan_: study.Study, task: Task) -> Task:
@@ -224,26 +267,32 @@ def _first(plan_: study.Study, task: Task) -> Task:
 
 
 def _rest(plan_: study.Study, task: Task, store: Store) -> Task:
-    waiting = [run for run in task.runs if plan_.needs(run)]
-    return Task(task.source, store.resolved(plan_, waiting, task.source.identity))
+    """The runs that build on others, but for those whose others were given up."""
+    identity = task.source.identity
+    found = store.resolved(plan_, [run for run in task.runs if plan_.needs(run)], identity)
+    return Task(task.source, [run for run in found if not run.features or store.entry(run.features, identity).trained])
 
 
 class Workers:
-    """A pool of worker processes on this machine, started when there is something to do, ended with the block."""
+    """An executor's workers, started when there is something to do, ended with the block.
+
+    A run whose worker dies is tried once more, and given up when it dies again; all others go on.
+    """
 
     def __init__(self, store: Store, jobs: int):
         self.store, self.jobs = store, jobs
         self.log = store.root / "workers.log"
         self.pool: Executor | None = None
+        self.deaths: Counter[Path] = Counter()  # by the run's measures
+        self.given_up: list[Entry] = []
+        self.finished = 0
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        if self.pool and error:
-            _stop(self.pool)
-        elif self.pool:
-            self.pool.shutdown()
+        if self.pool:
+            self.pool.shutdown(cancel_futures=error is not None)
 
     def do(self, tasks: Sequence[Task]) -> int:
         """Trains and measures what is missing, with progress; returns how many runs that were."""
@@ -253,48 +302,57 @@ class Workers:
         missing = [entry for unit, _ in units for entry in unit.entries]
         if missing:
             self.pool = self.pool or self._started(len(units))
-            _follow([self.pool.submit(work, unit, self.store, source) for unit, source in units], missing, self.log)
+            with Progress(missing) as progress:
+                self._follow(units, self.pool, progress)
+            self.finished += progress.done
         return len(missing)
 
     def _started(self, units: int) -> Executor:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.write_bytes(b"")
-        return local_pool(min(self.jobs, units), self.log)
+        self.code = provenance.code_version()
+        return LocalPool(min(self.jobs, units), self.log)
 
+    def _follow(self, units: Sequence[tuple[Unit, sources.Source]], pool: Executor, progress: Progress) -> None:
+        """Shows progress until all are done; raises what a worker raised, as soon as it does."""
 
-def _stop(pool: Executor) -> None:
-    """Ends the workers at once: everything that they finished is stored, and nobody waits for the rest."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    for child in multiprocessing.active_children():
-        child.terminate()
-    for child in multiprocessing.active_children():
-        child.join()
+        def submitted(unit: Unit, source: sources.Source) -> Future[None]:
+            return pool.submit(work, unit, self.store, source, self.code)
 
-
-def _follow(futures: Sequence[Future[None]], missing: Sequence[Entry], log: Path) -> None:
-    """Shows progress until all are done; raises what a worker raised, as soon as it does."""
-    waiting = list(missing)
-    pending = set(futures)
-    with Progress(missing) as progress:
+        pending = {submitted(*pair): pair for pair in units}
         while pending:
-            done, pending = wait(pending, timeout=POLL_SECONDS)
-            for entry in [entry for entry in waiting if entry.trained and entry.measured]:
-                waiting.remove(entry)
-                progress.finished(entry)
+            done, _ = wait(pending, timeout=POLL_SECONDS)
+            progress.look()
             for future in done:
-                _raise_for(future, waiting, log)
+                unit, source = pending.pop(future)
+                if left := self._left(unit, future.exception(), progress):
+                    pending[submitted(left, source)] = left, source
 
+    def _left(self, unit: Unit, error: BaseException | None, progress: Progress) -> Unit | None:
+        """What is still to do of a unit that came back; raises its `error`, unless that is the death of its worker."""
+        if error and not isinstance(error, BrokenExecutor):
+            raise error
+        left = [entry for entry in unit.entries if not entry.done] if error else []
+        if not left:
+            return None
+        run, died = left[0].run, left[0].measures_path
+        self.deaths[died] += 1
+        if self.deaths[died] <= DEATHS_ALLOWED:
+            progress.tell(f"A worker died (often: out of memory) while it worked on {run}. It is tried once more.")
+            return Unit(tuple(left))
+        progress.tell(f"A worker died again while it worked on {run}. It is left out.")
+        self.given_up.append(left[0])
+        if len(self.given_up) >= HOPELESS and not self.finished + progress.done:
+            raise self.complaint("Nothing was finished meanwhile.")
+        return Unit(tuple(left[1:])) if left[1:] else None
 
-def _raise_for(future: Future[None], waiting: Sequence[Entry], log: Path) -> None:
-    error = future.exception()
-    if isinstance(error, BrokenExecutor):
-        names = ", ".join(str(entry.run) for entry in waiting[:3])
-        raise UserError(
-            f"A worker process died (often: out of memory) with {len(waiting)} runs to go, the first: {names}. "
-            f"What was finished is stored. See {shown(log)}, then go on with fewer workers: make report JOBS=1."
-        ) from error
-    if error is not None:
-        raise error
+    def complaint(self, others: str) -> UserError:
+        names = "; ".join(str(entry.run) for entry in self.given_up[:3])
+        more = f" and {len(self.given_up) - 3} more" if len(self.given_up) > 3 else ""
+        return UserError(
+            f"Workers died twice (often: out of memory) while they worked on {names}{more}. {others} "
+            f"See {shown(self.log)}, then go on with fewer workers: make report JOBS=1."
+        )
 
 
 class Progress:
@@ -304,7 +362,7 @@ class Progress:
     """
 
     def __init__(self, missing: Sequence[Entry]):
-        self.total, self.done = len(missing), 0
+        self.total, self.done, self.waiting = len(missing), 0, list(missing)
         first = {entry.folder: entry.measures_path for entry in reversed(missing)}  # readouts share one training
         self.cost_of = {e.measures_path: e.run.cost * (first[e.folder] == e.measures_path) for e in missing}
         self.cost, self.cost_done = sum(self.cost_of.values()), 0.0
@@ -330,6 +388,19 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self.bar:
             self.bar.stop()
+
+    def look(self) -> None:
+        """Counts and shows what was finished since the last look."""
+        for entry in [entry for entry in self.waiting if entry.done]:
+            self.waiting.remove(entry)
+            self.finished(entry)
+
+    def tell(self, line: str) -> None:
+        """Says something besides."""
+        if self.bar:
+            self.bar.console.print(line, highlight=False, markup=False)
+        else:
+            print(line, flush=True)
 
     def finished(self, entry: Entry) -> None:
         self.done += 1

@@ -14,9 +14,12 @@ import numpy as np
 
 from experiments import data, evidence, inference, records, study
 from experiments.sources import DIGITS, Source
-from experiments.store import Entry, Store, read_json, to_json, write_atomically
+from experiments.store import Entry, Store, inputs_of, read_json, to_json, write_atomically
 
 FORMAT = 1
+TIMES = (  # fields of results.json and training.json that tell times: two trainings of the same differ in them alone
+    *("started", "finished", "train_seconds", "epoch_seconds", "compile_seconds", "predict_seconds", "map_seconds"),
+)
 
 
 def update(
@@ -49,9 +52,9 @@ def update(
             "code": [study.file_digest(Path(module)) for module in _CODE],
         }
     )
-    path = store.root / "results.json"
-    if path.exists() and (old := read_json(path, FORMAT))["inputs"] == inputs:
-        return old
+    path, seen = store.root / "results.json", store.root / "evidence.json"
+    if inputs_of(path, FORMAT) == inputs_of(seen, evidence.FORMAT) == inputs:
+        return read_json(path, FORMAT)
     content = {
         "format": evidence.FORMAT,
         "inputs": inputs,
@@ -63,7 +66,7 @@ def update(
         "replication": _observed(second),
     }
     results = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
-    write_atomically(store.root / "evidence.json", to_json(content))
+    write_atomically(seen, to_json(content))
     write_atomically(path, to_json(results))
     return results
 
@@ -93,7 +96,7 @@ def _observed(entries: Sequence[Entry]) -> list[evidence.Observation]:
 def _gathered(plan: study.Study, runs: Sequence[study.Run], source: Source, store: Store) -> list[Entry]:
     """The entries of those runs that are trained and measured."""
     entries = [store.entry(run, source.identity) for run in store.resolved(plan, runs, source.identity)]
-    return [entry for entry in entries if entry.trained and entry.measured]
+    return [entry for entry in entries if entry.done]
 
 
 def summarise(plan: study.Study, seen: Sequence[evidence.Observation], expected: int, source: Source) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def _run(plan: study.Study, seen: evidence.Observation, source: Source) -> dict[
     """A run's line in results.json: its configuration and what was seen, but for measures and single images."""
     arm = plan.arm(seen["arm"])
     told = ("predict_seconds", "map_seconds", "diverged_epoch", "training_loss_by_epoch", "test_accuracy_by_epoch")
-    kept = ("epoch_seconds", "started", "finished", "processor", "threads", "python", "key")
+    kept = ("epoch_seconds", "started", "finished", "processor", "threads", "python", "commit", "dirty", "key")
     return {
         "dataset": source.name,
         "epochs": plan.run(arm, seen["seed"], source.name).epochs,

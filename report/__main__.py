@@ -26,6 +26,7 @@ COLUMNS = (
     *("dataset", "arm", "seed", "hidden", "output", "loss", "low_target", "high_target", "depth", "width"),
     *("optimizer", "learning_rate", "batch_size", "readout", "epochs"),
     *("test_accuracy", "train_seconds", "diverged_epoch"),
+    *("started", "finished", "processor", "threads", "python", "commit", "dirty"),
 )
 
 

@@ -71,6 +71,7 @@ def fill(store: Store, runs: list[study.Run], source: Source, scores: Mapping[st
 
 def training(run: study.Run, score: float) -> dict[str, Any]:
     return {
+        "arm": run.arm.name,
         "training_loss": [0.1 / epoch for epoch in range(1, run.epochs + 1)],
         "test_accuracy": [score - 0.02 / epoch for epoch in range(1, run.epochs + 1)],
         "epoch_seconds": [0.5] * run.epochs,
@@ -82,6 +83,8 @@ def training(run: study.Run, score: float) -> dict[str, Any]:
         "finished": "2026-01-01T00:00:05+00:00",
         "machine": {"processor": "Fixture CPU", "system": "Linux", "threads": 1},
         "python": "3.11.0",
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "dirty": False,
     }
 
 

@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from experiments import runner, study
+from experiments import runner, statistics, study
+from experiments.errors import UserError
 from experiments.sources import Source
-from experiments.store import Entry, Store
-from tests import fixture
+from experiments.store import Entry, Store, write_atomically
+from tests import fixture, victim
 
 ROOT = Path(__file__).parent.parent
 DIGITS = Source("digits", None, "scikit-learn")
@@ -75,10 +78,10 @@ def test_progress_tells_runs_done_time_left_and_the_last_accuracy(
 # ---------------------------------------------------------------------------------------------- running
 
 
-def small_study(folder: Path, epochs: int = 2) -> Path:
-    """The committed study with two seeds and a few epochs."""
+def small_study(folder: Path, epochs: int = 2, seeds: int = 2) -> Path:
+    """The committed study with few seeds and few epochs."""
     text = (ROOT / "experiments" / "study.toml").read_text()
-    text = re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", text)
+    text = re.sub(r"seeds = \[.*\]", f"seeds = {list(range(seeds))}", text)
     text = text.replace("replicate = true\n", "")  # of all blocks but the examples
     text = text.replace("epochs = 40 ", f"epochs = {epochs} ").replace("epochs = 40\n", f"epochs = {epochs}\n")
     path = folder / "study.toml"
@@ -93,12 +96,14 @@ def offline() -> dict[str, str]:
     return {**os.environ, **nowhere, "KERAS_HOME": "/nonexistent", "no_proxy": "", "NO_PROXY": ""}
 
 
-def command(path: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "experiments", "run", "--study", str(path), "--results", str(path.parent), *options]
+def command(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> list[str]:
+    folders = ("--study", str(path), "--results", str(path.parent))
+    return [sys.executable, "-m", "experiments", *stages, *folders, *options]
 
 
-def run(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(path, *options), cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=180)
+def run(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> subprocess.CompletedProcess[str]:
+    called = command(path, *options, stages=stages)
+    return subprocess.run(called, cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300)
 
 
 def trainings(folder: Path) -> dict[str, float]:
@@ -130,15 +135,37 @@ def test_a_measure_is_taken_again_from_the_stored_weights(tmp_path: Path) -> Non
     assert trainings(tmp_path) == before
 
 
-def test_the_numbers_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+def without_times(value: Any) -> Any:
+    """`value` without the fields that are marked as times, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_times(inner) for key, inner in value.items() if key not in statistics.TIMES}
+    return [without_times(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_weights_and_results_are_the_same_but_for_the_times_whatever_the_number_of_workers(tmp_path: Path) -> None:
     found = []
-    for jobs in ("1", "4"):
+    for jobs in ("1", "2"):
         (tmp_path / jobs).mkdir()
         assert run(small_study(tmp_path / jobs), "--jobs", jobs).returncode == 0
         written = json.loads((tmp_path / jobs / "results.json").read_text())
-        runs = (written["replication"] or written)["runs"]  # beside the record's, where there is one
-        found.append([(r["arm"], r["seed"], r["training_loss_by_epoch"], r["test_accuracy"]) for r in runs])
+        stored = {
+            str(path.relative_to(tmp_path / jobs)): path.read_bytes()
+            for kind in ("weights.npz", "measures-*.json")
+            for path in sorted(tmp_path.glob(f"{jobs}/runs/*/{kind}"))
+        }
+        found.append((without_times(written), stored))
+        assert {run["started"] for run in written["runs"]}
     assert found[0] == found[1]
+    assert len(found[0][1]) == 4 + 6
+
+
+def test_results_do_not_depend_on_the_order_in_which_runs_finish(plan: study.Study, tmp_path: Path) -> None:
+    runs = plan.runs("digits", "examples")
+    for name, order in (("there", runs), ("back", runs[::-1])):
+        fixture.fill(Store(tmp_path / name), order, DIGITS, fixture.SCORES)
+        statistics.update(plan, runs, DIGITS, Store(tmp_path / name))
+    there, back = (tmp_path / name / "results.json" for name in ("there", "back"))
+    assert there.read_bytes() == back.read_bytes()
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
@@ -187,16 +214,75 @@ def wait_until_alone(session: int) -> None:
     raise AssertionError("a worker outlived its parent")
 
 
-def test_a_worker_that_dies_is_one_line_and_what_was_finished_stays(
-    plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from concurrent.futures.process import BrokenProcessPool
+def poisoned(store: Store, **deaths: int) -> None:
+    """Has workers die of runs, by arm and seed as in `example_1_100=2`, so many times."""
+    for name, number in deaths.items():
+        arm, seed = name.rsplit("_", 1)
+        write_atomically(store.root / f"poison-{arm.replace('_', '-')}-{seed}", b"x" * number)
 
-    future: runner.Future[None] = runner.Future()
-    future.set_exception(BrokenProcessPool("a process terminated abruptly"))
-    waiting = entries(plan, Store(tmp_path))[:5]
-    with pytest.raises(runner.UserError, match=r"A worker process died .* 5 runs to go.*JOBS=1"):
-        runner._raise_for(future, waiting, tmp_path / "workers.log")
+
+@pytest.fixture
+def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers store made-up results, and die where there is poison."""
+    monkeypatch.setattr(runner, "start_worker", victim.start_worker)
+    monkeypatch.setattr(runner, "work", victim.work)
+
+
+@pytest.mark.usefixtures("mortal")
+def test_a_run_whose_worker_dies_is_named_and_tried_once_more(
+    plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(tmp_path)
+    poisoned(store, example_1_103=1, example_3_100=1)
+    task = runner.Task(DIGITS, plan.runs("digits", "examples"))
+    assert runner.execute(plan, [task], store, jobs=2) == 30
+    assert all(entry.done for entry in entries(plan, store))
+    told = [line for line in capsys.readouterr().out.splitlines() if "died" in line]
+    assert sorted(told) == [
+        f"A worker died (often: out of memory) while it worked on {name}, on digits. It is tried once more."
+        for name in ("example-1, seed 103", "example-3, seed 100")
+    ]
+
+
+@pytest.mark.usefixtures("mortal")
+def test_a_run_that_kills_two_workers_is_reported_at_the_end_and_all_others_are_finished(
+    plan: study.Study, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    poisoned(store, example_1_103=2)
+    task = runner.Task(DIGITS, plan.runs("digits", "examples"))
+    with pytest.raises(UserError, match=r"died twice .* worked on example-1, seed 103, on digits\. All .*JOBS=1"):
+        runner.execute(plan, [task], store, jobs=2)
+    assert [str(entry.run) for entry in entries(plan, store) if not entry.done] == ["example-1, seed 103, on digits"]
+    assert runner.execute(plan, [task], store, jobs=2) == 1  # the next call tries again
+
+
+@pytest.mark.usefixtures("mortal")
+def test_where_every_worker_dies_the_study_ends_soon(plan: study.Study, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    poisoned(store, **{f"example_{n}_{seed}": 2 for n in (1, 2, 3) for seed in range(100, 110)})
+    with pytest.raises(UserError, match=r"example-1, seed 100, on.*example-3, seed 100, on.*Nothing was finished"):
+        runner.execute(plan, [runner.Task(DIGITS, plan.runs("digits", "examples"))], store, jobs=1)
+    assert not trainings(tmp_path)
+
+
+@pytest.mark.usefixtures("mortal")
+def test_what_builds_on_a_run_that_was_given_up_waits_and_all_else_is_finished(tmp_path: Path) -> None:
+    store, plan = Store(tmp_path), study.load(building_study(tmp_path))
+    poisoned(store, **{"rate_0.01_1": 2})
+    with pytest.raises(UserError, match=r"rate-0\.01, seed 1, on digits"):
+        runner.execute(plan, [runner.Task(DIGITS, plan.runs("digits"))], store, jobs=1)
+    found = [store.entry(run, DIGITS.identity) for run in plan.runs("digits") if not run.arm.chosen_from]
+    assert {str(entry.run) for entry in found if not entry.done} == {
+        "rate-0.01, seed 1, on digits",
+        "reading, seed 1, on digits",
+    }
+
+
+def test_a_read_only_folder_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
+    done = run(small_study(tmp_path), "--results", "/sys/results")  # where even root cannot write
+    assert done.returncode == 2
+    assert re.fullmatch(r"error: /sys.*: .*\. Make the folder writable and run the same command again\.\n", done.stderr)
 
 
 def test_a_full_disk_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
@@ -255,12 +341,17 @@ features_of = "rate-0.01"
 """
 
 
-def test_arms_that_build_on_others_are_trained_after_them_even_where_only_they_are_asked_for(tmp_path: Path) -> None:
+def building_study(folder: Path) -> Path:
     text = (ROOT / "experiments" / "study.toml").read_text()
-    path = tmp_path / "study.toml"
     defaults = text[text.index("[defaults]") : text.index("[datasets.mnist]")]
     confirmatory = text[text.index("[confirmatory]") : text.index("[[contrasts]]")]
+    path = folder / "study.toml"
     path.write_text(f"{BUILDING}{defaults}{confirmatory}")
+    return path
+
+
+def test_arms_that_build_on_others_are_trained_after_them_even_where_only_they_are_asked_for(tmp_path: Path) -> None:
+    path = building_study(tmp_path)
     assert run(path, "--only", "built").returncode == 0
     runs = json.loads((tmp_path / "results.json").read_text())
     arms = (runs["replication"] or runs)["arms"]

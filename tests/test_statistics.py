@@ -10,6 +10,7 @@ import pytest
 
 from experiments import statistics, study
 from experiments.sources import Source
+from experiments.store import Store
 from tests import fixture
 
 
@@ -94,3 +95,23 @@ def test_results_are_written_anew_only_when_something_changed(plan: study.Study,
     assert (tmp_path / "results.json").stat().st_mtime_ns == before
     changed = replace(plan, confidence=0.9)
     assert fixture.results(changed, tmp_path, source)["confidence"] == 0.9
+
+
+@pytest.mark.parametrize("content", [b"", b'{"format":1,', b'{"format":0}', b"[]"], ids=repr)
+def test_a_damaged_or_older_results_file_is_made_again(tmp_path: Path, content: bytes) -> None:
+    plan, source = study.load(), Source("mnist", None, "a fixture")
+    found = fixture.results(plan, tmp_path, source, runs=2)
+    path = tmp_path / "results.json"
+    whole = path.read_bytes()
+    path.write_bytes(content)
+    assert statistics.update(plan, plan.runs("mnist", "examples"), source, Store(tmp_path))["inputs"] == found["inputs"]
+    assert path.read_bytes() == whole
+
+
+def test_a_clock_that_went_backwards_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = fixture.training
+    back = {"started": "2026-01-01T00:00:05+00:00", "finished": "2025-12-31T23:59:00+00:00"}
+    monkeypatch.setattr(fixture, "training", lambda run, score: {**made_up(run, score), **back})
+    found = fixture.results(study.load(), tmp_path, Source("mnist", None, "a fixture"))
+    assert len(found["runs"]) == found["runs_expected"] == 30
+    assert "2025-12-31 23:59" in fixture.page_of(found)

@@ -1,0 +1,154 @@
+"""A hundred kills at random moments: after each, all that is taken for a result is whole, and nothing finished is lost.
+
+Eighty hit a process that does nothing but write, ten one that trains with TensorFlow, ten one that draws. The moments
+are random, from fixed seeds; what they hit depends on the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import figures, study
+from experiments.sources import DIGITS
+from experiments.store import Store
+from tests import fixture, victim
+from tests.test_runner import ROOT, command, offline, run, small_study, wait_until_alone
+
+STORES, KILLS_OF_WRITERS, KILLS_OF_TRAINING, KILLS_OF_DRAWING = 8, 10, 10, 10
+
+
+def results(root: Path) -> dict[Path, str]:
+    """Every file that is taken for a result, with its SHA-256; fails if one is not whole."""
+    found = []
+    for folder in root.glob("runs/[!.]*"):
+        training = json.loads((folder / "training.json").read_bytes())
+        assert folder.name.endswith("-" + study.digest(training["key"])[:16])
+        with np.load(folder / "weights.npz") as weights:
+            assert all(weights[name].size for name in weights.files)
+        for path in folder.glob("measures-*.json"):
+            key = json.loads(path.read_bytes())["key"]
+            assert path.stem.endswith("-" + study.digest(key)[:16])
+        found += [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
+
+
+def derived(root: Path) -> None:
+    """Fails if a file is not whole that others are spared to make again."""
+    for path in (*root.glob("*.json"), *root.glob("plots/*.json")):
+        assert json.loads(path.read_bytes())["inputs"]
+
+
+def killed(arguments: list[str], moment: Callable[[subprocess.Popen[str]], None]) -> list[str]:
+    """Starts a process, kills all its group at once when `moment` returns; returns the lines that it had printed."""
+    process = subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        env=offline(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    moment(process)
+    with contextlib.suppress(ProcessLookupError):  # it has ended
+        os.killpg(process.pid, signal.SIGKILL)
+    told, _ = process.communicate(timeout=60)
+    wait_until_alone(process.pid)
+    return told.split("\n")[:-1]  # the last one may be cut short
+
+
+def after_seconds(seconds: float, line: str = "") -> Callable[[subprocess.Popen[str]], None]:
+    """The moment so many seconds after the process has printed a line with `line` in it; after its start, without."""
+
+    def moment(process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        while line:
+            found = process.stdout.readline()
+            assert found, f"the process ended without a line with '{line}'"
+            if line in found:
+                break
+        time.sleep(seconds)
+
+    return moment
+
+
+@pytest.mark.parametrize("number", range(STORES))
+def test_a_writer_killed_at_any_moment_leaves_whole_results_and_loses_none(number: int, tmp_path: Path) -> None:
+    moments, arm, store = random.Random(number), study.load().arms[0], Store(tmp_path)
+    before: dict[Path, str] = {}
+    stored = 0
+    for _ in range(KILLS_OF_WRITERS):
+        begun = after_seconds(moments.uniform(0.0, 0.3), line="begun")
+        told = killed([sys.executable, "-m", "tests.victim", str(tmp_path), str(stored)], begun)
+        stored += len(told)
+        after = results(tmp_path)
+        assert {path: after.get(path) for path in before} == before
+        entries = [store.entry(study.Run(arm, seed, "digits", 1), DIGITS.identity) for seed in range(stored)]
+        assert all(entry.done for entry in entries)
+        derived(tmp_path)
+        before = after
+    assert stored
+    with store.locked():  # as the next call does
+        victim.save(store, study.Run(arm, stored, "digits", 1), DIGITS.identity)
+    assert not list(tmp_path.rglob(".writing-*"))
+    assert {path: sha256 for path, sha256 in results(tmp_path).items() if path in before} == before
+
+
+def test_training_killed_at_any_moment_goes_on_with_whole_results_and_loses_none(tmp_path: Path) -> None:
+    moments = random.Random(0)
+    before: dict[Path, str] = {}
+    for number in range(KILLS_OF_TRAINING):
+        path = small_study(tmp_path, epochs=60, seeds=2 * number + 2)  # so that there is always work left
+        early = number in (3, 7)  # before anything is trained: while TensorFlow starts, or compiles
+        begun = after_seconds(moments.uniform(1, 6)) if early else after_seconds(moments.uniform(0, 0.5), " left · ")
+        killed(command(path, "--jobs", str(1 + number % 3 // 2)), begun)
+        after = results(tmp_path)
+        assert {path: after.get(path) for path in before} == before
+        assert early or len(after) > len(before)
+        derived(tmp_path)
+        before = after
+    done = run(path)
+    assert "60 of 60 runs on digits measured" in done.stdout, done.stderr
+    after = results(tmp_path)
+    assert {path: after[path] for path in before} == before
+    assert not list(tmp_path.rglob(".writing-*"))
+
+
+def test_drawing_killed_at_any_moment_is_made_again_whole(tmp_path: Path) -> None:
+    moments = random.Random(0)
+    path = small_study(tmp_path)
+    fixture.fill(Store(tmp_path), study.load(path).runs("digits", "examples"), DIGITS, fixture.SCORES)
+    before = results(tmp_path)
+    for _ in range(KILLS_OF_DRAWING):
+        for made in (tmp_path / "results.json", tmp_path / "plots" / "figures.json"):
+            made.unlink(missing_ok=True)
+        killed(command(path, stages=("run", "plots")), after_seconds(moments.uniform(0.3, 2.5)))
+        derived(tmp_path)
+        assert results(tmp_path) == before
+    assert run(path, stages=("run", "plots")).returncode == 0
+    derived(tmp_path)
+    assert figures.read(tmp_path / "plots")
+
+
+def test_two_calls_at_once_train_once_and_leave_whole_results(tmp_path: Path) -> None:
+    path = small_study(tmp_path)
+    called = command(path, stages=("run", "plots"))
+    both = [subprocess.Popen(called, cwd=ROOT, env=offline(), stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = sorted(process.communicate(timeout=300)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("nothing to train" in one for one in told) == 1
+    assert len(results(tmp_path)) == 4 * 2 + 6
+    derived(tmp_path)

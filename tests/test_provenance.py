@@ -1,0 +1,142 @@
+"""Every result says where it comes from, and nothing that leaves the machine names it, its user or its folders."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import figures, plots, provenance, records, study
+from experiments.sources import Source
+from report import __main__ as command
+from tests import fixture
+from tests.test_another_article import STUDY, TEXTS
+from tests.test_runner import ROOT, offline
+
+USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
+TOLD = re.compile(rf"{USER}|{HOST}|{FOLDER}|(?<![\w./:<-])/(?:home|root|tmp|Users|private|var|usr|opt|work|mnt)/\w+")
+RENAMED = f"""
+import os, platform, socket
+real = os.uname()
+os.uname = lambda: os.uname_result((real[0], "{HOST}", *real[2:]))
+platform.node = socket.gethostname = lambda: "{HOST}"
+"""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    named = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *named, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with one commit."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    git(folder, "init", "-q")
+    (folder / "a.py").write_text("a = 1\n")
+    git(folder, "add", "a.py")
+    git(folder, "commit", "-q", "-m", "One")
+    git(folder, "tag", "v1")
+    return folder
+
+
+def test_the_commit_is_named_and_whether_tracked_files_differ_from_it(repository: Path) -> None:
+    commit = git(repository, "rev-parse", "HEAD")
+    assert re.fullmatch(r"[0-9a-f]{40}", commit)
+    (repository / "results.json").write_text("{}")
+    assert provenance.code_version(repository) == {"commit": commit, "dirty": False}
+    (repository / "a.py").write_text("a = 2\n")
+    assert provenance.code_version(repository) == {"commit": commit, "dirty": True}
+
+
+def test_without_git_there_is_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = repository / "unpacked"  # not of the repository around it
+    inside.mkdir()
+    assert provenance.code_version(inside) == {"commit": "", "dirty": None}
+    monkeypatch.setenv("PATH", "")
+    assert provenance.code_version(repository) == {"commit": "", "dirty": None}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results, trained here, and their site, on a machine with names that would be found again."""
+    home = tmp_path_factory.mktemp("home") / FOLDER
+    (home / "names").mkdir(parents=True)
+    (home / "names" / "sitecustomize.py").write_text(RENAMED)
+    names = {"USER": USER, "LOGNAME": USER, "HOME": str(home), "HOSTNAME": HOST, "PYTHONPATH": str(home / "names")}
+    for called in (
+        ("experiments", "run", "plots", *STUDY, "--results", str(home / "results"), "--jobs", "1"),
+        ("report", "render", *STUDY, *TEXTS, "--results", str(home / "results"), "--site", str(home / "site")),
+    ):
+        arguments = [sys.executable, "-m", *called]
+        done = subprocess.run(
+            arguments, cwd=ROOT, env={**offline(), **names}, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+    return home
+
+
+def test_a_stored_training_says_where_it_comes_from(built: Path) -> None:
+    found = [json.loads(path.read_text()) for path in built.glob("results/runs/*/training.json")]
+    assert len(found) == 4
+    for training in found:
+        assert {key: training[key] for key in ("commit", "dirty")} == provenance.code_version()
+        assert training["key"]["versions"] == study.versions("tensorflow", "keras", "numpy")
+        assert training["machine"] == provenance.machine(threads=1)
+        assert training["started"] <= training["finished"]
+        assert training["arm"] in ("wide", "narrow")
+
+
+def test_a_row_of_the_table_says_where_its_run_comes_from(built: Path) -> None:
+    rows = list(csv.DictReader((built / "site" / "data" / "runs.csv").open()))
+    version = provenance.code_version()
+    dirty = str(version["dirty"]) if version["commit"] else ""
+    assert [(row["commit"], row["dirty"]) for row in rows] == [(version["commit"], dirty)] * 4
+    assert {(row["processor"], row["threads"]) for row in rows} == {(provenance.processor(), "1")}
+    assert all(row["started"] <= row["finished"] for row in rows)
+
+
+def test_nothing_stored_and_nothing_on_the_site_names_the_machine_its_user_or_a_path(built: Path) -> None:
+    files = [path for folder in ("results", "site") for path in (built / folder).rglob("*") if path.is_file()]
+    kinds = {path.suffix for path in files}
+    assert {".json", ".npz", ".svg", ".html", ".csv", ".png"} <= kinds
+    leaves = [path for path in files if path.name != "workers.log"]  # what libraries print stays here
+    assert {path.name: found for path in leaves if (found := TOLD.findall(path.read_text(errors="replace")))} == {}
+
+
+def test_the_page_of_the_first_article_names_no_path_either(plan: study.Study, tmp_path: Path) -> None:
+    source = Source("mnist", Path("/home/somebody/mnist.npz"), "the file that MNIST_NPZ names")
+    measured, site = tmp_path / FOLDER, tmp_path / "site"
+    figures.update(fixture.results(plan, measured, source), measured / "plots", plots.draw)
+    command.main(command.parse(["render", "--results", str(measured), "--site", str(site)]))
+    files = [path for folder in (measured, site) for path in folder.rglob("*") if path.is_file()]
+    assert {path.name: found for path in files if (found := TOLD.findall(path.read_text(errors="replace")))} == {}
+
+
+def test_runs_recorded_or_stored_before_commits_were_noted_have_none(
+    plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_up = fixture.training
+    monkeypatch.setattr(
+        fixture, "training", lambda *of: {k: v for k, v in made_up(*of).items() if k not in ("commit", "dirty", "arm")}
+    )
+    found = fixture.results(plan, tmp_path, Source("mnist", None, "a fixture"))
+    assert {(run["commit"], run["dirty"]) for run in found["runs"]} == {("", None)}
+    assert "\nmnist,example-1,100," in command.runs_csv(found)
+    record = json.loads((ROOT / "experiments" / "record.json").read_text())
+    for run in record["results"]["runs"]:
+        run.pop("commit", None)
+        run.pop("dirty", None)
+    monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
+    records.RECORD.write_text(json.dumps(record))
+    recorded = records.read()
+    assert recorded
+    assert {(run["commit"], run["dirty"]) for run in recorded["runs"]} == {("", None)}
+    assert command.runs_csv(recorded).count(",,\n") == len(recorded["runs"])

@@ -1,0 +1,56 @@
+"""What tests kill: a worker's stand-in that dies of some runs, and a process that does nothing but write."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import data, sources, study
+from experiments.runner import Unit
+from experiments.store import Store, to_json, write_atomically
+
+
+def start_worker(log: Path) -> None:
+    """As `runner.start_worker`, without TensorFlow, which costs seconds."""
+
+
+def work(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, Any]) -> None:
+    """As `runner.work`, with made-up arrays; dies once of every run for each byte in the file named after it."""
+    for entry in unit.entries:
+        poison = store.root / f"poison-{entry.run.arm.name}-{entry.run.seed}"
+        if poison.exists() and (left := poison.read_bytes()):
+            poison.write_bytes(left[1:])
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(store, entry.run, source.identity)
+
+
+def save(store: Store, run: study.Run, data_identity: str) -> None:
+    """Stores a training and measures of `run`, both made of its seed."""
+    entry = store.entry(run, data_identity)
+    weights = [np.full((300, 100), run.seed, np.float32), np.full(100, run.seed, np.float32)]
+    store.save_training(entry, {"test_accuracy": [run.seed]}, {"epoch_1": weights, "final": weights})
+    store.save_measures(entry, {"test_accuracy": run.seed, "predictions": f"{run.seed % 10}" * 10_000})
+
+
+def write(root: Path, first_seed: int) -> None:
+    """Stores run after run, announcing each that is stored, and writes the same derived file after each."""
+    store, arm = Store(root), study.load().arms[0]
+    with store.locked():
+        print("begun", flush=True)
+        for seed in itertools.count(first_seed):
+            save(store, study.Run(arm, seed, "digits", 1), data.identity("digits"))
+            write_atomically(
+                root / "derived.json", to_json({"format": 1, "inputs": str(seed), "rest": [seed] * 10_000})
+            )
+            print(f"stored {seed}", flush=True)
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]))
