@@ -13,7 +13,7 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare status serve test audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare status why serve test audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -52,6 +52,9 @@ compare: $(RUN) ## Tell which verdicts turned and which effects moved (A=old.htm
 status: $(RUN) ## Say which runs are measured, which are missing
 	@$(PY) -m experiments status $(STUDIED)
 
+why: $(RUN) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
+	@$(PY) -m experiments why $(if $(NAME),'$(NAME)') $(SMALL)
+
 serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
 
@@ -63,10 +66,11 @@ audit: $(DEV) ## Hold the page against the Nu HTML checker and Lighthouse (needs
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.audit
 
-check: $(DEV) ## Lint, check the format and the types
+check: $(DEV) ## Lint, check the format and the types, ask for known vulnerabilities
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m tests.advisories
 
 bench: $(DEV) ## Measure the training's speed against model.fit and against its floor
 	@$(PY) -m tests.bench

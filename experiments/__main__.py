@@ -6,17 +6,19 @@ import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments import errors, figures, records, runner, sources, statistics, study
+from experiments import errors, figures, records, runner, sources, statistics, study, why
 from experiments.errors import UserError, shown
 from experiments.store import RESULTS, Store, to_json, write_atomically
 
-STAGES = ("run", "plots", "record", "stand-in", "status")
+STAGES = ("run", "plots", "record", "stand-in", "status", "why")
+LOOKING = ("status", "why")  # these write nothing, and wait for nobody
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -33,8 +35,8 @@ def main(arguments: argparse.Namespace) -> None:
     record = records.read() if source.fallback and recorded else None
     print(sources.warning(source, (record or {}).get("recorded", "")) or sources.describe(source), flush=True)
     stages = Stages(arguments, plan, store, source, recorded)
-    for stage in arguments.stages:
-        with contextlib.nullcontext() if stage == "status" else store.locked():
+    with contextlib.nullcontext() if arguments.stages[0] in LOOKING else store.locked():
+        for stage in arguments.stages:
             getattr(stages, stage)()
 
 
@@ -51,17 +53,20 @@ class Stages:
     @cached_property
     def results(self) -> dict[str, Any]:
         """The statistics, brought up to date with what is stored."""
-        replication = self.plan.runs("digits") if self.source.name == "mnist" else []
-        runs = self.plan.runs(self.source.name)
+        first, *others = self.tasks()
+        replication = [run for task in others for run in task.runs]
         quick = self.arguments.quick
-        return statistics.update(self.plan, runs, self.source, self.store, replication, quick, self.recorded)
+        return statistics.update(self.plan, first.runs, self.source, self.store, replication, quick, self.recorded)
+
+    def tasks(self, only: Collection[str] = ()) -> list[runner.Task]:
+        """The study's runs, or those of the blocks in `only`, on the data at hand, and on the digits too where that is MNIST."""
+        used = [self.source, sources.DIGITS] if self.source.name == "mnist" else [self.source]
+        return [runner.Task(source, self.plan.runs(source.name, only)) for source in used]
 
     def run(self) -> None:
         """Trains and measures what is missing, on the digits too, then brings the statistics up to date."""
         started = time.monotonic()
-        used = [self.source, sources.DIGITS] if self.source.name == "mnist" else [self.source]
-        tasks = [runner.Task(source, self.plan.runs(source.name, self.arguments.only)) for source in used]
-        missing = runner.execute(self.plan, tasks, self.store, self.arguments.jobs)
+        missing = runner.execute(self.plan, self.tasks(self.arguments.only), self.store, self.arguments.jobs)
         took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
         own = self.results["replication"] if self.results["recorded"] else self.results  # not the record's numbers
         told = f"{len(own['runs'])} of {own['runs_expected']} runs on {self.source.name} measured"
@@ -81,17 +86,32 @@ class Stages:
 
     def status(self) -> None:
         """Says for each arm how many of its runs are there, and which stored runs belong to none."""
-        runs = self.store.resolved(self.plan, self.plan.runs(self.source.name), self.source.identity)
-        entries = [self.store.entry(one, self.source.identity) for one in runs]
-        for arm in dict.fromkeys(entry.run.arm for entry in entries):
-            own = [entry for entry in entries if entry.run.arm == arm]
-            done = sum(entry.trained and entry.measured for entry in own)
-            print(f"{arm.name:24} {done:3} of {len(own):3} runs measured")
-        known = {entry.folder for entry in entries}
-        others = [folder for folder in sorted((self.store.root / "runs").glob("*")) if folder not in known]
+        known = set()
+        for task in self.tasks():
+            identity = task.source.identity
+            entries = [self.store.entry(run, identity) for run in self.store.resolved(self.plan, task.runs, identity)]
+            known |= {entry.folder for entry in entries}
+            done = Counter(entry.run.arm.name for entry in entries if entry.done)
+            for arm, expected in Counter(run.arm.name for run in task.runs).items():
+                print(f"{arm:24} {done[arm]:3} of {expected:3} runs on {task.source.name} measured")
+        others = {folder: found for folder, found in self.store.stored().items() if folder not in known}
         print(f"{len(others)} stored runs of other arms, seeds, data or code; they are never shown.")
-        for folder in others:
-            print(f"  {folder.name}")
+        for folder, found in others.items():
+            trained_as = f"  {found['arm']}, seed {found['key']['seed']}" if "arm" in found else ""
+            print(f"  {folder.name}{trained_as}")
+
+    def why(self) -> None:
+        """Says why each run that is asked for is fresh, or of what it lacks something; without a name, how many."""
+        told: dict[study.Run, str] = {}
+        for task in self.tasks():
+            told |= why.reasons(self.plan, task.runs, task.source.identity, self.store)
+        if self.arguments.name:
+            for run in why.chosen(self.plan, told, self.arguments.name):
+                print(f"{run}: {told[run]}")
+            return
+        first = {reason: run for run, reason in reversed(told.items())}
+        for reason, count in Counter(told.values()).most_common():
+            print(f"{count:4} {reason}" + ("" if reason == why.FRESH else f" (the first: {first[reason]})"))
 
 
 def stand_in(store: Store, recorded: dict[str, Any] | None) -> None:
@@ -114,14 +134,25 @@ def _draw(results: Mapping[str, Any]) -> list[figures.Figure]:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("stages", nargs="+", choices=STAGES, help="what to do, in this order")
+    parser.add_argument(
+        "stages",
+        nargs="+",
+        metavar="STAGE",
+        help=f"what to do, in this order: {', '.join(STAGES)}; after 'why' an arm, a block or 'arm, seed', or nothing",
+    )
     parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments, as TOML")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--only", type=_names, default=(), metavar="BLOCK,…", help="train these blocks alone")
     parser.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes, one thread each")
     parser.add_argument("--quick", action="store_true", help="a small version, for trying things out")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    arguments.name = ""
+    if arguments.stages[0] == "why":
+        arguments.stages, arguments.name = ["why"], " ".join(arguments.stages[1:])
+    if unknown := [stage for stage in arguments.stages if stage not in STAGES]:
+        parser.error(f"no stage is called '{unknown[0]}'. Known: {', '.join(STAGES)}.")
+    return arguments
 
 
 def _names(text: str) -> tuple[str, ...]:

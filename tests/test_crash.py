@@ -130,7 +130,7 @@ def test_training_killed_at_any_moment_goes_on_with_whole_results_and_loses_none
 def test_drawing_killed_at_any_moment_is_made_again_whole(tmp_path: Path) -> None:
     moments = random.Random(0)
     path = small_study(tmp_path)
-    fixture.fill(Store(tmp_path), study.load(path).runs("digits", "examples"), DIGITS, fixture.SCORES)
+    fixture.fill(Store(tmp_path), study.load(path).runs("digits", ("examples",)), DIGITS, fixture.SCORES)
     before = results(tmp_path)
     for _ in range(KILLS_OF_DRAWING):
         for made in (tmp_path / "results.json", tmp_path / "plots" / "figures.json"):

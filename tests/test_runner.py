@@ -160,7 +160,7 @@ def test_weights_and_results_are_the_same_but_for_the_times_whatever_the_number_
 
 
 def test_results_do_not_depend_on_the_order_in_which_runs_finish(plan: study.Study, tmp_path: Path) -> None:
-    runs = plan.runs("digits", "examples")
+    runs = plan.runs("digits", ("examples",))
     for name, order in (("there", runs), ("back", runs[::-1])):
         fixture.fill(Store(tmp_path / name), order, DIGITS, fixture.SCORES)
         statistics.update(plan, runs, DIGITS, Store(tmp_path / name))
@@ -234,7 +234,7 @@ def test_a_run_whose_worker_dies_is_named_and_tried_once_more(
 ) -> None:
     store = Store(tmp_path)
     poisoned(store, example_1_103=1, example_3_100=1)
-    task = runner.Task(DIGITS, plan.runs("digits", "examples"))
+    task = runner.Task(DIGITS, plan.runs("digits", ("examples",)))
     assert runner.execute(plan, [task], store, jobs=2) == 30
     assert all(entry.done for entry in entries(plan, store))
     told = [line for line in capsys.readouterr().out.splitlines() if "died" in line]
@@ -250,7 +250,7 @@ def test_a_run_that_kills_two_workers_is_reported_at_the_end_and_all_others_are_
 ) -> None:
     store = Store(tmp_path)
     poisoned(store, example_1_103=2)
-    task = runner.Task(DIGITS, plan.runs("digits", "examples"))
+    task = runner.Task(DIGITS, plan.runs("digits", ("examples",)))
     with pytest.raises(UserError, match=r"died twice .* worked on example-1, seed 103, on digits\. All .*JOBS=1"):
         runner.execute(plan, [task], store, jobs=2)
     assert [str(entry.run) for entry in entries(plan, store) if not entry.done] == ["example-1, seed 103, on digits"]
@@ -262,7 +262,7 @@ def test_where_every_worker_dies_the_study_ends_soon(plan: study.Study, tmp_path
     store = Store(tmp_path)
     poisoned(store, **{f"example_{n}_{seed}": 2 for n in (1, 2, 3) for seed in range(100, 110)})
     with pytest.raises(UserError, match=r"example-1, seed 100, on.*example-3, seed 100, on.*Nothing was finished"):
-        runner.execute(plan, [runner.Task(DIGITS, plan.runs("digits", "examples"))], store, jobs=1)
+        runner.execute(plan, [runner.Task(DIGITS, plan.runs("digits", ("examples",)))], store, jobs=1)
     assert not trainings(tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_a_damaged_or_older_results_file_is_made_again(tmp_path: Path, content: 
     path = tmp_path / "results.json"
     whole = path.read_bytes()
     path.write_bytes(content)
-    assert statistics.update(plan, plan.runs("mnist", "examples"), source, Store(tmp_path))["inputs"] == found["inputs"]
+    assert statistics.update(plan, plan.runs("mnist", ("examples",)), source, Store(tmp_path))["inputs"] == found["inputs"]
     assert path.read_bytes() == whole
 
 
