@@ -59,7 +59,7 @@ class Stages:
         return statistics.update(self.plan, first.runs, self.source, self.store, replication, quick, self.recorded)
 
     def tasks(self, only: Collection[str] = ()) -> list[runner.Task]:
-        """The study's runs, or those of the blocks in `only`, on the data at hand, and on the digits too where that is MNIST."""
+        """The runs of all blocks, or of those in `only`, on the data at hand; on the digits too where that is MNIST."""
         used = [self.source, sources.DIGITS] if self.source.name == "mnist" else [self.source]
         return [runner.Task(source, self.plan.runs(source.name, only)) for source in used]
 

@@ -97,14 +97,16 @@ def test_results_are_written_anew_only_when_something_changed(plan: study.Study,
     assert fixture.results(changed, tmp_path, source)["confidence"] == 0.9
 
 
+@pytest.mark.parametrize("name", ["results.json", "evidence.json"])
 @pytest.mark.parametrize("content", [b"", b'{"format":1,', b'{"format":0}', b"[]"], ids=repr)
-def test_a_damaged_or_older_results_file_is_made_again(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_or_older_derived_file_is_made_again(tmp_path: Path, content: bytes, name: str) -> None:
     plan, source = study.load(), Source("mnist", None, "a fixture")
     found = fixture.results(plan, tmp_path, source, runs=2)
-    path = tmp_path / "results.json"
+    path = tmp_path / name
     whole = path.read_bytes()
     path.write_bytes(content)
-    assert statistics.update(plan, plan.runs("mnist", ("examples",)), source, Store(tmp_path))["inputs"] == found["inputs"]
+    again = statistics.update(plan, plan.runs("mnist", ("examples",)), source, Store(tmp_path))
+    assert again["inputs"] == found["inputs"]
     assert path.read_bytes() == whole
 
 
