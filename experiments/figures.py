@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import study, svg
-from experiments.store import read_json, to_json, write_atomically
+from experiments.errors import UserError, shown
+from experiments.store import inputs_of, read_json, to_json, write_atomically
 
 FORMAT = 2
 
@@ -47,14 +48,14 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
             "versions": dict(study.versions("matplotlib")),
         }
     )
-    path, preview = folder / "figures.json", folder / "preview.png"
-    if path.exists() and preview.exists() and read_json(path, FORMAT)["inputs"] == inputs:
+    path = folder / "figures.json"
+    if inputs_of(path, FORMAT) == inputs and _is_whole(folder):
         return 0
     figures = draw(results)
     for figure in figures:
         write_atomically(folder / f"{figure.name}.svg", svg.standalone(figure.svg).encode())
         write_atomically(folder / f"{figure.name}.png", figure.png)
-    write_atomically(preview, figures[0].preview)
+    write_atomically(folder / "preview.png", figures[0].preview)
     content = {
         "format": FORMAT,
         "inputs": inputs,
@@ -65,12 +66,26 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
     return len(figures)
 
 
+def _is_whole(folder: Path) -> bool:
+    try:
+        return bool(read(folder))
+    except UserError:
+        return False
+
+
 def read(folder: Path) -> tuple[dict[str, Figure], str]:
-    """The figures that `update` left in `folder`, by name, and the digest of the results they were drawn from."""
-    content = read_json(folder / "figures.json", FORMAT)
-    figures = [_figure(found, folder) for found in content["figures"]]
-    figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
-    return {figure.name: figure for figure in figures}, content["results"]
+    """The figures that `update` left in `folder`, by name, and the digest of the results they were drawn from.
+
+    Raises `UserError` where they are not all there, as they were written.
+    """
+    path = folder / "figures.json"
+    content = read_json(path, FORMAT)
+    try:
+        figures = [_figure(found, folder) for found in content["figures"]]
+        figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
+        return {figure.name: figure for figure in figures}, str(content["results"])
+    except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise UserError(f"{shown(path)}: not the drawings that were written ({error!r}). Run 'make plots'.") from error
 
 
 def _figure(found: Mapping[str, Any], folder: Path) -> Figure:

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from experiments import figures, plots, study, svg
+from experiments.errors import UserError
 from experiments.figures import Figure
 from experiments.sources import Source
 from experiments.store import to_json
@@ -290,6 +291,19 @@ def test_figures_are_drawn_anew_only_when_something_changed(results: dict, tmp_p
     assert figures.update(results, tmp_path, plots.draw) == 0
     assert figures.update({**results, "inputs": "other"}, tmp_path, plots.draw) == 4
     assert figures.read(tmp_path)[1] == "other"
+
+
+@pytest.mark.parametrize("damaged", ["figures.json", "accuracy.png", "preview.png"])
+def test_drawings_that_are_not_whole_are_drawn_again(results: dict, tmp_path: Path, damaged: str) -> None:
+    figures.update(results, tmp_path, plots.draw)
+    before = figures.read(tmp_path)
+    (tmp_path / damaged).unlink()
+    assert figures.update(results, tmp_path, plots.draw) == 4
+    (tmp_path / "figures.json").write_text('{"format": 2, "figures": 7}')
+    with pytest.raises(UserError, match="Run 'make plots'"):
+        figures.read(tmp_path)
+    assert figures.update(results, tmp_path, plots.draw) == 4
+    assert figures.read(tmp_path) == before
 
 
 def test_a_standalone_drawing_carries_its_own_colours(results: dict, tmp_path: Path) -> None:
