@@ -95,7 +95,7 @@ def test_the_further_right_a_mark_the_higher_the_value_in_its_row(
 
 
 def test_a_figure_says_whose_runs_it_shows(drawn: dict[str, Figure], whole: dict) -> None:
-    assert drawn["accuracy"].arms == ("example-1", "example-2", "example-3")
+    assert drawn["accuracy"].arms == ("example-1", "example-2", "example-3", "targets")
     assert drawn["saturated"].arms[0].startswith("saturated-")
     for figure in drawn.values():
         assert figure.arms
@@ -245,7 +245,7 @@ def test_a_ratio_is_told_to_two_digits() -> None:
 
 
 def test_every_seed_is_in_the_accuracy_figures_table(drawn: dict[str, Figure]) -> None:
-    assert len(drawn["accuracy"].rows) == 30
+    assert len(drawn["accuracy"].rows) == 32  # the targets arm has two seeds here
     assert ("example-1", "100", "96.50 %") in drawn["accuracy"].rows
 
 
