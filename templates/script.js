@@ -9,6 +9,7 @@
     made.addEventListener("click", () => act(made));
     return made;
   };
+  const words = (element) => element.textContent.trim();
   const save = (content, type, name) => {
     const url = URL.createObjectURL(new Blob([content], { type }));
     make("a", { href: url, download: name }).click();
@@ -72,7 +73,7 @@
     });
     return new XMLSerializer().serializeToString(copy);
   };
-  const csv = (row) => [...row.cells].map((cell) => '"' + cell.textContent.replaceAll('"', '""') + '"').join(",");
+  const csv = (row) => [...row.cells].map((cell) => '"' + words(cell).replaceAll('"', '""') + '"').join(",");
   for (const figure of all("figure[id]")) {
     const name = figure.id.replace("figure-", "");
     const svg = figure.querySelector("svg");
@@ -99,7 +100,7 @@
       current?.classList.remove("on");
       mark?.classList.add("on");
       const cells = mark ? [...all("tbody tr", figure)[mark.dataset.row].cells] : [];
-      told.textContent = cells.map((cell, n) => heads[n].textContent + ": " + cell.textContent).join(" · ") || rest;
+      told.textContent = cells.map((cell, n) => words(heads[n]) + ": " + words(cell)).join(" · ") || rest;
       current = mark;
     };
     const nearest = (event) => {
@@ -127,7 +128,7 @@
   // The ledger: shown by verdict and by topic, sorted by a column.
   const ledger = document.querySelector(".ledger");
   const claims = all("tbody tr", ledger);
-  const text = (claim, column) => claim.cells[column].firstChild?.textContent ?? "";
+  const text = (claim, column) => claim.cells[column].firstChild?.textContent.trim() ?? "";
   const shown = make("span");
   shown.setAttribute("role", "status");
   const filters = [["Verdict", 3], ["Topic", 2]].map(([name, column]) => {
@@ -149,7 +150,7 @@
   for (const column of [0, 2, 3]) {
     const head = ledger.tHead.rows[0].cells[column];
     const key = (claim) => (column ? text(claim, column) : "");
-    head.replaceChildren(button(head.textContent, () => {
+    head.replaceChildren(button(words(head), () => {
       const down = head.getAttribute("aria-sort") !== "ascending";
       for (const other of ledger.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "ascending" : "descending");

@@ -433,7 +433,7 @@ def test_the_ledger_stands_on_the_page_with_what_decided_each_claim(results: dic
     verdicts = claims.judge(claims.load(), results)
     drawn = {figure.name: figure for figure in plots.draw(results)}
     html = page.render(results, drawn, article.load(), page.prose(), verdicts, LEDGER["unchecked"])
-    assert html.count('<li id="claim-') == len(CLAIMS)
+    assert html.count('<tr id="claim-') == len(CLAIMS)
     assert "“My experience working on various image recognition projects … has consistently" in html
     assert "What the map adds to the accuracy: <strong>0.00 points</strong>" in html
     assert "<code>gain</code> = <code>arm example-2 test_accuracy mean - arm example-1" in html
