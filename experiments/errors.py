@@ -9,16 +9,22 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+LONGEST = 1500  # characters of an error's line; the middle of a longer one is left out
+
 
 class UserError(Exception):
     """A mistake that the user can mend.
 
     Its text is one line such as `experiments/study.toml:41: arm 'deep' has depth 0. Expected 1 to 64. Fix the value.`
-    The command line prints it and exits with status 2; a traceback comes only with `--debug`.
+    The command line prints it and exits with status 2; a traceback comes only with `--debug`. Whatever is quoted in it,
+    it stays one line that a terminal shows and does not obey, and its fix stands at its end.
     """
 
     def __init__(self, message: str):
-        super().__init__(" ".join(message.split()))  # one line, whatever was quoted in it
+        line = "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in " ".join(message.split()))
+        if len(line) > LONGEST:
+            line = f"{line[: 2 * LONGEST // 3]} … {line[-LONGEST // 3 :]}"
+        super().__init__(line)
 
 
 def shown(path: Path | str) -> str:

@@ -15,11 +15,12 @@ import numpy as np
 
 from experiments import study
 from experiments.errors import UserError
-from experiments.store import Entry, to_json
+from experiments.store import Entry, compact
 
 FORMAT = 1
 MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: below what seeds differ by, below what clocks tell
 LARGEST_BYTES = 50_000_000  # that the evidence in a page may unpack to
+MOST_IMAGES = 100_000  # that it may speak of
 
 Observation = Mapping[str, Any]
 
@@ -54,7 +55,7 @@ def observe(entry: Entry, base: Entry | None = None) -> Observation:
     }
 
 
-_ELSEWHERE = ("format", "key", "predictions", "wrong_images", "test_accuracy")  # exactly, or not a measure
+_ELSEWHERE = ("format", "run", "key", "predictions", "wrong_images", "test_accuracy")  # exactly, or not a measure
 
 
 def _trained(training: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def pack(content: Mapping[str, Any], *lists: str) -> str:
         marked = [seen | {"wrong_images": None if seen["wrong_images"] is None else True} for seen in content[name]]
         packed[name] = {"count": len(marked), "columns": _columns(marked)}
         bits += _bits([places for places in wrong if places is not None], _images(content[name]))
-    whole = to_json(packed) + b"\n" + bits
+    whole = compact(packed) + b"\n" + bits
     return base64.b64encode(lzma.compress(whole, preset=9 | lzma.PRESET_EXTREME)).decode()
 
 
@@ -153,6 +154,8 @@ def unpack(text: str, *lists: str) -> dict[str, Any]:
         head, bits = whole.split(b"\n", 1)
         content: dict[str, Any] = json.loads(head)
         for name in lists:
+            if not 0 <= content[name]["count"] <= study.MOST_RUNS:
+                raise ValueError(f"it speaks of {content[name]['count']} runs")
             seen = _rows(content[name]["columns"], content[name]["count"])
             own = [one for one in seen if one["wrong_images"]]
             size = _images(seen) * -(-len(own) // 8)
@@ -167,7 +170,10 @@ def unpack(text: str, *lists: str) -> dict[str, Any]:
 
 
 def _images(seen: Sequence[Observation]) -> int:
-    return max((one["images"] for one in seen if one["wrong_images"] is not None), default=0)
+    images = max((one["images"] for one in seen if one["wrong_images"] is not None), default=0)
+    if not 0 <= images <= MOST_IMAGES:
+        raise ValueError(f"it speaks of {images} images")
+    return images
 
 
 def _bits(wrong: Sequence[Sequence[int]], images: int) -> bytes:

@@ -6,29 +6,30 @@ as recorded; where MNIST was measured, the page says whether both agree. `make r
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments import files
 from experiments.errors import UserError, shown
 from experiments.store import read_json, to_json, write_atomically
 
 FORMAT = 1
 RECORD = Path(__file__).with_name("record.json")
 DIGITS_KEPT = 6  # significant digits: far below what seeds differ by
+_RESTORE = "Restore it with 'git checkout', or make it again with 'make record'."
 
 
 def fingerprint() -> str:
     """SHA-256 of the record's file; "" where there is none."""
-    return hashlib.sha256(RECORD.read_bytes()).hexdigest() if RECORD.exists() else ""
+    return files.sha256(RECORD, _RESTORE) if RECORD.exists() else ""
 
 
 def read() -> dict[str, Any] | None:
     """The recorded results, as results.json has them; None where there is no record."""
     if not RECORD.exists():
         return None
-    record = read_json(RECORD, FORMAT, fix="Restore it with 'git checkout', or make it again with 'make record'.")
+    record = read_json(RECORD, FORMAT, _RESTORE)
     results = record["results"]
     absent = {"diverged_epoch": None, "commit": "", "dirty": None}  # what is None, or was not noted yet, is left out
     runs = [{**absent, **_configuration(results["arms"][run["arm"]]), **run} for run in results["runs"]]
@@ -51,7 +52,7 @@ def write(results: Mapping[str, Any]) -> None:
     kept = {key: value for key, value in results.items() if key not in dropped}
     finished = max(run["finished"] for run in results["runs"])
     content = {"format": FORMAT, "recorded": finished[:10], "results": _rounded({**kept, "runs": runs})}
-    write_atomically(RECORD, to_json(content) + b"\n")
+    write_atomically(RECORD, to_json(content))
 
 
 def beside(results: dict[str, Any], record: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -7,23 +7,27 @@ place in Keras' cache. Files once recognised are remembered by their SHA-256, so
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import socket
 import tempfile
 import threading
 import urllib.request
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import data
+from experiments import data, files
 from experiments.errors import UserError, shown
-from experiments.store import write_atomically
+from experiments.store import read_json, to_json, write_atomically
 
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"  # as in keras.datasets.mnist
 ORIGIN_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 ANSWER_SECONDS = 12.0  # a network that has not answered by then counts as unreachable
+MOST_BYTES = 64_000_000  # MNIST is 55 MB where it is not compressed
+FORMAT = 1  # of the memory
+_EXPECTED = (
+    "Expected MNIST as .npz. Name the original mnist.npz in MNIST_NPZ, or unset it: Keras finds or downloads it."
+)
 
 
 @dataclass(frozen=True)
@@ -75,24 +79,32 @@ def _keras_cache() -> Path:
 
 def _recognise(path: Path, memory: Path) -> None:
     """Returns if the file at `path` is MNIST, and remembers that; raises `UserError` if not."""
-    try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        sha256 = ""  # data.load says what is wrong with it
+    sha256 = files.sha256(path, _EXPECTED, MOST_BYTES)
     known = _remembered(memory)
-    if not sha256 or sha256 not in known:
+    if sha256 not in known:
+        _check_compression(path)
         data.load("mnist", path)
-        content = json.dumps({"recognised_as_mnist": sorted({*known, sha256})}, indent=1).encode()
+        recognised = to_json({"format": FORMAT, "recognised_as_mnist": sorted({*known, sha256})})
         with contextlib.suppress(OSError):  # only a shortcut: a folder that refuses it is told by whoever needs it
-            write_atomically(memory, content)
+            write_atomically(memory, recognised)
 
 
 def _remembered(memory: Path) -> list[str]:
     try:
-        return [str(sha256) for sha256 in json.loads(memory.read_text())["recognised_as_mnist"]]
-    except (OSError, ValueError, KeyError, TypeError):
+        return list(read_json(memory, FORMAT)["recognised_as_mnist"])
+    except UserError:
         return []  # only a shortcut: without it the file is unpacked and recognised again
+
+
+def _check_compression(path: Path) -> None:
+    """Refuses what NumPy never writes, and zipfile unpacks without a bound: 2 kB of bzip2 can hold 2 GB of zeros."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            methods = {info.compress_type for info in archive.infolist()}
+    except Exception:  # whatever zipfile raises on bytes that are not its own: data.load says what is wrong
+        return
+    if not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise UserError(f"{shown(path)}: compressed in another way than NumPy's. {_EXPECTED}")
 
 
 def _download(origin: str, target: Path) -> str:

@@ -1,18 +1,20 @@
 """What runs leave behind: one folder a run, its weights and its measures keyed apart, all written atomically.
 
-    runs/<name>-<key>/training.json      learning curve, the key's components, versions, times
+    runs/<name>-<key>/training.json      learning curve, the key's components, versions, times, the weights' SHA-256
     runs/<name>-<key>/weights.npz        weights after the first and the last epoch: epoch_1.0, … final.0, … as in Keras
     runs/<name>-<key>/measures-<readout>-<key>.json
 
 The key of a run is the digest of all that its weights depend on (`study.training_key`); a name with another key is
 another run, so a stale result is never read and never overwritten. A folder appears only when it is whole, and goes as
-a whole: nobody finds half of it, whoever is killed at whatever moment.
+a whole: nobody finds half of it, whoever is killed at whatever moment. Every JSON file is sealed: it begins with the
+SHA-256 of its rest, and what was damaged or edited is refused before it is parsed.
 `experiments/README.md` documents the files for those who read them without this code.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -26,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments import study
+from experiments import files, study
 from experiments.errors import UserError, shown
 
-FORMAT = 1
+FORMAT = 2
 RESULTS = Path(__file__).with_name("results")
 _TEMPORARY = ".writing-"
 _MADE_AGAIN = "Run 'make report': it is made again from the stored runs."
@@ -99,23 +101,36 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f"{_TEMPORARY}{secrets.token_hex(6)}-{path.name}")
 
 
-def to_json(value: Any) -> bytes:
+_SEAL = '{"sha256":"%s",'  # the first key of a sealed file; the digest is that of all bytes after it
+_SEAL_BYTES = len(_SEAL % "") + 64
+
+
+def compact(value: Any) -> bytes:
     """Compact JSON, the same bytes for equal values; NaN is refused, since few readers know it."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
 
 
+def to_json(value: Mapping[str, Any]) -> bytes:
+    """A JSON file: compact, and sealed."""
+    rest = compact(value)[1:]
+    return (_SEAL % hashlib.sha256(rest).hexdigest()).encode() + rest
+
+
 def read_json(path: Path, format_: int = FORMAT, fix: str = _MADE_AGAIN) -> dict[str, Any]:
-    """The object in the JSON file at `path`. Raises `UserError` if it is unreadable or of another format."""
+    """What `to_json` was given. Raises `UserError` if the file was damaged or edited since, or is of another format."""
+    content = files.read(path, fix)
+    seal = (_SEAL % hashlib.sha256(memoryview(content)[_SEAL_BYTES:]).hexdigest()).encode()
+    if not content.startswith(seal):
+        raise UserError(
+            f"{shown(path)}: not what this version wrote: the SHA-256 at its beginning is not that of its rest. {fix}"
+        )
     try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read: {error.strerror}. {fix}") from error
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 1)
-        raise UserError(f"{shown(path)}:{line}: not the JSON that was written ({error}). {fix}") from error
-    if not isinstance(value, dict) or value.get("format") != format_:
-        found = value.get("format") if isinstance(value, dict) else None
-        raise UserError(f"{shown(path)}: format {found}, expected {format_}. {fix}")
+        raise UserError(f"{shown(path)}: sealed, but no JSON ({error}). {fix}") from error
+    if value.get("format") != format_:
+        raise UserError(f"{shown(path)}: format {value.get('format')}, expected {format_}. {fix}")
+    del value["sha256"]
     return value
 
 
@@ -128,6 +143,11 @@ def inputs_of(path: Path, format_: int) -> str:
         return str(read_json(path, format_).get("inputs", ""))
     except UserError:
         return ""
+
+
+def _named(key: Mapping[str, Any]) -> str:
+    """What a key puts into a name. What was stored in another format is not found, as if another key had made it."""
+    return study.digest({"format": FORMAT, **key})[:16]
 
 
 @dataclass(frozen=True)
@@ -157,15 +177,26 @@ class Entry:
         return sorted(path for path in found if path != self.measures_path)
 
     def training(self) -> dict[str, Any]:
-        return read_json(self.folder / "training.json", fix=_TRAIN_AGAIN)
+        return self._own(self.folder / "training.json", self.key, _TRAIN_AGAIN)
 
     def measures(self) -> dict[str, Any]:
         fix = "Delete it and run 'make experiments': it is measured again from the stored weights."
-        return read_json(self.measures_path, fix=fix)
+        return self._own(self.measures_path, study.measures_key(self.run), fix)
+
+    def _own(self, path: Path, key: Mapping[str, Any], fix: str) -> dict[str, Any]:
+        """The content of the file that this run has at `path`: neither another run's nor another file's."""
+        found = read_json(path, fix=fix)
+        if (found.get("run"), found.get("key")) != (self.folder.name, key):
+            raise UserError(f"{shown(path)}: written for another place in the store, in {found.get('run')}. {fix}")
+        return found
 
     def snapshots(self) -> dict[str, list[np.ndarray]]:
         """The weights that were kept, by the names in `training.Trained`."""
         path = self.folder / "weights.npz"
+        if files.sha256(path, _TRAIN_AGAIN) != self.training()["weights_sha256"]:
+            raise UserError(
+                f"{shown(path)}: not what this version wrote: its SHA-256 is not training.json's. {_TRAIN_AGAIN}"
+            )
         try:
             with np.load(path, allow_pickle=False) as archive:
                 names = sorted(archive.files, key=lambda name: int(name.split(".")[1]))
@@ -187,9 +218,9 @@ class Store:
         """Where `run` on the data of that identity has its place, whether or not anything is there yet."""
         key = study.training_key(run, data_identity)
         arm = run.arm
-        name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{study.digest(key)[:16]}"
+        name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{_named(key)}"
         folder = self.root / "runs" / name
-        measures = study.digest(study.measures_key(run))[:16]
+        measures = _named(study.measures_key(run))
         return Entry(run, key, folder, folder / f"measures-{arm.readout}-{measures}.json")
 
     def score(self, run: study.Run, data_identity: str) -> float | None:
@@ -229,7 +260,9 @@ class Store:
         temporary.mkdir()
         try:
             _write(temporary / "weights.npz", buffer.getvalue())
-            _write(temporary / "training.json", to_json({"format": FORMAT, "key": entry.key, **training}))
+            digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+            own = {"format": FORMAT, "run": entry.folder.name, "key": entry.key, "weights_sha256": digest}
+            _write(temporary / "training.json", to_json({**own, **training}))
             _sync(temporary)
             if entry.folder.exists() and not entry.trained:
                 _discard(entry.folder)  # what somebody left of it
@@ -245,7 +278,8 @@ class Store:
     def save_measures(self, entry: Entry, measures: dict[str, Any]) -> None:
         """Stores the measures of a trained run and drops those of the same readout that older code made."""
         key = study.measures_key(entry.run)
-        _replace(entry.measures_path, to_json({"format": FORMAT, "key": key, **measures}))
+        own = {"format": FORMAT, "run": entry.folder.name, "key": key}
+        _replace(entry.measures_path, to_json({**own, **measures}))
         for older in entry.older_measures():
             older.unlink(missing_ok=True)
 
@@ -258,7 +292,7 @@ class Store:
         import fcntl  # where it is missing (Windows) the Makefile does not run either
 
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as lock:
+        with open(self.root / ".lock", "ab", opener=files.no_detour) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

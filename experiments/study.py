@@ -10,8 +10,7 @@ import hashlib
 import itertools
 import json
 import re
-import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import date
 from fnmatch import fnmatch
@@ -20,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from experiments import files
 from experiments.data import TRAIN_IMAGES
 from experiments.errors import UserError, shown
 
@@ -31,6 +31,7 @@ LOSS = ("mean_squared_error", "one_sided_mean_squared_error", "categorical_cross
 OPTIMIZER = ("adam", "sgd")
 READOUT = ("as_is", "half_shift")
 SCHEDULE = ("constant", "cosine")
+MOST_ARMS, MOST_RUNS, MOST_EPOCHS = 1000, 20_000, 100_000  # a product of lists grows faster than one thinks
 
 
 @dataclass(frozen=True)
@@ -269,15 +270,8 @@ def measures_key(run: Run) -> dict[str, Any]:
 
 def load(path: Path = STUDY) -> Study:
     """Reads and validates study.toml. Raises `UserError` with file and line."""
-    text = _read(path)
+    document, text = files.read_toml(path, "Expected the study as TOML.")
     where = _Places(path, text)
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # besides bad syntax: numbers too long, tables too deep
-        line = re.search(r"at line (\d+)", str(error))
-        number = line[1] if line else len(where.lines)
-        raise UserError(f"{shown(path)}:{number}: not valid TOML: {error}. Fix the syntax.") from error
-
     where.only(document, "", ("version", "defaults", "datasets", "blocks", "arms", "confirmatory", "contrasts"))
     where.take(document, "", "version", int, "version = 1", lambda version: version == 1)
     blocks = tuple(_block(name, table, where) for name, table in where.tables(document, "blocks").items())
@@ -302,12 +296,7 @@ def load(path: Path = STUDY) -> Study:
     )
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UserError(f"{shown(path)}: cannot be read: {reason}. Expected the study as TOML; name it.") from error
+_EPOCHS = (f"1 to {MOST_EPOCHS}", lambda epochs: 1 <= epochs <= MOST_EPOCHS)
 
 
 def _epochs(document: dict, where: _Places) -> dict[str, int]:
@@ -319,10 +308,7 @@ def _epochs(document: dict, where: _Places) -> dict[str, int]:
     missing = {"mnist", "digits"} - set(tables)
     if missing:
         raise UserError(f"{shown(where.path)}: [datasets.{min(missing)}] is missing. Add it with its epochs.")
-    return {
-        name: where.take(table, f"datasets.{name}", "epochs", int, "1 or more", lambda n: n >= 1)
-        for name, table in tables.items()
-    }
+    return {name: where.take(table, f"datasets.{name}", "epochs", int, *_EPOCHS) for name, table in tables.items()}
 
 
 def _block(name: str, table: dict, where: _Places) -> Block:
@@ -330,7 +316,7 @@ def _block(name: str, table: dict, where: _Places) -> Block:
     where.only(table, place, tuple(f.name for f in fields(Block) if f.name != "name"))
     seeds = where.take(table, place, "seeds", list, "a list of different whole numbers from 0 to 2**31", _are_seeds)
     question = where.take(table, place, "question", str, "a sentence", bool)
-    epochs = where.take(table, place, "epochs", int, "1 or more", lambda n: n >= 1, default=None)
+    epochs = where.take(table, place, "epochs", int, *_EPOCHS, default=None)
     replicate = where.take(table, place, "replicate", bool, "true or false", default=False)
     return Block(name, question, tuple(seeds), epochs, replicate)
 
@@ -345,7 +331,7 @@ def _one_of(known: tuple[str, ...]) -> tuple[type, str, Callable[[Any], bool]]:
 
 
 ARM_FIELDS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {
-    "title": (str, "a line of text", bool),
+    "title": (str, "a line of text without $, which drawings take for a formula", lambda v: v and "$" not in v),
     "hidden": _one_of(HIDDEN),
     "output": _one_of(OUTPUT),
     "loss": _one_of(LOSS),
@@ -382,19 +368,24 @@ def _arms(document: dict, blocks: tuple[Block, ...], where: _Places) -> tuple[Ar
             arm = _arm(table, defaults, blocks, place, where)
             if arm.name in {other.name for other in arms}:
                 raise where.wrong(place, "name", arm.name, "a name that no other arm has")
+            if len(arms) == MOST_ARMS:
+                raise where.wrong(place, "name", arm.name, f"at most {MOST_ARMS} arms")
             arms.append(arm)
+    seeds = {block.name: len(block.seeds) for block in blocks}
+    runs = sum(seeds[arm.block] for arm in arms)
+    if runs > MOST_RUNS:
+        raise where.wrong("", "blocks", f"{runs} runs", f"at most {MOST_RUNS}: fewer seeds, or fewer arms")
     for index, family in enumerate(document["arms"]):
         _check_references(family, ("arms", index), arms, blocks, where)
     return tuple(arms)
 
 
-def _expanded(family: dict, place: tuple[str, int], where: _Places) -> list[dict]:
+def _expanded(family: dict, place: tuple[str, int], where: _Places) -> Iterator[dict]:
     """A table with lists for values stands for every combination of them; its name tells them apart: `sgd-{depth}`."""
     lists = {key: value for key, value in family.items() if isinstance(value, list)}
     for key, values in lists.items():
         if not values or f"{{{key}}}" not in str(family.get("name")):
             raise where.wrong(place, key, values, f"one value, or several and a name with {{{key}}} in it")
-    tables = []
     for combination in itertools.product(*lists.values()):
         chosen = dict(zip(lists, combination, strict=True))
         table = {**family, **chosen}
@@ -403,8 +394,7 @@ def _expanded(family: dict, place: tuple[str, int], where: _Places) -> list[dict
             table |= {
                 k: table[k].replace(f"{{{key}}}", told) for k in ("name", "title") if isinstance(table.get(k), str)
             }
-        tables.append(table)
-    return tables
+        yield table
 
 
 def _arm(table: dict, defaults: dict, blocks: tuple[Block, ...], place: tuple[str, int], where: _Places) -> Arm:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments import errors, evidence, figures, records, study
+from experiments import errors, evidence, figures, files, records, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
 from experiments.store import RESULTS, Store, read_json, sweep, to_json, write_atomically
@@ -73,7 +73,9 @@ def write_readme(path: Path) -> None:
     if recorded is None:
         raise UserError(f"{shown(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
     found = page.readme(recorded, claims.judge(claims.load(), recorded), page.prose())
-    text = path.read_text(encoding="utf-8")
+    text = files.read_text(path, "Expected the README.")
+    if not text.count(BEGIN) == text.count(END) == 1:
+        raise UserError(f"{shown(path)}: expected one line '{BEGIN.strip()}' and one '{END.strip()}'. Restore them.")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     write_atomically(path, f"{before}{BEGIN}{found.strip()}\n{END}{after}".encode())
 
@@ -98,7 +100,7 @@ def render(arguments: argparse.Namespace) -> None:
     made = compose(arguments, results, drawn, url, packed)
     if made.numerals:
         print(f"Numbers: {made.numerals}.")
-    files = {
+    outputs = {
         "index.html": made.html.encode(),
         "404.html": page.missing(url).encode(),
         "preview.png": next(iter(drawn.values())).preview,
@@ -109,13 +111,13 @@ def render(arguments: argparse.Namespace) -> None:
         ".nojekyll": b"",
     }
     if url:
-        files["sitemap.xml"] = made.shared.sitemap()
-    for name, content in files.items():
+        outputs["sitemap.xml"] = made.shared.sitemap()
+    for name, content in outputs.items():
         write_atomically(arguments.site / name, content)
     for path in (arguments.site / "sitemap.xml", *arguments.site.glob("figures/*.png")):  # of an earlier page
-        if path.relative_to(arguments.site).as_posix() not in files:
+        if path.relative_to(arguments.site).as_posix() not in outputs:
             path.unlink(missing_ok=True)
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in outputs.items()}
     write_atomically(memory, to_json({"format": 1, "inputs": inputs, "files": hashes}))
     print(f"Page: {shown(index)}, {len(made.html.encode()) / 1000:.0f} kB. Open it in a browser, or run 'make serve'.")
 
@@ -140,12 +142,12 @@ def compose(
     from report import article, numbers, page, quotes
 
     words = page.prose(arguments.claims.parent / "prose")
+    source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
     numerals = ""
     if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own
         coverage = numbers.check()
         numbers.require(coverage)
         numerals = coverage.told
-    source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
     quotes.check(source, found, arguments.claims)
     verdicts = claims.judge(found, results)
     shared, recorded = sharing.publication(url, results, source), _recorded(results, found)
@@ -165,9 +167,10 @@ def verify(arguments: argparse.Namespace) -> int:
         raise UserError(f"{len(arguments.files)} files are named. Expected the page: make verify PAGE=file.html")
     path = arguments.files[0]
     html = _text(path)
-    proof = verify.proof(html, lambda: study.load(arguments.study))
-    drawn = {figure.name: figure for figure in draw(proof.results)}
-    derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
+    with verify.foreign():
+        proof = verify.proof(html, lambda: study.load(arguments.study))
+        drawn = {figure.name: figure for figure in draw(proof.results)}
+        derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
     told = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
     if html == derived.html:
         print(f"{shown(path)}: verified. {told}: every byte is the same.")
@@ -182,21 +185,26 @@ def verify(arguments: argparse.Namespace) -> int:
     return 0
 
 
+PAGE_BYTES = 8_000_000  # of a page; one with its evidence has less than a tenth
+
+
 def _text(path: Path) -> str:
+    expected = "Expected a page of this project."
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{shown(path)}: cannot be read as text ({error}). Expected a page of this project.") from error
+        return files.read(path, expected, PAGE_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{shown(path)}: cannot be read as text ({error}). {expected}") from error
 
 
 def compare(arguments: argparse.Namespace) -> int:
     """Tells what changed between two pages or results.json. 0: no verdict turned, no effect moved; else 1."""
-    from report import compare
+    from report import compare, verify
 
     if len(arguments.files) != 2:
         raise UserError(f"{len(arguments.files)} files are named. Expected two: make compare A=old.html B=new.html")
-    before, after = (_results_of(path, arguments) for path in arguments.files)
-    found = compare.compare(before, after, _claims(arguments))
+    with verify.foreign():
+        before, after = (_results_of(path, arguments) for path in arguments.files)
+        found = compare.compare(before, after, _claims(arguments))
     for turned in found.turned:
         print(f"verdict turned   {turned.claim}: {turned.before} → {turned.after}")
     for effect in sorted(found.effects, key=lambda effect: -effect.moved):
@@ -223,7 +231,7 @@ def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure], str]]:
     """The results, and the figures with the digest of what they were drawn from."""
     path, plots = folder / "results.json", folder / "plots"
-    if not all(file.exists() for file in (path, plots / "figures.json", plots / "preview.png")):
+    if not all(file.is_file() for file in (path, plots / "figures.json", plots / "preview.png")):
         raise UserError(f"{shown(path)}: nothing to render yet. Run 'make report', which measures first.")
     results, drawn = read_json(path, FORMAT), figures.read(plots)
     if drawn[1] != results["inputs"]:
@@ -247,11 +255,11 @@ def _recorded(results: dict[str, Any], ledger: tuple[claims.Claim, ...]) -> dict
 def _fingerprints(arguments: argparse.Namespace) -> list[str]:
     """All besides the results that the page is made of: plots, article, claims, prose, templates, this room's code."""
     folders = (ROOT / "templates", ROOT / "report", arguments.claims.parent / "prose")
-    files = sorted({path for folder in folders for path in folder.rglob("*.*")})
-    texts = [path for path in files if path.suffix != ".pyc"] + [arguments.article, arguments.claims, arguments.study]
+    found = sorted({path for folder in folders for path in folder.rglob("*.*") if path.is_file()})
+    texts = [path for path in found if path.suffix != ".pyc"] + [arguments.article, arguments.claims, arguments.study]
     texts += [sharing.CITATION, *(arguments.results / "plots" / name for name in ("figures.json", "preview.png"))]
     versions = study.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
-    return [*(hashlib.sha256(path.read_bytes()).hexdigest() for path in texts), *versions.values()]
+    return [*(files.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]
 
 
 def _is_current(memory: Path, inputs: str, site: Path) -> bool:
@@ -259,9 +267,9 @@ def _is_current(memory: Path, inputs: str, site: Path) -> bool:
     try:
         old = read_json(memory, 1)
         return old["inputs"] == inputs and all(
-            hashlib.sha256((site / name).read_bytes()).hexdigest() == sha256 for name, sha256 in old["files"].items()
+            files.sha256(site / name, "It is rendered again.") == sha256 for name, sha256 in old["files"].items()
         )
-    except (UserError, OSError, KeyError):
+    except UserError:
         return False
 
 

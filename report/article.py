@@ -1,6 +1,6 @@
 """article.md → Article: its front matter, and its text in parts, prose and code, each with its line.
 
-The words are the source's own. Raw HTML in them is shown, not obeyed.
+The words are the source's own. Raw HTML in them is shown, not obeyed; links lead to pages alone, nothing is fetched.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -15,15 +16,26 @@ import markdown
 import yaml
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
-from markdown.util import HtmlStash
+from markdown.util import AMP_SUBSTITUTE, AtomicString, HtmlStash
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from experiments import files
 from experiments.errors import UserError, shown
 
 ARTICLE = Path(__file__).with_name("article.md")
+PARAGRAPH, BRACKETS, DEPTH = 10_000, 100, 50  # more of them take Markdown minutes, or more stack than there is
+FRONT_MATTER = 4000  # characters; YAML takes long over brackets, too
+LINK = re.compile(r"(?:https?://|mailto:|#).*|[\w./~-]+(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
+IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[\w+/=]+", re.ASCII)
+LANGUAGES = {  # other lexers may not come to an end
+    *("python", "r", "julia", "matlab", "bash", "sql", "c", "cpp", "java", "javascript", "rust", "go"),
+    *("json", "yaml", "toml", "html", "css"),
+}
+HIGHLIGHTED = 5000  # characters of code; a longer block is shown plain
 _FENCE = re.compile(r"^(`{3,}|~{3,})\s*([\w+-]*)\s*$")
 
 
@@ -48,28 +60,48 @@ class Article:
 
 
 def load(path: Path = ARTICLE) -> Article:
-    """Reads the article at `path`. Raises `UserError` where its front matter is missing or incomplete."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read: {error.strerror}. Expected the article.") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{shown(path)}: not UTF-8 text (byte {error.start}). Save it as UTF-8.") from error
-    lines = text.splitlines()
+    """Reads the article at `path`. Raises `UserError` where it is none, or Markdown does not get through it."""
+    lines = files.read_text(path, "Expected the article as Markdown.").splitlines()
     end = lines.index("---", 1) if lines[:1] == ["---"] and "---" in lines[1:] else 0
     if not end:
         raise UserError(f"{shown(path)}:1: no front matter. Expected title, date and id between two lines of '---'.")
+    title, date, id_ = _front_matter(lines[1:end], path)
+    parts = _parts(lines[end + 1 :], end + 2, path)
+    for part in (part for part in parts if part.kind == "prose"):
+        try:
+            to_html(part)
+        except (ValueError, RecursionError) as error:
+            told = error if isinstance(error, ValueError) else "nested too deeply"
+            raise UserError(
+                f"{shown(path)}:{part.line}: {told}. Expected an article. Simplify what follows."
+            ) from error
+    return Article(title, date, id_, parts)
+
+
+def _front_matter(lines: list[str], path: Path) -> tuple[str, str, str]:
+    """Title, date and id, as they are written. Nothing else of YAML is obeyed: no types, aliases or merges."""
+    text = "\n".join(lines)
+    if len(text) > FRONT_MATTER:
+        raise UserError(f"{shown(path)}:1: front matter of more than {FRONT_MATTER} characters. Shorten it.")
     try:
-        front = yaml.safe_load("\n".join(lines[1:end])) or {}
-    except yaml.YAMLError as error:
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 1
         raise UserError(f"{shown(path)}:{line}: front matter is not valid YAML. Fix this line.") from error
+    found: dict[str, str] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else []:
+        place = f"{shown(path)}:{key.start_mark.line + 2}"
+        if not isinstance(key, yaml.ScalarNode) or key.value in found:
+            raise UserError(f"{place}: front matter says '{key.value}' twice. Keep one.")
+        if isinstance(value, yaml.ScalarNode):
+            found[key.value] = value.value.strip()
     for key in ("title", "date", "id"):
-        if not isinstance(front, dict) or not front.get(key):
+        if not found.get(key):
             raise UserError(f"{shown(path)}:1: front matter has no '{key}'. Expected title, date and id. Add it.")
-    parts = _parts(lines[end + 1 :], end + 2, path)
-    return Article(str(front["title"]), str(front["date"]), str(front["id"]), parts)
+        if sign := files.unseen(found[key]):
+            raise UserError(f"{shown(path)}:1: '{key}' holds {sign}. Expected plain text. Remove that character.")
+    return found["title"], found["date"], found["id"]
 
 
 def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:
@@ -98,17 +130,24 @@ def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:
 def to_html(part: Part, mark: Callable[[Element, HtmlStash], None] | None = None) -> str:
     """A part as HTML. Code is highlighted by CSS classes; a paragraph all in bold is the heading it stands for.
 
-    `mark` may set something into the finished tree of a prose part.
+    `mark` may set something into the finished tree of a prose part. Raises `ValueError` or `RecursionError` for prose
+    that Markdown does not get through; there is none in an article that was loaded.
     """
     if part.kind == "prose":
         return markdown.markdown(part.source, extensions=[_House(mark)], output_format="html")
+    label = f"Code, {part.language or 'text'}, line {part.line} of the article"
+    code = highlight(part.source, _lexer(part), HtmlFormatter(nowrap=True))
+    return f'<pre class="code" tabindex="0" role="region" aria-label="{label}"><code>{code}</code></pre>'
+
+
+def _lexer(part: Part) -> Lexer:
+    """How to read a code block: as plain text where the language is not one of those that take no time to speak of."""
     try:
         lexer = get_lexer_by_name(part.language or "text")
     except ClassNotFound:
-        lexer = get_lexer_by_name("text")
-    label = f"Code, {part.language or 'text'}, line {part.line} of the article"
-    code = highlight(part.source, lexer, HtmlFormatter(nowrap=True))
-    return f'<pre class="code" tabindex="0" role="region" aria-label="{label}"><code>{code}</code></pre>'
+        return get_lexer_by_name("text")
+    quick = LANGUAGES.intersection(lexer.aliases) and len(part.source) <= HIGHLIGHTED
+    return lexer if quick else get_lexer_by_name("text")
 
 
 class _House(Extension):
@@ -119,9 +158,46 @@ class _House(Extension):
     def extendMarkdown(self, md: markdown.Markdown) -> None:
         md.preprocessors.deregister("html_block")
         md.inlinePatterns.deregister("html")
+        md.treeprocessors.register(_Bounds(md), "house_bounds", 25)  # before the text of blocks is read
+        md.treeprocessors.register(_Depth(md), "house_depth", 15)
+        md.treeprocessors.register(_Links(md), "house_links", 6)
         md.treeprocessors.register(_Headings(md), "house_headings", 5)
         if self.mark:
             md.treeprocessors.register(_Marks(md, self.mark), "house_marks", 4)
+
+
+class _Bounds(Treeprocessor):
+    """Refuses blocks over whose text Markdown would take minutes."""
+
+    def run(self, root: Element) -> None:
+        for element in root.iter():
+            for text in (element.text or "", element.tail or ""):
+                if not isinstance(text, AtomicString) and (len(text) > PARAGRAPH or text.count("[") > BRACKETS):
+                    raise ValueError(f"a paragraph of more than {PARAGRAPH} characters, or {BRACKETS} brackets")
+
+
+class _Depth(Treeprocessor):
+    """Refuses emphasis in emphasis, lists in lists … beyond DEPTH, for what comes later goes down on itself."""
+
+    def run(self, root: Element) -> None:
+        level = list(root)
+        for _ in range(DEPTH):
+            level = [child for element in level for child in element]
+        if level:
+            raise ValueError(f"nested more than {DEPTH} deep")
+
+
+class _Links(Treeprocessor):
+    """A link to anything but a page keeps its words alone, and an image that the page does not hold its description."""
+
+    def run(self, root: Element) -> None:
+        for element in root.iter():
+            href = unescape(element.get("href", "").replace(AMP_SUBSTITUTE, "&"))  # as browsers read it
+            if element.tag == "a" and not LINK.fullmatch(href):
+                element.attrib.pop("href", None)
+            elif element.tag == "img" and not IMAGE.fullmatch(element.get("src", "")):
+                element.tag, element.text = "span", element.get("alt", "")
+                element.attrib.clear()
 
 
 class _Headings(Treeprocessor):

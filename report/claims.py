@@ -10,22 +10,22 @@ import ast
 import math
 import operator
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatch
 from fractions import Fraction
-from functools import total_ordering
+from functools import cache, total_ordering
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments import study
+from experiments import files, study
 from experiments.errors import UserError, shown
 
 LEDGER = Path(__file__).with_name("claims.toml")
 SUPPORTED, PARTLY, NOT = "supported", "partly supported", "not supported"
 NOT_TESTABLE, NOT_MEASURED = "not testable here", "not measured"
+MOST_OF_A_RULE, MOST_TURNS = 1000, 100  # beyond, nobody could read it, and the search for its limits would not end
 UNITS = ("points", "percent", "times", "number", "p", "yes")
 
 
@@ -96,10 +96,16 @@ def judge(claims: Sequence[Claim], results: Mapping[str, Any]) -> list[Verdict]:
 
 
 def _judged(claim: Claim, results: Mapping[str, Any]) -> Verdict:
+    """Raises `UserError` where a rule that could be read cannot be reckoned with these numbers: 1 / max(x, 2) at 3."""
     values = {name: evidence(one.of, results) for name, one in claim.evidence.items()}
     counts = {name: seeds_agreeing(one, results) for name, one in claim.evidence.items()}
     agreeing = {name: count for name, count in counts.items() if count is not None}
-    return Verdict(claim, verdict_of(claim, values), values, tuple(flips(claim, values)), agreeing)
+    try:
+        return Verdict(claim, verdict_of(claim, values), values, tuple(flips(claim, values)), agreeing)
+    except (ArithmeticError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"line {claim.line} of the claims: claim '{claim.id}': {error}, with {values}. Mend its rule."
+        ) from error
 
 
 def verdict_of(claim: Claim, values: Mapping[str, Any]) -> str:
@@ -120,18 +126,17 @@ def verdict_of(claim: Claim, values: Mapping[str, Any]) -> str:
 
 def load(path: Path = LEDGER) -> tuple[Claim, ...]:
     """Reads the ledger. Raises `UserError` with the line of a claim that is not as expected."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        tables = tomllib.loads(text)["claims"]
-    except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read: {error.strerror}. Expected the article's claims.") from error
-    except (ValueError, KeyError) as error:
-        raise UserError(f"{shown(path)}: not a ledger of claims: {error}. Expected TOML with [[claims]].") from error
+    document, text = _read(path)
+    tables = document["claims"]
     lines = [number for number, line in enumerate(text.split("\n"), 1) if re.match(r"\s*\[\[\s*claims\s*\]\]", line)]
-    claims = []
-    for line, table in zip(lines, tables, strict=False):
+    if len(lines) != len(tables):
+        raise UserError(f"{shown(path)}: {len(tables)} claims under {len(lines)} headings. Head each one [[claims]].")
+    claims: list[Claim] = []
+    for line, table in zip(lines, tables, strict=True):
         try:
             claims.append(_claim(table, line))
+            if claims[-1].id in [other.id for other in claims[:-1]]:
+                raise ValueError("another claim has this id")
         except (ArithmeticError, TypeError, ValueError, SyntaxError, RecursionError) as error:
             raise UserError(f"{shown(path)}:{line}: claim '{table.get('id')}': {error}. Mend this claim.") from error
     return tuple(claims)
@@ -139,11 +144,26 @@ def load(path: Path = LEDGER) -> tuple[Claim, ...]:
 
 def unchecked(path: Path = LEDGER) -> dict[str, tuple[str, ...]]:
     """Why sentences of the article have no claim → their first words. Raises `UserError` where they are no lists."""
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8")).get("unchecked", {})
-        return {str(reason): tuple(str(start) for start in starts) for reason, starts in found.items()}
-    except (AttributeError, TypeError) as error:
-        raise UserError(f"{shown(path)}: [unchecked]: {error}. Expected lists of sentences by their reason.") from error
+    found = _read(path)[0].get("unchecked", {})
+    if not isinstance(found, dict) or not all(map(_are_words, found.values())):
+        raise UserError(f"{shown(path)}: [unchecked]: Expected lists of sentences' first words by reason. Mend it.")
+    return {reason: tuple(starts) for reason, starts in found.items()}
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """The ledger as a document and as text. Raises `UserError` if it is no ledger."""
+    expected = "Expected the article's claims, as TOML with [[claims]]."
+    document, text = files.read_toml(path, expected)
+    tables, others = document.get("claims"), sorted(set(document) - {"version", "declared", "claims", "unchecked"})
+    if others:
+        raise UserError(f"{shown(path)}: unknown key '{others[0]}'. {expected} Fix the name or remove it.")
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise UserError(f"{shown(path)}: no claims in it. {expected}")
+    return document, text
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(words, str) and words.strip() for words in value)
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -153,16 +173,23 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 
 
 def _claim(table: Mapping[str, Any], line: int) -> Claim:
-    ruled = () if "not_testable" in table else ("supported", "evidence")
+    ruled = () if table.get("not_testable") else ("supported", "evidence")
     _only(table, _KINDS, ("id", "quote", "question", *ruled))
     given = {name: _evidence(name, found) for name, found in table.get("evidence", {}).items()}
-    quote = (table["quote"],) if isinstance(table["quote"], str) else tuple(table["quote"])
+    quote = [table["quote"]] if isinstance(table["quote"], str) else table["quote"]
+    for key, words in (("quote", quote), ("figures", table.get("figures", []))):
+        if not _are_words(words):
+            raise ValueError(f"'{key}' may not be {table[key]!r}; expected words in each")
+    if not re.fullmatch(r"[\w.-]{1,64}", table["id"]):
+        raise ValueError("expected an id of letters, digits, dots and hyphens")
     texts = {key: table.get(key, "") for key in ("supported", "partly", "not_testable", "because", "seen")}
     for rule in filter(None, (texts["supported"], texts["partly"])):
+        if len(rule) > MOST_OF_A_RULE:
+            raise ValueError(f"a rule of {len(rule)} characters; expected {MOST_OF_A_RULE} at most")
         _check_rule(rule, given)
     return Claim(
         id=table["id"],
-        quote=quote,
+        quote=tuple(quote),
         question=table["question"],
         evidence=given,
         figures=tuple(table.get("figures", [])),
@@ -405,7 +432,12 @@ def evaluate(rule: str, values: Mapping[str, Any]) -> Any:
 
     Raises `KeyError` for a name that has no value, `ValueError` for anything else than these.
     """
-    return _value(ast.parse(rule, mode="eval").body, values)
+    return _value(_parsed(rule), values)
+
+
+@cache
+def _parsed(rule: str) -> ast.expr:
+    return ast.parse(rule, mode="eval").body
 
 
 def _value(node: ast.AST, values: Mapping[str, Any]) -> Any:
@@ -467,14 +499,16 @@ def _reversed(claim: Claim, values: Mapping[str, float], name: str) -> Flip | No
 def _first(claim: Claim, values: Mapping[str, float], name: str, direction: int) -> Flip | None:
     """Walks from the value over all places where a comparison in the rules turns, until the verdict turns."""
     present = verdict_of(claim, values)
-    at: Fraction | None = Fraction(values[name])
-    while at is not None:
+    at = Fraction(values[name])
+    for _ in range(MOST_TURNS):
         turns: list[Fraction] = []
         verdict = verdict_of(claim, {**values, name: _Line(Fraction(1), Fraction(0), at, direction, turns)})
         if verdict != present:
             return Flip(name, values[name], float(at), direction > 0, verdict)
         further = [abs(turn - at) for turn in turns if (turn - at) * direction > 0]
-        at = at + direction * min(further) if further else None
+        if not further:
+            return None
+        at += direction * min(further)
     return None
 
 

@@ -7,6 +7,7 @@ Reads templates, prose, claims, captions and questions as text; nothing is rende
 from __future__ import annotations
 
 import ast
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments import files
 from experiments.errors import UserError, shown
 
 ROOT = Path(__file__).parent.parent
@@ -130,13 +132,9 @@ def require(coverage: Coverage) -> None:
 
 def exemptions(path: Path) -> list[Exemption]:
     """The phrases that are exempt, under their reasons; none where there is no list."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
-    try:
-        source = path.read_text(encoding="utf-8")
-        tomllib.loads(source)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{shown(path)}: {error}. Expected [exempt] with a reason = [phrases]. Mend it.") from error
+    _, source = files.read_toml(path, "Expected [exempt] with a reason = [phrases].")
     return [Exemption(path, e.line, e.value, e.key) for e in _strings(source) if e.table == "exempt" and e.key]
 
 
@@ -186,10 +184,8 @@ def texts(sources: Sources = OURS) -> Iterator[Text]:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{shown(path)}: {error.strerror}. Expected the project's own words. Restore it.") from error
+    expected = "Expected the project's own words."
+    return files.read_toml(path, expected)[1] if path.suffix == ".toml" else files.read_text(path, expected)
 
 
 SLOT = "\ufffc"  # stands where something other than words stood

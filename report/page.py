@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +16,11 @@ from pathlib import Path
 from statistics import fmean as mean
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
 from markupsafe import Markup
 
+from experiments import files
 from experiments.errors import UserError, shown
 from experiments.figures import Figure
 from report import article as articles
@@ -54,19 +56,36 @@ class Prose:
 def prose(folder: Path = PROSE) -> Prose:
     """Reads the prose in `folder`; none where there is no article.toml. Raises `UserError` for a mistake in it."""
     path = folder / "article.toml"
-    if not path.exists():
+    if not os.path.lexists(path):
         return Prose(folder)
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-        return Prose(
-            folder,
-            tuple(found.get("code_blocks", [])),
-            tuple((figure["name"], figure["question"]) for figure in found.get("figures", [])),
-            tuple((note["after"], note["text"]) for note in found.get("notes", [])),
-            dict(found.get("changes", {})),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{shown(path)}: {error!r}. Expected code_blocks, [[figures]], [[notes]]. Mend it.") from error
+    expected = "Expected code_blocks, [changes], [[figures]] with name and question, [[notes]] with after and text."
+    found = {"code_blocks": [], "changes": {}, "figures": [], "notes": [], **files.read_toml(path, expected)[0]}
+    right = {
+        "code_blocks": _are_texts(found["code_blocks"]),
+        "changes": isinstance(found["changes"], dict) and _are_texts(list(found["changes"].values())),
+        "figures": _are_tables(found["figures"], "name", "question"),
+        "notes": _are_tables(found["notes"], "after", "text"),
+    }
+    for key in found:
+        if not right.get(key):
+            raise UserError(f"{shown(path)}: '{key}' may not be there, or not so. {expected} Mend it.")
+    return Prose(
+        folder,
+        tuple(found["code_blocks"]),
+        tuple((figure["name"], figure["question"]) for figure in found["figures"]),
+        tuple((note["after"], note["text"]) for note in found["notes"]),
+        found["changes"],
+    )
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) and value.strip() for value in values)
+
+
+def _are_tables(values: Any, *keys: str) -> bool:
+    """Whether it is a list of tables with texts under exactly these keys."""
+    tables = isinstance(values, list) and all(isinstance(value, dict) and set(value) == set(keys) for value in values)
+    return tables and all(_are_texts(list(table.values())) for table in values)
 
 
 def render(
@@ -116,15 +135,27 @@ def render(
         "verdict_counts": Counter(judged.verdict for judged in order).most_common(),
         "sentences": quotes.sort(article, [judged.claim.quote for judged in order], unchecked),
     }
-    known["written"] = lambda text: Markup(environment.from_string(text).render(known))
+    known["written"] = lambda text: Markup(_compiled(environment, text).render(known))
     try:
         known |= _style(environment)
         parts = _parts(article, words, order, results, known["written"])
         return slim(environment.get_template("page.html").render(known, parts=parts))
     except TemplateSyntaxError as error:
         raise UserError(f"{shown(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template.") from error
-    except (TemplateError, TypeError, KeyError, ValueError) as error:
+    except _TEMPLATE_ERRORS as error:
         raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
+
+
+# What a template raises that asks for what it should not: it is a program, and anybody may write one.
+_TEMPLATE_ERRORS = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+def _compiled(environment: Environment, text: str) -> Template:
+    """A note as a template. Raises `UserError` where it is none: it has no file to name, so its words are named."""
+    try:
+        return environment.from_string(text)
+    except TemplateSyntaxError as error:
+        raise UserError(f"the note '{text[:80]} …': {error.message}. Mend it in the claims or the prose.") from error
 
 
 def missing(url: str) -> str:

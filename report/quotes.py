@@ -79,7 +79,8 @@ def check(article: articles.Article, claims: Sequence[Claim], path: Path) -> Non
     """Raises `UserError` with the line of a claim in the file at `path` that quotes what nowhere stands."""
     marker = Marker([Mark(claim.id, claim.quote, "", "") for claim in claims])
     for part in article.parts:
-        articles.to_html(part, marker.mark)
+        if part.kind == "prose":
+            articles.to_html(part, marker.mark)
     for words in marker.unplaced:
         claim = next(claim for claim in claims if words in claim.quote)
         raise UserError(

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import yaml
 
+from experiments import files
 from experiments.errors import UserError, shown
 
 if TYPE_CHECKING:  # the check whether the page is up to date needs an address, and no Markdown
@@ -113,7 +114,7 @@ def publication(url: str, results: Mapping[str, Any], article: Article, path: Pa
     """Reads CITATION.cff. Raises `UserError` where it cannot be read or names no title."""
     day = max(run["finished"] for run in results["runs"])[:10]
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = yaml.safe_load(files.read_text(path, "Expected the project's citation."))
         return Publication(
             url,
             day,
@@ -123,7 +124,7 @@ def publication(url: str, results: Mapping[str, Any], article: Article, path: Pa
             str(found.get("version", "")),
             str(found.get("license", "")),
         )
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{shown(path)}: {error}. Expected a citation that names a title. Mend it.") from error
 
 

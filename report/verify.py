@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html.parser import HTMLParser
@@ -17,7 +18,7 @@ from typing import Any
 from experiments import evidence, records, statistics, study
 from experiments.errors import UserError
 from experiments.figures import Figure
-from experiments.store import to_json
+from experiments.store import compact
 
 FORMAT = 1
 LISTS = ("runs", "replication")
@@ -64,7 +65,21 @@ def proof(html: str, load: Callable[[], study.Study]) -> Proof:
             "with and run this again."
         )
     derived = results(content, load())
-    return Proof(found[0], content["url"], json.loads(to_json(derived)))  # as the page's were read: keys in order
+    return Proof(found[0], content["url"], json.loads(compact(derived)))  # as the page's were read: keys in order
+
+
+@contextmanager
+def foreign() -> Iterator[None]:
+    """Within it, what somebody else packed is reckoned with; that nothing can be derived from it is one clear error."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # whatever statistics, rules and drawings raise over numbers that no run ever had
+        raise UserError(
+            f"Nothing follows from the evidence in the page: {type(error).__name__}: {error}. "
+            "Get the page again from where it was, or add --debug to see where it fails."
+        ) from error
 
 
 def results(content: Mapping[str, Any], plan: study.Study) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def test_an_exemption_that_exempts_nothing_any_more_is_an_error(
 
 
 def test_a_list_of_exemptions_that_is_no_toml_is_an_error_with_its_path(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"/numbers\.toml: .*Expected \[exempt\]"):
+    with pytest.raises(UserError, match=r"/numbers\.toml:1: .*Expected \[exempt\]"):
         numbers.check(lay(tmp_path, {"prose/numbers.toml": "[exempt"}))
 
 

@@ -242,4 +242,4 @@ def test_an_unreadable_result_is_one_line_and_exit_status_2(stored: Path) -> Non
         [sys.executable, "-m", "report", *arguments(stored)], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert re.fullmatch(r"error: .*results\.json:2: .*\n", done.stderr)
+    assert re.fullmatch(r"error: .*results\.json: not what this version wrote: .*\n", done.stderr)

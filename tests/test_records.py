@@ -75,7 +75,7 @@ def test_intervals_that_do_not_meet_disagree(results: dict, recorded: dict) -> N
 
 def test_a_damaged_record_is_one_line_that_says_how_to_mend_it(recorded: dict) -> None:
     records.RECORD.write_text("{")
-    with pytest.raises(UserError, match=r"record\.json:1: .*git checkout"):
+    with pytest.raises(UserError, match=r"record\.json: not what this version wrote: .*git checkout"):
         records.read()
 
 

@@ -271,9 +271,9 @@ def test_a_file_once_recognised_is_not_unpacked_again(
 ) -> None:
     put(cached, mnist_path)
     first = sources.find(memory, nowhere)
-    assert json.loads(memory.read_text()) == {
-        "recognised_as_mnist": [hashlib.sha256(mnist_path.read_bytes()).hexdigest()]
-    }
+    assert json.loads(memory.read_text())["recognised_as_mnist"] == [
+        hashlib.sha256(mnist_path.read_bytes()).hexdigest()
+    ]
     monkeypatch.setattr(data, "load", no_load)
     assert sources.find(memory, nowhere) == first
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import subprocess
 import sys
 import threading
@@ -155,7 +156,9 @@ def test_a_stored_training_is_found_with_its_key(entry: Entry, results_store: St
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     assert entry.trained
     assert not entry.measured
-    assert entry.training() == {"format": 1, "key": entry.key, "test_accuracy": [0.5]}
+    weights = hashlib.sha256((entry.folder / "weights.npz").read_bytes()).hexdigest()
+    own = {"format": 2, "run": entry.folder.name, "key": entry.key, "weights_sha256": weights}
+    assert entry.training() == {**own, "test_accuracy": [0.5]}
 
 
 def test_weights_come_back_exactly_and_in_order(entry: Entry, results_store: Store) -> None:
@@ -202,7 +205,8 @@ def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     results_store.save_measures(entry, {"accuracy": 0.5})
     assert entry.measured
-    assert entry.measures() == {"format": 1, "key": study.measures_key(entry.run), "accuracy": 0.5}
+    own = {"format": 2, "run": entry.folder.name, "key": study.measures_key(entry.run)}
+    assert entry.measures() == {**own, "accuracy": 0.5}
 
 
 def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry, results_store: Store) -> None:
@@ -215,7 +219,9 @@ def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry
 
 
 def test_equal_values_are_equal_bytes_and_nan_is_refused() -> None:
-    assert store.to_json({"b": "−", "a": [1, None]}) == '{"a":[1,null],"b":"−"}'.encode()
+    rest = '"a":[1,null],"b":"−"}'.encode()
+    sha256 = hashlib.sha256(rest).hexdigest().encode()
+    assert store.to_json({"b": "−", "a": [1, None]}) == b'{"sha256":"' + sha256 + b'",' + rest
     with pytest.raises(ValueError, match="JSON compliant"):
         store.to_json({"loss": float("nan")})
 
@@ -248,13 +254,17 @@ def test_a_folder_tells_data_network_and_seed_in_its_name(entry: Entry) -> None:
 
 # ---------------------------------------------------------------------------------------------- damaged
 
+RUN = store.to_json({"format": 2, "run": "x", "test_accuracy": 0.97})
 DAMAGED_JSON = {
-    "cut short": (b'{"format":1,\n"key"', ":2: not the JSON that was written"),
-    "empty": (b"", ":1: not the JSON that was written"),
-    "not text": (b"\xff\xfe\xff", ": not the JSON that was written"),
-    "no object": (b"[]", ": format None, expected 1."),
-    "of another format": (b'{"format":0}', ": format 0, expected 1."),
-    "without its format": (b"{}", ": format None, expected 1."),
+    "cut short": (RUN[:-1], ": not what this version wrote: the SHA-256 at its beginning is not that of its rest."),
+    "empty": (b"", ": not what this version wrote"),
+    "not text": (b"\xff\xfe\xff", ": not what this version wrote"),
+    "no object": (b"[]", ": not what this version wrote"),
+    "a digit changed": (RUN.replace(b"0.97", b"0.98"), ": not what this version wrote"),
+    "its digest gone": (b'{"format":2,"run":"x","test_accuracy":0.97}', ": not what this version wrote"),
+    "of another format": (store.to_json({"format": 0}), ": format 0, expected 2."),
+    "without its format": (store.to_json({"a": 1}), ": format None, expected 2."),
+    "of another run": (RUN, ": written for another place in the store, in x."),
 }
 
 
@@ -299,7 +309,10 @@ def test_damaged_weights_are_named_with_the_way_out(entry: Entry, results_store:
         elif damage == "compression":
             content[content.index(b"PK\x01\x02") + 10] = 99  # the method, in the directory at the end
         path.write_bytes(content[: {"empty": 0, "truncated": len(content) // 2}.get(damage)])
-    assert ": unreadable (" in complaint(path, entry.snapshots)
+    told = (
+        ": cannot be read: No such file" if damage == "missing" else ": not what this version wrote: its SHA-256 is not"
+    )
+    assert told in complaint(path, entry.snapshots)
 
 
 def test_a_training_deleted_as_the_error_advises_can_be_stored_again(entry: Entry, results_store: Store) -> None:

@@ -174,7 +174,7 @@ MISTAKES = {
         "cifar",
         "datasets.cifar is 10. Expected a table [datasets.cifar].",
     ),
-    "negative epochs": ("epochs = 40", "epochs = -40", "", "datasets.digits.epochs is -40. Expected 1 or more."),
+    "negative epochs": ("epochs = 40", "epochs = -40", "", "datasets.digits.epochs is -40. Expected 1 to 100000."),
     "block without seeds": (
         "[blocks.examples]\n",
         '[blocks.empty]\nquestion = "Why?"\n\n[blocks.examples]\n',

@@ -1,0 +1,770 @@
+"""Bad input: whatever stands in a file, its reader gives the right answer or one clear error, soon, in little memory.
+
+HOSTILE=10000 tries so many inputs a property, at random; otherwise few, and always the same ones.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import tracemalloc
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from experiments import files, measures, plots, sources, statistics, store, study
+from experiments.data import MNIST_SHAPES
+from experiments.errors import LONGEST, UserError
+from experiments.sources import DIGITS
+from experiments.store import Store
+from report import __main__ as command
+from report import article, claims, numbers, page, quotes
+from tests import fixture
+from tests.test_data import described
+
+SECOND = Path(__file__).with_name("second")
+MANY = int(os.environ.get("HOSTILE", "0"))
+ENDLESS_SECONDS = 240  # what has not ended by then hangs
+
+
+def tried(examples: int) -> settings:
+    """How often a property is tried."""
+    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+    return settings(
+        max_examples=MANY or examples, derandomize=not MANY, deadline=None, database=None, suppress_health_check=checks
+    )
+
+
+@pytest.fixture(autouse=True)
+def ends() -> Iterator[None]:
+    """A reader that waits for ever is a failure, not a test run that never ends."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError("still reading")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(0 if MANY else ENDLESS_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def answers(place: str, action: Callable[[], object]) -> bool:
+    """Whether `action` gives an answer; if not, it ends in one clear error that names the place, in nothing else."""
+    try:
+        action()
+    except UserError as error:
+        message = str(error)
+        assert message.isprintable()
+        assert len(message) <= LONGEST + 3
+        assert place in message
+        assert message.endswith(".")
+        return False
+    return True
+
+
+# ---------------------------------------------------------------------------------------------- damage
+
+NASTY = some.sampled_from(
+    [
+        *(
+            b"\x00",
+            b"\xff",
+            b"\xed\xa0\x80",
+            b"\xef\xbb\xbf",
+            "\u202e".encode(),
+            "\u200f".encode(),
+            b"\x1b[2J",
+            b"\r\n",
+        ),
+        *(
+            b"[" * 300,
+            b"{" * 300,
+            b"- " * 300,
+            b"> " * 300,
+            b"**" * 300,
+            b"9" * 5000,
+            b"1e999",
+            b"nan",
+            b"\\",
+            b'"',
+            b"'",
+        ),
+        *(b"<script>alert(1)</script>", b"[a](javascript:b)", b"![a](http://b/c)", b"{{ 1/0 }}", b"{% if", b"$\\frac$"),
+        *(
+            b"```\n",
+            b"\n---\n",
+            b"&a ",
+            b"*a ",
+            b"<<: *a",
+            b"!!python/name:os.system ",
+            b'"\\ud800"',
+            b'"\\u0000"',
+            b'""',
+        ),
+    ]
+)
+EDITS = some.lists(
+    some.tuples(
+        some.sampled_from(["flip", "cut off", "insert", "leave out", "double"]),
+        some.floats(0, 1, exclude_max=True),
+        NASTY | some.binary(min_size=1, max_size=8),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def damaged(content: bytes, edits: list[tuple[str, float, bytes]]) -> bytes:
+    """`content` after the edits, each a kind, a place as a fraction of the length, and bytes."""
+    for kind, where, some_bytes in edits:
+        at = int(where * len(content))
+        before, after, length = content[:at], content[at:], 3 * len(some_bytes)
+        if kind == "flip" and after:
+            content = before + bytes([after[0] ^ (some_bytes[0] or 1)]) + after[1:]
+        elif kind == "cut off":
+            content = before
+        elif kind == "insert":
+            content = before + some_bytes + after
+        elif kind == "leave out":
+            content = before + after[length:]
+        elif kind == "double":
+            content = before + after[:length] + after
+    return content
+
+
+TOML = some.sampled_from(
+    [
+        *(
+            "1",
+            "-1",
+            "0.5",
+            "nan",
+            "inf",
+            "1e300",
+            "9223372036854775807",
+            "true",
+            "2026-01-01",
+            "12:00:00",
+            "0x" + "f" * 3000,
+        ),
+        *(
+            '""',
+            '" "',
+            '"x"',
+            '"\\u0000"',
+            '"\\u202e"',
+            '"<b>"',
+            '"../x"',
+            '"*"',
+            '"$"',
+            '"{{ 1/0 }}"',
+            "'''\n'''",
+            "[" * 200,
+        ),
+        *(
+            "[]",
+            "[1]",
+            '["a", 1]',
+            '[" "]',
+            "[[]]",
+            "{}",
+            "{ a = 1 }",
+            "[{ a = 1 }]",
+            "[0.1, nan]",
+            "[1, 1]",
+            '["a", "b"]',
+        ),
+        *(
+            '"gap > 0"',
+            '"1 > 0"',
+            '"-((1"',
+            '"lead > 1e308 * 1e308"',
+            '"contrast targets mean"',
+            '"arm example-1 n / arm x y"',
+        ),
+        *('{ of = "contrast targets mean", says = "x", unit = "points" }', '{ of = 1, says = [], unit = "p" }'),
+    ]
+)
+LINES = some.lists(
+    some.tuples(
+        some.sampled_from(["value", "value", "value", "key", "leave out", "double", "swap", "insert"]),
+        some.floats(0, 1, exclude_max=True),
+        some.floats(0, 1, exclude_max=True),
+        TOML,
+        some.sampled_from(
+            ["[x]", "[[arms]]", "[[claims]]", "[claims.evidence]", "[[notes]]", "[defaults]", "x = 1", "a.b = 1"]
+        ),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def edited(content: bytes, edits: list[tuple[str, float, float, str, str]]) -> bytes:
+    """TOML after edits of whole lines: other values and keys, lines left out, doubled, exchanged and put in."""
+    lines = content.decode().split("\n")
+    for kind, where, there, value, header in edits:
+        assigned = [number for number, line in enumerate(lines) if re.match(r"[\w\"-]+ = ", line)]
+        at, other = int(where * len(lines)), int(there * len(lines))
+        if kind in ("value", "key") and assigned:
+            at = assigned[int(where * len(assigned))]
+            key, _, old = lines[at].partition(" = ")
+            lines[at] = f"{key} = {value}" if kind == "value" else f"{key[:-1]} = {old}"
+        elif kind == "leave out" and len(lines) > 1:
+            del lines[at]
+        elif kind == "double":
+            lines.insert(other, lines[at])
+        elif kind == "swap":
+            lines[at], lines[other] = lines[other], lines[at]
+        else:
+            lines.insert(at, header)
+    return "\n".join(lines).encode()
+
+
+def damaged_toml(content: bytes) -> some.SearchStrategy[bytes]:
+    return LINES.map(lambda edits: edited(content, edits)) | EDITS.map(lambda edits: damaged(content, edits))
+
+
+# ---------------------------------------------------------------------------------------------- what people write
+
+STUDIES = [study.STUDY.read_bytes(), (SECOND / "study.toml").read_bytes()]
+LEDGERS = [claims.LEDGER.read_bytes(), (SECOND / "claims.toml").read_bytes()]
+ARTICLES = [article.ARTICLE.read_bytes(), (SECOND / "article.md").read_bytes()]
+PROSE = (page.PROSE / "article.toml").read_bytes()
+
+
+@tried(300)
+@given(content=some.sampled_from(STUDIES).flatmap(damaged_toml))
+def test_a_damaged_study_plans_its_runs_or_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "study.toml"
+    path.write_bytes(content)
+
+    def plan() -> None:
+        found = study.load(path)
+        for run in [*found.runs("mnist")[:20], *found.runs("digits")[:20], *found.quick().runs("mnist")]:
+            study.training_key(run, "data")
+            found.resolve(run, lambda _: 0.5)
+            assert run.cost > 0
+
+    answers("study.toml", plan)
+
+
+@tried(300)
+@given(content=some.sampled_from(LEDGERS).flatmap(damaged_toml))
+def test_a_damaged_ledger_is_judged_or_refused(
+    results: dict, plan: study.Study, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "claims.toml"
+    path.write_bytes(content)
+
+    def judge() -> None:
+        claims.unchecked(path)
+        found = claims.load(path)
+        claims.check(found, plan, path)
+        for judged in claims.judge(found, results):
+            claims.margin(judged)
+
+    answers("claim", judge)
+
+
+TOKENS = some.sampled_from(
+    [
+        *("x", "y", "x", "y", "0", "1", "2.5", "1e308", "1e-308", "(", ")", "not", "-", "abs(", "min(", "max(", ","),
+        *("+", "-", "*", "/", "<", "<=", ">", "==", "and", "or"),
+    ]
+)
+FINITE = some.floats(allow_nan=False, allow_infinity=False)
+
+
+@tried(400)
+@given(rule=some.lists(TOKENS, min_size=1, max_size=14).map(" ".join), x=FINITE, y=FINITE)
+def test_any_rule_is_judged_or_refused_whatever_the_numbers(tmp_path: Path, rule: str, x: float, y: float) -> None:
+    path = tmp_path / "claims.toml"
+    evidence = "".join(f'evidence.{n} = {{ of = "arm {n} n", says = "it", unit = "number" }}\n' for n in "xy")
+    path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "{rule}"\n{evidence}')
+    numbers_ = {"arms": {"x": {"n": x}, "y": {"n": y}}, "contrasts": [], "runs": []}
+    answers("claim 'c'", lambda: list(map(claims.margin, claims.judge(claims.load(path), numbers_))))
+
+
+class Tags(HTMLParser):
+    """The tags of a fragment with the names of their attributes, and where its links lead."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.found: list[tuple[str, ...]] = []
+        self.targets: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, *(name for name, _ in attrs)))
+        self.targets += [value or "" for name, value in attrs if name in ("href", "src")]
+
+
+MARKDOWNS = {
+    *(
+        "p",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "em",
+        "strong",
+        "code",
+        "pre",
+        "a",
+        "img",
+        "ul",
+        "ol",
+        "li",
+        "blockquote",
+        "hr",
+        "br",
+    ),
+    "span",
+}
+
+
+@tried(300)
+@given(content=some.builds(damaged, some.sampled_from(ARTICLES), EDITS))
+def test_a_damaged_article_is_shown_without_a_script_or_a_request_or_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "article.md"
+    path.write_bytes(content)
+
+    def show() -> None:
+        found = article.load(path)
+        quotes.sentences(found)
+        html = Tags("".join(article.to_html(part) for part in found.parts))
+        f"{found.title}{found.date}{found.id}".encode()
+        assert {tag[0] for tag in html.found} <= MARKDOWNS
+        assert not [name for tag in html.found for name in tag[1:] if name.startswith("on")]
+        assert not [
+            to for to in html.targets if re.match(r"\s*(javascript|vbscript|data:(?!image/))", to, re.IGNORECASE)
+        ]
+
+    answers("article.md", show)
+
+
+@tried(100)
+@given(content=damaged_toml(PROSE))
+def test_damaged_prose_is_read_as_texts_or_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "article.toml").write_bytes(content)
+
+    def read() -> None:
+        found = page.prose(tmp_path)
+        pairs = (*found.figures, *found.notes, *found.changes.items())
+        assert all(isinstance(text, str) for text in (*found.code_blocks, *(text for pair in pairs for text in pair)))
+
+    answers("article.toml", read)
+
+
+@tried(50)
+@given(content=damaged_toml((page.PROSE / "numbers.toml").read_bytes()))
+def test_a_damaged_list_of_exemptions_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "numbers.toml").write_bytes(content)
+    answers("numbers.toml", lambda: numbers.exemptions(tmp_path / "numbers.toml"))
+
+
+# ---------------------------------------------------------------------------------------------- what we wrote ourselves
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.integers() | FINITE | some.text(some.characters(exclude_categories=["Cs"])),
+    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(max_size=5).filter(str.isascii), inner),
+    max_leaves=8,
+)
+
+
+@tried(100)
+@given(value=JSON, edits=EDITS)
+def test_a_file_of_ours_says_what_was_written_or_is_refused(tmp_path: Path, value: Any, edits: list) -> None:
+    path, told = tmp_path / "a.json", {"format": store.FORMAT, "value": value}
+    path.write_bytes(store.to_json(told))
+    assert store.read_json(path) == told
+    content = damaged(path.read_bytes(), edits)
+    path.write_bytes(content)
+    assert answers("a.json", lambda: store.read_json(path)) == (content == store.to_json(told))
+
+
+Stored = tuple[study.Study, list[store.Entry]]
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    """The four runs of the second study, made up."""
+    plan = study.load(SECOND / "study.toml")
+    results_store = Store(tmp_path_factory.mktemp("stored"))
+    entries = [results_store.entry(run, DIGITS.identity) for run in plan.runs("digits")]
+    for entry in entries:
+        arm, seed = entry.run.arm, entry.run.seed
+        weights = fixture.snapshot(arm, seed)
+        results_store.save_training(entry, fixture.training(entry.run, 0.9), {"epoch_1": weights, "final": weights})
+        outputs = fixture.outputs(0.9, seed, softmax=True)
+        snapshots = dict.fromkeys(("start", "epoch_1", "final"), weights)
+        results_store.save_measures(entry, measures.measure(arm, snapshots, outputs, fixture.DATASET))
+    return plan, entries
+
+
+@tried(60)
+@given(edits=EDITS, which=some.integers(0, 11), there=some.integers(0, 11), swapped=some.booleans())
+def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
+    stored: Stored, edits: list, which: int, there: int, swapped: bool
+) -> None:
+    plan, entries = stored
+    paths = [path for entry in entries for path in sorted(entry.folder.iterdir())]
+    path, whole = paths[which], paths[which].read_bytes()
+    before = (
+        statistics.summarise(plan, statistics._observed(entries), 4, DIGITS),
+        [entry.snapshots() for entry in entries],
+    )
+    after: list[Any] = []
+    path.write_bytes(paths[there].read_bytes() if swapped else damaged(whole, edits))
+
+    def read() -> None:
+        after.append(
+            (
+                statistics.summarise(plan, statistics._observed(entries), 4, DIGITS),
+                [entry.snapshots() for entry in entries],
+            )
+        )
+
+    try:
+        answers(path.name, read)
+    finally:
+        path.write_bytes(whole)
+    for summary, weights in after:
+        assert summary == before[0]
+        np.testing.assert_equal(weights, before[1])
+
+
+# ---------------------------------------------------------------------------------------------- MNIST
+
+
+def packed(method: int, **arrays: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.save(content, array, allow_pickle=True)
+            archive.writestr(f"{name}.npy", content.getvalue())
+    return buffer.getvalue()
+
+
+NOT_MNIST = {
+    name: np.zeros(shape if len(shape) == 1 else (3, *shape[1:]), "u1") for name, shape in MNIST_SHAPES.items()
+}
+ARCHIVES = [packed(method, **NOT_MNIST) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
+ARCHIVES += [packed(0, x_train=np.array([{"a": 1}])), packed(0, nested=np.frombuffer(ARCHIVES[0], "u1"))]
+
+
+@tried(100)
+@given(content=some.builds(damaged, some.sampled_from(ARCHIVES), EDITS))
+def test_what_is_not_mnist_is_refused_whatever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    (tmp_path / "mnist.npz").write_bytes(content)
+    monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "mnist.npz"))
+    assert not answers("mnist.npz", lambda: sources.find(tmp_path / "memory.json"))
+
+
+# ---------------------------------------------------------------------------------------------- words on the page
+
+WORDS = some.text(
+    some.sampled_from("<>&\"'`/=;:{}%#$[]()!-*_ ab\u05d0\u200f")
+    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not files.unseen(sign)),
+    min_size=1,
+    max_size=60,
+).filter(str.strip) | some.sampled_from(
+    [
+        "<script>alert(1)</script>",
+        "</script>",
+        "</title>",
+        "-->",
+        "]]>",
+        "{{ 1/0 }}",
+        "{% raw %}",
+        "<img src=x onerror=y>",
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
+    """The page's tags where every text that comes from a file is replaced by the given words."""
+    drawn = {figure.name: figure for figure in plots.draw(results)}
+    source, verdicts = article.load(), claims.judge(claims.load(), results)
+    fields = ("question", "because", "seen", "topic")
+
+    def claim(one: claims.Claim, words: str) -> claims.Claim:
+        evidence = {name: replace(part, says=words) for name, part in one.evidence.items()}
+        reason = one.not_testable and words
+        return replace(one, **dict.fromkeys(fields, words), evidence=evidence, not_testable=reason, note="")
+
+    def tags(words: str) -> list[tuple[str, ...]]:
+        arms = {name: {**arm, "title": words, "question": words} for name, arm in results["arms"].items()}
+        ledger = [replace(judged, claim=claim(judged.claim, words)) for judged in verdicts]
+        told = {name: replace(figure, title=words, description=words) for name, figure in drawn.items()}
+        read = {**results, "arms": arms, "processors": [words]}
+        titled = replace(source, title=words, date=words, id=words)
+        html = page.render(read, told, titled, page.Prose(Path("none")), ledger, {words: ("It's designed",)})
+        return Tags(html).found
+
+    return tags
+
+
+@tried(10)
+@given(words=WORDS)
+def test_whatever_the_files_say_the_page_has_the_same_tags(
+    tags_of: Callable[[str], list[tuple[str, ...]]], words: str
+) -> None:
+    assert tags_of(words) == tags_of("plain")
+
+
+def test_a_note_reaches_nothing_but_the_results(results: dict) -> None:
+    note = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
+    verdicts = claims.judge(claims.load(), results)
+    (first,) = (judged for judged in verdicts if judged.claim.id == "slower-convergence")
+    ledger = [replace(first, claim=replace(first.claim, note=note))]
+    drawn = {figure.name: figure for figure in plots.draw(results)}
+    with pytest.raises(UserError, match="'__class__' of 'str' object is unsafe"):
+        page.render(results, drawn, article.load(), page.Prose(Path("none")), ledger, {})
+
+
+# ---------------------------------------------------------------------------------------------- what nobody sees
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "study.toml": study.load,
+    "claims.toml": claims.load,
+    "article.md": article.load,
+    "article.toml": lambda path: page.prose(path.parent),
+    "numbers.toml": numbers.exemptions,
+}
+REAL = {"study.toml": STUDIES[0], "claims.toml": LEDGERS[0], "article.md": ARTICLES[0], "article.toml": PROSE}
+REAL["numbers.toml"] = (page.PROSE / "numbers.toml").read_bytes()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_byte_order_mark_and_line_ends_of_windows_change_nothing(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(REAL[name])
+    plain = READERS[name](path)
+    path.write_bytes(b"\xef\xbb\xbf" + REAL[name].replace(b"\n", b"\r\n"))
+    assert READERS[name](path) == plain
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("sign", ["\x00", "\x1b", "\x9b", "\u202e", "\u2066", "\uffff"], ids=ascii)
+def test_signs_that_nobody_sees_are_refused_with_their_line_and_name(tmp_path: Path, name: str, sign: str) -> None:
+    path = tmp_path / name
+    lines = REAL[name].decode().split("\n")
+    path.write_text("\n".join([*lines[:4], lines[4] + sign, *lines[5:]]), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"{name}:5: holds U\+{ord(sign):04X}\. "):
+        READERS[name](path)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("study.toml", 'title = "', 'title = "\\u202e'),
+        ("claims.toml", 'question = "', 'question = "\\u0000'),
+        ("article.toml", 'question = "', 'question = "\\u0007'),
+        ("article.md", 'title: "', 'title: "\\u202e'),
+        ("article.md", 'title: "', 'title: "\\ud800'),
+    ],
+)
+def test_signs_that_nobody_sees_are_refused_where_they_are_written_as_escapes(
+    tmp_path: Path, name: str, old: str, new: str
+) -> None:
+    path, text = tmp_path / name, REAL[name].decode()
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UserError, match=r"holds U\+(202E|0000|0007|D800)"):
+        READERS[name](path)
+
+
+# ---------------------------------------------------------------------------------------------- what is no file
+
+READERS_OF_FILES = {
+    **READERS,
+    "results.json": store.read_json,
+    "mnist.npz": lambda path: sources.find(path.with_name("memory.json")),
+}
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def in_a_circle(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(2**40)  # it takes no space on the disk
+
+
+@pytest.mark.parametrize("name", READERS_OF_FILES)
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (os.mkfifo, "Not a regular file"),
+        (os.mkdir, "Is a directory"),
+        (endless, "Not a regular file"),
+        (in_a_circle, "Too many levels of symbolic links"),
+        (huge, "Larger than"),
+    ],
+    ids=["a pipe", "a folder", "a device", "a link to itself", "a terabyte"],
+)
+def test_what_is_no_file_of_a_sane_size_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Path], None], told: str
+) -> None:
+    path = tmp_path / name
+    make(path)
+    monkeypatch.setenv("MNIST_NPZ", str(path))
+    with pytest.raises(UserError, match=rf"{name}: cannot be read: {told}"):
+        READERS_OF_FILES[name](path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, endless, huge], ids=lambda make: make.__name__)
+def test_a_memory_that_is_no_file_is_no_memory(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    make(tmp_path / "memory.json")
+    assert sources._remembered(tmp_path / "memory.json") == []
+    assert not command._is_current(tmp_path / "memory.json", "inputs", tmp_path)
+
+
+def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "diary").write_text("dear")
+    (tmp_path / ".lock").symlink_to(tmp_path / "diary")
+    with pytest.raises(OSError, match="Too many levels"), Store(tmp_path).locked():
+        pass
+    assert (tmp_path / "diary").read_text() == "dear"
+
+
+# ---------------------------------------------------------------------------------------------- bombs
+
+ARTICLE = "---\ntitle: t\ndate: d\nid: i\n{more}\n---\n{text}\n"
+DOUBLED = "".join(f"k{n}: &k{n} [{', '.join([f'*k{n - 1}'] * 9)}]\n" for n in range(1, 30))
+MERGED = "".join(f"k{n}: &k{n} {{<<: [{', '.join([f'*k{n - 1}'] * 9)}]}}\n" for n in range(1, 30))
+LISTS = "".join(
+    f"{key} = [{', '.join(map(str, range(1, 65)))}]\n" for key in ("depth", "width", "batch_size", "holdout")
+)
+FAMILY = f'[[arms]]\nname = "a-{{depth}}-{{width}}-{{batch_size}}-{{holdout}}"\nblock = "examples"\n{LISTS}'
+EVIDENCE = 'evidence.x = { of = "arm x n", says = "it", unit = "number" }\n'
+CLAIM = f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\n{EVIDENCE}supported = "%s"\n'
+TENT = "x"
+for half in range(40):  # a line folded over and over has 2**40 turns
+    TENT = f"abs({TENT} - {half})"
+BOMBS = {
+    # what it is: (file, content, how the answer begins; "" for no error)
+    "aliases of aliases": ("article.md", ARTICLE.format(more="k0: &k0 a\n" + DOUBLED, text="a"), ""),
+    "merges of merges": ("article.md", ARTICLE.format(more="k0: &k0 {a: b}\n" + MERGED, text="a"), ""),
+    "an alias for a title": ("article.md", "---\na: &a [a]\ntitle: *a\ndate: d\nid: i\n---\n", "no 'title'"),
+    "a title said twice": ("article.md", ARTICLE.format(more="title: u", text="a"), "says 'title' twice"),
+    "YAML in YAML": ("article.md", ARTICLE.format(more="a: " + "[" * 500, text="a"), "not valid YAML"),
+    "quotes in quotes": ("article.md", ARTICLE.format(more="", text="> " * 5000 + "a"), "nested"),
+    "lists in lists": ("article.md", ARTICLE.format(more="", text="- " * 5000 + "a"), "nested"),
+    "emphasis in emphasis": ("article.md", ARTICLE.format(more="", text="*a **b " * 500 + " c** d*" * 500), "nested"),
+    "open brackets": ("article.md", ARTICLE.format(more="", text="[" * 100_000), "a paragraph of more than"),
+    "a paragraph without an end": ("article.md", ARTICLE.format(more="", text="a " * 60_000), "a paragraph of more"),
+    "tables in tables": ("study.toml", "a = " + "{a = " * 700, "not valid TOML"),
+    "a key without an end": ("study.toml", "a" + ".a" * 60_000 + " = 1", "longer than 4000 characters"),
+    "a number without an end": ("study.toml", "version = 0x" + "f" * 3900, "a whole number of more than 64 bits"),
+    "a product of lists": ("study.toml", STUDIES[0].decode() + FAMILY, "Expected at most 1000 arms"),
+    "very many runs": (
+        "study.toml",
+        re.sub(r"seeds = .*", "seeds = [\n" + "".join(f"{n},\n" for n in range(900)) + "]", STUDIES[0].decode()),
+        "runs",
+    ),
+    "a power of a power": ("claims.toml", CLAIM % ("9 ** 9 ** 9 ** 9 > 1"), "a rule may not say"),
+    "a rule in a rule": ("claims.toml", CLAIM % ("(" * 300 + "1"), "claim 'c'"),
+    "a rule without an end": ("claims.toml", CLAIM % ("1 + " * 900 + "1"), "a rule of 3601 characters"),
+}
+BOUND_BYTES = 60_000_000
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """Fails where more than BOUND_BYTES are held at once."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < BOUND_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("name", "content", "told"), BOMBS.values(), ids=BOMBS)
+def test_a_bomb_does_not_go_off(tmp_path: Path, name: str, content: str, told: str) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    with little_memory(), pytest.raises(UserError, match=re.escape(told)) if told else nullcontext():
+        READERS[name](path)
+
+
+def test_a_rule_that_turns_without_an_end_is_judged_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "claims.toml"
+    path.write_text(CLAIM % f"{TENT} > 1000")
+    with little_memory():
+        (judged,) = claims.judge(claims.load(path), {"arms": {"x": {"n": 0.3}}, "contrasts": [], "runs": []})
+    assert judged.verdict == claims.NOT
+
+
+def unpacked(path: Path, method: int, start: bytes, megabytes: int) -> None:
+    """An .npz that is small until it is unpacked."""
+    with zipfile.ZipFile(path, "w", method) as archive, archive.open("x_train.npy", "w") as member:
+        member.write(start)
+        for _ in range(megabytes):
+            member.write(bytes(1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("method", "start", "told"),
+    [
+        (zipfile.ZIP_BZIP2, described((60000, 28, 28)), "compressed in another way than NumPy's."),
+        (zipfile.ZIP_DEFLATED, described((10**12,)), "array 'x_train' is uint8 [1000000000000]."),
+    ],
+    ids=["bzip2", "a header that lies"],
+)
+def test_a_bomb_in_the_place_of_mnist_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: int, start: bytes, told: str
+) -> None:
+    unpacked(tmp_path / "mnist.npz", method, start, 200)
+    monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "mnist.npz"))
+    with little_memory(), pytest.raises(UserError, match=re.escape(told)):
+        sources.find(tmp_path / "memory.json")
+
+
+def test_what_was_not_written_by_us_is_not_even_parsed(tmp_path: Path, stored: Stored) -> None:
+    (tmp_path / "results.json").write_bytes(b'{"format":1,"runs":[' + b"{}," * 5_000_000 + b"0]}")  # 400 MB as objects
+    with little_memory(), pytest.raises(UserError, match="not what this version wrote"):
+        store.read_json(tmp_path / "results.json")
+    path = stored[1][0].folder / "weights.npz"
+    whole = path.read_bytes()
+    unpacked(path, zipfile.ZIP_DEFLATED, described((10**8,)), 100)
+    try:
+        with little_memory(), pytest.raises(UserError, match="not what this version wrote"):
+            stored[1][0].snapshots()
+    finally:
+        path.write_bytes(whole)
+
+
+@tried(100)
+@given(words=some.text())
+def test_whatever_an_error_quotes_it_is_one_line_that_a_terminal_shows(words: str) -> None:
+    message = str(UserError(f"here: {words} is wrong. Mend it."))
+    assert message.isprintable()
+    assert len(message) <= LONGEST + 3
+    assert message.startswith("here: ")
+    assert message.endswith("is wrong. Mend it.")
