@@ -107,7 +107,7 @@ def run(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> subproce
 
 
 def trainings(folder: Path) -> dict[str, float]:
-    return {p.parent.name: p.stat().st_mtime_ns for p in folder.glob("runs/*/training.json")}
+    return {p.parent.name: p.stat().st_mtime_ns for p in folder.glob("runs/[!.]*/training.json")}
 
 
 def test_offline_the_digits_run_and_a_second_call_trains_nothing(tmp_path: Path) -> None:
