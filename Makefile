@@ -13,7 +13,7 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare status why serve test audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare status why serve test golden audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -60,6 +60,10 @@ serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 
 test: $(DEV) ## Run the tests
 	@$(PY) -m pytest $(ARGS)
+
+golden: $(DEV) ## Write tests/golden.html, the page that the tests expect, anew
+	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py
+	@git --no-pager diff --stat tests/golden.html
 
 audit: $(DEV) ## Hold the page against the Nu HTML checker and Lighthouse (needs Node and Java too)
 	@$(PY) -m tests.audit install

@@ -150,7 +150,7 @@ def compose(
         numerals = coverage.told
     quotes.check(source, found, arguments.claims)
     verdicts = claims.judge(found, results)
-    shared, recorded = sharing.publication(url, results, source), _recorded(results, found)
+    shared, recorded = sharing.publication(url, results, source), verdicts_on_record(results, found)
     html = page.render(results, drawn, source, words, verdicts, unchecked, recorded, numerals, shared, packed)
     return Composed(html, verdicts, shared, numerals)
 
@@ -246,7 +246,7 @@ def _claims(arguments: argparse.Namespace) -> tuple[claims.Claim, ...]:
     return found
 
 
-def _recorded(results: dict[str, Any], ledger: tuple[claims.Claim, ...]) -> dict[str, str]:
+def verdicts_on_record(results: dict[str, Any], ledger: tuple[claims.Claim, ...]) -> dict[str, str]:
     """The verdicts on the record's numbers, where this study was measured here and can be held against it."""
     record = records.read() if results["record_comparison"] else None
     return {judged.claim.id: judged.verdict for judged in claims.judge(ledger, record)} if record else {}

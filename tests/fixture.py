@@ -12,7 +12,8 @@ import numpy as np
 from experiments import data, measures, plots, statistics, study
 from experiments.sources import Source
 from experiments.store import Store
-from report import article, claims, page
+from report import __main__ as command
+from report import article, claims, page, sharing
 
 SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of seed 100; see `outputs`
 TEST_IMAGES = 2000
@@ -52,15 +53,16 @@ def snapshot(arm: study.Arm, seed: int) -> list[np.ndarray]:
 
 
 def fill(store: Store, runs: list[study.Run], source: Source, scores: Mapping[str, float]) -> None:
-    """Stores a made-up training and real measures of made-up outputs for each of `runs`; 0.97 where no score is given.
+    """Stores a made-up training and real measures of made-up outputs for each of `runs`.
 
+    `scores` are by run ("example-1, seed 100, on mnist") or by arm; 0.97 where none is given.
     A run that takes something from others' results must come after them.
     """
     plan = study.load()
     for given in runs:
         (run,) = store.resolved(plan, [given], source.identity)
         entry = store.entry(run, source.identity)
-        score = scores.get(run.arm.name, 0.97)
+        score = scores.get(str(run), scores.get(run.arm.name, 0.97))
         weights = snapshot(run.arm, run.seed)
         if not entry.trained:
             store.save_training(entry, training(run, score), {"epoch_1": weights, "final": weights})
@@ -105,9 +107,14 @@ def results(
 
 def page_of(results: dict[str, Any], folder: Path = claims.LEDGER.parent, **options: Any) -> str:
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
-    ledger = claims.load(folder / "claims.toml")
+    ledger, source = claims.load(folder / "claims.toml"), article.load(folder / "article.md")
     drawn = {figure.name: figure for figure in plots.draw(results)}
     words = page.prose(folder / "prose")
     verdicts = claims.judge(ledger, results)
     unchecked = claims.unchecked(folder / "claims.toml")
-    return page.render(results, drawn, article.load(folder / "article.md"), words, verdicts, unchecked, **options)
+    options = {
+        "recorded": command.verdicts_on_record(results, ledger),
+        "shared": sharing.publication("", results, source),
+        **options,
+    }
+    return page.render(results, drawn, source, words, verdicts, unchecked, **options)

@@ -1,0 +1,92 @@
+"""The page of made-up results stands in golden.html, so that a change of the page is read as a change of that file.
+
+`make golden` writes it anew. Drawings, style and script are left out, and all that differs between machines or with
+the versions of libraries; text stands there a sentence a line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+
+from experiments import plots, records, statistics, study
+from experiments.sources import DIGITS, Source
+from experiments.store import Store
+from report import __main__ as command
+from tests import fixture
+
+GOLDEN = Path(__file__).with_name("golden.html")
+LINES_TOLD = 20  # of what differs
+MNIST = Source("mnist", None, "a fixture")
+LEFT_OUT = (  # what is replaced, and by what
+    (r"(?<=<style>).*?(?=</style>)|(?<=<script>).*?(?=</script>)", ""),  # the policy on the page has their hashes
+    (r"<svg .*?(<title.*?</desc>).*?</svg>", r"<svg>\1</svg>"),
+    (r'<span class="\w{1,3}">(.*?)</span>', r"\1"),  # the colours of code
+    (r"</(t[dhr]|li|d[dt])>", ""),  # the ends that HTML lets one leave out
+    (r"(?<=[.!?]) +(?=\S)", "\n"),  # the blank after a sentence
+    (r"(?<=\n)\s+(?=<|\n)|\n(?=\n)", ""),  # indentation of HTML, empty lines
+)
+
+
+def made_up(runs: list[study.Run], step: int) -> dict[str, float]:
+    """A score for each run, told apart by seed and by arm, but for arms that train the same, as Examples 1 and 2 do."""
+    trained = list(dict.fromkeys(str(run.arm.training_spec()) for run in runs))
+    number = {run.arm.name: trained.index(str(run.arm.training_spec())) for run in runs}
+    return {
+        str(run): 0.964 + 0.001 * (step * number[run.arm.name] % 16 + run.seed * (number[run.arm.name] + 2) % 7)
+        for run in runs
+    }
+
+
+def rounded(results: dict) -> dict:
+    """Processors differ in a number's last digits, and so in how it is rounded where it lies between two."""
+    return json.loads(json.dumps(results), parse_float=lambda text: float(f"{float(text):.12g}"))
+
+
+@pytest.fixture
+def whole(plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Made-up results of every block, with those on the digits, and a record that has one contrast the other way."""
+    store, mnist, digits = Store(tmp_path), plan.runs("mnist"), plan.runs("digits")
+    fixture.fill(store, mnist, MNIST, made_up(mnist, step=7))
+    fixture.fill(store, digits, DIGITS, made_up(digits, step=5))
+    results = rounded(statistics.update(plan, mnist, MNIST, store, digits))
+    results["versions"] = [["a library", "1.0"]]
+    monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
+    other = deepcopy(results)
+    other["contrasts"][0] |= {"mean": -0.01, "interval": [-0.02, -0.001]}
+    records.write(other)
+    return records.beside(results, records.read())
+
+
+def told(html: str) -> str:
+    """The page as golden.html has it."""
+    html = re.sub(r"(<math.*?>)(.*?)</math>", lambda found: f"{found[1]}{re.sub('<.*?>', '', found[2])}</math>", html)
+    for pattern, kept in LEFT_OUT:
+        html = re.sub(pattern, kept, html, flags=re.DOTALL)
+    return html.strip() + "\n"
+
+
+def differing(golden: str, page: str) -> list[str]:
+    """The lines that differ, the first of them where they are many."""
+    texts = golden.splitlines(), page.splitlines()
+    lines = list(difflib.unified_diff(*texts, "tests/golden.html", "the page", n=0, lineterm=""))
+    more = len(lines) - LINES_TOLD
+    return [*lines[:LINES_TOLD], f"… and {more} lines more"] if more > 0 else lines
+
+
+def test_the_page_is_the_golden_one(whole: dict) -> None:
+    drawn = {figure.name: figure for figure in plots.draw(whole)}
+    page = told(command.compose(command.parse(["render"]), whole, drawn, "", "what the page is derived from").html)
+    if os.environ.get("RENEW_GOLDEN"):
+        GOLDEN.write_text(page, encoding="utf-8")
+    if lines := differing(GOLDEN.read_text(encoding="utf-8"), page):
+        advice = (
+            "The page is no longer tests/golden.html. If that is meant, run 'make golden' and read what it changed."
+        )
+        pytest.fail("\n".join([advice, *lines]), pytrace=False)
