@@ -21,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from tests import chromium
+
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "site"
 LOCK = ROOT / "package-lock.json"
@@ -28,7 +30,6 @@ MODULES = ROOT / "node_modules"
 INSTALLED = MODULES / ".package-lock.json"  # npm writes it last
 CHECKER = MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
 LIGHTHOUSE = MODULES / "lighthouse" / "cli" / "index.js"
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMIUM_FLAGS = "--headless=new --no-sandbox --host-resolver-rules='MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'"
 FORMS: dict[str, tuple[str, ...]] = {"phone": (), "desktop": ("--preset=desktop",)}  # Lighthouse's settings for each
 REQUIRED = ("accessibility", "best-practices", "seo")
@@ -65,7 +66,7 @@ def require_tools() -> None:
     there = {
         ("nodejs npm", "node"): node is not None and int(node[1]) >= 18 and version("npm"),
         ("default-jre-headless", "--cask temurin"): version("java"),
-        ("chromium", "--cask chromium"): CHROMIUM,
+        ("chromium", "--cask chromium"): chromium.PATH,
     }
     missing = [names for names, found in there.items() if not found]
     if missing:
@@ -146,7 +147,7 @@ def served(content: dict[str, tuple[str, bytes]]) -> Iterator[str]:
 
 def lighthouse(url: str, options: tuple[str, ...]) -> dict[str, Any]:
     flags = ["--quiet", "--output=json", "--no-enable-error-reporting", f"--chrome-flags={CHROMIUM_FLAGS}", *options]
-    environment = os.environ | {"CHROME_PATH": str(CHROMIUM)}
+    environment = os.environ | {"CHROME_PATH": str(chromium.PATH)}
     done = subprocess.run(["node", LIGHTHOUSE, url, *flags], env=environment, capture_output=True, text=True)
     if done.returncode:
         stop(f"Lighthouse did not finish: {done.stderr.strip() or done.stdout[-500:]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def mnist_path() -> Path:
     cached = Path.home() / ".keras" / "datasets" / "mnist.npz"
     path = Path(MNIST_NPZ).resolve() if MNIST_NPZ else cached
     if not MNIST_NPZ and not cached.exists():
-        pytest.skip("needs MNIST: MNIST_NPZ=path/to/mnist.npz make test")
+        pytest.skip("MNIST. Name it: MNIST_NPZ=path/to/mnist.npz make test")
     return path
 
 
@@ -56,10 +57,18 @@ def results(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPat
     return fixture.results(plan, tmp_path_factory.mktemp("results"), Source("mnist", None, "a fixture"))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was skipped: a line a reason, which is what the tests need, and how to get it."""
+    skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    for reason, number in skipped.items():
+        terminalreporter.write_line(f"Not run: {number} tests, which need {reason.removeprefix('Skipped: ')}", red=True)
+    if skipped and os.environ.get("CI"):
+        terminalreporter.write_line("Failed: in CI every test must run.", red=True)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test is a failed one: a missing tool or missing data must not pass for success."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter and reporter.stats.get("skipped"):
-        print("\nIn CI no test may be skipped:", *(str(r.longrepr) for r in reporter.stats["skipped"]), sep="\n  ")
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
