@@ -65,6 +65,10 @@ golden: $(DEV) ## Write tests/golden.html, the page that the tests expect, anew
 	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py
 	@git --no-pager diff --stat tests/golden.html
 
+screenshots: $(DEV) ## Take pictures of the page in every way that it is read, into screenshots/
+	@$(MAKE) --no-print-directory render
+	@$(PY) -m tests.screenshots
+
 audit: $(DEV) ## Hold the page against the Nu HTML checker and Lighthouse (needs Node and Java too)
 	@$(PY) -m tests.audit install
 	@$(MAKE) --no-print-directory render
@@ -76,12 +80,13 @@ check: $(DEV) ## Lint, check the format and the types, ask for known vulnerabili
 	@$(PY) -m mypy
 	@$(PY) -m tests.advisories
 
-bench: $(DEV) ## Measure the training's speed against model.fit and against its floor
-	@$(PY) -m tests.bench
+bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training or page: one of them)
+	@$(if $(filter-out page training,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training." >&2; exit 2)
+	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove the page, the plots and the statistics; keep every run that was trained
 	@find site -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf experiments/results/plots experiments/results/results.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf screenshots experiments/results/plots experiments/results/results.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## Remove the trained runs and what was installed too

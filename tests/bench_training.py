@@ -63,7 +63,7 @@ def report(median: dict[str, float], memory: float) -> None:
 
 def measure(way: str, path: str) -> tuple[float, float]:
     """Median seconds an epoch, and peak resident memory in MB, of one fresh process."""
-    command = [sys.executable, "-m", "tests.bench", way, path]
+    command = [sys.executable, "-m", "tests.bench_training", way, path]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(answer[-2]), float(answer[-1])
 
