@@ -1,4 +1,4 @@
-"""The end of `make check`: what the locks install, held against the vulnerabilities that osv.dev knows; by network."""
+"""The end of `make check`: what the locks install, held against the vulnerabilities that the package registry knows."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ import textwrap
 from pathlib import Path
 
 LOCK = Path(__file__).parent.parent / "requirements-dev.lock"  # has all of requirements.lock too
-SERVICE = "https://api.osv.dev/v1/query"
 
 
-def audit(lock: Path = LOCK, service: str = SERVICE) -> tuple[int, str]:
-    """Exit status and what to say: 1 where a vulnerability is known, 0 where none is, or where nobody answers."""
-    asked = ("--requirement", str(lock), "--disable-pip", "--vulnerability-service", "osv", "--osv-url", service)
-    command = [sys.executable, "-m", "pip_audit", *asked, "--format", "json", "--progress-spinner", "off"]
+def audit(lock: Path = LOCK, service: str = "") -> tuple[int, str]:
+    """Exit status and what to say: 1 where a vulnerability is known, 0 where none is, or where nobody answers.
+
+    Asks the package registry, or the `service` at an address that speaks the protocol of OSV.
+    """
+    asked = ("--vulnerability-service", "osv", "--osv-url", service) if service else ()
+    command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--disable-pip", *asked]
+    command += ["--format", "json", "--progress-spinner", "off"]
     done = subprocess.run(command, capture_output=True, text=True)
     try:
         packages = json.loads(done.stdout)["dependencies"]
     except ValueError:
         reason = (done.stderr.strip().splitlines() or ["no answer"])[-1]
-        return 0, f"Vulnerabilities: not checked. {service} cannot be asked: {textwrap.shorten(reason, 90)}"
+        return 0, f"Vulnerabilities: not checked. The registry cannot be asked: {textwrap.shorten(reason, 90)}"
     known = [(package, one) for package in packages for one in package.get("vulns", ())]
     if not known:
         return 0, f"Vulnerabilities: none known in {len(packages)} packages."

@@ -21,6 +21,7 @@ INDEX = ROOT / "site" / "index.html"
 FOLDER = ROOT / "screenshots"
 PIECE_HEIGHT = 2400  # CSS pixels
 PRINTED_PAGES = 6
+PATIENCE_MS = 300_000  # a busy machine takes its time over a page so tall
 
 
 def window(width: int, scale: int = 1) -> dict[str, object]:
@@ -78,7 +79,7 @@ def pieces(sheet: Page, folder: Path) -> None:
         if height <= 0:
             break
         clip = {"x": 0, "y": top, "width": box["width"], "height": height}
-        sheet.screenshot(path=folder / f"{number:02}.png", full_page=True, clip=clip)
+        sheet.screenshot(path=folder / f"{number:02}.png", full_page=True, clip=clip, timeout=PATIENCE_MS)
 
 
 def printed(sheet: Page, folder: Path) -> None:

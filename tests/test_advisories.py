@@ -26,7 +26,7 @@ KNOWN = {
 
 
 class Service(BaseHTTPRequestHandler):
-    """Answers as osv.dev does: it knows one vulnerability, of the package `wrong`."""
+    """Answers as an OSV service does: it knows one vulnerability, of the package `wrong`."""
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
