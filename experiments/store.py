@@ -145,7 +145,7 @@ def inputs_of(path: Path, format_: int) -> str:
         return ""
 
 
-def _named(key: Mapping[str, Any]) -> str:
+def named(key: Mapping[str, Any]) -> str:
     """What a key puts into a name. What was stored in another format is not found, as if another key had made it."""
     return study.digest({"format": FORMAT, **key})[:16]
 
@@ -218,9 +218,9 @@ class Store:
         """Where `run` on the data of that identity has its place, whether or not anything is there yet."""
         key = study.training_key(run, data_identity)
         arm = run.arm
-        name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{_named(key)}"
+        name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{named(key)}"
         folder = self.root / "runs" / name
-        measures = _named(study.measures_key(run))
+        measures = named(study.measures_key(run))
         return Entry(run, key, folder, folder / f"measures-{arm.readout}-{measures}.json")
 
     def score(self, run: study.Run, data_identity: str) -> float | None:

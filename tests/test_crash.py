@@ -23,7 +23,7 @@ import pytest
 
 from experiments import figures, study
 from experiments.sources import DIGITS
-from experiments.store import Store
+from experiments.store import Store, named
 from tests import fixture, victim
 from tests.test_runner import ROOT, command, offline, run, small_study, wait_until_alone
 
@@ -35,12 +35,12 @@ def results(root: Path) -> dict[Path, str]:
     found = []
     for folder in root.glob("runs/[!.]*"):
         training = json.loads((folder / "training.json").read_bytes())
-        assert folder.name.endswith("-" + study.digest(training["key"])[:16])
+        assert folder.name.endswith("-" + named(training["key"]))
         with np.load(folder / "weights.npz") as weights:
             assert all(weights[name].size for name in weights.files)
         for path in folder.glob("measures-*.json"):
             key = json.loads(path.read_bytes())["key"]
-            assert path.stem.endswith("-" + study.digest(key)[:16])
+            assert path.stem.endswith("-" + named(key))
         found += [path for path in folder.iterdir() if not path.name.startswith(".")]
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 

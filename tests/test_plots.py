@@ -300,7 +300,7 @@ def test_drawings_that_are_not_whole_are_drawn_again(results: dict, tmp_path: Pa
     (tmp_path / damaged).unlink()
     assert figures.update(results, tmp_path, plots.draw) == 4
     (tmp_path / "figures.json").write_text('{"format": 2, "figures": 7}')
-    with pytest.raises(UserError, match="Run 'make plots'"):
+    with pytest.raises(UserError, match="Run 'make report'"):
         figures.read(tmp_path)
     assert figures.update(results, tmp_path, plots.draw) == 4
     assert figures.read(tmp_path) == before

@@ -283,7 +283,7 @@ def test_damaged_json_is_named_with_the_way_out(
 def test_a_damaged_derived_file_was_made_from_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "derived.json"
     assert store.inputs_of(path, 1) == ""
-    path.write_bytes(b'{"format":1,"inputs":"abc"}')
+    path.write_bytes(store.to_json({"format": 1, "inputs": "abc"}))
     assert store.inputs_of(path, 1) == "abc"
     path.write_bytes(content)
     assert store.inputs_of(path, 1) == ""
