@@ -185,7 +185,7 @@ def verify(arguments: argparse.Namespace) -> int:
     return 0
 
 
-PAGE_BYTES = 8_000_000  # of a page; one with its evidence has less than a tenth
+PAGE_BYTES = 4_000_000  # of a page; one with its evidence has less than a tenth
 
 
 def _text(path: Path) -> str:

@@ -22,6 +22,11 @@ from experiments.store import compact
 
 FORMAT = 1
 LISTS = ("runs", "replication")
+WHOLE = re.compile(  # a page whose tags all end: over others Python's parser takes a time that grows with their square
+    r"""(?: [^<]++ | <!-- .*? --> | <script\b .*? </script\s*+> | <style\b .*? </style\s*+>
+        | <(?! !-- | script\b | style\b ) [a-z/!] (?: [^<>"']++ | "[^"]*+" | '[^']*+' )*+ > )*+""",
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
 MARK = re.compile(r'<template id="evidence">\s*([A-Za-z0-9+/=]+)\s*</template>')
 
 
@@ -53,6 +58,10 @@ class Proof:
 
 def proof(html: str, load: Callable[[], study.Study]) -> Proof:
     """The results that follow from the evidence in a page. Raises `UserError` where there is none, or none of ours."""
+    whole = WHOLE.match(html)
+    if whole and whole.end() < len(html):
+        line = html.count("\n", 0, whole.end()) + 1
+        raise UserError(f"The page has a tag in line {line} that does not end. Expected one that 'make report' wrote.")
     found = MARK.findall(html)
     if len(found) != 1:
         raise UserError(f"{len(found)} pieces of evidence in the page. Expected one: a page that 'make report' wrote.")

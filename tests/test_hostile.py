@@ -5,7 +5,9 @@ HOSTILE=10000 tries so many inputs a property, at random; otherwise few, and alw
 
 from __future__ import annotations
 
+import base64
 import io
+import lzma
 import os
 import re
 import signal
@@ -24,13 +26,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from experiments import files, measures, plots, sources, statistics, store, study
+from experiments import evidence, files, measures, plots, sources, statistics, store, study
 from experiments.data import MNIST_SHAPES
 from experiments.errors import LONGEST, UserError
 from experiments.sources import DIGITS
 from experiments.store import Store
 from report import __main__ as command
-from report import article, claims, numbers, page, quotes
+from report import article, claims, numbers, page, quotes, verify
 from tests import fixture
 from tests.test_data import described
 
@@ -73,6 +75,17 @@ def answers(place: str, action: Callable[[], object]) -> bool:
         assert message.endswith(".")
         return False
     return True
+
+
+@contextmanager
+def little_memory(most_bytes: int = 60_000_000) -> Iterator[None]:
+    """Fails where more is held at once."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < most_bytes
+    finally:
+        tracemalloc.stop()
 
 
 # ---------------------------------------------------------------------------------------------- damage
@@ -448,6 +461,56 @@ def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
         np.testing.assert_equal(weights, before[1])
 
 
+# ---------------------------------------------------------------------------------------------- a page from elsewhere
+
+SEEN = {"images": 20, "wrong_images": [3, 5], "wrong": 2}
+CONTENT = {"format": 1, "runs": [{**SEEN, "seed": seed} for seed in range(3)], "replication": []}
+
+
+@tried(100)
+@given(edits=EDITS)
+def test_damaged_evidence_is_what_was_packed_or_is_refused(edits: list) -> None:
+    text = damaged(evidence.pack(CONTENT, *verify.LISTS).encode(), edits).decode("latin-1")
+    found = []
+    if answers("The evidence in the page is damaged", lambda: found.append(evidence.unpack(text, *verify.LISTS))):
+        assert found == [CONTENT]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"format": 2}, "has format 2, expected 1"),
+        ({"record": "another"}, "beside another record"),
+        ({"runs": {"count": 10**12, "columns": {}}}, "it speaks of 1000000000000 runs"),
+        ({"runs": {"count": 1, "columns": {"images": [10**12], "wrong_images": [True]}}}, "1000000000000 images"),
+        ({"runs": {"count": 2, "columns": {"images": [1]}}}, "1 values for 2 runs"),
+        ({"runs": 7}, "damaged"),
+        ({"source": {"name": "tulips"}}, "Nothing follows from the evidence in the page"),
+        ({"expected": None}, "Nothing follows from the evidence in the page"),
+    ],
+    ids=["another format", "another record", "many runs", "many images", "few values", "no list", "no data", "a gap"],
+)
+def test_evidence_that_somebody_made_up_is_refused(change: dict, told: str) -> None:
+    nothing = {"count": 0, "columns": []}
+    source = {"name": "mnist", "origin": "here", "fallback": ""}
+    made_up = {"format": 1, "quick": False, "source": source, "record": "", "runs": nothing, "replication": nothing}
+    text = base64.b64encode(lzma.compress(store.compact({**made_up, **change}) + b"\n")).decode()
+    with little_memory(), pytest.raises(UserError, match=told), verify.foreign():
+        verify.proof(f'<template id="evidence">{text}</template>', study.load)
+
+
+def test_evidence_that_unpacks_to_more_than_any_study_has_is_refused() -> None:
+    text = base64.b64encode(lzma.compress(b'{"a":"' + b" " * (evidence.LARGEST_BYTES + 1))).decode()
+    with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match="cut short, or larger than any"):
+        evidence.unpack(text)
+
+
+@pytest.mark.parametrize("start", ["<a ", "<!--", '<a b="', "<script>", "<", "<![CDATA["])
+def test_a_page_of_tags_that_do_not_end_is_refused_at_once(start: str) -> None:
+    with pytest.raises(UserError, match="The page has a tag in line 2 that does not end"):
+        verify.proof("<p>\n" + start * 300_000, study.load)
+
+
 # ---------------------------------------------------------------------------------------------- MNIST
 
 
@@ -691,18 +754,6 @@ BOMBS = {
     "a rule in a rule": ("claims.toml", CLAIM % ("(" * 300 + "1"), "claim 'c'"),
     "a rule without an end": ("claims.toml", CLAIM % ("1 + " * 900 + "1"), "a rule of 3601 characters"),
 }
-BOUND_BYTES = 60_000_000
-
-
-@contextmanager
-def little_memory() -> Iterator[None]:
-    """Fails where more than BOUND_BYTES are held at once."""
-    tracemalloc.start()
-    try:
-        yield
-        assert tracemalloc.get_traced_memory()[1] < BOUND_BYTES
-    finally:
-        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("name", "content", "told"), BOMBS.values(), ids=BOMBS)
