@@ -23,7 +23,7 @@ from experiments.store import read_json, to_json, write_atomically
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"  # as in keras.datasets.mnist
 ORIGIN_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 ANSWER_SECONDS = 12.0  # a network that has not answered by then counts as unreachable
-MOST_BYTES = 64_000_000  # MNIST is 55 MB where it is not compressed
+MOST_BYTES, MOST_ARRAYS = 64_000_000, 100  # MNIST is 55 MB where it is not compressed, in four arrays
 FORMAT = 1  # of the memory
 _EXPECTED = (
     "Expected MNIST as .npz. Name the original mnist.npz in MNIST_NPZ, or unset it: Keras finds or downloads it."
@@ -82,7 +82,7 @@ def _recognise(path: Path, memory: Path) -> None:
     sha256 = files.sha256(path, _EXPECTED, MOST_BYTES)
     known = _remembered(memory)
     if sha256 not in known:
-        _check_compression(path)
+        _check_packing(path)
         data.load("mnist", path)
         recognised = to_json({"format": FORMAT, "recognised_as_mnist": sorted({*known, sha256})})
         with contextlib.suppress(OSError):  # only a shortcut: a folder that refuses it is told by whoever needs it
@@ -96,15 +96,16 @@ def _remembered(memory: Path) -> list[str]:
         return []  # only a shortcut: without it the file is unpacked and recognised again
 
 
-def _check_compression(path: Path) -> None:
+def _check_packing(path: Path) -> None:
     """Refuses what NumPy never writes, and zipfile unpacks without a bound: 2 kB of bzip2 can hold 2 GB of zeros."""
     try:
         with zipfile.ZipFile(path) as archive:
-            methods = {info.compress_type for info in archive.infolist()}
+            members = archive.infolist()
     except Exception:  # whatever zipfile raises on bytes that are not its own: data.load says what is wrong
         return
-    if not methods <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise UserError(f"{shown(path)}: compressed in another way than NumPy's. {_EXPECTED}")
+    known = {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+    if not known or len(members) > MOST_ARRAYS:
+        raise UserError(f"{shown(path)}: packed in another way than NumPy packs a few arrays. {_EXPECTED}")
 
 
 def _download(origin: str, target: Path) -> str:

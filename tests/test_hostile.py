@@ -783,7 +783,7 @@ def unpacked(path: Path, method: int, start: bytes, megabytes: int) -> None:
 @pytest.mark.parametrize(
     ("method", "start", "told"),
     [
-        (zipfile.ZIP_BZIP2, described((60000, 28, 28)), "compressed in another way than NumPy's."),
+        (zipfile.ZIP_BZIP2, described((60000, 28, 28)), "packed in another way than NumPy packs a few arrays."),
         (zipfile.ZIP_DEFLATED, described((10**12,)), "array 'x_train' is uint8 [1000000000000]."),
     ],
     ids=["bzip2", "a header that lies"],
