@@ -312,6 +312,40 @@ def test_any_rule_is_judged_or_refused_whatever_the_numbers(tmp_path: Path, rule
     answers("claim 'c'", lambda: list(map(claims.margin, claims.judge(claims.load(path), numbers_))))
 
 
+def test_a_rule_that_can_be_read_but_not_reckoned_is_refused_with_its_claim(tmp_path: Path) -> None:
+    path = tmp_path / "claims.toml"
+    path.write_text("\n" + CLAIM % "1 / max(x, 2) > 0")
+    results = {"arms": {"x": {"n": 3.0}}, "contrasts": [], "runs": []}
+    ledger = claims.load(path)
+    with pytest.raises(UserError, match=r"line 2 of the claims: claim 'c': .*divide by evidence.* Mend its rule\."):
+        claims.judge(ledger, results)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        ("claims.toml", 'id = "lower-accuracy"', 'id = "slower-convergence"', "another claim has this id"),
+        ("claims.toml", 'id = "lower-accuracy"', "id = 'a b\"'", "expected an id of letters"),
+        ("claims.toml", 'quote = "slower convergence"', 'quote = [" "]', "'quote' may not be"),
+        ("claims.toml", 'figures = ["accuracy"]', "figures = [1]", "'figures' may not be"),
+        ("claims.toml", "version = 1", "version = 1\nclaim = 2", "unknown key 'claim'"),
+        ("claims.toml", "[unchecked]", '[unchecked]\nwhy = "First words"', "[unchecked]"),
+        ("claims.toml", "version = 1", 'version = 1\nclaims = [{ id = "a" }]', "not valid TOML"),
+        ("study.toml", 'title = "Example 1: tanh', 'title = "$\\\\frac$: tanh', "without $"),
+        ("article.toml", "[changes]", "[changes]\nhidden = 1", "not valid TOML"),
+        ("article.toml", "code_blocks = [", "code_blocks = [1, ", "'code_blocks' may not be there, or not so"),
+        ("article.toml", "[[notes]]", "[[note]]", "'note' may not be there"),
+    ],
+)
+def test_what_would_end_in_another_page_is_refused(tmp_path: Path, name: str, old: str, new: str, told: str) -> None:
+    path, text = tmp_path / name, REAL[name].decode()
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(told)) as error:
+        READERS[name](path)
+    assert name in str(error.value)
+
+
 class Tags(HTMLParser):
     """The tags of a fragment with the names of their attributes, and where its links lead."""
 
@@ -608,7 +642,7 @@ def test_a_note_reaches_nothing_but_the_results(results: dict) -> None:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "study.toml": study.load,
-    "claims.toml": claims.load,
+    "claims.toml": lambda path: (claims.load(path), claims.unchecked(path)),
     "article.md": article.load,
     "article.toml": lambda path: page.prose(path.parent),
     "numbers.toml": numbers.exemptions,
@@ -727,8 +761,8 @@ FAMILY = f'[[arms]]\nname = "a-{{depth}}-{{width}}-{{batch_size}}-{{holdout}}"\n
 EVIDENCE = 'evidence.x = { of = "arm x n", says = "it", unit = "number" }\n'
 CLAIM = f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\n{EVIDENCE}supported = "%s"\n'
 TENT = "x"
-for half in range(40):  # a line folded over and over has 2**40 turns
-    TENT = f"abs({TENT} - {half})"
+for power in range(30, 0, -1):  # a line that is folded in two 30 times
+    TENT = f"abs({TENT} - {2**power})"
 BOMBS = {
     # what it is: (file, content, how the answer begins; "" for no error)
     "aliases of aliases": ("article.md", ARTICLE.format(more="k0: &k0 a\n" + DOUBLED, text="a"), ""),
