@@ -1,12 +1,11 @@
 """`make screenshots`: site/index.html in every way that it is read, as pictures in screenshots/, for people to look at.
 
-Each way has a folder; the page is cut into pieces, from the top down. In print: print.pdf, and its first pages where
-poppler's pdftoppm is there.
+Each way has a folder; its pictures are of a tall window, scrolled down until the page ends. In print: print.pdf, and
+its first pages where poppler's pdftoppm is there.
 """
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import subprocess
 import sys
@@ -19,13 +18,13 @@ from tests import chromium
 ROOT = Path(__file__).parent.parent
 INDEX = ROOT / "site" / "index.html"
 FOLDER = ROOT / "screenshots"
-PIECE_HEIGHT = 2400  # CSS pixels
+WINDOW_HEIGHT = 2000  # CSS pixels
 PRINTED_PAGES = 6
-PATIENCE_MS = 300_000  # a busy machine takes its time over a page so tall
 
 
 def window(width: int, scale: int = 1) -> dict[str, object]:
-    return {"viewport": {"width": width, "height": 900 // scale}, "device_scale_factor": scale}
+    """A window so many CSS pixels wide; each is `scale` pixels of the picture."""
+    return {"viewport": {"width": width, "height": WINDOW_HEIGHT}, "device_scale_factor": scale}
 
 
 WAYS: dict[str, dict[str, object]] = {  # of the browser's window
@@ -70,16 +69,14 @@ def take(browser: Browser, way: str, folder: Path) -> None:
 
 
 def pieces(sheet: Page, folder: Path) -> None:
-    """The whole page, cut where a piece is full."""
-    box = sheet.locator("html").bounding_box()
-    assert box
-    for number in itertools.count(1):
-        top = (number - 1) * PIECE_HEIGHT
-        height = min(PIECE_HEIGHT, box["height"] - top)
-        if height <= 0:
-            break
-        clip = {"x": 0, "y": top, "width": box["width"], "height": height}
-        sheet.screenshot(path=folder / f"{number:02}.png", full_page=True, clip=clip, timeout=PATIENCE_MS)
+    """What the window shows, from the top of the page to its end.
+
+    The window is scrolled, for in a picture of the full page what stays in sight would stand only once.
+    """
+    height = sheet.viewport_size["height"]
+    for number, top in enumerate(range(0, sheet.evaluate("document.documentElement.scrollHeight"), height), 1):
+        sheet.evaluate(f"scrollTo({{top: {top}, behavior: 'instant'}})")
+        sheet.screenshot(path=folder / f"{number:02}.png")
 
 
 def printed(sheet: Page, folder: Path) -> None:

@@ -11,9 +11,10 @@ from tests import screenshots
 from tests.test_browser import browser as browser  # a fixture
 
 
-def test_a_tall_page_is_cut_into_pieces_that_leave_nothing_out(browser: Browser, tmp_path: Path) -> None:
+def test_the_window_is_scrolled_until_the_page_ends(browser: Browser, tmp_path: Path) -> None:
     sheet = browser.new_page(viewport={"width": 300, "height": 200})
-    sheet.set_content("<style>body { margin: 0; height: 5000px }</style>")
+    sheet.set_content("<body style='margin: 0'>" + "<p style='margin: 0; height: 250px; background: #f00'></p>" * 2)
     screenshots.pieces(sheet, tmp_path)
-    sizes = [struct.unpack(">II", path.read_bytes()[16:24]) for path in sorted(tmp_path.iterdir())]
-    assert sizes == [(300, 2400), (300, 2400), (300, 200)]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["01.png", "02.png", "03.png"]
+    assert sheet.evaluate("scrollY") == 300
+    assert {struct.unpack(">II", path.read_bytes()[16:24]) for path in tmp_path.iterdir()} == {(300, 200)}
