@@ -7,6 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from experiments import study
@@ -39,16 +40,19 @@ def reasons(plan: study.Study, runs: Sequence[study.Run], data_identity: str, st
 
 
 class Older:
-    """The stored keys that belong to no run of today."""
+    """The stored keys that belong to no run of today, and what else is stored and cannot be read."""
 
     def __init__(self, store: Store, entries: Iterable[Entry]):
         entries = list(entries)
         places = {entry.folder for entry in entries}
         self.todays = {_configuration(entry.key) for entry in entries}
         self.alike: dict[Any, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+        self.unreadable: set[str] = set()
         for folder, found in store.stored().items():
             if folder not in places and (key := found.get("key")):
                 self.alike[key.get("dataset"), key.get("seed")].append((_configuration(key), key))
+            elif folder not in places:
+                self.unreadable.add(_without_key(folder))
 
     def nearest(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """Of the same data set and seed, the key most like this one; none that is more like another run's of today."""
@@ -63,6 +67,11 @@ def _configuration(key: Mapping[str, Any]) -> str:
     return json.dumps([key.get("dataset"), key.get("seed"), key.get("spec"), features], sort_keys=True)
 
 
+def _without_key(folder: Path) -> str:
+    """What a folder's name tells besides its key: data set, network and seed."""
+    return folder.name.rpartition("-")[0]
+
+
 def _reason(entry: Entry, older: Older) -> str:
     try:
         if entry.trained:
@@ -74,8 +83,11 @@ def _reason(entry: Entry, older: Older) -> str:
             return f"measures: {_measured_before(entry)} from the stored weights"
     except UserError as error:
         return f"damaged: {error}"
-    before = older.nearest(entry.key)
-    return f"{'; '.join(changes(before, entry.key))}: will be trained again" if before else "not trained yet"
+    if before := older.nearest(entry.key):
+        return f"{'; '.join(changes(before, entry.key))}: will be trained again"
+    if _without_key(entry.folder) in older.unreadable:
+        return "stored in a format that this version does not read: will be trained again"
+    return "not trained yet"
 
 
 def _measured_before(entry: Entry) -> str:

@@ -20,14 +20,23 @@ def audit(lock: Path = LOCK, service: str = "") -> tuple[int, str]:
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--disable-pip", *asked]
     command += ["--format", "json", "--progress-spinner", "off"]
     done = subprocess.run(command, capture_output=True, text=True)
+    return verdict(done.stdout, done.stderr, service or "The package registry")
+
+
+def verdict(answer: str, errors: str, service: str) -> tuple[int, str]:
+    """What follows from what pip-audit said."""
     try:
-        packages = json.loads(done.stdout)["dependencies"]
+        packages = json.loads(answer)["dependencies"]
     except ValueError:
-        reason = (done.stderr.strip().splitlines() or ["no answer"])[-1]
-        return 0, f"Vulnerabilities: not checked. The registry cannot be asked: {textwrap.shorten(reason, 90)}"
+        reason = (errors.strip().splitlines() or ["no answer"])[-1]
+        return 0, f"Vulnerabilities: not checked. {service} cannot be asked: {textwrap.shorten(reason, 90)}"
+    skipped = sum("skip_reason" in package for package in packages)  # what a service does not know, pip-audit lets pass
+    if skipped == len(packages):
+        return 0, f"Vulnerabilities: not checked. {service} knows none of the {skipped} packages."
     known = [(package, one) for package in packages for one in package.get("vulns", ())]
     if not known:
-        return 0, f"Vulnerabilities: none known in {len(packages)} packages."
+        told = f" {skipped} more could not be looked up." if skipped else ""
+        return 0, f"Vulnerabilities: none known in {len(packages) - skipped} packages.{told}"
     lines = [
         f"{package['name']} {package['version']}: {one['id']}, mended in {', '.join(one['fix_versions']) or 'none'}"
         for package, one in known

@@ -79,3 +79,13 @@ def test_a_service_that_cannot_be_reached_is_one_line_and_fails_nothing(
     assert status == 0
     assert told.startswith("Vulnerabilities: not checked. http://127.0.0.1:9/v1/query cannot be asked: ")
     assert "\n" not in told
+
+
+def test_packages_that_the_service_does_not_know_are_not_called_safe() -> None:
+    skipped = {"name": "fine", "skip_reason": "Dependency not found"}
+    clean = {"name": "right", "version": "1.0", "vulns": []}
+    told = [advisories.verdict(json.dumps({"dependencies": d}), "", "It") for d in ([skipped], [skipped, clean])]
+    assert told == [
+        (0, "Vulnerabilities: not checked. It knows none of the 1 packages."),
+        (0, "Vulnerabilities: none known in 1 packages. 1 more could not be looked up."),
+    ]

@@ -219,6 +219,15 @@ def test_an_older_version_of_another_arm_is_not_taken_for_one_of_this(plan: stud
     assert told["fast"] == "not trained yet"
 
 
+def test_a_run_in_a_format_that_is_not_read_any_more_is_said_to_be_one(plan: study.Study, tmp_path: Path) -> None:
+    folder = Store(tmp_path).entry(plan.runs("digits")[0], DIGITS.identity).folder
+    older = folder.with_name(folder.name[:-16] + "0" * 16)
+    older.mkdir(parents=True)
+    (older / "training.json").write_text('{"format":1}')
+    told = reasons(plan, Store(tmp_path))
+    assert told["slow"] == "stored in a format that this version does not read: will be trained again"
+
+
 def test_what_a_run_shares_with_its_features_is_told_once() -> None:
     old = {"code": {"training.py": "a" * 64}, "features": {"code": {"training.py": "a" * 64}, "seed": 0}}
     new = {"code": {"training.py": "b" * 64}, "features": {"code": {"training.py": "b" * 64}, "seed": 1}}
