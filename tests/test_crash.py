@@ -47,7 +47,7 @@ def results(root: Path) -> dict[Path, str]:
 
 def derived(root: Path) -> None:
     """Fails if a file is not whole that others are spared to make again."""
-    for path in (*root.glob("*.json"), *root.glob("plots/*.json")):
+    for path in (*root.glob("[!.]*.json"), *root.glob("plots/[!.]*.json")):
         assert json.loads(path.read_bytes())["inputs"]
 
 
