@@ -323,7 +323,7 @@ class Workers:
         while pending:
             done, _ = wait(pending, timeout=POLL_SECONDS)
             progress.look()
-            for future in done:
+            for future in [future for future in pending if future in done]:  # in the order of their start
                 unit, source = pending.pop(future)
                 if left := self._left(unit, future.exception(), progress):
                     pending[submitted(left, source)] = left, source

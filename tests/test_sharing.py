@@ -23,6 +23,7 @@ from playwright.sync_api import Browser
 from experiments import figures, plots, study
 from experiments.errors import UserError
 from experiments.sources import Source
+from experiments.store import read_json, to_json, write_atomically
 from report import __main__ as command
 from report import article, page, sharing
 from tests import fixture, test_browser
@@ -354,7 +355,9 @@ def test_plots_that_are_drawn_anew_are_rendered_anew(
     figures.update(fixture.results(plan, tmp_path / "results", MNIST), tmp_path / "results" / "plots", plots.draw)
     rendered(tmp_path / "results", tmp_path / "site")
     drawings = tmp_path / "results" / "plots" / "figures.json"
-    drawings.write_text(drawings.read_text().replace("Example 3 is ahead after every epoch", "Drawn anew"))
+    told = json.dumps(read_json(drawings, figures.FORMAT))
+    anew = told.replace("Example 3 is ahead after every epoch", "Drawn anew")
+    write_atomically(drawings, to_json(json.loads(anew)))
     assert "Drawn anew" in rendered(tmp_path / "results", tmp_path / "site")
 
 

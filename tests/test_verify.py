@@ -83,7 +83,7 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "headline": (r"(<h1>.*?)(\d)", "top"),
     "title": (r"(<title>.*?)(\d)", "top"),
     "description for search engines": (r'(<meta name="description" content="[^"]*?)(\d)', "top"),
-    "policy": (r"(script-src 'sha256-)(\w)", "top"),
+    "policy": (r"(script-src 'sha256-)([\w+/])", "top"),
     "style": (r"(<style>.*?max-width: 4)(\d)", "top"),
     "linked data": (r'(<script type="application/ld\+json">.*?datePublished[^\d]*)(\d)', "top"),
     "answer": (r'(<div class="lead">.*?)(\d)', "answer"),
