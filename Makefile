@@ -5,28 +5,30 @@ VENV := .venv
 PY := $(VENV)/bin/python
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
+DASK := $(VENV)/.cluster-installed
 PORT ?= 8000
 STUDIED = $(if $(STUDY),--study '$(STUDY)') $(if $(DEBUG),--debug)
 SMALL = $(STUDIED) $(if $(QUICK),--quick)
 READ = $(STUDIED) $(if $(ARTICLE),--article '$(ARTICLE)') $(if $(CLAIMS),--claims '$(CLAIMS)')
 PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
-OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
+OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare status why serve test golden screenshots audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare status why cluster worker serve test golden screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
 	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
+	@echo "       make report CLUSTER=tcp://host:port   to train on the workers of a Dask cluster"
 	@echo "       make report ARTICLE=article.md CLAIMS=claims.toml STUDY=study.toml   to check another article"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-report: $(RUN) ## Train what is missing, measure, draw, and write site/index.html
+report: $(RUN) $(if $(CLUSTER),$(DASK)) ## Train what is missing, measure, draw, and write site/index.html
 	@$(PY) -m experiments run plots $(OPTIONS)
 	@$(PY) -m report render $(PUBLISHED)
 
-experiments: $(RUN) ## Train and measure what is missing
+experiments: $(RUN) $(if $(CLUSTER),$(DASK)) ## Train and measure what is missing
 	@$(PY) -m experiments run $(OPTIONS)
 
 plots: $(RUN) ## Bring statistics and plots up to date with what is measured
@@ -54,6 +56,12 @@ status: $(RUN) ## Say which runs are measured, which are missing
 
 why: $(RUN) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
 	@$(PY) -m experiments why $(if $(NAME),'$(NAME)') $(SMALL)
+
+cluster: $(DASK) ## Start a Dask cluster on 127.0.0.1, to try CLUSTER= with (JOBS=2 workers)
+	@$(PY) -m experiments.cluster $(if $(JOBS),--workers '$(JOBS)')
+
+worker: $(DASK) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:port)
+	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(or $(JOBS),1) '$(CLUSTER)'
 
 serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
@@ -93,9 +101,10 @@ clean-all: clean ## Remove the trained runs and what was installed too
 	@rm -rf $(VENV) node_modules
 	@find experiments/results -mindepth 1 ! -name .gitkeep -delete
 
-lock: $(DEV) ## Make both locks again from pyproject.toml (UPGRADE=1 takes the newest versions)
+lock: $(DEV) ## Make the three locks again from pyproject.toml (UPGRADE=1 takes the newest versions)
 	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
-	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements-dev.lock
+	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) --extra cluster pyproject.toml -o requirements-cluster.lock
+	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) --extra cluster --extra dev pyproject.toml -o requirements-dev.lock
 
 # ---------------------------------------------------------------------------------------------- the environment
 
@@ -114,6 +123,12 @@ $(PY):
 
 $(RUN): requirements.lock | $(PY)
 	@echo "Installing what the report needs (about 2 GB, some minutes, once) …"
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $< || { \
+	  echo "error: the installation failed (see above). With the network back, run the same command again." >&2; exit 2; }
+	@touch $@
+
+$(DASK): requirements-cluster.lock | $(RUN)
+	@echo "Installing what a cluster needs besides …"
 	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $< || { \
 	  echo "error: the installation failed (see above). With the network back, run the same command again." >&2; exit 2; }
 	@touch $@

@@ -7,13 +7,14 @@ import contextlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments import errors, figures, records, runner, sources, statistics, study, why
+from experiments import cluster, errors, figures, records, runner, sources, statistics, study, why
 from experiments.errors import UserError, shown
 from experiments.store import RESULTS, Store, to_json, write_atomically
 
@@ -66,11 +67,18 @@ class Stages:
     def run(self) -> None:
         """Trains and measures what is missing, on the digits too, then brings the statistics up to date."""
         started = time.monotonic()
-        missing = runner.execute(self.plan, self.tasks(self.arguments.only), self.store, self.arguments.jobs)
+        tasks = self.tasks(self.arguments.only)
+        with self._cluster(tasks) as executor:
+            missing = runner.execute(self.plan, tasks, self.store, self.arguments.jobs, executor)
         took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
         own = self.results["replication"] if self.results["recorded"] else self.results  # not the record's numbers
         told = f"{len(own['runs'])} of {own['runs_expected']} runs on {self.source.name} measured"
         print(f"Experiments: {took}; {told}.")
+
+    def _cluster(self, tasks: Iterable[runner.Task]) -> contextlib.AbstractContextManager[Executor | None]:
+        if not self.arguments.cluster:
+            return contextlib.nullcontext()
+        return cluster.Cluster(self.arguments.cluster, [task.source for task in tasks])
 
     def plots(self) -> None:
         """Brings the plots up to date with the statistics."""
@@ -144,6 +152,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--only", type=_names, default=(), metavar="BLOCK,…", help="train these blocks alone")
     parser.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes, one thread each")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="the Dask scheduler whose workers train, tcp://host:port")
     parser.add_argument("--quick", action="store_true", help="a small version, for trying things out")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     arguments = parser.parse_args(argv)

@@ -24,9 +24,10 @@ def code_version(root: Path = ROOT) -> dict[str, Any]:
     return {"commit": commit, "dirty": bool(dirty)}
 
 
-def machine(threads: int) -> dict[str, Any]:
+def machine(threads: int, accelerator: str = "") -> dict[str, Any]:
     """What a training depends on of the machine, besides versions: above all for its times."""
-    return {"processor": processor(), "system": platform.system(), "threads": threads}
+    with_ = f" with {accelerator}" if accelerator else ""
+    return {"processor": processor() + with_, "system": platform.system(), "threads": threads}
 
 
 def processor() -> str:

@@ -1,27 +1,24 @@
 """Missing runs → an executor's workers → the store, a run at a time, with progress.
 
-The unit of work is a network with its missing seeds, so that each worker compiles it once. Workers store every run as
-soon as it is finished: whatever ends the process, at most the runs in flight are lost. Progress is read off the store,
-so that no worker can block another, and so is the run that a worker died of: the first of its unit that is missing.
-Nothing here imports TensorFlow but the worker.
+The unit of work is a network with its missing seeds, so that each worker compiles it once. Workers of this machine
+store every run as soon as it is finished: whatever ends the process, at most the runs in flight are lost. Progress is
+read off the store, so that no worker can block another, and so is the run that a worker died of: the first of its unit
+that is missing. Any other executor's workers may share no disk with this machine: they get smaller units, and what they
+finish comes home with their results.
 """
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import multiprocessing
-import multiprocessing.connection
 import os
-import platform
-import signal
+import subprocess
 import sys
 import threading
 import time
-import timeit
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import (
+    FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Executor,
@@ -31,47 +28,30 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import data, provenance, sources, study
+from experiments import provenance, sources, study, worker
 from experiments.errors import UserError, shown
 from experiments.store import Entry, Store
+from experiments.worker import Unit
 
-if TYPE_CHECKING:  # importing it would import TensorFlow
-    from experiments.training import Trained, Trainer
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 POLL_SECONDS = 0.2
+LOOKING_SHARE = 20  # looking for what is finished takes no more than a twentieth of a processor
 WORKER_BYTES = 1.2e9  # what a worker may need; more workers than fit into the memory are not started
+AWAY_COST = 30.0  # epochs over 60,000 images: what a worker that shares no disk gets at a time
 DEATHS_ALLOWED = 1  # of workers, for each run: a run is tried so often again
+DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, of AMD, of either under Windows' Linux
 HOPELESS = 3  # so many runs given up before any was finished: it is not the runs
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Runs of one computation, to be trained by one worker with one compilation."""
-
-    entries: tuple[Entry, ...]
-
-    @property
-    def folders(self) -> dict[Path, float]:
-        """The trainings, each with its cost: two readouts of one network share theirs."""
-        return {entry.folder: entry.run.cost for entry in self.entries}
-
-    @property
-    def cost(self) -> float:
-        return sum(self.folders.values())
 
 
 def plan(entries: Iterable[Entry], jobs: int) -> list[Unit]:
     """The runs that lack something as units, the longest first; split until no worker waits long for another."""
-    groups: dict[tuple[Any, ...], list[Entry]] = {}
-    for entry in entries:
-        if not entry.done:
-            groups.setdefault(entry.run.arm.computation(), []).append(entry)
-    units = [Unit(tuple(sorted(group, key=lambda entry: entry.run.seed))) for group in groups.values()]
+    units = _units(entries)
     fair = sum(unit.cost for unit in units) / jobs
     while units:
         units.sort(key=lambda unit: -unit.cost)
@@ -81,118 +61,56 @@ def plan(entries: Iterable[Entry], jobs: int) -> list[Unit]:
     return units
 
 
+def plan_away(entries: Iterable[Entry]) -> list[Unit]:
+    """The same in small units: a worker that dies costs little, and one that joins late finds something to do.
+
+    Units of one computation follow each other, since a worker keeps what it compiled last.
+    """
+    longest_first = sorted(_units(entries), key=lambda unit: -unit.cost)
+    return [part for unit in longest_first for part in _parts(unit, AWAY_COST)]
+
+
+def _units(entries: Iterable[Entry]) -> list[Unit]:
+    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    for entry in entries:
+        if not entry.done:
+            groups.setdefault(entry.run.arm.computation(), []).append(entry)
+    return [Unit(tuple(sorted(group, key=lambda entry: entry.run.seed))) for group in groups.values()]
+
+
 def _halves(unit: Unit) -> list[Unit]:
     folders = list(unit.folders)
     first = set(folders[: len(folders) // 2])
     return [Unit(tuple(e for e in unit.entries if (e.folder in first) == kept)) for kept in (True, False)]
 
 
-# ---------------------------------------------------------------------------------------------- in the worker
-
-
-def start_worker(log: Path) -> None:
-    """Makes this process a worker: one thread, its noise into `log`, ended with its parent."""
-    os.environ.update(OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all: the parent alone decides, at once
-    if parent := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-    with _not_importable("matplotlib", "sklearn"):  # Keras would, for helpers not used here: two seconds and 100 MB
-        import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
-@contextlib.contextmanager
-def _not_importable(*names: str) -> Iterator[None]:
-    """Within it, importing `names` fails as if they were not installed."""
-    hidden = {name: None for name in names if name not in sys.modules}
-    sys.modules.update(hidden)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-def _end_with(sentinel: int) -> None:
-    """Ends this process once its parent is gone, even by `kill -9`: nobody would want its results."""
-    multiprocessing.connection.wait([sentinel])
-    os._exit(1)
-
-
-@cache
-def _loaded(source: sources.Source) -> data.Dataset:
-    """The data, once for all units of a worker."""
-    return source.load()
-
-
-def work(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, Any]) -> None:
-    """Trains and measures what the unit lacks, storing each run as it is finished; `code` is its version."""
-    from experiments import measures
-    from experiments.training import Trainer
-
-    dataset = _loaded(source)
-    gc.collect()  # the unit before leaves a network, its compiled programs and a copy of the images in cycles
-    trainer = Trainer(unit.entries[0].run.arm, dataset)
-    for entry in unit.entries:
-        run, features = entry.run, None
-        if run.features:
-            features = store.entry(run.features, source.identity).snapshots()["final"]
-        if not entry.trained:
-            started = datetime.now(UTC)
-            trained = trainer.train(run.arm, run.seed, run.epochs, features)
-            told = {"compile_seconds": trainer.compile_seconds, **_readout_seconds(trainer), **code}
-            store.save_training(entry, {"arm": run.arm.name, **_training(trained, started), **told}, trained.snapshots)
-        if not entry.measured:
-            snapshots = {"start": trainer.start(run.arm, run.seed, features), **entry.snapshots()}
-            outputs = trainer.outputs(snapshots["final"])
-            store.save_measures(entry, measures.measure(run.arm, snapshots, outputs, trainer.dataset))
-
-
-def _readout_seconds(trainer: Trainer) -> dict[str, float]:
-    """What predicting the test images takes, once more after all epochs', and what Example 2's map adds to it."""
-    from experiments.measures import read_out
-
-    started = time.perf_counter()
-    outputs = trainer.outputs()
-    predicted = time.perf_counter() - started
-    return {
-        "predict_seconds": predicted,
-        "map_seconds": min(timeit.repeat(lambda: read_out(outputs, "half_shift"), number=1, repeat=3)),
-    }
-
-
-def _training(trained: Trained, started: datetime) -> dict[str, Any]:
-    """What training.json holds of the training itself; a loss that is not finite is null."""
-    diverged = trained.diverged_epoch
-    return {
-        "training_loss": [
-            None if diverged and epoch >= diverged else loss for epoch, loss in enumerate(trained.training_loss, 1)
-        ],
-        "test_accuracy": trained.test_accuracy,
-        "epoch_seconds": trained.epoch_seconds,
-        "diverged_epoch": diverged,
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": provenance.machine(threads=1),
-        "python": platform.python_version(),
-    }
-
-
-# ---------------------------------------------------------------------------------------------- in the parent
+def _parts(unit: Unit, most: float) -> list[Unit]:
+    """The unit in parts that cost at most so much, as far as trainings can be told apart."""
+    if unit.cost <= most or len(unit.folders) < 2:
+        return [unit]
+    return [part for half in _halves(unit) for part in _parts(half, most)]
 
 
 def default_jobs() -> int:
-    """A worker for each processor that this process may use, as far as the memory reaches."""
+    """A worker for each processor that this process may use, as far as the memory reaches; one for an accelerator."""
+    if accelerators():
+        return 1
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):
         return processors
     return max(1, min(processors, int(memory // WORKER_BYTES)))
+
+
+@cache
+def accelerators() -> int:
+    """How many TensorFlow can use. Asked only where there is a driver, in a process of its own: it takes seconds."""
+    if not any(os.path.exists(driver) for driver in DRIVERS):
+        return 0
+    ask = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
+    return int(done.stdout) if done.stdout.strip().isdigit() else 0
 
 
 class LocalPool(Executor):
@@ -214,17 +132,17 @@ class LocalPool(Executor):
         with self.lock:
             if self.ended:  # no worker starts any more
                 raise CancelledError
-            worker = self.idle.pop() if self.idle else self._fresh()
-            future = worker.submit(task, *args, **options)
+            process = self.idle.pop() if self.idle else self._fresh()
+            future = process.submit(task, *args, **options)
         try:
             return future.result()
         finally:
             if not isinstance(future.exception(), BrokenExecutor):
-                self.idle.append(worker)
+                self.idle.append(process)
 
     def _fresh(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=context, initializer=start_worker, initargs=(self.log,))
+        return ProcessPoolExecutor(1, mp_context=context, initializer=worker.start, initargs=(self.log,))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         with self.lock:
@@ -234,8 +152,8 @@ class LocalPool(Executor):
             for child in multiprocessing.active_children():
                 child.terminate()
             self.threads.shutdown()
-        for worker in self.idle:
-            worker.shutdown()
+        for process in self.idle:
+            process.shutdown()
 
 
 @dataclass(frozen=True)
@@ -246,14 +164,17 @@ class Task:
     runs: Sequence[study.Run]
 
 
-def execute(plan_: study.Study, tasks: Sequence[Task], store: Store, jobs: int | None = None) -> int:
+def execute(
+    plan_: study.Study, tasks: Sequence[Task], store: Store, jobs: int | None = None, executor: Executor | None = None
+) -> int:
     """Trains and measures whatever `tasks` and the runs they build on lack in the store; returns how many lacked it.
 
-    First the runs that others build on and those that build on none, then the others, all by the same workers.
+    First the runs that others build on and those that build on none, then the others, all by the same workers: `jobs`
+    processes of this machine, or those of an `executor`, which need not share a disk with it.
     Raises `UserError` at the end where a run was given up, or at once when a disk is full, and lets Ctrl-C through;
     what is finished stays stored.
     """
-    with Workers(store, jobs or default_jobs()) as workers:
+    with Workers(store, jobs, executor) as workers:
         missing = workers.do([_first(plan_, task) for task in tasks])
         missing += workers.do([_rest(plan_, task, store) for task in tasks])
     if workers.given_up:
@@ -274,15 +195,15 @@ def _rest(plan_: study.Study, task: Task, store: Store) -> Task:
 
 
 class Workers:
-    """An executor's workers, started when there is something to do, ended with the block.
+    """An executor's workers; those of this machine are started when there is something to do, ended with the block.
 
     A run whose worker dies is tried once more, and given up when it dies again; all others go on.
     """
 
-    def __init__(self, store: Store, jobs: int):
-        self.store, self.jobs = store, jobs
+    def __init__(self, store: Store, jobs: int | None, executor: Executor | None):
+        self.store, self.jobs, self.away = store, jobs, executor
         self.log = store.root / "workers.log"
-        self.pool: Executor | None = None
+        self.pool: LocalPool | None = None
         self.deaths: Counter[Path] = Counter()  # by the run's measures
         self.given_up: list[Entry] = []
         self.finished = 0
@@ -297,61 +218,93 @@ class Workers:
     def do(self, tasks: Sequence[Task]) -> int:
         """Trains and measures what is missing, with progress; returns how many runs that were."""
         entries = {task.source: [self.store.entry(run, task.source.identity) for run in task.runs] for task in tasks}
-        units = [(unit, source) for source, own in entries.items() for unit in plan(own, self.jobs)]
-        units.sort(key=lambda pair: -pair[0].cost)  # the longest first
-        missing = [entry for unit, _ in units for entry in unit.entries]
+        missing = [entry for own in entries.values() for entry in own if not entry.done]
         if missing:
-            self.pool = self.pool or self._started(len(units))
+            units = [(unit, source) for source, own in entries.items() for unit in self._planned(own)]
             with Progress(missing) as progress:
-                self._follow(units, self.pool, progress)
+                self._follow(units, progress)
             self.finished += progress.done
         return len(missing)
 
+    def _planned(self, entries: Iterable[Entry]) -> list[Unit]:
+        if self.away:
+            return plan_away(entries)
+        self.jobs = self.jobs or default_jobs()
+        return plan(entries, self.jobs)
+
     def _started(self, units: int) -> Executor:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.write_bytes(b"")
         self.code = provenance.code_version()
-        return LocalPool(min(self.jobs, units), self.log)
+        if self.away:
+            return self.away
+        if not self.pool:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            self.log.write_bytes(b"")
+            self.pool = LocalPool(min(self.jobs or 1, units), self.log)
+        return self.pool
 
-    def _follow(self, units: Sequence[tuple[Unit, sources.Source]], pool: Executor, progress: Progress) -> None:
+    def _follow(self, units: list[tuple[Unit, sources.Source]], progress: Progress) -> None:
         """Shows progress until all are done; raises what a worker raised, as soon as it does."""
+        pool = self._started(len(units))
+        if not self.away:
+            units.sort(key=lambda pair: -pair[0].cost)  # the longest first
 
-        def submitted(unit: Unit, source: sources.Source) -> Future[None]:
-            return pool.submit(work, unit, self.store, source, self.code)
+        def submitted(unit: Unit, source: sources.Source) -> Future[Any]:
+            if self.away:
+                return pool.submit(worker.work_away, unit, self._known(unit, source), source, self.code)
+            return pool.submit(worker.work, unit, self.store, source, self.code)
 
         pending = {submitted(*pair): pair for pair in units}
         while pending:
-            done, _ = wait(pending, timeout=POLL_SECONDS)
-            progress.look()
+            done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in [future for future in pending if future in done]:  # in the order of their start
                 unit, source = pending.pop(future)
-                if left := self._left(unit, future.exception(), progress):
+                for left in self._left(unit, future, progress):
                     pending[submitted(left, source)] = left, source
+            progress.look()
+        progress.look(now=True)
 
-    def _left(self, unit: Unit, error: BaseException | None, progress: Progress) -> Unit | None:
-        """What is still to do of a unit that came back; raises its `error`, unless that is the death of its worker."""
-        if error and not isinstance(error, BrokenExecutor):
+    def _known(self, unit: Unit, source: sources.Source) -> dict[study.Run, dict[str, bytes]]:
+        """What a worker that does not reach the store needs of it: trained weights that it measures or builds on."""
+        needed = {entry.run for entry in unit.entries if entry.trained}
+        needed |= {entry.run.features for entry in unit.entries if entry.run.features}
+        return {run: self.store.content(self.store.entry(run, source.identity)) for run in needed}
+
+    def _left(self, unit: Unit, future: Future[Any], progress: Progress) -> list[Unit]:
+        """What is still to do of a unit that came back; raises its error, unless that is the death of its worker."""
+        error = future.exception()
+        if not error:
+            for entry, files in zip(unit.entries, future.result() or (), strict=False):
+                self.store.adopt(entry, files)
+            return []
+        if not isinstance(error, BrokenExecutor):
             raise error
-        left = [entry for entry in unit.entries if not entry.done] if error else []
-        if not left:
-            return None
+        if not (left := [entry for entry in unit.entries if not entry.done]):
+            return []
+        suspects = left if self.away else left[:1]  # whoever works elsewhere does not tell how far it came
+        parts = _parts(Unit(tuple(left)), 0) if self.away else [Unit(tuple(left))]
+        self.deaths.update(entry.measures_path for entry in suspects)
         run, died = left[0].run, left[0].measures_path
-        self.deaths[died] += 1
-        if self.deaths[died] <= DEATHS_ALLOWED:
-            progress.tell(f"A worker died (often: out of memory) while it worked on {run}. It is tried once more.")
-            return Unit(tuple(left))
+        if len(parts) > 1 or self.deaths[died] <= DEATHS_ALLOWED:
+            names, again = f"{run}", "It is tried once more."
+            if len(parts) > 1:
+                names, again = f"{run}, and {len(left) - 1} more", "Each is tried by itself."
+            progress.tell(f"A worker died (often: out of memory) while it worked on {names}. {again}")
+            return parts
         progress.tell(f"A worker died again while it worked on {run}. It is left out.")
         self.given_up.append(left[0])
+        progress.look(now=True)
         if len(self.given_up) >= HOPELESS and not self.finished + progress.done:
             raise self.complaint("Nothing was finished meanwhile.")
-        return Unit(tuple(left[1:])) if left[1:] else None
+        return [Unit(tuple(left[1:]))] if left[1:] else []
 
     def complaint(self, others: str) -> UserError:
         names = "; ".join(str(entry.run) for entry in self.given_up[:3])
         more = f" and {len(self.given_up) - 3} more" if len(self.given_up) > 3 else ""
+        fix = f"See {shown(self.log)}, then go on with fewer workers: make report JOBS=1."
+        if self.away:
+            fix = "See the logs of the cluster's workers, give them more memory, and run the same command again."
         return UserError(
-            f"Workers died twice (often: out of memory) while they worked on {names}{more}. {others} "
-            f"See {shown(self.log)}, then go on with fewer workers: make report JOBS=1."
+            f"Workers died twice (often: out of memory) while they worked on {names}{more}. {others} {fix}"
         )
 
 
@@ -366,7 +319,7 @@ class Progress:
         first = {entry.folder: entry.measures_path for entry in reversed(missing)}  # readouts share one training
         self.cost_of = {e.measures_path: e.run.cost * (first[e.folder] == e.measures_path) for e in missing}
         self.cost, self.cost_done = sum(self.cost_of.values()), 0.0
-        self.started = time.monotonic()
+        self.started = self.next_look = time.monotonic()
         self.last = ""
 
     def __enter__(self) -> Progress:
@@ -389,11 +342,15 @@ class Progress:
         if self.bar:
             self.bar.stop()
 
-    def look(self) -> None:
-        """Counts and shows what was finished since the last look."""
+    def look(self, now: bool = False) -> None:
+        """Counts and shows what was finished since the last look; more seldom where many runs are waited for."""
+        if time.monotonic() < self.next_look and not now:
+            return
+        began = time.monotonic()
         for entry in [entry for entry in self.waiting if entry.done]:
             self.waiting.remove(entry)
             self.finished(entry)
+        self.next_look = time.monotonic() + LOOKING_SHARE * (time.monotonic() - began)
 
     def tell(self, line: str) -> None:
         """Says something besides."""

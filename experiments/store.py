@@ -150,6 +150,10 @@ def named(key: Mapping[str, Any]) -> str:
     return study.digest({"format": FORMAT, **key})[:16]
 
 
+def _trained(folder: Path) -> bool:
+    return (folder / "training.json").exists()
+
+
 @dataclass(frozen=True)
 class Entry:
     """One run's place in the store. Whether something is there is asked of the file system, never remembered."""
@@ -161,7 +165,7 @@ class Entry:
 
     @property
     def trained(self) -> bool:
-        return (self.folder / "training.json").exists()
+        return _trained(self.folder)
 
     @property
     def measured(self) -> bool:
@@ -255,22 +259,29 @@ class Store:
         buffer = io.BytesIO()
         arrays = {f"{name}.{n}": array for name, weights in snapshots.items() for n, array in enumerate(weights)}
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        temporary = _temporary(entry.folder)
+        weights = buffer.getvalue()
+        digest = hashlib.sha256(weights).hexdigest()
+        own = {"format": FORMAT, "run": entry.folder.name, "key": entry.key, "weights_sha256": digest}
+        self._place(entry.folder, {"weights.npz": weights, "training.json": to_json({**own, **training})})
+
+    def _place(self, folder: Path, content: Mapping[str, bytes]) -> None:
+        """A run's folder appears whole, or not at all."""
+        temporary = _temporary(folder)
         _make(temporary.parent)
         temporary.mkdir()
         try:
-            _write(temporary / "weights.npz", buffer.getvalue())
-            digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-            own = {"format": FORMAT, "run": entry.folder.name, "key": entry.key, "weights_sha256": digest}
-            _write(temporary / "training.json", to_json({**own, **training}))
+            for name, file in content.items():
+                _write(temporary / name, file)
             _sync(temporary)
-            if entry.folder.exists() and not entry.trained:
-                _discard(entry.folder)  # what somebody left of it
+            if folder.exists() and not _trained(folder):
+                _discard(folder)  # what somebody left of it
             try:
-                temporary.rename(entry.folder)
-                _sync(entry.folder.parent)
+                temporary.rename(folder)
+                _sync(folder.parent)
             except OSError:
-                if not entry.trained:  # else another process was first: a folder with something in it is never replaced
+                if not _trained(
+                    folder
+                ):  # else another process was first: a folder with something in it is never replaced
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -280,6 +291,22 @@ class Store:
         key = study.measures_key(entry.run)
         own = {"format": FORMAT, "run": entry.folder.name, "key": key}
         _replace(entry.measures_path, to_json({**own, **measures}))
+        for older in entry.older_measures():
+            older.unlink(missing_ok=True)
+
+    def content(self, entry: Entry) -> dict[str, bytes]:
+        """The files of the run's folder, by name, as they go to another store or come from it; {} where none is."""
+        names = ("weights.npz", "training.json", entry.measures_path.name)
+        paths = [entry.folder / name for name in names]
+        return {path.name: path.read_bytes() for path in paths if path.exists()}
+
+    def adopt(self, entry: Entry, content: Mapping[str, bytes]) -> None:
+        """Stores the run's files that `content` gave in another store, but for those that are here already."""
+        measures = entry.measures_path.name
+        if not entry.trained:
+            self._place(entry.folder, content)
+        elif measures in content and not entry.measured:
+            _replace(entry.measures_path, content[measures])
         for older in entry.older_measures():
             older.unlink(missing_ok=True)
 

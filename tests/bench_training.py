@@ -77,9 +77,9 @@ def child(way: str, path: str) -> None:
     if way == "article":
         import tensorflow as tf  # noqa: F401  (all threads, as a script has it)
     else:
-        from experiments.runner import start_worker
+        from experiments import worker
 
-        start_worker(Path(os.devnull))
+        worker.start(Path(os.devnull))
     epoch = {"article": article_epoch, "fit": fit_epoch, "ours": our_epoch, "floor": floor_epoch}[way](path)
     epoch()
     took = []

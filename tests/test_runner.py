@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from experiments import runner, statistics, study
+from experiments import runner, statistics, study, worker
 from experiments.errors import UserError
 from experiments.sources import Source
 from experiments.store import Entry, Store, read_json, write_atomically
@@ -224,8 +224,8 @@ def poisoned(store: Store, **deaths: int) -> None:
 @pytest.fixture
 def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers store made-up results, and die where there is poison."""
-    monkeypatch.setattr(runner, "start_worker", victim.start_worker)
-    monkeypatch.setattr(runner, "work", victim.work)
+    monkeypatch.setattr(worker, "start", victim.start)
+    monkeypatch.setattr(worker, "work", victim.work)
 
 
 @pytest.mark.usefixtures("mortal")

@@ -1,0 +1,216 @@
+"""Runs on workers that share no disk with this machine: any executor's, and those of a real Dask cluster."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments import cluster, runner, statistics, study, worker
+from experiments.errors import UserError
+from experiments.sources import DIGITS
+from experiments.store import Store, read_json
+from experiments.worker import Unit
+from tests import victim
+from tests.test_runner import ROOT, building_study, command, offline, run, trainings, without_times
+
+SECONDS = 180  # for whatever a busy machine takes
+
+
+# ---------------------------------------------------------------------------------------------- any executor
+
+
+def test_units_for_workers_elsewhere_are_small_and_those_of_a_computation_follow_each_other(
+    plan: study.Study, tmp_path: Path
+) -> None:
+    runs = plan.runs("mnist", ("examples", "changes"))
+    units = runner.plan_away([Store(tmp_path).entry(run, "0") for run in runs])
+    assert {entry.run for unit in units for entry in unit.entries} == set(runs)
+    assert max(unit.cost for unit in units) <= runner.AWAY_COST
+    computations = [unit.entries[0].run.arm.computation() for unit in units]
+    changes = sum(one != following for one, following in itertools.pairwise(computations))
+    assert changes == len(set(computations)) - 1
+
+
+def test_what_any_executors_workers_finish_comes_home_and_is_not_done_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "work", victim.work)
+    store, plan = Store(tmp_path / "results"), study.load(building_study(tmp_path))
+    task = runner.Task(DIGITS, plan.runs("digits"))
+    with ThreadPoolExecutor(2) as threads:
+        assert runner.execute(plan, [task], store, executor=threads) == 6  # "chosen" is one of those it chose from
+        assert runner.execute(plan, [task], store, executor=threads) == 0
+    for found in store.resolved(plan, task.runs, DIGITS.identity):
+        entry = store.entry(found, DIGITS.identity)
+        assert entry.snapshots()["final"][1][0] == entry.measures()["test_accuracy"] == found.seed
+
+
+def test_a_worker_with_another_version_says_which(plan: study.Study, tmp_path: Path) -> None:
+    entry = Store(tmp_path).entry(plan.runs("digits", ("examples",))[0], DIGITS.identity)
+    other = {**entry.key, "versions": {**entry.key["versions"], "keras": "2.0"}}
+    asked = replace(entry, key=other, measures_path=entry.folder.with_name("other") / entry.measures_path.name)
+    with pytest.raises(UserError, match=r"than this machine \(keras \S+, here 2\.0\)\. Check out the same commit"):
+        worker.work_away(Unit((asked,)), {}, DIGITS, {})
+
+
+def test_data_that_came_with_the_work_is_used_in_place_of_a_path_that_is_not_here(tmp_path: Path) -> None:
+    away = replace(DIGITS, path=Path("/nonexistent/data.npz"))
+    worker.bring(away.identity, b"images", tmp_path)
+    try:
+        assert worker._source_here(away).path.read_bytes() == b"images"
+    finally:
+        worker._brought.clear()
+    assert worker._source_here(away) == away
+
+
+# ---------------------------------------------------------------------------------------------- Dask
+
+
+class Dask:
+    """A real scheduler and real workers on 127.0.0.1, each a process of its own in a folder of its own."""
+
+    def __init__(self, folder: Path, stack: ExitStack):
+        self.folder, self.stack, self.workers = folder, stack, 0
+        self.told = folder / "scheduler.json"
+        self.scheduler = self._started("scheduler", "--port", "0", "--scheduler-file", str(self.told))
+        deadline = time.monotonic() + SECONDS
+        while not (self.told.exists() and self.told.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        self.address = json.loads(self.told.read_text())["address"]
+
+    def worker(self) -> subprocess.Popen[str]:
+        self.workers += 1
+        own = self.folder / f"worker-{self.workers}"
+        return self._started("worker", self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(own))
+
+    def _started(self, kind: str, *options: str) -> subprocess.Popen[str]:
+        called = [sys.executable, "-m", f"distributed.cli.dask_{kind}", "--host", "127.0.0.1", "--no-dashboard"]
+        environment = {**offline(), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+        log = self.stack.enter_context((self.folder / f"{kind}-{self.workers}.log").open("w"))
+        process = subprocess.Popen([*called, *options], cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+        return process
+
+
+@pytest.fixture
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    with ExitStack() as stack:
+        yield Dask(tmp_path_factory.mktemp("dask"), stack)
+
+
+def started(path: Path, address: str) -> subprocess.Popen[str]:
+    """`make experiments CLUSTER=address`, going on meanwhile."""
+    called = command(path, "--cluster", address)
+    environment = {**offline(), "PYTHONUNBUFFERED": "1"}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(called, cwd=ROOT, env=environment, **pipes)
+
+
+def wait_for(process: subprocess.Popen[str], folder: Path, number: int) -> None:
+    """Returns once so many trainings are stored."""
+    deadline = time.monotonic() + SECONDS
+    while len(trainings(folder)) < number:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def results_of(folder: Path) -> Any:
+    return without_times(read_json(folder / "results.json", statistics.FORMAT))
+
+
+def weights_of(folder: Path) -> dict[str, bytes]:
+    return {path.parent.name: path.read_bytes() for path in folder.glob("runs/*/weights.npz")}
+
+
+def test_a_cluster_gives_what_this_machine_gives_though_a_worker_is_killed_and_another_joins_late(
+    dask: Dask, tmp_path: Path
+) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    there = building_study(tmp_path / "there")
+    workers = [dask.worker(), dask.worker()]
+    process = started(there, dask.address)
+    wait_for(process, there.parent, 1)
+    workers[0].kill()
+    dask.worker()
+    told, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, errors
+    assert "Cluster: " in told
+    here = building_study(tmp_path / "here")
+    assert run(here).returncode == 0
+    assert weights_of(there.parent) == weights_of(here.parent)
+    assert results_of(there.parent) == results_of(here.parent)
+    again = run(there, "--cluster", "tcp://127.0.0.1:9")  # nothing to do: no cluster is asked
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_a_lost_scheduler_is_one_line_and_what_came_home_is_kept(dask: Dask, tmp_path: Path) -> None:
+    path = building_study(tmp_path)
+    dask.worker()
+    process = started(path, dask.address)
+    wait_for(process, tmp_path, 1)
+    dask.scheduler.kill()
+    _, told = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert told == (
+        f"error: The scheduler at {dask.address} is gone. What came home is stored; the same command goes on from "
+        "there, once there is a scheduler again.\n"
+    )
+    kept = trainings(tmp_path)
+    assert kept
+    assert run(path).returncode == 0
+    assert {name: when for name, when in trainings(tmp_path).items() if name in kept} == kept
+
+
+def test_a_run_that_kills_its_workers_is_left_out_and_all_others_come_home(
+    dask: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(worker, "work_away", victim.work_away)
+    monkeypatch.chdir(ROOT)
+    for _ in range(4):
+        dask.worker()
+    store, plan = Store(tmp_path / "results"), study.load(building_study(tmp_path))
+    runs = [found for found in plan.runs("digits") if found.arm.name.startswith("rate")]
+    with (
+        pytest.raises(UserError, match=r"died twice .* worked on rate-0\.01, seed 1, on digits\. .*cluster's workers"),
+        cluster.Cluster(dask.address, ()) as executor,
+    ):
+        runner.execute(plan, [runner.Task(DIGITS, runs)], store, executor=executor)
+    left = [str(run_) for run_ in runs if not store.entry(run_, DIGITS.identity).done]
+    assert left == ["rate-0.01, seed 1, on digits"]
+    assert "Each is tried by itself." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://", "127.0.0.1"])
+def test_where_no_scheduler_answers_it_is_one_line(address: str, tmp_path: Path) -> None:
+    done = run(building_study(tmp_path), "--cluster", address)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: No scheduler of a Dask cluster answers at {address}. Expected an address")
+    assert done.stderr.count("\n") == 1
+
+
+def test_make_cluster_starts_workers_here_and_names_their_address() -> None:
+    called = [sys.executable, "-m", "experiments.cluster", "--workers", "1", "--port", "0"]
+    process = subprocess.Popen(called, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        line = process.stdout.readline()
+    finally:
+        process.terminate()
+        process.wait(timeout=SECONDS)
+    assert line.startswith("A cluster of 1 workers. In another terminal: make report CLUSTER=tcp://127.0.0.1:")
