@@ -18,7 +18,7 @@ OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)')
 .DELETE_ON_ERROR:
 
 help: ## Show this help
-	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
+	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
 	@echo "       make report CLUSTER=tcp://host:port   to train on the workers of a Dask cluster"
 	@echo "       make report ARTICLE=article.md CLAIMS=claims.toml STUDY=study.toml   to check another article"
 	@echo

@@ -28,11 +28,13 @@ def main(arguments: argparse.Namespace) -> None:
     if arguments.quick:
         plan = plan.quick()
     store = Store(arguments.results)
-    recorded = plan.path == study.STUDY  # the record is of that study and of no other
+    recorded = plan.path == study.STUDY  # the record is of that study, on MNIST, and of no other
     if arguments.stages == ["stand-in"]:
         stand_in(store, records.read() if recorded else None)
         return
     source = sources.find(store.root / "recognised.json")
+    plan.check(source.facts)
+    recorded = recorded and bool(source.name == "mnist" or source.fallback)
     record = records.read() if source.fallback and recorded else None
     print(sources.warning(source, (record or {}).get("recorded", "")) or sources.describe(source), flush=True)
     stages = Stages(arguments, plan, store, source, recorded)

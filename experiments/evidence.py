@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from experiments import study
+from experiments.data import MOST_TEST_IMAGES
 from experiments.errors import UserError
 from experiments.store import Entry, compact
 
 FORMAT = 1
 MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: below what seeds differ by, below what clocks tell
 LARGEST_BYTES = 50_000_000  # that the evidence in a page may unpack to
-MOST_IMAGES = 100_000  # that it may speak of
 
 Observation = Mapping[str, Any]
 
@@ -171,7 +171,7 @@ def unpack(text: str, *lists: str) -> dict[str, Any]:
 
 def _images(seen: Sequence[Observation]) -> int:
     images = max((one["images"] for one in seen if one["wrong_images"] is not None), default=0)
-    if not 0 <= images <= MOST_IMAGES:
+    if not 0 <= images <= MOST_TEST_IMAGES:
         raise ValueError(f"it speaks of {images} images")
     return images
 

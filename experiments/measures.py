@@ -73,7 +73,7 @@ def predicted(outputs: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     is_target = np.eye(outputs.shape[1], dtype=bool)[labels]
     return {
         "test_accuracy": float(np.mean(predictions == labels)),
-        "predictions": "".join(map(str, predictions)),  # one digit a test image
+        "predictions": "".join(chr(ord("0") + int(said)) for said in predictions),  # a sign a test image, from "0"
         "wrong_images": np.flatnonzero(predictions != labels).tolist(),  # their places among the test images
         "confusion": confusion(predictions, labels, outputs.shape[1]),
         "target_outputs": distribution(outputs[is_target]),

@@ -151,7 +151,8 @@ def points(difference: float, digits: int = 2) -> str:
 
 
 def data_name(results: Mapping[str, Any]) -> str:
-    return {"mnist": "MNIST", "digits": "scikit-learn's small digits"}[results["dataset"]["name"]]
+    name = results["dataset"]["name"]
+    return str({"mnist": "MNIST", "digits": "scikit-learn's small digits"}.get(name, name))
 
 
 def signed(value: float | None, digits: int) -> str:

@@ -14,7 +14,7 @@ from experiments import files
 from experiments.errors import UserError, shown
 from experiments.store import read_json, to_json, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 RECORD = Path(__file__).with_name("record.json")
 DIGITS_KEPT = 6  # significant digits: far below what seeds differ by
 _RESTORE = "Restore it with 'git checkout', or make it again with 'make record'."

@@ -361,7 +361,7 @@ class Progress:
 
     def finished(self, entry: Entry) -> None:
         self.done += 1
-        self.cost_done += self.cost_of[entry.measures_path]
+        self.cost_done += self.cost_of.pop(entry.measures_path, 0.0)  # two arms may be one and the same network
         self.last = f"{entry.run.arm.name}, seed {entry.run.seed}: {entry.measures()['test_accuracy']:.2%}"
         if self.bar:
             self.bar.update(self.task, completed=self.cost_done, told=self._told())

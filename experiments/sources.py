@@ -1,5 +1,7 @@
 """Where the images come from: MNIST_NPZ, else Keras' cache, else Keras' download, else the embedded digits.
 
+DATASET_NPZ puts any other data set in Keras' layout in MNIST's place.
+
 Nothing of the user's is overwritten: a download goes to a temporary folder, is checked there, and only then takes its
 place in Keras' cache. Files once recognised are remembered by their SHA-256, so that a later call need not unpack them.
 """
@@ -8,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import tempfile
 import threading
 import urllib.request
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from experiments import data, files
@@ -24,10 +27,12 @@ ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 ORIGIN_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 ANSWER_SECONDS = 12.0  # a network that has not answered by then counts as unreachable
 MOST_BYTES, MOST_ARRAYS = 64_000_000, 100  # MNIST is 55 MB where it is not compressed, in four arrays
-FORMAT = 1  # of the memory
+MOST_OTHER_BYTES = 1_000_000_000  # of a file that DATASET_NPZ names
+FORMAT = 2  # of the memory
 _EXPECTED = (
     "Expected MNIST as .npz. Name the original mnist.npz in MNIST_NPZ, or unset it: Keras finds or downloads it."
 )
+_OTHER = "Expected a data set in Keras' layout as .npz. Name one in DATASET_NPZ, or unset it."
 
 
 @dataclass(frozen=True)
@@ -38,65 +43,95 @@ class Source:
     `fallback` is empty, or says why the digits stand in for MNIST.
     """
 
-    name: str
+    facts: data.Facts
     path: Path | None
     origin: str
     fallback: str = ""
 
     @property
+    def name(self) -> str:
+        return self.facts.name
+
+    @property
     def identity(self) -> str:
-        return data.identity(self.name)
+        return self.facts.identity
 
     def load(self) -> data.Dataset:
-        return data.load(self.name, self.path)
+        return data.load(self.facts, self.path)
 
 
-DIGITS = Source("digits", None, "scikit-learn")
+DIGITS = Source(data.DIGITS, None, "scikit-learn")
 
 
 def find(memory: Path, origin: str = ORIGIN) -> Source:
     """The source to use, by the environment. `memory` is the file that remembers which files were recognised.
 
-    Raises `UserError` where MNIST_NPZ, or the file in Keras' cache, is not MNIST.
+    Raises `UserError` where DATASET_NPZ names no data set, or where MNIST_NPZ or the file in Keras' cache is not MNIST.
     """
+    if other := os.environ.get("DATASET_NPZ"):
+        path = Path(os.path.expanduser(other))
+        return Source(_recognise(path, memory, _name(path)), path, "the file that DATASET_NPZ names")
     if named := os.environ.get("MNIST_NPZ"):
         path = Path(os.path.expanduser(named))
-        _recognise(path, memory)
-        return Source("mnist", path, "the file that MNIST_NPZ names")
+        return Source(_recognise(path, memory), path, "the file that MNIST_NPZ names")
     cached = _keras_cache() / "mnist.npz"
     if os.path.lexists(cached):
-        _recognise(cached, memory)
-        return Source("mnist", cached, "Keras' cache")
+        return Source(_recognise(cached, memory), cached, "Keras' cache")
     if reason := _download(origin, cached):
-        return Source("digits", None, "scikit-learn", fallback=reason)
-    _recognise(cached, memory)
-    return Source("mnist", cached, "Keras' download")
+        return Source(data.DIGITS, None, "scikit-learn", fallback=reason)
+    return Source(_recognise(cached, memory), cached, "Keras' download")
+
+
+def _name(path: Path) -> str:
+    """What the data set in the file at `path` is called: as the file is. Raises `UserError` where that is no name."""
+    name = path.name.removesuffix(".npz")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", name) or name.lower() == "digits":
+        raise UserError(
+            f"{shown(path)}: the page would call this data set {name!r}, after its file. Expected up to 40 letters, "
+            "digits, '.', '_' and '-'. Rename the file."
+        )
+    return name
 
 
 def _keras_cache() -> Path:
     return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")) / "datasets"
 
 
-def _recognise(path: Path, memory: Path) -> None:
-    """Returns if the file at `path` is MNIST, and remembers that; raises `UserError` if not."""
-    sha256 = files.sha256(path, _EXPECTED, MOST_BYTES)
+def _recognise(path: Path, memory: Path, name: str = "") -> data.Facts:
+    """What is in the file at `path`, which is remembered: MNIST, or else a data set that is called `name`.
+
+    Raises `UserError` if it is neither, or without a name not MNIST.
+    """
+    sha256 = files.sha256(path, _OTHER if name else _EXPECTED, MOST_OTHER_BYTES if name else MOST_BYTES)
     known = _remembered(memory)
-    if sha256 not in known:
-        _check_packing(path)
-        data.load("mnist", path)
-        recognised = to_json({"format": FORMAT, "recognised_as_mnist": sorted({*known, sha256})})
+    if sha256 not in known or not (name or known[sha256].identity == data.MNIST.identity):
+        _check_packing(path, _OTHER if name else _EXPECTED)
+        known[sha256] = data.examine(path, name) if name else _checked_mnist(path)
+        told = {file: asdict(facts) for file, facts in sorted(known.items())}
         with contextlib.suppress(OSError):  # only a shortcut: a folder that refuses it is told by whoever needs it
-            write_atomically(memory, recognised)
+            write_atomically(memory, to_json({"format": FORMAT, "recognised": told}))
+    found = known[sha256]
+    if found.identity == data.MNIST.identity:
+        return data.MNIST
+    if name.lower() == data.MNIST.name:
+        raise UserError(f"{shown(path)}: is not MNIST, and the page would call it so, after its file. Rename the file.")
+    return replace(found, name=name)
 
 
-def _remembered(memory: Path) -> list[str]:
+def _checked_mnist(path: Path) -> data.Facts:
+    data.load(data.MNIST, path)
+    return data.MNIST
+
+
+def _remembered(memory: Path) -> dict[str, data.Facts]:
     try:
-        return list(read_json(memory, FORMAT)["recognised_as_mnist"])
-    except UserError:
-        return []  # only a shortcut: without it the file is unpacked and recognised again
+        found = read_json(memory, FORMAT)["recognised"]
+        return {file: data.Facts.of(facts) for file, facts in found.items()}
+    except (UserError, KeyError):
+        return {}  # only a shortcut: without it the file is unpacked and recognised again
 
 
-def _check_packing(path: Path) -> None:
+def _check_packing(path: Path, fix: str) -> None:
     """Refuses what NumPy never writes, and zipfile unpacks without a bound: 2 kB of bzip2 can hold 2 GB of zeros."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -105,7 +140,7 @@ def _check_packing(path: Path) -> None:
         return
     known = {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
     if not known or len(members) > MOST_ARRAYS:
-        raise UserError(f"{shown(path)}: packed in another way than NumPy packs a few arrays. {_EXPECTED}")
+        raise UserError(f"{shown(path)}: packed in another way than NumPy packs a few arrays. {fix}")
 
 
 def _download(origin: str, target: Path) -> str:
@@ -124,7 +159,7 @@ def _download(origin: str, target: Path) -> str:
         try:
             socket.setdefaulttimeout(ANSWER_SECONDS)
             path = Path(get_file("mnist.npz", origin=origin, file_hash=ORIGIN_SHA256, cache_dir=folder))
-            data.load("mnist", path)
+            data.load(data.MNIST, path)
         except UserError:
             return f"what {origin} sent is not MNIST"
         except Exception as error:  # Keras raises bare exceptions, whose text names the address and the reason

@@ -7,6 +7,7 @@ weights and the same order of images.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def update(
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
             "declared": [plan.declared, plan.confidence, quick],
-            "source": [source.name, source.origin, source.fallback],
+            "source": [asdict(source.facts), source.origin, source.fallback],
             "record": records.fingerprint() if recorded else "",
             "code": [study.file_digest(Path(module)) for module in _CODE],
         }
@@ -59,7 +60,7 @@ def update(
         "format": evidence.FORMAT,
         "inputs": inputs,
         "quick": quick,
-        "source": {"name": source.name, "origin": source.origin, "fallback": source.fallback},
+        "source": {"facts": asdict(source.facts), "origin": source.origin, "fallback": source.fallback},
         "record": records.fingerprint() if recorded else "",
         "expected": [len(runs), len(replication)],
         "runs": _observed(first),
@@ -76,7 +77,8 @@ _CODE = (__file__, evidence.__file__, inference.__file__, records.__file__)
 
 def assemble(plan: study.Study, content: Mapping[str, Any]) -> dict[str, Any]:
     """The results that follow from evidence: all that results.json holds but its format and inputs."""
-    source = Source(path=None, **content["source"])
+    told = content["source"]
+    source = Source(data.Facts.of(told["facts"]), None, told["origin"], told["fallback"])
     summary = summarise(plan, content["runs"], content["expected"][0], source)
     second = content["replication"]
     repeated = summarise(plan, second, content["expected"][1], DIGITS) if second else None
@@ -122,13 +124,13 @@ def describe(source: Source) -> dict[str, Any]:
     """The data set in numbers and words, and by what it was recognised."""
     return {
         "name": source.name,
-        "train_images": data.TRAIN_IMAGES[source.name],
-        "test_images": data.TEST_IMAGES[source.name],
-        "image_side_pixels": data.SIDE_PIXELS[source.name],
-        "classes": data.CLASSES,
+        "train_images": source.facts.train_images,
+        "test_images": source.facts.test_images,
+        "image_shape": list(source.facts.image_shape),
+        "classes": source.facts.classes,
         "origin": source.origin,
         "fallback": source.fallback,
-        "arrays_sha256": dict(zip(data.ARRAYS, data.IDENTITY[source.name], strict=True)),
+        "arrays_sha256": dict(zip(data.ARRAYS, source.facts.arrays_sha256, strict=True)),
     }
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import files
-from experiments.data import TRAIN_IMAGES
+from experiments.data import DIGITS, MNIST, Facts
 from experiments.errors import UserError, shown
 
 STUDY = Path(__file__).with_name("study.toml")
@@ -119,8 +119,12 @@ class Run:
 
     @property
     def cost(self) -> float:
-        """What the run takes, in epochs of MNIST with one hidden layer; each further one adds a sixth."""
-        return self.epochs * (1 + (self.arm.depth - 1) / 6) * TRAIN_IMAGES[self.dataset] / TRAIN_IMAGES["mnist"]
+        """What the run takes, in epochs of MNIST with one hidden layer; each further one adds a sixth.
+
+        Other data sets count as MNIST, since none runs beside them.
+        """
+        share = DIGITS.train_images / MNIST.train_images if self.dataset == DIGITS.name else 1
+        return self.epochs * (1 + (self.arm.depth - 1) / 6) * share
 
     def __str__(self) -> str:
         return f"{self.arm.name}, seed {self.seed}, on {self.dataset}"
@@ -157,7 +161,7 @@ class Study:
         return [
             self.run(arm, seed, dataset)
             for block in self.blocks
-            if (not only or block.name in only) and (dataset == "mnist" or block.replicate)
+            if (not only or block.name in only) and (dataset != DIGITS.name or block.replicate)
             for arm in self.arms
             if arm.block == block.name
             for seed in block.seeds
@@ -181,9 +185,16 @@ class Study:
         return replace(self, blocks=blocks, arms=arms, epochs={**self.epochs, "mnist": min(2, self.epochs["mnist"])})
 
     def run(self, arm: Arm, seed: int, dataset: str) -> Run:
-        epochs = self.block(arm.block).epochs or self.epochs[dataset]
+        epochs = self.block(arm.block).epochs or self.epochs.get(dataset, self.epochs["mnist"])
         features = self.run(self.arm(arm.features_of), seed, dataset) if arm.features_of else None
         return Run(arm, seed, dataset, epochs, features)
+
+    def check(self, facts: Facts) -> None:
+        """Raises `UserError` where an arm holds out more than half of the data's training images."""
+        for arm in self.arms:
+            if arm.holdout > facts.train_images // 2 and (facts != DIGITS or self.block(arm.block).replicate):
+                told = f"arm '{arm.name}' holds out {arm.holdout} of the {facts.train_images} training images of"
+                raise UserError(f"{shown(self.path)}: {told} {facts.name}. Expected at most half. Make it less.")
 
     def needs(self, run: Run) -> list[Run]:
         """The runs that must be measured before `run` can be trained."""
@@ -347,7 +358,7 @@ ARM_FIELDS: dict[str, tuple[type, str, Callable[[Any], bool]]] = {
     "output_kernel_scale": (float, "above 0, at most 1000", lambda v: 0 < v <= 1000),
     "holdout": (
         int,
-        f"0 to {TRAIN_IMAGES['digits'] // 2}, or to {TRAIN_IMAGES['mnist'] // 2} on MNIST",
+        f"0 to {DIGITS.train_images // 2}, or to {MNIST.train_images // 2} on MNIST",
         lambda v: v >= 0,
     ),
     "features_of": (str, "the name of an arm", bool),
@@ -424,7 +435,7 @@ def _check_references(
         seeds = next((block.seeds for block in blocks if base and block.name == base.block), ())
         if base is None or not set(own.seeds) <= set(seeds):
             raise where.wrong(place, "features_of", name, "an arm with features of its own and all seeds of this block")
-    if family.get("holdout", 0) > TRAIN_IMAGES["digits" if own.replicate else "mnist"] // 2:
+    if family.get("holdout", 0) > (DIGITS if own.replicate else MNIST).train_images // 2:
         raise where.wrong(place, "holdout", family["holdout"], "at most half of the training images")
 
 

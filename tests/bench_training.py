@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from experiments import study
+from experiments import data, study
 
 ROUNDS = 3
 EPOCHS = 3  # timed in each round, after one that is not
@@ -94,9 +94,7 @@ def child(way: str, path: str) -> None:
 def article_epoch(path: str, **compile_options: object) -> Callable[[], object]:
     import keras
 
-    from experiments import data
-
-    mnist = data.load("mnist", Path(path))
+    mnist = data.load(data.MNIST, Path(path))
     x = mnist.x_train.reshape(-1, 28, 28).astype("float32") / 255.0
     y = keras.utils.to_categorical(mnist.y_train, num_classes=10)
     model = keras.Sequential(
@@ -118,9 +116,9 @@ def fit_epoch(path: str) -> Callable[[], object]:
 def our_epoch(path: str) -> Callable[[], object]:
     import tensorflow as tf
 
-    from experiments import data, study, training
+    from experiments import study, training
 
-    dataset = data.load("mnist", Path(path))
+    dataset = data.load(data.MNIST, Path(path))
     arm = study.load().arm("example-1")
     trainer = training.Trainer(arm, dataset)
     images = len(dataset.x_train)

@@ -30,12 +30,12 @@ def mnist_path() -> Path:
 
 @pytest.fixture(scope="session")
 def mnist(mnist_path: Path) -> data.Dataset:
-    return data.load("mnist", mnist_path)
+    return data.load(data.MNIST, mnist_path)
 
 
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
-    return data.load("digits")
+    return data.load(data.DIGITS)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -54,7 +54,7 @@ def plan() -> study.Study:
 @pytest.fixture(scope="session")
 def results(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Made-up results of the three examples on MNIST; see `fixture.SCORES`."""
-    return fixture.results(plan, tmp_path_factory.mktemp("results"), Source("mnist", None, "a fixture"))
+    return fixture.results(plan, tmp_path_factory.mktemp("results"), Source(data.MNIST, None, "a fixture"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -41,6 +41,7 @@ DATASET = data.Dataset(
     x_test=np.zeros((TEST_IMAGES, 4), np.uint8),
     y_test=LABELS,
     pixel_max=255,
+    classes=10,
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import statistics, study
+from experiments import data, statistics, study
 from experiments.errors import UserError
 from experiments.sources import Source
 from experiments.store import to_json
@@ -17,7 +17,7 @@ from report import claims
 from report.compare import Effect, compare
 from tests import fixture
 
-MNIST = Source("mnist", None, "a fixture")
+MNIST = Source(data.MNIST, None, "a fixture")
 
 
 def test_results_do_not_differ_from_themselves(results: dict) -> None:

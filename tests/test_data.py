@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import os
 import struct
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +25,7 @@ MNIST_BYTES = 60000 * 28 * 28  # of its largest array
 def refusal(path: Path) -> str:
     """The one line with which the file at `path` is refused as MNIST."""
     with pytest.raises(UserError) as error:
-        data.load("mnist", path)
+        data.load(data.MNIST, path)
     message = str(error.value)
     assert message.startswith(f"{shown(path)}: ")
     assert "xpected" in message
@@ -71,19 +75,18 @@ def test_mnist_is_60000_and_10000_images_of_784_pixels_up_to_255(mnist: data.Dat
 @pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_the_declared_sizes_are_those_of_the_images(name: str, request: pytest.FixtureRequest) -> None:
     dataset = request.getfixturevalue(name)
-    assert len(dataset.x_train) == data.TRAIN_IMAGES[name]
-    assert len(dataset.x_test) == data.TEST_IMAGES[name]
-    assert dataset.x_train.shape[1] == data.SIDE_PIXELS[name] ** 2
+    facts = {"mnist": data.MNIST, "digits": data.DIGITS}[name]
+    assert len(dataset.x_train) == facts.train_images
+    assert len(dataset.x_test) == facts.test_images
+    assert dataset.x_train.shape[1] == math.prod(facts.image_shape)
 
 
 def test_the_two_data_sets_have_different_identities() -> None:
-    assert data.identity("mnist") != data.identity("digits")
+    assert data.MNIST.identity != data.DIGITS.identity
 
 
-def test_another_scale_of_the_pixels_is_another_identity(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = data.identity("digits")
-    monkeypatch.setitem(data.PIXEL_MAX, "digits", 15)
-    assert data.identity("digits") != before
+def test_another_scale_of_the_pixels_is_another_identity() -> None:
+    assert replace(data.DIGITS, pixel_max=15).identity != data.DIGITS.identity
 
 
 def test_mnist_is_recognised_in_a_file_packed_otherwise(tmp_path: Path, mnist: data.Dataset) -> None:
@@ -96,7 +99,7 @@ def test_mnist_is_recognised_in_a_file_packed_otherwise(tmp_path: Path, mnist: d
         y_train=mnist.y_train,
         x_train=mnist.x_train.reshape(-1, 28, 28),
     )
-    found = data.load("mnist", path)
+    found = data.load(data.MNIST, path)
     np.testing.assert_array_equal(found.x_train, mnist.x_train)
     np.testing.assert_array_equal(found.y_test, mnist.y_test)
 
@@ -255,3 +258,61 @@ def test_a_zip_bomb_is_refused_before_more_is_read_than_mnist_holds(
     monkeypatch.setattr(zipfile.ZipExtFile, "read", counted)
     refusal(path)
     assert 0 < read <= MNIST_BYTES + 1000
+
+
+# ---------------------------------------------------------------------------------------------- any other data set
+
+
+def other(**changes: np.ndarray) -> dict[str, np.ndarray]:
+    """Six training and two test images of 2 × 3 pixels in three classes, with `changes`."""
+    return {
+        "x_train": np.arange(36, dtype=np.uint8).reshape(6, 2, 3),
+        "y_train": np.array([0, 1, 2, 0, 1, 2], np.int64),
+        "x_test": np.full((2, 2, 3), 7, np.uint8),
+        "y_test": np.array([2, 0], np.int64),
+        **changes,
+    }
+
+
+def test_any_data_set_in_the_same_layout_is_known_by_its_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.npz"
+    np.savez(path, **other())
+    facts = data.examine(path, "tiny")
+    assert (facts.train_images, facts.test_images, facts.image_shape, facts.classes) == (6, 2, (2, 3), 3)
+    assert facts.arrays_sha256[3] == hashlib.sha256(np.array([2, 0], np.int64).tobytes()).hexdigest()
+    dataset = data.load(facts, path)
+    assert dataset.x_train.tolist()[1] == [6, 7, 8, 9, 10, 11]
+    assert (dataset.y_test.tolist(), dataset.y_test.dtype, dataset.classes) == ([2, 0], np.uint8, 3)
+    assert data.Facts.of(json.loads(json.dumps(asdict(facts)))) == facts
+
+
+def test_labels_may_stand_in_a_column_and_images_may_have_colours(tmp_path: Path) -> None:
+    path = tmp_path / "colours.npz"
+    colours = {"x_train": np.zeros((6, 2, 2, 3), np.uint8), "x_test": np.zeros((2, 2, 2, 3), np.uint8)}
+    np.savez(path, **other(**colours, y_train=np.array([[0], [1], [2], [0], [1], [2]])))
+    dataset = data.load(data.examine(path, "colours"), path)
+    assert (dataset.x_train.shape, dataset.y_train.shape) == ((6, 12), (6,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"x_test": np.zeros((2, 3, 3), np.uint8)}, "its images are [6, 2, 3] for training, [2, 3, 3] for testing."),
+        ({"x_train": np.zeros((6, 2, 3))}, "array 'x_train' is float64 [6, 2, 3]."),
+        ({"y_train": np.array([0.0, 1, 2, 0, 1, 2])}, "array 'y_train' is float64 [6]."),
+        ({"y_train": np.array([0, 1, 2])}, "array 'y_train' is int64 [3] for 6 images."),
+        ({"y_test": np.array([2, -1])}, "its labels reach from -1 to 2."),
+        ({"y_test": np.array([2, 999])}, "its labels reach from 0 to 999."),
+        ({"y_train": np.ones(6, np.int64)}, "its labels reach from 0 to 2."),
+        ({"x_test": np.zeros((0, 2, 3), np.uint8), "y_test": np.zeros(0, np.int64)}, "is int64 [0] for 0 images."),
+    ],
+    ids=["sizes", "floats", "float labels", "too few labels", "negative", "too many classes", "one class", "no image"],
+)
+def test_what_is_no_data_set_is_refused_in_one_line(tmp_path: Path, changes: dict, told: str) -> None:
+    path = tmp_path / "wrong.npz"
+    np.savez(path, **other(**changes))
+    with pytest.raises(UserError) as error:
+        data.examine(path, "wrong")
+    assert str(error.value).startswith(f"{shown(path)}: ")
+    assert told in str(error.value)
+    assert str(error.value).endswith("Make the file so, or unset DATASET_NPZ.")

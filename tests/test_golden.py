@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import plots, records, statistics, study
+from experiments import data, plots, records, statistics, study
 from experiments.sources import DIGITS, Source
 from experiments.store import Store
 from report import __main__ as command
@@ -23,7 +23,7 @@ from tests import fixture
 
 GOLDEN = Path(__file__).with_name("golden.html")
 LINES_TOLD = 20  # of what differs
-MNIST = Source("mnist", None, "a fixture")
+MNIST = Source(data.MNIST, None, "a fixture")
 LEFT_OUT = (  # what is replaced, and by what
     (r"(?<=<style>).*?(?=</style>)|(?<=<script>).*?(?=</script>)", ""),  # the policy on the page has their hashes
     (r"<svg .*?(<title.*?</desc>).*?</svg>", r"<svg>\1</svg>"),

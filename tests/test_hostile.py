@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from experiments import evidence, files, measures, plots, sources, statistics, store, study
-from experiments.data import MNIST_SHAPES
+from experiments.data import MNIST
 from experiments.errors import LONGEST, UserError
 from experiments.sources import DIGITS
 from experiments.store import Store
@@ -559,7 +559,7 @@ def packed(method: int, **arrays: np.ndarray) -> bytes:
 
 
 NOT_MNIST = {
-    name: np.zeros(shape if len(shape) == 1 else (3, *shape[1:]), "u1") for name, shape in MNIST_SHAPES.items()
+    name: np.zeros(shape if len(shape) == 1 else (3, *shape[1:]), "u1") for name, shape in MNIST.shapes.items()
 }
 ARCHIVES = [packed(method, **NOT_MNIST) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
 ARCHIVES += [packed(0, x_train=np.array([{"a": 1}])), packed(0, nested=np.frombuffer(ARCHIVES[0], "u1"))]
@@ -737,7 +737,7 @@ def test_what_is_no_file_of_a_sane_size_is_refused_at_once(
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, endless, huge], ids=lambda make: make.__name__)
 def test_a_memory_that_is_no_file_is_no_memory(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "memory.json")
-    assert sources._remembered(tmp_path / "memory.json") == []
+    assert sources._remembered(tmp_path / "memory.json") == {}
     assert not command._is_current(tmp_path / "memory.json", "inputs", tmp_path)
 
 

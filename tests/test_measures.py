@@ -187,7 +187,7 @@ def test_a_sure_and_wrong_answer_costs_two_in_brier_and_sixteen_in_log_loss() ->
 
 
 def test_an_untrained_softmax_says_about_one_tenth_to_each_class() -> None:
-    digits = data.load("digits")
+    digits = data.load(data.DIGITS)
     arm = tiny_arm(width=128, depth=1, output="softmax", loss="categorical_crossentropy")
     model = training.build(arm, digits.x_test.shape[1], digits.classes)
     model.set_weights(training.initial_weights(model, seed=0))

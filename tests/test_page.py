@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import figures, plots, statistics, study
+from experiments import data, figures, plots, statistics, study
 from experiments.errors import UserError
 from experiments.sources import Source
 from report import __main__ as command
@@ -22,7 +22,7 @@ from tests import fixture
 from tests.test_article import Text, source_words
 
 ROOT = Path(__file__).parent.parent
-MNIST = Source("mnist", None, "a fixture")
+MNIST = Source(data.MNIST, None, "a fixture")
 
 
 def said(html: str, section: str) -> str:
@@ -77,7 +77,7 @@ def test_no_difference_is_said_to_be_none(plan: study.Study, tmp_path: Path) -> 
 
 
 def test_the_digits_in_mnists_place_are_announced_unmissably(plan: study.Study, tmp_path: Path) -> None:
-    source = Source("digits", None, "scikit-learn", fallback="no network: no answer")
+    source = Source(data.DIGITS, None, "scikit-learn", fallback="no network: no answer")
     text = fixture.page_of(fixture.results(plan, tmp_path, source))
     assert "This page is not about MNIST." in text
     assert "no network: no answer" in text
@@ -229,7 +229,7 @@ def test_rendering_before_anything_is_measured_says_what_to_do(tmp_path: Path) -
 
 
 def test_plots_of_other_results_are_refused(plan: study.Study, stored: Path) -> None:
-    fixture.results(plan, stored / "results", Source("mnist", None, "another fixture"))
+    fixture.results(plan, stored / "results", Source(data.MNIST, None, "another fixture"))
     with pytest.raises(UserError, match="drawn from other results"):
         command.main(command.parse(arguments(stored)))
 

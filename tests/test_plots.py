@@ -13,14 +13,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments import figures, plots, study, svg
+from experiments import data, figures, plots, study, svg
 from experiments.errors import UserError
 from experiments.figures import Figure
 from experiments.sources import Source
 from experiments.store import to_json
 from tests import fixture
 
-MNIST = Source("mnist", None, "a fixture")
+MNIST = Source(data.MNIST, None, "a fixture")
 
 
 EXAMPLES = ["accuracy", "learning-curves", "outputs", "confusions"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import figures, plots, provenance, records, study
+from experiments import data, figures, plots, provenance, records, study
 from experiments.sources import Source
 from experiments.store import to_json
 from report import __main__ as command
@@ -113,7 +113,7 @@ def test_nothing_stored_and_nothing_on_the_site_names_the_machine_its_user_or_a_
 
 
 def test_the_page_of_the_first_article_names_no_path_either(plan: study.Study, tmp_path: Path) -> None:
-    source = Source("mnist", Path("/home/somebody/mnist.npz"), "the file that MNIST_NPZ names")
+    source = Source(data.MNIST, Path("/home/somebody/mnist.npz"), "the file that MNIST_NPZ names")
     measured, site = tmp_path / FOLDER, tmp_path / "site"
     figures.update(fixture.results(plan, measured, source), measured / "plots", plots.draw)
     command.main(command.parse(["render", "--results", str(measured), "--site", str(site)]))
@@ -128,7 +128,7 @@ def test_runs_recorded_or_stored_before_commits_were_noted_have_none(
     monkeypatch.setattr(
         fixture, "training", lambda *of: {k: v for k, v in made_up(*of).items() if k not in ("commit", "dirty", "arm")}
     )
-    found = fixture.results(plan, tmp_path, Source("mnist", None, "a fixture"))
+    found = fixture.results(plan, tmp_path, Source(data.MNIST, None, "a fixture"))
     assert {(run["commit"], run["dirty"]) for run in found["runs"]} == {("", None)}
     assert "\nmnist,example-1,100," in command.runs_csv(found)
     record = json.loads((ROOT / "experiments" / "record.json").read_text())

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as command
-from experiments import records, statistics, study
+from experiments import data, records, statistics, study
 from experiments.errors import UserError
 from experiments.sources import DIGITS, Source
 from experiments.store import Store
 from tests import fixture
 
 COMMITTED = Path(records.__file__).with_name("record.json")
-OFFLINE = Source("digits", None, "scikit-learn", fallback="no network: no answer")
+OFFLINE = Source(data.DIGITS, None, "scikit-learn", fallback="no network: no answer")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_where_mnist_cannot_be_had_the_record_stands_first_and_the_digits_beside
 
 
 def test_what_was_measured_here_comes_first_and_is_compared(plan: study.Study, recorded: dict, tmp_path: Path) -> None:
-    found = fixture.results(plan, tmp_path / "results", Source("mnist", None, "a fixture"))
+    found = fixture.results(plan, tmp_path / "results", Source(data.MNIST, None, "a fixture"))
     assert found["recorded"] is None
     assert [row["agree"] for row in found["record_comparison"]["contrasts"]] == [True]
 
@@ -91,14 +91,14 @@ def test_where_nothing_was_measured_rendering_shows_the_record_at_once(
 
 
 def test_what_was_measured_is_never_replaced_by_the_record(plan: study.Study, recorded: dict, tmp_path: Path) -> None:
-    fixture.results(plan, tmp_path / "results", Source("mnist", None, "a fixture"))
+    fixture.results(plan, tmp_path / "results", Source(data.MNIST, None, "a fixture"))
     before = (tmp_path / "results" / "results.json").read_bytes()
     command.stand_in(Store(tmp_path / "results"), records.read())
     assert (tmp_path / "results" / "results.json").read_bytes() == before
 
 
 def test_the_replication_stands_beside_and_is_never_mixed(plan: study.Study, tmp_path: Path) -> None:
-    store, mnist = Store(tmp_path), Source("mnist", None, "a fixture")
+    store, mnist = Store(tmp_path), Source(data.MNIST, None, "a fixture")
     fixture.fill(store, plan.runs("digits", ("examples",)), DIGITS, {"example-1": 0.91, "example-2": 0.91})
     fixture.fill(store, plan.runs("mnist", ("examples",)), mnist, fixture.SCORES)
     runs = plan.runs("mnist", ("examples",)), mnist, store, plan.runs("digits", ("examples",))

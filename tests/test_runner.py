@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from experiments import runner, statistics, study, worker
+from experiments import data, runner, statistics, study, worker
 from experiments.errors import UserError
 from experiments.sources import Source
 from experiments.store import Entry, Store, read_json, write_atomically
 from tests import fixture, victim
 
 ROOT = Path(__file__).parent.parent
-DIGITS = Source("digits", None, "scikit-learn")
+DIGITS = Source(data.DIGITS, None, "scikit-learn")
 
 
 def entries(plan: study.Study, store: Store) -> list[Entry]:

@@ -20,7 +20,7 @@ import matplotlib
 import pytest
 from playwright.sync_api import Browser
 
-from experiments import figures, plots, study
+from experiments import data, figures, plots, study
 from experiments.errors import UserError
 from experiments.sources import Source
 from experiments.store import read_json, to_json, write_atomically
@@ -31,7 +31,7 @@ from tests.test_article import Text
 from tests.test_page import said
 
 ROOT = Path(__file__).parent.parent
-MNIST = Source("mnist", None, "a fixture")
+MNIST = Source(data.MNIST, None, "a fixture")
 URL = "https://example.org/report/"
 HOSTILE = "</script><script>alert('&')</script> 50 % of {A_B}"
 CITED = 'title: "Under & Test"\nversion: 1.2.3\nlicense: MIT\n'

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import statistics, study
+from experiments import data, statistics, study
 from experiments.sources import Source
 from experiments.store import Store
 from tests import fixture
@@ -83,12 +83,12 @@ def test_example_2s_map_is_compared_with_example_1s_predictions(results: dict) -
 
 
 def test_unfinished_runs_are_counted_as_missing(plan: study.Study, tmp_path: Path) -> None:
-    found = fixture.results(plan, tmp_path, Source("mnist", None, "a fixture"), runs=12)
+    found = fixture.results(plan, tmp_path, Source(data.MNIST, None, "a fixture"), runs=12)
     assert (len(found["runs"]), found["runs_expected"]) == (12, 30)
 
 
 def test_results_are_written_anew_only_when_something_changed(plan: study.Study, tmp_path: Path) -> None:
-    source = Source("mnist", None, "a fixture")
+    source = Source(data.MNIST, None, "a fixture")
     fixture.results(plan, tmp_path, source)
     before = (tmp_path / "results.json").stat().st_mtime_ns
     fixture.results(plan, tmp_path, source)
@@ -100,7 +100,7 @@ def test_results_are_written_anew_only_when_something_changed(plan: study.Study,
 @pytest.mark.parametrize("name", ["results.json", "evidence.json"])
 @pytest.mark.parametrize("content", [b"", b'{"format":1,', b'{"format":0}', b"[]"], ids=repr)
 def test_a_damaged_or_older_derived_file_is_made_again(tmp_path: Path, content: bytes, name: str) -> None:
-    plan, source = study.load(), Source("mnist", None, "a fixture")
+    plan, source = study.load(), Source(data.MNIST, None, "a fixture")
     found = fixture.results(plan, tmp_path, source, runs=2)
     path = tmp_path / name
     whole = path.read_bytes()
@@ -114,6 +114,6 @@ def test_a_clock_that_went_backwards_loses_nothing(tmp_path: Path, monkeypatch: 
     made_up = fixture.training
     back = {"started": "2026-01-01T00:00:05+00:00", "finished": "2025-12-31T23:59:00+00:00"}
     monkeypatch.setattr(fixture, "training", lambda run, score: {**made_up(run, score), **back})
-    found = fixture.results(study.load(), tmp_path, Source("mnist", None, "a fixture"))
+    found = fixture.results(study.load(), tmp_path, Source(data.MNIST, None, "a fixture"))
     assert len(found["runs"]) == found["runs_expected"] == 30
     assert "2025-12-31 23:59" in fixture.page_of(found)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from experiments import evidence, figures, plots, records, statistics, study
+from experiments import data, evidence, figures, plots, records, statistics, study
 from experiments.errors import UserError
 from experiments.sources import Source
 from experiments.store import Store, to_json, write_atomically
@@ -20,7 +20,7 @@ from report import verify
 from tests import fixture, test_browser
 
 browser = test_browser.browser
-MNIST = Source("mnist", None, "a fixture")
+MNIST = Source(data.MNIST, None, "a fixture")
 
 
 def page_in(folder: Path) -> Path:
@@ -157,7 +157,7 @@ def test_a_page_of_the_record_is_derived_from_the_record(
     path = page_in(tmp_path / "results")
     assert verified(path, capsys)[0] == 0
 
-    fallback = Source("digits", None, "scikit-learn", fallback="no network")
+    fallback = Source(data.DIGITS, None, "scikit-learn", fallback="no network")
     digits = plan.runs("digits", ("examples",))
     fixture.fill(Store(tmp_path / "beside"), digits, fallback, {})
     statistics.update(plan, digits, fallback, Store(tmp_path / "beside"))

@@ -59,7 +59,7 @@ def write(root: Path, first_seed: int) -> None:
     with store.locked():
         print("begun", flush=True)
         for seed in itertools.count(first_seed):
-            save(store, study.Run(arm, seed, "digits", 1), data.identity("digits"))
+            save(store, study.Run(arm, seed, "digits", 1), data.DIGITS.identity)
             write_atomically(
                 root / "derived.json", to_json({"format": 1, "inputs": str(seed), "rest": [seed] * 10_000})
             )
