@@ -61,7 +61,7 @@ class Cluster(Executor):
                 bringer = _bringer(source.identity, source.path.read_bytes())
                 self.client.register_plugin(bringer, name=f"data-{source.identity}")
         workers = len(self.client.scheduler_info(n_workers=-1)["workers"])
-        print(f"Cluster: {workers} workers" + ("." if workers else ": the runs wait for one."), flush=True)
+        print(f"Cluster: {workers} {'worker' if workers == 1 else 'workers'}.", flush=True)
         return self.client.get_executor(pure=False)  # pure: as if it had nothing to do where it was once done
 
     def _pass_on(self, done: Future[Any], passed: Future[Any]) -> None:

@@ -16,6 +16,7 @@ from tests import fixture
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 MNIST_NPZ = os.environ.pop("MNIST_NPZ", "")  # no test may depend on it by accident
+os.environ.pop("DATASET_NPZ", None)
 
 
 @pytest.fixture(scope="session")

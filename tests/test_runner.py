@@ -64,6 +64,26 @@ def test_the_default_number_of_workers_fits_processors_and_memory(monkeypatch: p
     assert runner.default_jobs() == 6
 
 
+def test_where_tensorflow_sees_a_gpu_one_worker_uses_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    runner.accelerators.cache_clear()
+    monkeypatch.setattr(runner, "DRIVERS", (str(tmp_path),))
+    answered = subprocess.CompletedProcess([], 0, stdout="1\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: answered)
+    assert runner.default_jobs() == 1
+    monkeypatch.setattr(runner, "DRIVERS", ())
+    runner.accelerators.cache_clear()
+    assert runner.accelerators() == 0
+
+
+def test_no_gpu_is_asked_for_where_there_is_no_driver_and_none_is_counted_where_tensorflow_sees_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runner.accelerators.cache_clear()
+    monkeypatch.setattr(runner, "DRIVERS", (str(tmp_path),))
+    assert runner.accelerators() == 0  # TensorFlow itself was asked
+    runner.accelerators.cache_clear()
+
+
 def test_progress_tells_runs_done_time_left_and_the_last_accuracy(
     plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import study
+from experiments import data, study
 from experiments.errors import UserError
 
 TEXT = study.STUDY.read_text(encoding="utf-8")
@@ -420,3 +420,18 @@ def test_measures_depend_on_the_readout_and_not_on_the_seed(plan: study.Study) -
     first, second = plan.runs("digits")[:2]
     assert study.measures_key(first) == study.measures_key(second)
     assert study.measures_key(replace(first, arm=plan.arm("example-2"))) != study.measures_key(first)
+
+
+def test_a_split_larger_than_another_data_set_is_named_before_anything_is_trained(plan: study.Study) -> None:
+    small = replace(data.MNIST, name="small", train_images=8_000)
+    with pytest.raises(
+        UserError, match=r"study\.toml: arm '\S+' holds out 5000 of the 8000 training images of small\."
+    ):
+        plan.check(small)
+    plan.check(data.MNIST)
+    plan.check(data.DIGITS)
+
+
+def test_another_data_set_has_all_blocks_and_mnists_epochs(plan: study.Study) -> None:
+    there, here = plan.runs("mnist"), plan.runs("fashion")
+    assert [(run.arm, run.seed, run.epochs) for run in here] == [(run.arm, run.seed, run.epochs) for run in there]
