@@ -88,8 +88,8 @@ check: $(DEV) ## Lint, check the format and the types, ask for known vulnerabili
 	@$(PY) -m mypy
 	@$(PY) -m tests.advisories
 
-bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training or page: one of them)
-	@$(if $(filter-out page training,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training." >&2; exit 2)
+bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training, page or cluster)
+	@$(if $(filter-out page training cluster,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page, training or cluster." >&2; exit 2)
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove the page, the plots and the statistics; keep every run that was trained
