@@ -52,7 +52,7 @@ def test_title_date_and_id_of_the_article_are_on_the_page(html: str) -> None:
 def test_the_answer_is_told_in_measured_numbers(html: str) -> None:
     text = said(html, "answer").replace("\u202f", " ")
     assert "Example 1 gets 96.55 % of the test images right, its Example 3 97.85 %" in text
-    assert "a difference of +1.30 points" in text
+    assert "Example 3 against Example 1: +1.30 points, with a 95 % interval from " in text
     assert "holds for its own examples" in text
     assert "not one of 20,000 predictions changed" in text
 
