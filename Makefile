@@ -82,10 +82,12 @@ audit: $(DEV) ## Hold the page against the Nu HTML checker and Lighthouse (needs
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.audit
 
-check: $(DEV) ## Lint, check the format and the types, ask for known vulnerabilities
+check: $(DEV) ## Lint, check the format, the types and the workflows, ask for known vulnerabilities
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(PY) -m check_jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(PY) -m tests.advisories
 
 bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training, page or cluster)

@@ -83,6 +83,14 @@ def test_nothing_names_a_package_index() -> None:
     assert not [path.name for path in tracked() if path != own and pattern.search(path.read_text(errors="ignore"))]
 
 
+def test_the_workflows_actions_are_pinned_by_commit_with_their_version_beside() -> None:
+    workflows = "".join(path.read_text() for path in ROOT.glob(".github/workflows/*.yml"))
+    used = re.findall(r"uses: (.*)", workflows)
+    assert used
+    assert not [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)]
+    assert len(set(used)) == len({action.split("@")[0] for action in used})  # one version of each, wherever it is used
+
+
 def test_no_data_no_images_and_nothing_large_is_committed() -> None:
     assert not [p.name for p in tracked() if p.suffix in {".npz", ".npy", ".gz", ".h5", ".keras", ".png", ".jpg"}]
     assert not [p.name for p in tracked() if p.stat().st_size > 600_000]
