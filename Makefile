@@ -14,7 +14,7 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare status why cluster worker serve test golden screenshots audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare status why cluster worker serve test coverage golden screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -69,6 +69,9 @@ serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 test: $(DEV) ## Run the tests
 	@$(PY) -m pytest $(ARGS)
 
+coverage: $(DEV) ## Run the tests and tell which lines they do not reach (slower; ARGS=tests/test_x.py)
+	@$(PY) -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
 golden: $(DEV) ## Write tests/golden.html, the page that the tests expect, anew
 	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py
 	@git --no-pager diff --stat tests/golden.html
@@ -96,7 +99,7 @@ bench: $(DEV) ## Measure the training's speed and the page's size, each beside o
 
 clean: ## Remove the page, the plots and the statistics; keep every run that was trained
 	@find site -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf screenshots experiments/results/plots experiments/results/results.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf screenshots experiments/results/plots experiments/results/results.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## Remove the trained runs and what was installed too
