@@ -14,7 +14,7 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare status why cluster worker serve test coverage golden screenshots audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare publish status why cluster worker serve test coverage golden screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -50,6 +50,9 @@ verify: $(RUN) ## Derive a shared page again from the evidence in it, and compar
 
 compare: $(RUN) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json)
 	@$(PY) -m report compare $(READ) '$(A)' '$(B)'
+
+publish: $(RUN) ## Tell what publishing site/ on the branch gh-pages would change; do it with PUSH=1 (REMOTE=origin)
+	@$(PY) -m report publish $(if $(REMOTE),--remote '$(REMOTE)') $(if $(filter 1,$(PUSH)),--push) $(if $(DEBUG),--debug)
 
 status: $(RUN) ## Say which runs are measured, which are missing
 	@$(PY) -m experiments status $(STUDIED)
