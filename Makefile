@@ -14,7 +14,7 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare publish status why cluster worker serve test coverage golden screenshots audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare publish status why cluster worker serve test coverage golden picture screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -78,6 +78,9 @@ coverage: $(DEV) ## Run the tests and tell which lines they do not reach (slower
 golden: $(DEV) ## Write tests/golden.html, the page that the tests expect, anew
 	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py
 	@git --no-pager diff --stat tests/golden.html
+
+picture: $(DEV) ## Take docs/page.png anew, the README's picture of the page, from the record
+	@$(PY) -m tests.picture
 
 screenshots: $(DEV) ## Take pictures of the page in every way that it is read, into screenshots/
 	@$(MAKE) --no-print-directory render
