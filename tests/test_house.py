@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,11 @@ def test_what_is_installed_to_run_is_what_is_installed_to_develop() -> None:
         for name in ("requirements.lock", "requirements-dev.lock")
     ]
     assert pins[0] < pins[1]
+
+
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def tracked() -> list[Path]:
