@@ -14,7 +14,7 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare status why cluster worker serve test golden screenshots audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare publish status why cluster worker serve test coverage golden picture screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -51,6 +51,9 @@ verify: $(RUN) ## Derive a shared page again from the evidence in it, and compar
 compare: $(RUN) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json)
 	@$(PY) -m report compare $(READ) '$(A)' '$(B)'
 
+publish: $(RUN) ## Tell what publishing site/ on the branch gh-pages would change; do it with PUSH=1 (REMOTE=origin)
+	@$(PY) -m report publish $(if $(REMOTE),--remote '$(REMOTE)') $(if $(filter 1,$(PUSH)),--push) $(if $(DEBUG),--debug)
+
 status: $(RUN) ## Say which runs are measured, which are missing
 	@$(PY) -m experiments status $(STUDIED)
 
@@ -69,9 +72,15 @@ serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 test: $(DEV) ## Run the tests
 	@$(PY) -m pytest $(ARGS)
 
+coverage: $(DEV) ## Run the tests and tell which lines they do not reach (slower; ARGS=tests/test_x.py)
+	@$(PY) -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+
 golden: $(DEV) ## Write tests/golden.html, the page that the tests expect, anew
 	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py
 	@git --no-pager diff --stat tests/golden.html
+
+picture: $(DEV) ## Take docs/page.png anew, the README's picture of the page, from the record
+	@$(PY) -m tests.picture
 
 screenshots: $(DEV) ## Take pictures of the page in every way that it is read, into screenshots/
 	@$(MAKE) --no-print-directory render
@@ -82,10 +91,12 @@ audit: $(DEV) ## Hold the page against the Nu HTML checker and Lighthouse (needs
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.audit
 
-check: $(DEV) ## Lint, check the format and the types, ask for known vulnerabilities
+check: $(DEV) ## Lint, check the format, the types and the workflows, ask for known vulnerabilities
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m check_jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(PY) -m check_jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(PY) -m tests.advisories
 
 bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training, page or cluster)
@@ -94,7 +105,7 @@ bench: $(DEV) ## Measure the training's speed and the page's size, each beside o
 
 clean: ## Remove the page, the plots and the statistics; keep every run that was trained
 	@find site -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf screenshots experiments/results/plots experiments/results/results.json .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf screenshots experiments/results/plots experiments/results/results.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## Remove the trained runs and what was installed too

@@ -1,4 +1,7 @@
-"""`python -m report render|claims|readme|verify|compare`, as `make help` tells. Only this file prints or exits."""
+"""`python -m report render|claims|readme|verify|compare|publish`, as `make help` tells.
+
+Only this file prints or exits.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,8 @@ def main(arguments: argparse.Namespace) -> int:
         tell(arguments)
     elif arguments.command == "readme":
         write_readme(ROOT / "README.md")
+    elif arguments.command == "publish":
+        publish(arguments)
     else:
         with Store(arguments.results).locked():
             sweep(arguments.site, arguments.site / "data", arguments.site / "figures")
@@ -156,6 +161,7 @@ def compose(
 
 
 TOLD_DIFFERENCES = 20
+BRANCH = "gh-pages"  # what GitHub Pages serves where no workflow deploys
 
 
 def verify(arguments: argparse.Namespace) -> int:
@@ -216,6 +222,26 @@ def compare(arguments: argparse.Namespace) -> int:
     total = sum(effect.moved for effect in found.effects)
     print(f"{len(found.turned)} verdicts turned; {total} of {len(found.effects)} effects moved beyond seed noise.")
     return int(found.differs)
+
+
+def publish(arguments: argparse.Namespace) -> None:
+    """Tells what publishing would change, and publishes where that is asked for."""
+    from report import publish
+
+    planned = publish.plan(arguments.site, ROOT, arguments.remote, BRANCH)
+    size = f"{planned.files} files, {planned.size_bytes / 1000:.0f} kB"
+    print(f"{shown(arguments.site)}: {size}, for the branch '{BRANCH}' of the git remote '{arguments.remote}'.")
+    for kind, name in planned.changes:
+        print(f"  {kind:8} {name}")
+    for note in planned.notes:
+        print(f"Note: {note}.")
+    if not planned.changes:
+        print("Nothing to publish: all of it is there.")
+    elif arguments.push:
+        publish.push(planned, ROOT)
+        print("Published.")
+    else:
+        print("A dry run: nothing was pushed. To publish this: make publish PUSH=1")
 
 
 def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -284,7 +310,7 @@ def runs_csv(results: dict[str, Any]) -> str:
 
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
-    parser.add_argument("command", choices=("render", "claims", "readme", "verify", "compare"))
+    parser.add_argument("command", choices=("render", "claims", "readme", "verify", "compare", "publish"))
     parser.add_argument("files", nargs="*", type=Path, help="the page to verify, or two pages or results to compare")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--article", type=Path, default=ARTICLE, help="the article, as Markdown with front matter")
@@ -292,6 +318,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments that the claims rest on")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
+    parser.add_argument("--remote", default="origin", help="the git remote to publish to")
+    parser.add_argument("--push", action="store_true", help="publish, where without it one is told what would be")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_intermixed_args(argv)
 

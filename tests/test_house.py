@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,11 @@ def test_what_is_installed_to_run_is_what_is_installed_to_develop() -> None:
     assert pins[0] < pins[1]
 
 
+def test_the_version_is_the_same_wherever_it_stands() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()
+
+
 def tracked() -> list[Path]:
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     return [ROOT / name for name in listed.decode().split("\0") if name and (ROOT / name).exists()]
@@ -83,8 +89,18 @@ def test_nothing_names_a_package_index() -> None:
     assert not [path.name for path in tracked() if path != own and pattern.search(path.read_text(errors="ignore"))]
 
 
+def test_the_workflows_actions_are_pinned_by_commit_with_their_version_beside() -> None:
+    workflows = "".join(path.read_text() for path in ROOT.glob(".github/workflows/*.yml"))
+    used = re.findall(r"uses: (.*)", workflows)
+    assert used
+    assert not [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)]
+    assert len(set(used)) == len({action.split("@")[0] for action in used})  # one version of each, wherever it is used
+
+
 def test_no_data_no_images_and_nothing_large_is_committed() -> None:
-    assert not [p.name for p in tracked() if p.suffix in {".npz", ".npy", ".gz", ".h5", ".keras", ".png", ".jpg"}]
+    unwanted = {".npz", ".npy", ".gz", ".h5", ".keras", ".png", ".jpg"}
+    assert [p for p in tracked() if p.suffix in unwanted] == [ROOT / "docs" / "page.png"]  # the README's picture
+    assert (ROOT / "docs" / "page.png").stat().st_size < 120_000
     assert not [p.name for p in tracked() if p.stat().st_size > 600_000]
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests import screenshots
+from tests import picture, screenshots
 from tests.test_browser import browser as browser  # a fixture
+from tests.test_browser import path as path
 
 
 def test_the_window_is_scrolled_until_the_page_ends(browser: Browser, tmp_path: Path) -> None:
@@ -18,3 +19,10 @@ def test_the_window_is_scrolled_until_the_page_ends(browser: Browser, tmp_path: 
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["01.png", "02.png", "03.png"]
     assert sheet.evaluate("scrollY") == 300
     assert {struct.unpack(">II", path.read_bytes()[16:24]) for path in tmp_path.iterdir()} == {(300, 200)}
+
+
+def test_the_readmes_picture_is_a_window_with_the_title_at_its_top(browser: Browser, path: Path) -> None:
+    taken = picture.first_screen(browser, path)
+    assert struct.unpack(">II", taken[16:24]) == (1440, 900)
+    assert len(taken) < 120_000
+    assert 0 < browser.contexts[-1].pages[0].locator("h1").bounding_box()["y"] < 50
