@@ -28,7 +28,7 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -232,8 +232,12 @@ class Workers:
         self.jobs = self.jobs or default_jobs()
         return plan(entries, self.jobs)
 
+    @cached_property
+    def code(self) -> dict[str, Any]:
+        """The version of the code that was loaded, whatever is edited while it runs."""
+        return provenance.code_version()
+
     def _started(self, units: int) -> Executor:
-        self.code = provenance.code_version()
         if self.away:
             return self.away
         if not self.pool:
@@ -244,14 +248,14 @@ class Workers:
 
     def _follow(self, units: list[tuple[Unit, sources.Source]], progress: Progress) -> None:
         """Shows progress until all are done; raises what a worker raised, as soon as it does."""
-        pool = self._started(len(units))
+        pool, code = self._started(len(units)), self.code
         if not self.away:
             units.sort(key=lambda pair: -pair[0].cost)  # the longest first
 
         def submitted(unit: Unit, source: sources.Source) -> Future[Any]:
             if self.away:
-                return pool.submit(worker.work_away, unit, self._known(unit, source), source, self.code)
-            return pool.submit(worker.work, unit, self.store, source, self.code)
+                return pool.submit(worker.work_away, unit, self._known(unit, source), source, code)
+            return pool.submit(worker.work, unit, self.store, source, code)
 
         pending = {submitted(*pair): pair for pair in units}
         while pending:
