@@ -100,7 +100,7 @@ check: $(DEV) ## Lint, check the format, the types and the workflows, ask for kn
 	@$(PY) -m tests.advisories
 
 bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training, page or cluster)
-	@$(if $(filter-out page training cluster,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page, training or cluster." >&2; exit 2)
+	@$(if $(filter-out page training cluster,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Use page training or cluster." >&2; exit 2)
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove the page, the plots and the statistics; keep every run that was trained

@@ -36,7 +36,7 @@ def throughput(folder: Path, address: str) -> None:
             results = folder / f"{way} {number}"
             called = [sys.executable, "-m", "experiments", "run", "--only", "examples", "--results", str(results)]
             start = time.perf_counter()
-            subprocess.run([*called, *options], check=True, capture_output=True)
+            subprocess.run([*called, *options], check=True, stdout=subprocess.DEVNULL)
             seconds[way].append(time.perf_counter() - start)
     first = statistics.median(seconds["local pool"])
     for way, took in seconds.items():
@@ -45,7 +45,7 @@ def throughput(folder: Path, address: str) -> None:
 
 
 def overhead(folder: Path, address: str) -> None:
-    worker.work_away = victim.work_away  # made-up arrays in place of a training; the workers import the same
+    own, worker.work_away = worker.work_away, victim.work_away  # made-up arrays in place of a training
     plan = study.load()
     arm = plan.arm("example-1")
     runs = [study.Run(arm, seed, DIGITS.name, epochs=1250) for seed in range(RUNS)]  # so many, that each is a unit
@@ -55,6 +55,7 @@ def overhead(folder: Path, address: str) -> None:
         start = time.perf_counter()
         runner.execute(plan, [runner.Task(DIGITS, runs)], store, executor=executor)
         took = time.perf_counter() - start
+    worker.work_away = own
     print(
         f"Dask: {1000 * took / RUNS:.1f} ms a run besides its training ({RUNS} made-up runs, brought home and stored)."
     )
