@@ -21,6 +21,7 @@ from experiments.store import Entry, compact
 FORMAT = 1
 MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: below what seeds differ by, below what clocks tell
 LARGEST_BYTES = 50_000_000  # that the evidence in a page may unpack to
+MANY_BYTES = 4_000_000  # as some 2,500 runs have
 
 Observation = Mapping[str, Any]
 
@@ -38,7 +39,7 @@ def observe(entry: Entry, base: Entry | None = None) -> Observation:
     predictions = measures["predictions"]
     changed = None
     if base is not None:
-        changed = sum(one != other for one, other in zip(predictions, base.measures()["predictions"], strict=True))
+        changed = int(np.sum(_classes(predictions) != _classes(base.measures()["predictions"])))
     return {
         "arm": entry.run.arm.name,
         "seed": entry.run.seed,
@@ -53,6 +54,11 @@ def observe(entry: Entry, base: Entry | None = None) -> Observation:
         "key": study.digest(entry.key)[:16],
         **{key: _rounded(value, MEASURE_DIGITS) for key, value in measures.items() if key not in _ELSEWHERE},
     }
+
+
+def _classes(predictions: str) -> np.ndarray:
+    """The signs of `predictions`, one a test image."""
+    return np.frombuffer(predictions.encode("utf-32-le"), np.uint32)
 
 
 _ELSEWHERE = ("format", "run", "key", "predictions", "wrong_images", "test_accuracy")  # exactly, or not a measure
@@ -72,13 +78,13 @@ def _trained(training: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(value: Any, digits: int) -> Any:
-    """Every float in `value` to so many significant digits."""
+    """Every float in `value`, which is as JSON has it, to so many significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}")
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _rounded(inner, digits) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(inner, digits) for inner in value]
+    if isinstance(value, list):  # most are long ones of counts
+        return [inner if isinstance(inner, int) else _rounded(inner, digits) for inner in value]
     return value
 
 
@@ -104,11 +110,15 @@ SHOWN_OF: Mapping[str, Mapping[str, Any]] = {  # of these measures, no more than
 
 
 def reduced(
-    seen: Observation, contrasted: Collection[str], figures: Mapping[str, Collection[str]] | None = None
+    seen: Observation,
+    contrasted: Collection[str],
+    figures: Mapping[str, Collection[str]] | None = None,
+    claimed: Collection[Sequence[str]] = (),
 ) -> dict[str, Any]:
     """Of a run, what the page shows; all else is None. `contrasted`: the arms of contrasts.
 
-    `figures`: the arms that each of them draws; None where nothing but the contrasts is shown.
+    `figures`: the arms that each of them draws; None where nothing but the contrasts is shown. `claimed`: what claims
+    ask of the run's arm, as keys of results.json.
     """
     kept: dict[str, Any] = {key: seen[key] if key in ALWAYS else None for key in seen if key not in NEVER}
     if seen["arm"] not in contrasted:
@@ -123,7 +133,14 @@ def reduced(
         kept[key] = _only(seen[key], wanted)
     if "reliability" not in drawn:
         kept["calibration"]["reliability"] = None
-    return kept
+    return kept | {keys[0]: seen[keys[0]] for keys in claimed if keys[0] in kept and not _has(kept, keys)}
+
+
+def _has(value: Any, keys: Sequence[str]) -> bool:
+    """Whether something stands there below `keys`; a list is whole, or None."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else value
+    return value is not None
 
 
 def _only(value: Any, wanted: Mapping[str, Any] | None) -> Any:
@@ -141,7 +158,8 @@ def pack(content: Mapping[str, Any], *lists: str) -> str:
         packed[name] = {"count": len(marked), "columns": _columns(marked)}
         bits += _bits([places for places in wrong if places is not None], _images(content[name]))
     whole = compact(packed) + b"\n" + bits
-    return base64.b64encode(lzma.compress(whole, preset=9 | lzma.PRESET_EXTREME)).decode()
+    preset = 9 | lzma.PRESET_EXTREME if len(whole) < MANY_BYTES else 4  # half the time for a twentieth more
+    return base64.b64encode(lzma.compress(whole, preset=preset)).decode()
 
 
 def unpack(text: str, *lists: str) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from experiments import study, svg
 from experiments.errors import UserError, shown
-from experiments.store import inputs_of, read_json, to_json, write_atomically
+from experiments.store import made_from, read_json, to_json, write_atomically
 
 FORMAT = 2
 
@@ -35,6 +37,35 @@ class Figure:
     preview: bytes = b""
 
 
+MOST_MARKS = 50  # runs of an arm that are drawn and listed one by one; of more, these quantiles
+FOLDED = {"lowest": 0.0, **{f"{share} % quantile": share / 100 for share in (5, 25, 50, 75, 95)}, "highest": 1.0}
+
+
+def folded(values: Sequence[float]) -> Sequence[float]:
+    """The values that are shown: all, or of many their quantiles."""
+    return values if len(values) <= MOST_MARKS else np.quantile(values, [*FOLDED.values()]).tolist()
+
+
+def marked(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The runs of one arm as they are shown: each, or of many the quantiles of their accuracy.
+
+    In place of the seed stands then which one it is; the lowest tells whether one diverged.
+    """
+    if len(runs) <= MOST_MARKS:
+        return runs
+    diverged = next(filter(None, (run["diverged_epoch"] for run in runs)), None)
+    shown = zip(FOLDED, folded([run["test_accuracy"] for run in runs]), strict=True)
+    return [
+        {
+            "arm": runs[0]["arm"],
+            "seed": f"{quantile} of {len(runs):,} seeds",
+            "test_accuracy": accuracy,
+            "diverged_epoch": diverged if quantile == "lowest" else None,
+        }
+        for quantile, accuracy in shown
+    ]
+
+
 def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str, Any]], list[Figure]]) -> int:
     """Has all plots drawn into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
 
@@ -49,7 +80,7 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
         }
     )
     path = folder / "figures.json"
-    if inputs_of(path, FORMAT) == inputs and _is_whole(folder):
+    if made_from(path, inputs) and _is_whole(folder):
         return 0
     figures = draw(results)
     for figure in figures:

@@ -6,6 +6,7 @@ weights and the same order of images.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 
 from experiments import data, evidence, inference, records, study
 from experiments.sources import DIGITS, Source
-from experiments.store import Entry, Store, inputs_of, read_json, to_json, write_atomically
+from experiments.store import Entry, Store, made_from, read_json, to_json, write_atomically
 
 FORMAT = 1
 TIMES = (  # fields of results.json and training.json that tell times: two trainings of the same differ in them alone
@@ -54,7 +55,7 @@ def update(
         }
     )
     path, seen = store.root / "results.json", store.root / "evidence.json"
-    if inputs_of(path, FORMAT) == inputs_of(seen, evidence.FORMAT) == inputs:
+    if made_from(path, inputs) and made_from(seen, inputs):
         return read_json(path, FORMAT)
     content = {
         "format": evidence.FORMAT,
@@ -103,15 +104,21 @@ def _gathered(plan: study.Study, runs: Sequence[study.Run], source: Source, stor
 
 def summarise(plan: study.Study, seen: Sequence[evidence.Observation], expected: int, source: Source) -> dict[str, Any]:
     """Everything that the page uses, from what was seen of the runs that are trained and measured."""
-    measures = {(one["arm"], one["seed"]): one for one in seen}
-    runs = [_run(plan, one, source) for one in seen]
+    arms = {arm.name: arm for arm in plan.arms}
+    runs = [_run(plan, arms[one["arm"]], one, source) for one in seen]
+    by_arm: dict[str, list[tuple[evidence.Observation, dict[str, Any]]]] = defaultdict(list)
+    for one, run in zip(seen, runs, strict=True):
+        by_arm[one["arm"]].append((one, run))
     versions = sorted({(name, version) for one in seen for name, version in one["versions"].items()})
     return {
         "dataset": describe(source),
         "runs_expected": expected,
         "runs": runs,
-        "arms": {name: _arm(plan.arm(name), plan, runs, measures) for name in dict.fromkeys(r["arm"] for r in runs)},
-        "contrasts": contrasts(plan, measures),
+        "arms": {
+            name: _arm(arms[name], plan, [run for _, run in own], [one for one, _ in own])
+            for name, own in by_arm.items()
+        },
+        "contrasts": contrasts(plan, {name: {one["seed"]: one for one, _ in own} for name, own in by_arm.items()}),
         "declared": plan.declared,
         "confidence": plan.confidence,
         "versions": [list(pair) for pair in versions],
@@ -138,9 +145,8 @@ def _accuracy(seen: evidence.Observation) -> float:
     return float((seen["images"] - seen["wrong"]) / seen["images"])
 
 
-def _run(plan: study.Study, seen: evidence.Observation, source: Source) -> dict[str, Any]:
+def _run(plan: study.Study, arm: study.Arm, seen: evidence.Observation, source: Source) -> dict[str, Any]:
     """A run's line in results.json: its configuration and what was seen, but for measures and single images."""
-    arm = plan.arm(seen["arm"])
     told = ("predict_seconds", "map_seconds", "diverged_epoch", "training_loss_by_epoch", "test_accuracy_by_epoch")
     kept = ("epoch_seconds", "started", "finished", "processor", "threads", "python", "commit", "dirty", "key")
     return {
@@ -155,11 +161,9 @@ def _run(plan: study.Study, seen: evidence.Observation, source: Source) -> dict[
 
 
 def _arm(
-    arm: study.Arm, plan: study.Study, runs: Sequence[Mapping[str, Any]], measures: Mapping[tuple[str, int], Any]
+    arm: study.Arm, plan: study.Study, its_runs: Sequence[Mapping[str, Any]], own: Sequence[evidence.Observation]
 ) -> dict[str, Any]:
     """An arm over its seeds: counts are summed, all else is the mean over seeds, None where one seed has none."""
-    own = [found for (name, _), found in measures.items() if name == arm.name]
-    its_runs = [run for run in runs if run["arm"] == arm.name]
     return {
         "title": arm.title,
         "block": arm.block,
@@ -281,18 +285,15 @@ def _pooled(distributions: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]
     }
 
 
-def contrasts(plan: study.Study, measures: Mapping[tuple[str, int], Mapping[str, Any]]) -> list[dict[str, Any]]:
+def contrasts(plan: study.Study, measures: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Every declared contrast; `n` is 0 and nothing is computed where fewer than two pairs have been measured.
 
-    Holm's family is the whole declared one: contrasts not yet measured count with p = 1.
+    measures: by arm and seed. Holm's family is the whole declared one: contrasts not yet measured count with p = 1.
     """
     found = []
     for contrast in plan.contrasts:
-        pairs = [
-            (first, measures[contrast.second, seed])
-            for (name, seed), first in measures.items()
-            if name == contrast.first and (contrast.second, seed) in measures
-        ]
+        firsts, seconds = (measures.get(name, {}) for name in (contrast.first, contrast.second))
+        pairs = [(first, seconds[seed]) for seed, first in firsts.items() if seed in seconds]
         computed = _contrast(contrast, pairs, plan.confidence) if len(pairs) > 1 else {"n": 0}
         found.append({**vars(contrast), **computed})
     for row, adjusted in zip(found, inference.holm([row.get("p", 1.0) for row in found]), strict=True):
@@ -310,7 +311,7 @@ def _contrast(
     firsts, seconds = zip(*pairs, strict=True)
     differences = [_accuracy(first) - _accuracy(second) for first, second in pairs]
     discordant = [_discordant(first, second) for first, second in pairs]
-    mcnemar = [inference.mcnemar_p(*counts) for counts in discordant]
+    mcnemar = inference.mcnemar_p(discordant)
     gains = [first_only - second_only for first_only, second_only in discordant]  # in images, so that ties are exact
     found = {
         "n": len(pairs),
@@ -324,13 +325,13 @@ def _contrast(
         "mcnemar_p": mcnemar,
         "mcnemar_share": float(np.mean(np.array(mcnemar) < 1 - confidence)),  # of single runs that tell the arms apart
     }
-    margin = contrast.equivalence_margin
+    margin, images = contrast.equivalence_margin, firsts[0]["images"]
     if margin is None:
-        return {**found, "p": inference.sign_flip_p(differences)}
+        return {**found, "p": inference.sign_flip_p(differences, images)}
     low, high = inference.t_interval(differences, 2 * confidence - 1)
     return {
         **found,
-        "p": inference.equivalence_p(differences, margin),
+        "p": inference.equivalence_p(differences, margin, images),
         "equivalence_interval": [low, high],
         "equivalent": -margin < low and high < margin,
     }

@@ -116,16 +116,21 @@ def to_json(value: Mapping[str, Any]) -> bytes:
     return (_SEAL % hashlib.sha256(rest).hexdigest()).encode() + rest
 
 
-def read_json(path: Path, format_: int = FORMAT, fix: str = _MADE_AGAIN) -> dict[str, Any]:
-    """What `to_json` was given. Raises `UserError` if the file was damaged or edited since, or is of another format."""
+def _sealed(path: Path, fix: str) -> bytes:
+    """The file's bytes. Raises `UserError` if they were damaged or edited since `to_json` made them."""
     content = files.read(path, fix)
     seal = (_SEAL % hashlib.sha256(memoryview(content)[_SEAL_BYTES:]).hexdigest()).encode()
     if not content.startswith(seal):
         raise UserError(
             f"{shown(path)}: not what this version wrote: the SHA-256 at its beginning is not that of its rest. {fix}"
         )
+    return content
+
+
+def read_json(path: Path, format_: int = FORMAT, fix: str = _MADE_AGAIN) -> dict[str, Any]:
+    """What `to_json` was given. Raises `UserError` if the file was damaged or edited since, or is of another format."""
     try:
-        value = json.loads(content)
+        value = json.loads(_sealed(path, fix))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{shown(path)}: sealed, but no JSON ({error}). {fix}") from error
     if value.get("format") != format_:
@@ -134,15 +139,15 @@ def read_json(path: Path, format_: int = FORMAT, fix: str = _MADE_AGAIN) -> dict
     return value
 
 
-def inputs_of(path: Path, format_: int) -> str:
-    """The digest of what the derived file at `path` was made from; "" where it is absent, damaged or of another format.
+def made_from(path: Path, inputs: str) -> bool:
+    """Whether the derived file at `path` is whole and was made from inputs of this digest; without parsing it.
 
     Derived files are made again from the stored runs, so a damaged one is nothing that a user need hear of.
     """
     try:
-        return str(read_json(path, format_).get("inputs", ""))
+        return f'"inputs":"{inputs}"'.encode() in _sealed(path, _MADE_AGAIN)
     except UserError:
-        return ""
+        return False
 
 
 def named(key: Mapping[str, Any]) -> str:

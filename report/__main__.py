@@ -101,7 +101,7 @@ def render(arguments: argparse.Namespace) -> None:
     seen = read_json(path, evidence.FORMAT) if path.exists() else {}
     if seen and seen["inputs"] != results["inputs"]:
         seen = {}  # of other results: these are the record's
-    packed = verify.carried(seen, results, drawn, url)
+    packed = verify.carried(seen, results, drawn, _claims(arguments), url)
     made = compose(arguments, results, drawn, url, packed)
     if made.numerals:
         print(f"Numbers: {made.numerals}.")

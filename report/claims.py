@@ -10,7 +10,7 @@ import ast
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatch
@@ -287,6 +287,16 @@ def _operands(of: str) -> tuple[str, list[_Operand]]:
     if len(operands) > 2:
         raise ValueError(f"'{of}' has more than two numbers")
     return rest[0] if rest else "", operands
+
+
+def asked_of_arms(claims: Sequence[Claim], arms: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
+    """For each of `arms` that evidence names: which of its numbers."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for operand in (operand for claim in claims for one in claim.evidence.values() for operand in _operands(one.of)[1]):
+        if operand.holder == "arm":
+            for name in (name for name in arms if any(operand.matches(name, part) for part in operand.parts)):
+                found.setdefault(name, []).append(operand.keys)
+    return found
 
 
 def evidence(of: str, results: Mapping[str, Any]) -> float | None:

@@ -19,6 +19,7 @@ from experiments import evidence, records, statistics, study
 from experiments.errors import UserError
 from experiments.figures import Figure
 from experiments.store import compact
+from report import claims
 
 FORMAT = 1
 LISTS = ("runs", "replication")
@@ -30,8 +31,15 @@ WHOLE = re.compile(  # a page whose tags all end: over others Python's parser ta
 MARK = re.compile(r'<template id="evidence">\s*([A-Za-z0-9+/=]+)\s*</template>')
 
 
-def carried(content: Mapping[str, Any], results: Mapping[str, Any], drawn: Mapping[str, Figure], url: str) -> str:
+def carried(
+    content: Mapping[str, Any],
+    results: Mapping[str, Any],
+    drawn: Mapping[str, Figure],
+    found: Sequence[claims.Claim],
+    url: str,
+) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
+    claimed = claims.asked_of_arms(found, results["arms"])
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
     figures = {name: figure.arms for name, figure in drawn.items()}
     own = None if results["recorded"] else figures  # else the figures show the record's runs
@@ -40,7 +48,10 @@ def carried(content: Mapping[str, Any], results: Mapping[str, Any], drawn: Mappi
             "format": FORMAT,
             "url": url,
             **{key: content.get(key) for key in ("quick", "source", "record", "expected")},
-            "runs": [evidence.reduced(seen, contrasted, own) for seen in content.get("runs", [])],
+            "runs": [
+                evidence.reduced(seen, contrasted, own, claimed.get(seen["arm"], ()))
+                for seen in content.get("runs", [])
+            ],
             "replication": [evidence.reduced(seen, contrasted) for seen in content.get("replication", [])],
         },
         *LISTS,

@@ -53,31 +53,69 @@ def test_ten_differences_detect_about_one_standard_deviation_wherever_their_mean
     assert inference.detectable_difference(scatter + 7, 0.95) == pytest.approx(0.996, abs=0.001)
 
 
-def test_the_sign_flip_p_is_that_of_scipys_exact_permutation_test() -> None:
-    expected = stats.permutation_test(
-        (np.array(DIFFERENCES),), np.mean, permutation_type="samples", n_resamples=np.inf
-    ).pvalue
-    assert inference.sign_flip_p(DIFFERENCES) == pytest.approx(expected)
+def flipped_p(differences: np.ndarray, **options: object) -> float:
+    """SciPy's p of the sign-flip test."""
+    given = {"permutation_type": "samples", "n_resamples": np.inf, **options}
+    return float(stats.permutation_test((differences,), np.mean, **given).pvalue)  # type: ignore[arg-type]
+
+
+def images_gained(n: int, mean: float) -> np.ndarray:
+    """Made-up differences over 10,000 images."""
+    return np.random.default_rng(n).normal(mean, 20, n).round() / 10_000
+
+
+@pytest.mark.parametrize("differences", [np.array(DIFFERENCES), images_gained(17, 8)], ids=["8", "17"])
+def test_the_sign_flip_p_is_that_of_scipys_exact_permutation_test(differences: np.ndarray) -> None:
+    assert inference.sign_flip_p(differences.tolist(), 10_000) == flipped_p(differences)
 
 
 def test_ten_equal_signs_give_two_of_1024() -> None:
-    assert inference.sign_flip_p([0.01 + 0.001 * n for n in range(10)]) == 2 / 1024
+    assert inference.sign_flip_p([0.01 + 0.001 * n for n in range(10)], 1000) == 2 / 1024
 
 
 def test_no_difference_has_p_one() -> None:
-    assert inference.sign_flip_p([0.0, 0.0, 0.0]) == 1
-
-
-def test_beyond_sixteen_pairs_random_signs_estimate_the_same_p() -> None:
-    differences = np.random.default_rng(1).normal(0.4, 1, 30)
-    expected = stats.ttest_1samp(differences, 0).pvalue
-    assert inference.sign_flip_p(differences) == pytest.approx(expected, rel=0.25)
-    assert inference.sign_flip_p([0.01] * 100) == 1 / 2**16
+    assert inference.sign_flip_p([0.0, 0.0, 0.0], 1000) == 1
+    assert inference.sign_flip_p([0.0] * 30, 1000) == 1
 
 
 def test_equivalence_holds_inside_the_margin_and_not_at_its_edge() -> None:
-    assert inference.equivalence_p([0.0001 * n for n in range(-4, 6)], 0.0025) == 1 / 1024
-    assert inference.equivalence_p([0.0025 + 0.0001 * n for n in range(-4, 6)], 0.0025) > 0.5
+    assert inference.equivalence_p([0.0001 * n for n in range(-4, 6)], 0.0025, 10_000) == 1 / 1024
+    assert inference.equivalence_p([0.0025 + 0.0001 * n for n in range(-4, 6)], 0.0025, 10_000) > 0.5
+
+
+@pytest.mark.parametrize("mean", [8, -3, 0])
+def test_counting_by_convolution_gives_the_p_of_going_through_all(mean: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = images_gained(19, mean).tolist()
+    gone_through = inference.sign_flip_p(differences, 10_000), inference.equivalence_p(differences, 0.0025, 10_000)
+    monkeypatch.setattr(inference, "ENUMERATED", 0)
+    counted = inference.sign_flip_p(differences, 10_000), inference.equivalence_p(differences, 0.0025, 10_000)
+    assert counted == gone_through
+
+
+def test_of_many_equal_sizes_the_p_is_that_of_the_sign_test() -> None:
+    for positive in (60, 35, 50):
+        differences = [0.003] * positive + [-0.003] * (100 - positive)
+        expected = stats.binomtest(positive, 100).pvalue
+        assert inference.sign_flip_p(differences, 1000) == pytest.approx(expected, rel=1e-12)
+
+
+def test_of_many_pairs_random_signs_estimate_the_same_p() -> None:
+    differences = images_gained(300, 2)
+    expected = flipped_p(differences, n_resamples=20_000, rng=np.random.default_rng(0), vectorized=True)
+    assert inference.sign_flip_p(differences.tolist(), 10_000) == pytest.approx(expected, abs=0.01)
+
+
+def test_a_p_too_small_for_a_float_is_not_told_as_none() -> None:
+    assert inference.sign_flip_p([0.001] * 5000, 1000) == 2 * inference.SMALLEST
+
+
+def test_a_margin_between_whole_images_is_rounded_down_where_seeds_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = (np.random.default_rng(0).integers(-3, 4, 18) / 357).tolist()  # a margin of 0.8925 images
+    gone_through = inference.equivalence_p(differences, 0.0025, 357)
+    monkeypatch.setattr(inference, "ENUMERATED", 0)
+    counted = inference.equivalence_p(differences, 0.0025, 357)
+    assert counted == inference.equivalence_p(differences, 0.875 / 357, 357)
+    assert gone_through <= counted == pytest.approx(gone_through, abs=0.02)
 
 
 def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_never_decreases() -> None:
@@ -86,8 +124,9 @@ def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_never_decreases
 
 
 def test_mcnemar_is_the_binomial_test_of_the_discordant_images() -> None:
-    assert inference.mcnemar_p(1, 5) == pytest.approx(2 * (1 + 6) / 64)
-    assert inference.mcnemar_p(0, 0) == 1
+    assert inference.mcnemar_p([(1, 5), (0, 0)]) == pytest.approx([2 * (1 + 6) / 64, 1])
+    pairs = [(one, other) for one in range(12) for other in range(12) if one + other]
+    assert inference.mcnemar_p(pairs) == [stats.binomtest(one, one + other).pvalue for one, other in pairs]
 
 
 # ---------------------------------------------------------------------------------------------- the bootstrap
@@ -167,6 +206,15 @@ def test_the_bootstrap_is_that_of_drawing_seeds_and_images_one_by_one() -> None:
     means = [differences[np.ix_(rng.integers(6, size=6), rng.integers(500, size=500))].mean() for _ in range(10_000)]
     found = inference.bootstrap_interval(first, second, 0.95)
     assert found == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.0006)
+
+
+def test_fewer_resamples_of_many_seeds_give_about_the_same_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, _ = models(np.random.default_rng(1), 400, 500)
+    fewer = inference.bootstrap_interval(first, second, 0.95)
+    monkeypatch.setattr(inference, "DRAWN_SEEDS", 400 * inference.RESAMPLES)
+    low, high = inference.bootstrap_interval(first, second, 0.95)
+    assert fewer == pytest.approx((low, high), abs=0.06 * (high - low))
+    assert fewer != (low, high)
 
 
 def test_the_bootstrap_gives_the_same_interval_again() -> None:

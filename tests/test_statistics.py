@@ -18,13 +18,11 @@ def contrast(margin: float | None, wrong: list[tuple[set[int], set[int]]]) -> di
     """The first contrast with `margin`, of made-up runs: by seed, which of 100 images both arms get wrong."""
     declared = replace(study.load().contrasts[0], equivalence_margin=margin)
     measures = {
-        (arm, seed): {
-            "images": 100,
-            "wrong": len(images),
-            "wrong_images": sorted(images),
+        arm: {
+            seed: {"images": 100, "wrong": len(pair[end]), "wrong_images": sorted(pair[end])}
+            for seed, pair in enumerate(wrong)
         }
-        for seed, pair in enumerate(wrong)
-        for arm, images in zip((declared.first, declared.second), pair, strict=True)
+        for end, arm in enumerate((declared.first, declared.second))
     }
     plan = replace(study.load(), contrasts=(declared,), confidence=0.95)
     return statistics.contrasts(plan, measures)[0]

@@ -282,11 +282,12 @@ def test_damaged_json_is_named_with_the_way_out(
 @pytest.mark.parametrize("content", [content for content, _ in DAMAGED_JSON.values()], ids=DAMAGED_JSON)
 def test_a_damaged_derived_file_was_made_from_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "derived.json"
-    assert store.inputs_of(path, 1) == ""
+    assert not store.made_from(path, "abc")
     path.write_bytes(store.to_json({"format": 1, "inputs": "abc"}))
-    assert store.inputs_of(path, 1) == "abc"
+    assert store.made_from(path, "abc")
+    assert not store.made_from(path, "ab")
     path.write_bytes(content)
-    assert store.inputs_of(path, 1) == ""
+    assert not store.made_from(path, "abc")
 
 
 def test_missing_measures_are_named(entry: Entry) -> None:
