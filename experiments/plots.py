@@ -19,7 +19,7 @@ import matplotlib
 import numpy as np
 
 from experiments import svg
-from experiments.figures import Figure
+from experiments.figures import MOST_MARKS, Figure, folded, marked
 from experiments.measures import CONFIDENCE_EDGES, HISTOGRAM_EDGES, QUANTILES
 
 matplotlib.use("svg")
@@ -209,6 +209,12 @@ def _scores(results: Mapping[str, Any], name: str) -> list[float]:
     return [100 * run["test_accuracy"] for run in _runs(results, name)]
 
 
+def _every(results: Mapping[str, Any], arms: Iterable[str], what: str) -> str:
+    """Of what a figure shows a mark each: `every run`, or quantiles."""
+    folded = any(len(results["arms"][name]["seeds"]) > MOST_MARKS for name in arms)
+    return f"the {what}s, of many by quantiles," if folded else f"every {what}"
+
+
 def _mean(arm: Mapping[str, Any]) -> float:
     """An arm's mean final accuracy."""
     return float(arm["test_accuracy"]["mean"])
@@ -269,19 +275,26 @@ def _bare(axes: Axes, *sides: str) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _seeds(axes: Axes, values: Sequence[float], row: float, colour: str, marker: str, gid: str) -> None:
-    """Every seed a mark in `row`, their mean a bar."""
+def _seeds(axes: Axes, values: Sequence[float], mean: float, row: float, colour: str, marker: str, gid: str) -> None:
+    """Every value a mark in `row`, the mean a bar."""
     spread = np.linspace(-0.08, 0.08, len(values)) if len(values) > 1 else np.zeros(1)
     axes.plot(values, row + spread, marker, color=colour, markersize=3.4, alpha=0.75, mew=0, gid=gid)
-    axes.plot([np.mean(values)], [row], "|", color=INK, markersize=9, markeredgewidth=1.4)
+    axes.plot([mean], [row], "|", color=INK, markersize=9, markeredgewidth=1.4)
 
 
 # ---------------------------------------------------------------------------------------------- the plots
 
 
-def _compared(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The arms of the examples and the one beside them that tells why; or all arms of another study."""
-    return {**_of(results, "examples"), **_matching(results, "targets")} or dict(results["arms"])
+MOST_ARMS = 20  # in one figure; of more, the best and the worst
+
+
+def _compared(results: Mapping[str, Any], most: int = MOST_ARMS) -> dict[str, Any]:
+    """The arms of the examples and the one beside them that tells why; or those of another study, its ends if many."""
+    arms = {**_of(results, "examples"), **_matching(results, "targets")} or dict(sorted(results["arms"].items()))
+    if len(arms) <= most:
+        return arms
+    order = sorted(arms, key=lambda name: -_mean(arms[name]))
+    return {name: arms[name] for name in (*order[: most // 2], *order[-(most // 2) :])}
 
 
 def _called(name: str, arm: Mapping[str, Any]) -> str:
@@ -290,12 +303,12 @@ def _called(name: str, arm: Mapping[str, Any]) -> str:
 
 
 def accuracy(results: Mapping[str, Any]) -> Figure:
-    """Final test accuracy of the examples, or of all arms of another study: every seed a mark, the mean a bar."""
+    """Final test accuracy of the examples, or of the arms of another study: every seed a mark, the mean a bar."""
     arms = _compared(results)
     canvas, axes = plt.subplots(figsize=(WIDTH, 0.5 + 0.62 * len(arms)))
-    runs = [run for name in arms for run in _runs(results, name)]
+    runs = [run for name in arms for run in marked(_runs(results, name))]
     for row, (name, arm) in enumerate(arms.items()):
-        values = _scores(results, name)
+        values = folded(_scores(results, name))
         colour, mean = SERIES[row % len(SERIES)], 100 * arm["test_accuracy"]["mean"]
         spread = np.linspace(-0.13, 0.13, len(values)) if len(values) > 1 else [0]
         style: Any = {"color": colour, "markersize": 3.4, "alpha": 0.75, "mew": 0, "gid": _rows_where(runs, name)}
@@ -309,7 +322,9 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
     axes.grid(axis="x")
     _bare(axes, "left")
     title = _ranking({_called(name, arm): _mean(arm) for name, arm in arms.items()})
-    told = "; ".join(
+    rest = len(results["arms"]) - len(arms) if len(arms) == MOST_ARMS else 0
+    told = f"The best and the worst; {rest} arms lie between. " if rest else ""
+    told += "; ".join(
         f"{_called(name, arm)}: mean {percent(arm['test_accuracy']['mean'])}, from "
         f"{percent(arm['test_accuracy']['min'])} to {percent(arm['test_accuracy']['max'])} over "
         f"{len(arm['seeds'])} seeds"
@@ -319,7 +334,7 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
         canvas,
         "accuracy",
         title,
-        f"Test accuracy of every run on {data_name(results)}, one row an arm. {told}.",
+        f"Test accuracy of {_every(results, arms, 'run')} on {data_name(results)}, one row an arm. {told}.",
         arms=arms,
         columns=("Arm", "Seed", "Test accuracy"),
         rows=[[run["arm"], str(run["seed"]), percent(run["test_accuracy"])] for run in runs],
@@ -522,16 +537,13 @@ PREVIEW_ROWS = 4  # more could not be read in a picture 300 pixels wide
 
 def preview(results: Mapping[str, Any], finding: str) -> bytes:
     """The finding over the accuracy of the arms, as PNG; of many arms, the best and the worst."""
-    arms = _compared(results)
-    if len(arms) > PREVIEW_ROWS:
-        order = sorted(arms, key=lambda name: -_mean(arms[name]))
-        arms = {name: arms[name] for name in (*order[: PREVIEW_ROWS // 2], *order[-(PREVIEW_ROWS // 2) :])}
+    arms = _compared(results, PREVIEW_ROWS)
     canvas = plt.figure(figsize=PREVIEW, dpi=PREVIEW_DPI, facecolor=PAPER, layout="none")
     told = textwrap.wrap(finding, 33, max_lines=2, placeholder=" …", break_on_hyphens=False)
     canvas.text(0.04, 0.94, "\n".join(told), fontsize=36, fontweight="bold", va="top", linespacing=1.15)
     axes = canvas.add_axes((0.04, 0.18, 0.92, 0.73 - 0.1 * len(told)), facecolor=PAPER)
     for row, (name, arm) in enumerate(arms.items()):
-        values, colour = _scores(results, name), SERIES[row]
+        values, colour = folded(_scores(results, name)), SERIES[row]
         axes.plot(values, [row] * len(values), MARKERS[row], color=colour, markersize=12, alpha=0.6, mew=0)
         axes.plot([100 * _mean(arm)], [row], "|", color=INK, markersize=22, markeredgewidth=5)
         style: Any = {"transform": axes.get_yaxis_transform(), "va": "bottom"}
@@ -653,11 +665,11 @@ def dose(results: Mapping[str, Any]) -> Figure:
     canvas, axes = plt.subplots(figsize=(WIDTH, 3.2))
     axes.plot(list(towards_1), list(towards_1.values()), color=SERIES[2])
     others = []
-    runs = [run for name, _ in arms for run in _runs(results, name)]
+    runs = [run for name, _ in arms for run in marked(_runs(results, name))]
     for name, arm in arms:
         low, high = arm["low_target"], arm["high_target"]
         colour, marker = (SERIES[2], "s") if high == 1 else (SERIES[0], MARKERS[high - low > 1])
-        values = _scores(results, name)
+        values = folded(_scores(results, name))
         style: Any = {"color": colour, "markersize": 3.4, "mew": 0, "gid": _rows_where(runs, name)}
         axes.plot([low] * len(values), values, marker, **style)
         if high != 1:
@@ -673,8 +685,10 @@ def dose(results: Mapping[str, Any]) -> Figure:
         canvas,
         "dose",
         _best_target(towards_1),
-        "Test accuracy of every seed against the target of the wrong classes; the line joins the means for the right "
-        "class trained towards 1. " + "; ".join(f"{_targets(arm)}: {percent(_mean(arm))}" for _, arm in arms) + ".",
+        f"Test accuracy of {_every(results, dict(arms), 'seed')} against the target of the wrong classes; the line "
+        "joins the means for the right class trained towards 1. "
+        + "; ".join(f"{_targets(arm)}: {percent(_mean(arm))}" for _, arm in arms)
+        + ".",
         arms=dict(arms),
         columns=("Arm", "Targets", "Seed", "Test accuracy"),
         rows=[
@@ -710,8 +724,8 @@ def rates(results: Mapping[str, Any]) -> Figure:
         _held_out(results, found),
         "rates",
         "Each at its best rate, " + _ranking({RECIPES[r].label: _mean(arm) for r, arm in best.items()}),
-        "Accuracy of every seed on held-out training images by learning rate. On the test images, each at the rate "
-        f"that is best there: {told}.",
+        f"Accuracy of {_every(results, (name for name, *_ in held), 'seed')} on held-out training images by learning "
+        f"rate. On the test images, each at the rate that is best there: {told}.",
         arms=[name for name, *_ in held + tested],
         columns=("Arm", "Learning rate", "Seeds", "Mean accuracy", "Measured on"),
         rows=[
@@ -731,7 +745,7 @@ def _held_out(results: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]]
     for recipe, own in found.items():
         label, colour, marker = RECIPES[recipe]
         for name, arm in own.items():
-            values = _scores(results, name)
+            values = folded(_scores(results, name))
             style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(next(row))}
             axes.plot([ticks.index(_rate(arm))] * len(values), values, marker, **style)
         means = [(ticks.index(_rate(arm)), 100 * _mean(arm)) for arm in own.values()]
@@ -830,9 +844,9 @@ def saturated(results: Mapping[str, Any]) -> Figure:
     for row, recipe in enumerate(order):
         _, colour, marker = RECIPES[recipe]
         for epoch, size in ((0, 3), (last - 1, 5.5)):
-            values = curves[recipe][:, epoch]
+            values = folded(curves[recipe][:, epoch].tolist())
             style: Any = {"color": colour, "markersize": size, "mew": 0, "gid": svg.rows(last * row + epoch)}
-            axes.plot(values, row + 0.07 * np.arange(len(values)), marker, **style)
+            axes.plot(values, row + min(0.07, 0.5 / len(values)) * np.arange(len(values)), marker, **style)
     axes.set_xlim(0, 100)
     slopes = {r: arms[r]["saturation"]["start"]["output_slope_other"] for r in order}
     return _finished(
@@ -942,10 +956,12 @@ def readouts(results: Mapping[str, Any]) -> Figure:
     runs = {name: [run for run in _runs(results, name) if run["seed"] in seeds] for name in titles}
     means = {name: float(np.mean([run["test_accuracy"] for run in own])) for name, own in runs.items()}
     canvas, axes = _rows_of(list(titles.values()), [percent(mean) for mean in means.values()], "Test accuracy, %")
-    every = [run for own in runs.values() for run in own]
+    shown = {name: marked(own) for name, own in runs.items()}
+    every = [run for own in shown.values() for run in own]
     for row, name in enumerate(titles):
         recipe = RECIPES["cross-entropy" if name.startswith("cross-entropy") else "example-1"]
-        _seeds(axes, [100 * run["test_accuracy"] for run in runs[name]], row, *recipe[1:], _rows_where(every, name))
+        values = [100 * run["test_accuracy"] for run in shown[name]]
+        _seeds(axes, values, 100 * means[name], row, *recipe[1:], _rows_where(every, name))
     moved = [points(means[name] - means[name.split("-read-by-")[0]]) for name in READ]
     return _finished(
         canvas,

@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from experiments import files
 from experiments.errors import UserError, shown
-from experiments.figures import Figure
+from experiments.figures import Figure, marked
 from report import article as articles
 from report import claims, quotes
 from report.passport import passport
@@ -197,7 +197,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     environment.filters.update(
         percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count,
         signed=signed, setting=setting, share=share, ratio=ratio, told=claims.told, css_class=css_class,
-        csp_hash=_csp_hash,
+        csp_hash=_csp_hash, listed=listed, marked=marked,
     )  # fmt: skip
     environment.globals.update(math=math, margin=claims.margin)
     return environment
@@ -355,6 +355,16 @@ def setting(value: float | str) -> str:
     if isinstance(value, str):
         return value.replace("_", " ")
     return signed(value) if value < 1000 else thousands(int(value))
+
+
+MOST_VALUES = 20  # that are listed; of more, the first and the last
+
+
+def listed(values: Sequence[float | str]) -> str:
+    """What runs are configured with, in order: 0.001, 0.003; of many, from where to where."""
+    if len(values) <= MOST_VALUES:
+        return ", ".join(map(setting, values))
+    return f"{len(values):,} values from {setting(values[0])} to {setting(values[-1])}"
 
 
 def share(fraction: float | None, digits: int = 1) -> str:

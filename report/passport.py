@@ -49,7 +49,8 @@ class Passport:
 
 def passport(results: Mapping[str, Any], figure: Figure) -> Passport:
     """The passport of a figure that was drawn from `results`."""
-    runs = [run for run in results["runs"] if run["arm"] in figure.arms]
+    arms = set(figure.arms)
+    runs = [run for run in results["runs"] if run["arm"] in arms]
     blocks: dict[str, list[Mapping[str, Any]]] = {}
     for arm in (results["arms"][name] for name in figure.arms):
         blocks.setdefault(arm["block"], []).append(arm)

@@ -63,6 +63,11 @@ def test_its_verdicts_are_written_as_data(folder: Path) -> None:
     assert told == {"wider-is-better": "supported", "takes-longer": "not supported", "everybody": "not testable here"}
 
 
+def test_its_page_carries_all_that_its_claims_ask(folder: Path) -> None:
+    told = command("report", "verify", *STUDY, *TEXTS, str(folder / "site" / "index.html"))
+    assert told.endswith("every byte is the same.\n")
+
+
 def test_its_ledger_is_told_in_the_terminal(folder: Path) -> None:
     told = command("report", "claims", *STUDY, *TEXTS, "--results", str(folder))
     assert "Would become partly supported if the wide layer’s lead fell to +0.25 points" in " ".join(told.split())

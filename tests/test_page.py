@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, figures, plots, statistics, study
+from experiments import data, figures, inference, plots, statistics, study
 from experiments.errors import UserError
 from experiments.sources import Source
 from report import __main__ as command
@@ -102,6 +102,22 @@ def test_every_run_is_in_the_table_of_its_arm(results: dict, html: str) -> None:
     rows = re.findall(r'<tr><th scope="row">(example-\d)<.*?<td class="seeds">(.*?)<', html)
     shown = {(arm, *score.split(": ")) for arm, scores in rows for score in scores.split(", ")}
     assert shown == {(r["arm"], str(r["seed"]), f"{100 * r['test_accuracy']:.2f}") for r in results["runs"]}
+
+
+def test_many_runs_of_an_arm_are_told_by_quantiles(results: dict) -> None:
+    first = next(run for run in results["runs"] if run["arm"] == "example-1")
+    many = [{**first, "seed": seed, "test_accuracy": 0.9 + 0.001 * seed} for seed in range(61)]
+    others = [run for run in results["runs"] if run["arm"] != "example-1"]
+    shown = said(fixture.page_of({**results, "runs": many + others}), "runs")
+    assert "lowest of 61 seeds: 90.00, 5 % quantile of 61 seeds: 90.30, 25 %" in shown
+    assert "95 % quantile of 61 seeds: 95.70, highest of 61 seeds: 96.00" in shown
+
+
+def test_the_page_says_where_assignments_of_signs_are_counted_together(results: dict) -> None:
+    for n in (inference.ENUMERATED, inference.ENUMERATED + 1):
+        contrasts = [{**results["contrasts"][0], "n": n}, *results["contrasts"][1:]]
+        shown = said(fixture.page_of({**results, "contrasts": contrasts}), "methods")
+        assert ("counted together, by convolution" in shown) == (n > inference.ENUMERATED)
 
 
 def test_the_page_is_one_file_that_fetches_nothing(html: str) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from experiments.figures import Figure
+from report import page
 from report.passport import passport, ranges
 from tests import fixture
 
@@ -33,6 +34,11 @@ def test_what_all_runs_share_is_told_once_and_what_differs_with_every_value(resu
     assert found.differing["loss"] == ("categorical_crossentropy", "mean_squared_error")
     assert "readout" in found.shared
     assert not found.shared.keys() & found.differing.keys()
+
+
+def test_many_values_are_told_by_the_first_and_the_last() -> None:
+    assert page.listed([0.001, 0.003, "tanh"]) == "0.001, 0.003, tanh"
+    assert page.listed([*range(2, 1000)]) == "998 values from 2 to 999"
 
 
 def test_a_figure_of_one_arm_has_nothing_that_differs(results: dict) -> None:

@@ -249,6 +249,48 @@ def test_every_seed_is_in_the_accuracy_figures_table(drawn: dict[str, Figure]) -
     assert ("example-1", "100", "96.50 %") in drawn["accuracy"].rows
 
 
+@pytest.fixture(scope="module")
+def crowded(results: dict) -> dict:
+    """The examples with sixty runs each, whose accuracies are 0.900, 0.901, … 0.959; the third diverged."""
+    changed = deepcopy(results)
+    changed["runs"] = [
+        {**run, "seed": seed, "test_accuracy": 0.9 + 0.001 * seed, "diverged_epoch": 4 if seed == 2 else None}
+        for run in changed["runs"]
+        if run["seed"] == 100
+        for seed in range(60)
+    ]
+    for arm in changed["arms"].values():
+        arm["seeds"] = list(range(60))
+    return changed
+
+
+def test_of_many_seeds_quantiles_are_drawn_and_listed(crowded: dict) -> None:
+    figure = plots.accuracy(crowded)
+    own = [row[1:] for row in figure.rows if row[0] == "example-1"]
+    assert own[0] == ("lowest of 60 seeds", "90.00 %")
+    assert own[3] == ("50 % quantile of 60 seeds", "92.95 %")
+    assert own[-1] == ("highest of 60 seeds", "95.90 %")
+    assert len(own) == figure.svg.count("data-row") / 3 == 7
+    assert "of the runs, of many by quantiles, on MNIST" in figure.description
+
+
+def test_the_lowest_of_many_runs_tells_that_one_diverged(crowded: dict) -> None:
+    shown = figures.marked([run for run in crowded["runs"] if run["arm"] == "example-1"])
+    assert [run["diverged_epoch"] for run in shown] == [4, *[None] * 6]
+
+
+def test_of_many_arms_the_best_and_the_worst_are_drawn(results: dict) -> None:
+    arms = {}
+    for number in range(100):
+        arm = deepcopy(results["arms"]["example-1"])
+        arm["test_accuracy"]["mean"] = number / 100
+        arms[f"arm-{number}"] = {**arm, "block": "another", "title": f"Arm {number}"}
+    runs = [{**results["runs"][0], "arm": name} for name in arms]
+    figure = plots.accuracy({**results, "arms": arms, "runs": runs})
+    assert figure.arms == tuple(f"arm-{number}" for number in (*range(99, 89, -1), *range(9, -1, -1)))
+    assert "The best and the worst; 80 arms lie between." in figure.description
+
+
 def test_learning_curves_tell_every_epoch_of_every_trained_arm(drawn: dict[str, Figure]) -> None:
     assert len(drawn["learning-curves"].rows) == 2 * 10
 
