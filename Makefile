@@ -99,8 +99,8 @@ check: $(DEV) ## Lint, check the format, the types and the workflows, ask for kn
 	@$(PY) -m check_jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(PY) -m tests.advisories
 
-bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training, page or cluster)
-	@$(if $(filter-out page training cluster,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Use page training or cluster." >&2; exit 2)
+bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training, page, cluster or scale)
+	@$(if $(filter-out page training cluster scale,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale." >&2; exit 2)
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove the page, the plots and the statistics; keep every run that was trained
