@@ -319,7 +319,7 @@ class Progress:
     """
 
     def __init__(self, missing: Sequence[Entry]):
-        self.total, self.done, self.waiting = len(missing), 0, list(missing)
+        self.total, self.done, self.waiting = len(missing), 0, dict(enumerate(missing))
         first = {entry.folder: entry.measures_path for entry in reversed(missing)}  # readouts share one training
         self.cost_of = {e.measures_path: e.run.cost * (first[e.folder] == e.measures_path) for e in missing}
         self.cost, self.cost_done = sum(self.cost_of.values()), 0.0
@@ -351,9 +351,8 @@ class Progress:
         if time.monotonic() < self.next_look and not now:
             return
         began = time.monotonic()
-        for entry in [entry for entry in self.waiting if entry.done]:
-            self.waiting.remove(entry)
-            self.finished(entry)
+        for number in [number for number, entry in self.waiting.items() if entry.done]:
+            self.finished(self.waiting.pop(number))
         self.next_look = time.monotonic() + LOOKING_SHARE * (time.monotonic() - began)
 
     def tell(self, line: str) -> None:
