@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,17 @@ def test_the_digits_in_mnists_place_are_announced_unmissably(plan: study.Study, 
     assert "This page is not about MNIST." in text
     assert "no network: no answer" in text
     assert "On scikit-learn’s small digits, the article’s tanh and squared error" in text
+
+
+def test_on_another_data_set_the_page_speaks_of_that(plan: study.Study, tmp_path: Path) -> None:
+    facts = replace(data.MNIST, name="seven-kinds", classes=7, image_shape=(10, 12))
+    found = fixture.results(plan, tmp_path, Source(facts, None, "the file that DATASET_NPZ names"))
+    html = fixture.page_of(found)
+    text = " ".join(Text(html.split("<main>")[0]).found)
+    assert "This page is not about MNIST, but about seven-kinds:" in " ".join(text.split())
+    assert "10 × 12 pixels in seven classes" in " ".join(text.split())
+    assert re.search(r"<h1>On seven-kinds, ", html)
+    assert "MNIST" not in said(html, "answer").split("Words used")[0]
 
 
 def test_an_unfinished_study_says_how_far_it_is(plan: study.Study, tmp_path: Path) -> None:
