@@ -103,7 +103,8 @@ def main(arguments: argparse.Namespace) -> None:
     with local(arguments.workers, arguments.port) as address:
         print(f"A cluster of {arguments.workers} workers. In another terminal: make report CLUSTER={address}")
         print("Ctrl-C ends it.", flush=True)
-        threading.Event().wait()
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 @contextlib.contextmanager
