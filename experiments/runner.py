@@ -258,12 +258,19 @@ class Workers:
             return pool.submit(worker.work, unit, self.store, source, code)
 
         pending = {submitted(*pair): pair for pair in units}
-        while pending:
+        suspects: list[tuple[Unit, sources.Source]] = []  # each alone, at the end: what lay beside it is not blamed
+        while pending or suspects:
+            if not pending:
+                alone = suspects.pop(0)
+                pending[submitted(*alone)] = alone
             done, _ = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in [future for future in pending if future in done]:  # in the order of their start
                 unit, source = pending.pop(future)
                 for left in self._left(unit, future, progress):
-                    pending[submitted(left, source)] = left, source
+                    if self.away:
+                        suspects.append((left, source))
+                    else:
+                        pending[submitted(left, source)] = left, source
             progress.look()
         progress.look(now=True)
 
@@ -291,7 +298,7 @@ class Workers:
         if len(parts) > 1 or self.deaths[died] <= DEATHS_ALLOWED:
             names, again = f"{run}", "It is tried once more."
             if len(parts) > 1:
-                names, again = f"{run}, and {len(left) - 1} more", "Each is tried by itself."
+                names, again = f"{run}, and {len(left) - 1} more", "Each is tried by itself, at the end."
             progress.tell(f"A worker died (often: out of memory) while it worked on {names}. {again}")
             return parts
         progress.tell(f"A worker died again while it worked on {run}. It is left out.")

@@ -193,7 +193,7 @@ def test_a_run_that_kills_its_workers_is_left_out_and_all_others_come_home(
         runner.execute(plan, [runner.Task(DIGITS, runs)], store, executor=executor)
     left = [str(run_) for run_ in runs if not store.entry(run_, DIGITS.identity).done]
     assert left == ["rate-0.01, seed 1, on digits"]
-    assert "Each is tried by itself." in capsys.readouterr().out
+    assert "Each is tried by itself, at the end." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://", "127.0.0.1"])
