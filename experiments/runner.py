@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -122,6 +123,7 @@ class LocalPool(Executor):
 
     def __init__(self, jobs: int, log: Path):
         self.log, self.lock, self.ended = log, threading.Lock(), False
+        self.scratch = tempfile.TemporaryDirectory(prefix="workers-", ignore_cleanup_errors=True)
         self.threads = ThreadPoolExecutor(jobs)  # each waits for one worker
         self.idle: list[ProcessPoolExecutor] = []
 
@@ -142,7 +144,9 @@ class LocalPool(Executor):
 
     def _fresh(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=context, initializer=worker.start, initargs=(self.log,))
+        return ProcessPoolExecutor(
+            1, mp_context=context, initializer=worker.start, initargs=(self.log, self.scratch.name)
+        )
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         with self.lock:
@@ -154,6 +158,7 @@ class LocalPool(Executor):
             self.threads.shutdown()
         for process in self.idle:
             process.shutdown()
+        self.scratch.cleanup()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import platform
+import shutil
 import signal
 import sys
 import tempfile
@@ -54,18 +55,23 @@ class Unit:
 # ---------------------------------------------------------------------------------------------- the process
 
 
-def start(log: Path) -> None:
-    """Makes this process a worker: its noise into `log`, ended with its parent."""
+def start(log: Path, scratch: str) -> None:
+    """Makes this process a worker: its noise into `log`, its temporary files into `scratch`, ended with its parent.
+
+    TensorFlow writes the functions that it compiles to files, which only a process that ends by itself removes.
+    """
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
+    tempfile.tempdir = scratch
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all: the parent alone decides, at once
     if parent := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent.sentinel, scratch), daemon=True).start()
     start_tensorflow()
 
 
-def _end_with(sentinel: int) -> None:
+def _end_with(sentinel: int, scratch: str) -> None:
     """Ends this process once its parent is gone, even by `kill -9`: nobody would want its results."""
     multiprocessing.connection.wait([sentinel])
+    shutil.rmtree(scratch, ignore_errors=True)  # the parent would have
     os._exit(1)
 
 

@@ -79,7 +79,7 @@ def child(way: str, path: str) -> None:
     else:
         from experiments import worker
 
-        worker.start(Path(os.devnull))
+        worker.start_tensorflow()
     epoch = {"article": article_epoch, "fit": fit_epoch, "ours": our_epoch, "floor": floor_epoch}[way](path)
     epoch()
     took = []

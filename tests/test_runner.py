@@ -190,11 +190,12 @@ def test_results_do_not_depend_on_the_order_in_which_runs_finish(plan: study.Stu
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_an_interrupted_run_keeps_what_was_finished_and_goes_on(tmp_path: Path, ending: signal.Signals) -> None:
-    path = small_study(tmp_path, epochs=400)
+    path, scratch = small_study(tmp_path, epochs=400), tmp_path / "scratch"
+    scratch.mkdir()
     process = subprocess.Popen(
         command(path, "--jobs", "1"),
         cwd=ROOT,
-        env=offline(),
+        env={**offline(), "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -215,6 +216,7 @@ def test_an_interrupted_run_keeps_what_was_finished_and_goes_on(tmp_path: Path, 
         assert "goes on from there" in told
         assert "Traceback" not in told
     wait_until_alone(process.pid)
+    assert not list(scratch.iterdir())  # TensorFlow's compiled functions, say
     assert run(path).returncode == 0
     after = trainings(tmp_path)
     assert len(after) == 4

@@ -18,7 +18,7 @@ from experiments.store import Store, to_json, write_atomically
 from experiments.worker import Files, Unit
 
 
-def start(log: Path) -> None:
+def start(log: Path, scratch: str) -> None:
     """As `worker.start`, without TensorFlow, which costs seconds."""
 
 
