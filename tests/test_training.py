@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import keras
@@ -176,3 +179,28 @@ def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: study.Study, 
     one, three = trainer.train(arm, 0, 1), trainer.train(arm, 0, 3)
     assert all(np.array_equal(a, b) for a, b in zip(one.weights, three.snapshots["epoch_1"], strict=True))
     assert not np.array_equal(one.weights[0], three.weights[0])
+
+
+def test_an_accelerator_multiplies_in_full_precision_and_gives_the_same_result_each_time() -> None:
+    """As far as a machine without one shows: its settings are made, and this code trains under them."""
+    code = """if True:
+        import tensorflow as tf
+        tf.config.list_physical_devices = lambda kind: [kind]
+        tf.config.experimental.get_device_details = lambda found: {"device_name": "Made Up 1"}
+
+        from experiments import data, study, worker
+        assert worker.start_tensorflow() == "Made Up 1"
+        assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+        from experiments.training import Trainer
+        digits, plan = data.load(data.DIGITS, None), study.load()
+        for name in ("example-1", "example-3", "best-rate-example-1", "one-sided"):
+            arm = plan.arm(name)
+            print([Trainer(arm, digits).train(arm, 0, 2).training_loss for _ in range(2)])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert not done.returncode, done.stderr[-2000:]
+    for line in done.stdout.splitlines():
+        first, second = json.loads(line)
+        assert first == second
+        assert first[1] < first[0]
