@@ -87,7 +87,7 @@ LOSSES = {
 
 def draw(results: Mapping[str, Any]) -> list[Figure]:
     """Every plot that the results have the numbers for: each of its patterns has an arm, or a contrast's pairs."""
-    plots: Sequence[tuple[Callable[[Mapping[str, Any]], Figure], Sequence[str]]] = (
+    plots: Sequence[tuple[Callable[[Mapping[str, Any]], Figure | None], Sequence[str]]] = (
         (accuracy, ["*"]),
         (learning_curves, ["example-1"]),
         (outputs, ["example-1"]),
@@ -105,7 +105,8 @@ def draw(results: Mapping[str, Any]) -> list[Figure]:
     )
     there = [*results["arms"], *(f"contrast {contrast['name']}" for contrast in _measured(results))]
     with matplotlib.rc_context(STYLE):
-        found = [plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed)]
+        drawn = (plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed))
+        found = [figure for figure in drawn if figure]
         return [replace(found[0], preview=preview(results, found[0].title)), *found[1:]]
 
 
@@ -937,6 +938,8 @@ def _depth_panel(
 
 
 def _vanishing(depth: int, signals: Sequence[tuple[str, float]]) -> str:
+    if not signals:
+        return f"First-layer over output gradient, up to depth {depth}"
     (weak, low), (strong, high) = (end(signals, key=lambda item: item[1]) for end in (min, max))
     return f"At depth {depth}, first-layer over output gradient: {ratio(low)} with {weak}, {ratio(high)} with {strong}"
 
@@ -944,15 +947,20 @@ def _vanishing(depth: int, signals: Sequence[tuple[str, float]]) -> str:
 READ = ("example-1-read-by-cross-entropy", "cross-entropy-read-by-example-1")
 
 
-def readouts(results: Mapping[str, Any]) -> Figure:
-    """The hidden layers of Example 1 and of the cross-entropy arm, each under its own and the other's output layer."""
+def readouts(results: Mapping[str, Any]) -> Figure | None:
+    """The hidden layers of Example 1 and of the cross-entropy arm, each under its own and the other's output layer.
+
+    None while no seed of all four is measured.
+    """
     titles = {
         "example-1": "Example 1",
         READ[0]: "Example 1's hidden layer under cross-entropy's output",
         READ[1]: "cross-entropy's hidden layer under Example 1's output",
         "cross-entropy": "softmax cross-entropy",
     }
-    seeds = {run["seed"] for name in READ for run in _runs(results, name)}
+    seeds = set.intersection(*({run["seed"] for run in _runs(results, name)} for name in titles))
+    if not seeds:
+        return None
     runs = {name: [run for run in _runs(results, name) if run["seed"] in seeds] for name in titles}
     means = {name: float(np.mean([run["test_accuracy"] for run in own])) for name, own in runs.items()}
     canvas, axes = _rows_of(list(titles.values()), [percent(mean) for mean in means.values()], "Test accuracy, %")
