@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         print(f"error: {failure}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error.filename or VENV}: {error.strerror}. {_fix(os.strerror(error.errno))}", file=sys.stderr)
+        print(f"error: {error.filename or VENV}: {error.strerror}. {_fix(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nInterrupted. The same command starts the set-up again; what was downloaded is kept.", file=sys.stderr)
