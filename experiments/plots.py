@@ -11,6 +11,7 @@ import itertools
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
@@ -85,8 +86,22 @@ LOSSES = {
 }
 
 
-def draw(results: Mapping[str, Any]) -> list[Figure]:
-    """Every plot that the results have the numbers for: each of its patterns has an arm, or a contrast's pairs."""
+_pictures: ContextVar[bool] = ContextVar("pictures")  # whether figures get PNGs: they cost half the time
+
+
+def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
+    """Every plot that the results have the numbers for: each of its patterns has an arm, or a contrast's pairs.
+
+    Without `pictures`, figures have their drawings alone, no PNG and no preview.
+    """
+    token = _pictures.set(pictures)
+    try:
+        return _draw(results)
+    finally:
+        _pictures.reset(token)
+
+
+def _draw(results: Mapping[str, Any]) -> list[Figure]:
     plots: Sequence[tuple[Callable[[Mapping[str, Any]], Figure | None], Sequence[str]]] = (
         (accuracy, ["*"]),
         (learning_curves, ["example-1"]),
@@ -107,6 +122,8 @@ def draw(results: Mapping[str, Any]) -> list[Figure]:
     with matplotlib.rc_context(STYLE):
         drawn = (plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed))
         found = [figure for figure in drawn if figure]
+        if not _pictures.get():
+            return found
         return [replace(found[0], preview=preview(results, found[0].title)), *found[1:]]
 
 
@@ -126,16 +143,16 @@ def _finished(
     buffer = io.StringIO()
     canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = svg.clean(buffer.getvalue(), name, title, description)
-    picture = _png(canvas, dpi=PNG_DPI, facecolor=PAPER)
+    picture = _png(canvas, dpi=PNG_DPI, facecolor=PAPER) if _pictures.get(True) else b""
+    plt.close(canvas)
     table = tuple(tuple(row) for row in rows)
     return Figure(name, title, description, tuple(dict.fromkeys(arms)), tuple(columns), table, drawing, png=picture)
 
 
 def _png(canvas: Canvas, **options: Any) -> bytes:
-    """The plot as PNG, the same bytes in every build; ends with it."""
+    """The plot as PNG, the same bytes in every build."""
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="png", metadata={"Software": None}, **options)
-    plt.close(canvas)
     return buffer.getvalue()
 
 
@@ -556,7 +573,9 @@ def preview(results: Mapping[str, Any], finding: str) -> bytes:
     axes.locator_params(axis="x", nbins=6)
     axes.grid(axis="x", linewidth=2)
     _bare(axes, "left", "bottom")
-    return _png(canvas, dpi=PREVIEW_DPI)
+    picture = _png(canvas, dpi=PREVIEW_DPI)
+    plt.close(canvas)
+    return picture
 
 
 # ---------------------------------------------------------------------------------------------- the plots, why

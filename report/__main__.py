@@ -196,7 +196,7 @@ def verify(arguments: argparse.Namespace) -> int:
     html = _text(path)
     with verify.foreign():
         proof = verify.proof(html, lambda: study.load(arguments.study))
-        drawn = {figure.name: figure for figure in draw(proof.results)}
+        drawn = {figure.name: figure for figure in draw(proof.results, pictures=False)}
         derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
     told = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
     if html == derived.html:
