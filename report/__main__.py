@@ -26,9 +26,8 @@ from report import claims, sharing
 ROOT = Path(__file__).parent.parent
 ARTICLE = ROOT / "report" / "article.md"
 COLUMNS = (
-    *("dataset", "arm", "seed", "hidden", "output", "loss", "low_target", "high_target", "depth", "width"),
-    *("optimizer", "learning_rate", "batch_size", "readout", "epochs"),
-    *("test_accuracy", "train_seconds", "diverged_epoch"),
+    *("dataset", "arm", "seed", *study.SETTINGS, "epochs"),
+    *("test_accuracy", "held_out_accuracy", "train_seconds", "diverged_epoch"),
     *("started", "finished", "processor", "threads", "python", "commit", "dirty"),
 )
 
@@ -300,7 +299,7 @@ def _is_current(memory: Path, inputs: str, site: Path) -> bool:
 
 
 def runs_csv(results: dict[str, Any]) -> str:
-    """One row a run; accuracy a fraction. An epoch number in diverged_epoch means that the run diverged there."""
+    """One row per run, accuracy as a fraction. diverged_epoch is the epoch in which the run diverged, if it did."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.figures import final_accuracy
 from report import claims
 
 
@@ -70,7 +71,7 @@ Interval = tuple[float, float, float]  # mean, lower end, upper end
 def _intervals(results: Mapping[str, Any]) -> dict[str, Interval]:
     """Every contrast, and the accuracy of every arm, that has an interval over seeds."""
     contrasts = {f"contrast {row['name']}": (row["mean"], *row["interval"]) for row in results["contrasts"] if row["n"]}
-    arms = {f"arm {name}": arm["test_accuracy"] for name, arm in results["arms"].items()}
+    arms = {f"arm {name}": final_accuracy(arm) for name, arm in results["arms"].items()}
     return contrasts | {name: (a["mean"], *a["interval"]) for name, a in arms.items() if a["interval"]}
 
 
