@@ -48,8 +48,8 @@ claims: $(RUN) ## Print the verdict on each claim, and what decided it
 verify: $(RUN) ## Derive a shared page again from the evidence in it, and compare (PAGE=file.html)
 	@$(PY) -m report verify $(READ) '$(or $(PAGE),site/index.html)'
 
-compare: $(RUN) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json)
-	@$(PY) -m report compare $(READ) '$(A)' '$(B)'
+compare: $(RUN) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json; ALL=1)
+	@$(PY) -m report compare $(READ) $(if $(filter 1,$(ALL)),--all) '$(A)' '$(B)'
 
 publish: $(RUN) ## Tell what publishing site/ on the branch gh-pages would change; do it with PUSH=1 (REMOTE=origin)
 	@$(PY) -m report publish $(if $(REMOTE),--remote '$(REMOTE)') $(if $(filter 1,$(PUSH)),--push) $(if $(DEBUG),--debug)
