@@ -278,10 +278,11 @@ def _parts(
     notes = [quotes.Note(after, f'<div class="note" role="note">{rendered(text)}</div>') for after, text in words.notes]
     marker = quotes.Marker(marks, notes)
     arms = iter(words.code_blocks)
+    rendering = articles.Rendering(article.parts)
     found = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
-        html = Markup(articles.to_html(part, marker.mark))
+        html = Markup(rendering.html(part, marker.mark))
         found.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name), "arm_name": name})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
