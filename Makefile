@@ -79,7 +79,7 @@ golden: $(DEV) ## Write tests/golden.html, the page that the tests expect, anew
 	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py
 	@git --no-pager diff --stat tests/golden.html
 
-picture: $(DEV) ## Take docs/page.png anew, the README's picture of the page, from the record
+picture: $(DEV) ## Take docs/page.webp anew, the README's picture of the page, from the record
 	@$(PY) -m tests.picture
 
 screenshots: $(DEV) ## Take pictures of the page in every way that it is read, into screenshots/
