@@ -3,10 +3,10 @@
 SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
-PAGE := $(VENV)/.page
-TRAIN := $(VENV)/.train
-DASK := $(VENV)/.cluster
-DEV := $(VENV)/.dev
+PAGE_LAYER := $(VENV)/.page
+TRAIN_LAYER := $(VENV)/.train
+CLUSTER_LAYER := $(VENV)/.cluster
+DEV_LAYER := $(VENV)/.dev
 PORT ?= 8000
 STUDIED = $(if $(STUDY),--study '$(STUDY)') $(if $(DEBUG),--debug)
 SMALL = $(STUDIED) $(if $(QUICK),--quick)
@@ -26,80 +26,80 @@ help: ## Show this help
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-report: first-page $(TRAIN) $(if $(CLUSTER),$(DASK)) ## Train what is missing, measure, draw, and write site/index.html
+report: first-page $(TRAIN_LAYER) $(if $(CLUSTER),$(CLUSTER_LAYER)) ## Train what is missing, measure, draw, and write site/index.html
 	@$(PY) -m report study $(OPTIONS) $(PUBLISHED)
 
-first-page: $(PAGE)
+first-page: $(PAGE_LAYER)
 	@test -f experiments/results/results.json || $(PY) -m report first $(PUBLISHED)
 
-experiments: $(TRAIN) $(if $(CLUSTER),$(DASK)) ## Train and measure what is missing
+experiments: $(TRAIN_LAYER) $(if $(CLUSTER),$(CLUSTER_LAYER)) ## Train and measure what is missing
 	@$(PY) -m experiments run $(OPTIONS)
 
-plots: $(PAGE) ## Bring statistics and plots up to date with what is measured
+plots: $(PAGE_LAYER) ## Bring statistics and plots up to date with what is measured
 	@$(PY) -m experiments plots $(SMALL)
 
-record: $(PAGE) ## Write experiments/record.json, and what the README says, from a complete study on MNIST
+record: $(PAGE_LAYER) ## Write experiments/record.json, and what the README says, from a complete study on MNIST
 	@$(PY) -m experiments record $(SMALL)
 	@$(PY) -m report readme
 
-render: $(PAGE) ## Write site/ from what is measured, or from the record where nothing is
+render: $(PAGE_LAYER) ## Write site/ from what is measured, or from the record where nothing is
 	@$(PY) -m experiments stand-in $(STUDIED)
 	@$(PY) -m report render $(PUBLISHED)
 
-claims: $(PAGE) ## Print the verdict on each claim, and what decided it
+claims: $(PAGE_LAYER) ## Print the verdict on each claim, and what decided it
 	@$(PY) -m experiments stand-in $(STUDIED)
 	@$(PY) -m report claims $(READ)
 
-verify: $(PAGE) ## Derive a shared page again from the evidence in it, and compare (PAGE=file.html)
+verify: $(PAGE_LAYER) ## Derive a shared page again from the evidence in it, and compare (PAGE=file.html)
 	@$(PY) -m report verify $(READ) '$(or $(PAGE),site/index.html)'
 
-compare: $(PAGE) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json)
-	@$(PY) -m report compare $(READ) '$(A)' '$(B)'
+compare: $(PAGE_LAYER) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json; ALL=1)
+	@$(PY) -m report compare $(READ) $(if $(filter 1,$(ALL)),--all) '$(A)' '$(B)'
 
-publish: $(PAGE) ## Tell what publishing site/ on the branch gh-pages would change; do it with PUSH=1 (REMOTE=origin)
+publish: $(PAGE_LAYER) ## Tell what publishing site/ on the branch gh-pages would change; do it with PUSH=1 (REMOTE=origin)
 	@$(PY) -m report publish $(if $(REMOTE),--remote '$(REMOTE)') $(if $(filter 1,$(PUSH)),--push) $(if $(DEBUG),--debug)
 
-mnist: $(TRAIN) ## Have Keras download MNIST, if it is neither named nor cached
+mnist: $(TRAIN_LAYER) ## Have Keras download MNIST, if it is neither named nor cached
 	@$(PY) -m experiments mnist
 
-status: $(PAGE) ## Say which runs are measured, which are missing
+status: $(PAGE_LAYER) ## Say which runs are measured, which are missing
 	@$(PY) -m experiments status $(STUDIED)
 
-why: $(PAGE) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
+why: $(PAGE_LAYER) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
 	@$(PY) -m experiments why $(if $(NAME),'$(NAME)') $(SMALL)
 
-cluster: $(DASK) ## Start a Dask cluster on 127.0.0.1, to try CLUSTER= with (JOBS=2 workers)
+cluster: $(CLUSTER_LAYER) ## Start a Dask cluster on 127.0.0.1, to try CLUSTER= with (JOBS=2 workers)
 	@$(PY) -m experiments.cluster $(if $(JOBS),--workers '$(JOBS)')
 
-worker: $(DASK) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:port)
+worker: $(CLUSTER_LAYER) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:port)
 	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(or $(JOBS),1) '$(CLUSTER)'
 
-serve: $(PAGE) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
+serve: $(PAGE_LAYER) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
 
-test: $(DEV) ## Run the tests
+test: $(DEV_LAYER) ## Run the tests
 	@$(PY) -m pytest $(ARGS)
 
-coverage: $(DEV) ## Run the tests and tell which lines they do not reach (slower; ARGS=tests/test_x.py)
+coverage: $(DEV_LAYER) ## Run the tests and tell which lines they do not reach (slower; ARGS=tests/test_x.py)
 	@$(PY) -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-golden: $(DEV) ## Write tests/golden.html, the page that the tests expect, anew
+golden: $(DEV_LAYER) ## Write tests/golden.html, the page that the tests expect, anew
 	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py
 	@git --no-pager diff --stat tests/golden.html
 
-picture: $(DEV) ## Take docs/page.png anew, the README's picture of the page, from the record
+picture: $(DEV_LAYER) ## Take docs/page.webp anew, the README's picture of the page, from the record
 	@$(PY) -m tests.picture
 
-screenshots: $(DEV) ## Take pictures of the page in every way that it is read, into screenshots/
+screenshots: $(DEV_LAYER) ## Take pictures of the page in every way that it is read, into screenshots/
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.screenshots
 
-audit: $(DEV) ## Hold the page against the Nu HTML checker and Lighthouse (needs Node and Java too)
+audit: $(DEV_LAYER) ## Hold the page against the Nu HTML checker and Lighthouse (needs Node and Java too)
 	@$(PY) -m tests.audit install
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.audit
 
-check: $(DEV) ## Lint, check the format, the types and the workflows, ask for known vulnerabilities
+check: $(DEV_LAYER) ## Lint, check the format, the types and the workflows, ask for known vulnerabilities
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -107,7 +107,7 @@ check: $(DEV) ## Lint, check the format, the types and the workflows, ask for kn
 	@$(PY) -m check_jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(PY) -m tests.advisories
 
-bench: $(DEV) ## Measure the training's speed and the page's size, each beside others (WHAT=training, page, cluster or scale)
+bench: $(DEV_LAYER) ## Measure the training's speed and the page's size, each beside others (WHAT=training, page, cluster or scale)
 	@$(if $(filter-out page training cluster scale,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale." >&2; exit 2)
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
@@ -121,7 +121,7 @@ clean-all: clean ## Remove the trained runs and what was installed too
 	@find experiments/results -mindepth 1 ! -name .gitkeep -delete
 
 LOCK = $(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade)
-lock: $(DEV) ## Make the locks in requirements/ again from pyproject.toml (UPGRADE=1 takes the newest versions)
+lock: $(DEV_LAYER) ## Make the locks in requirements/ again from pyproject.toml (UPGRADE=1 takes the newest versions)
 	@$(LOCK) --group uv -o requirements/uv.txt
 	@$(LOCK) --extra train --extra cluster --extra dev pyproject.toml -o requirements/dev.txt
 	@$(LOCK) -c requirements/dev.txt --extra train --extra cluster pyproject.toml -o requirements/cluster.txt
@@ -134,7 +134,7 @@ lock: $(DEV) ## Make the locks in requirements/ again from pyproject.toml (UPGRA
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 SUITABLE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-$(PAGE) $(TRAIN) $(DASK) $(DEV): $(VENV)/.%: requirements/%.txt requirements/uv.txt requirements/install.py | $(PY)
+$(PAGE_LAYER) $(TRAIN_LAYER) $(CLUSTER_LAYER) $(DEV_LAYER): $(VENV)/.%: requirements/%.txt requirements/uv.txt requirements/install.py | $(PY)
 	@$(MAKE) --no-print-directory layer-$*
 
 $(PY):

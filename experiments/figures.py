@@ -46,6 +46,17 @@ def folded(values: Sequence[float]) -> Sequence[float]:
     return values if len(values) <= MOST_MARKS else np.quantile(values, [*FOLDED.values()]).tolist()
 
 
+def final_accuracy(measured: Mapping[str, Any]) -> Any:
+    """The final accuracy of a run or an arm: on the test images, or on those held out where these were used."""
+    return measured["test_accuracy"] if measured["test_accuracy"] is not None else measured["held_out_accuracy"]
+
+
+def accuracy_by_epoch(run: Mapping[str, Any]) -> Any:
+    """A run's accuracy after each epoch, on the same images as its final accuracy; None where it is not known."""
+    tested = run["test_accuracy_by_epoch"]
+    return tested if tested is not None else run["held_out_accuracy_by_epoch"]
+
+
 def marked(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The runs of one arm as they are shown: each, or of many the quantiles of their accuracy.
 
@@ -54,12 +65,13 @@ def marked(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     if len(runs) <= MOST_MARKS:
         return runs
     diverged = next(filter(None, (run["diverged_epoch"] for run in runs)), None)
-    shown = zip(FOLDED, folded([run["test_accuracy"] for run in runs]), strict=True)
+    shown = zip(FOLDED, folded([final_accuracy(run) for run in runs]), strict=True)
     return [
         {
             "arm": runs[0]["arm"],
             "seed": f"{quantile} of {len(runs):,} seeds",
-            "test_accuracy": accuracy,
+            "test_accuracy": None if runs[0]["test_accuracy"] is None else accuracy,
+            "held_out_accuracy": accuracy if runs[0]["test_accuracy"] is None else None,
             "diverged_epoch": diverged if quantile == "lowest" else None,
         }
         for quantile, accuracy in shown

@@ -20,7 +20,7 @@ import matplotlib
 import numpy as np
 
 from experiments import svg
-from experiments.figures import MOST_MARKS, Figure, folded, marked
+from experiments.figures import MOST_MARKS, Figure, accuracy_by_epoch, final_accuracy, folded, marked
 from experiments.measures import CONFIDENCE_EDGES, HISTOGRAM_EDGES, QUANTILES
 
 matplotlib.use("svg")
@@ -118,13 +118,29 @@ def _draw(results: Mapping[str, Any]) -> list[Figure]:
         (long, ["long-example-1", "long-cross-entropy"]),
         (reliability, ["example-1", "targets", "cross-entropy"]),
     )
-    there = [*results["arms"], *(f"contrast {contrast['name']}" for contrast in _measured(results))]
+    tested = _tested(results)
     with matplotlib.rc_context(STYLE):
-        drawn = (plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed))
+        drawn = []
+        for plot, needed in plots:
+            shown = results if plot is rates else tested
+            there = [*shown["arms"], *(f"contrast {contrast['name']}" for contrast in _measured(shown))]
+            if all(any(fnmatch(name, pattern) for name in there) for pattern in needed):
+                drawn.append(plot(shown))
         found = [figure for figure in drawn if figure]
         if not _pictures.get():
             return found
-        return [replace(found[0], preview=preview(results, found[0].title)), *found[1:]]
+        return [replace(found[0], preview=preview(tested, found[0].title)), *found[1:]]
+
+
+def _tested(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The results of the arms measured on the test images alone; of all arms where there are none such.
+
+    Accuracy on the test images and accuracy on held-out training images never share an axis.
+    """
+    arms = {name: arm for name, arm in results["arms"].items() if arm["test_accuracy"] is not None}
+    if not arms:
+        return results
+    return {**results, "arms": arms, "runs": [run for run in results["runs"] if run["arm"] in arms]}
 
 
 PNG_DPI = 200
@@ -224,7 +240,7 @@ def _runs(results: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _scores(results: Mapping[str, Any], name: str) -> list[float]:
     """Final accuracy of each of an arm's runs, in percent."""
-    return [100 * run["test_accuracy"] for run in _runs(results, name)]
+    return [100 * final_accuracy(run) for run in _runs(results, name)]
 
 
 def _every(results: Mapping[str, Any], arms: Iterable[str], what: str) -> str:
@@ -235,7 +251,7 @@ def _every(results: Mapping[str, Any], arms: Iterable[str], what: str) -> str:
 
 def _mean(arm: Mapping[str, Any]) -> float:
     """An arm's mean final accuracy."""
-    return float(arm["test_accuracy"]["mean"])
+    return float(final_accuracy(arm)["mean"])
 
 
 def _measured(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -327,24 +343,26 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
     runs = [run for name in arms for run in marked(_runs(results, name))]
     for row, (name, arm) in enumerate(arms.items()):
         values = folded(_scores(results, name))
-        colour, mean = SERIES[row % len(SERIES)], 100 * arm["test_accuracy"]["mean"]
+        colour, mean = SERIES[row % len(SERIES)], 100 * _mean(arm)
         spread = np.linspace(-0.13, 0.13, len(values)) if len(values) > 1 else [0]
         style: Any = {"color": colour, "markersize": 3.4, "alpha": 0.75, "mew": 0, "gid": _rows_where(runs, name)}
         axes.plot(values, row + np.asarray(spread), MARKERS[row % 4], **style)
-        if interval := arm["test_accuracy"]["interval"]:
+        if interval := final_accuracy(arm)["interval"]:
             axes.plot([100 * bound for bound in interval], [row - 0.26] * 2, color=INK, linewidth=1.2)
         axes.plot([mean], [row - 0.26], "|", color=INK, markersize=7, markeredgewidth=1.6)
         axes.text(mean, row - 0.36, f"{mean:.2f} %", ha="center", va="bottom", fontweight="bold")
     axes.set(yticks=range(len(arms)), yticklabels=[_called(*item) for item in arms.items()])
-    axes.set(ylim=(len(arms) - 0.6, -0.75), xlabel=f"Test accuracy, % of {results['dataset']['test_images']:,} images")
+    name = _accuracy_name(arms)
+    images = f" of {results['dataset']['test_images']:,} images" if name == TEST_ACCURACY else ""
+    axes.set(ylim=(len(arms) - 0.6, -0.75), xlabel=f"{name}, %{images}")
     axes.grid(axis="x")
     _bare(axes, "left")
     title = _ranking({_called(name, arm): _mean(arm) for name, arm in arms.items()})
     rest = len(results["arms"]) - len(arms) if len(arms) == MOST_ARMS else 0
     told = f"The best and the worst; {rest} arms lie between. " if rest else ""
     told += "; ".join(
-        f"{_called(name, arm)}: mean {percent(arm['test_accuracy']['mean'])}, from "
-        f"{percent(arm['test_accuracy']['min'])} to {percent(arm['test_accuracy']['max'])} over "
+        f"{_called(name, arm)}: mean {percent(_mean(arm))}, from "
+        f"{percent(final_accuracy(arm)['min'])} to {percent(final_accuracy(arm)['max'])} over "
         f"{len(arm['seeds'])} seeds"
         for name, arm in arms.items()
     )
@@ -352,11 +370,20 @@ def accuracy(results: Mapping[str, Any]) -> Figure:
         canvas,
         "accuracy",
         title,
-        f"Test accuracy of {_every(results, arms, 'run')} on {data_name(results)}, one row an arm. {told}.",
+        f"{name} of {_every(results, arms, 'run')} on {data_name(results)}, one row an arm. {told}.",
         arms=arms,
-        columns=("Arm", "Seed", "Test accuracy"),
-        rows=[[run["arm"], str(run["seed"]), percent(run["test_accuracy"])] for run in runs],
+        columns=("Arm", "Seed", name),
+        rows=[[run["arm"], str(run["seed"]), percent(final_accuracy(run))] for run in runs],
     )
+
+
+TEST_ACCURACY = "Test accuracy"
+
+
+def _accuracy_name(arms: Mapping[str, Any]) -> str:
+    """What the accuracy of these arms is called: all are measured on the test images, or none is."""
+    tested = all(arm["test_accuracy"] is not None for arm in arms.values())
+    return TEST_ACCURACY if tested else "Accuracy on held-out training images"
 
 
 def _rows_where(runs: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -393,7 +420,7 @@ def learning_curves(results: Mapping[str, Any]) -> Figure:
 
 def _curve(results: Mapping[str, Any], name: str) -> np.ndarray:
     """Accuracy in percent, [seeds, epochs]."""
-    return 100 * np.array([run["test_accuracy_by_epoch"] for run in _runs(results, name)])
+    return 100 * np.array([accuracy_by_epoch(run) for run in _runs(results, name)])
 
 
 def _over_epochs(results: Mapping[str, Any], name: str, title: str, recipes: Mapping[str, Recipe]) -> Figure:
@@ -568,7 +595,7 @@ def preview(results: Mapping[str, Any], finding: str) -> bytes:
         axes.text(0, row - 0.2, textwrap.shorten(arm["title"], 48, placeholder=" …"), fontsize=25, **style)
         axes.text(1, row - 0.2, percent(_mean(arm)), fontsize=29, fontweight="bold", ha="right", **style)
     axes.set(yticks=[], ylim=(len(arms) - 0.6, -0.75))
-    axes.set_xlabel(f"Test accuracy in % on {data_name(results)}", fontsize=25)
+    axes.set_xlabel(f"{_accuracy_name(arms)} in % on {data_name(results)}", fontsize=25)
     axes.tick_params(axis="x", labelsize=25, length=0)
     axes.locator_params(axis="x", nbins=6)
     axes.grid(axis="x", linewidth=2)
@@ -712,7 +739,7 @@ def dose(results: Mapping[str, Any]) -> Figure:
         arms=dict(arms),
         columns=("Arm", "Targets", "Seed", "Test accuracy"),
         rows=[
-            [run["arm"], _targets(dict(arms)[run["arm"]]), str(run["seed"]), percent(run["test_accuracy"])]
+            [run["arm"], _targets(dict(arms)[run["arm"]]), str(run["seed"]), percent(final_accuracy(run))]
             for run in runs
         ],
     )
@@ -981,13 +1008,13 @@ def readouts(results: Mapping[str, Any]) -> Figure | None:
     if not seeds:
         return None
     runs = {name: [run for run in _runs(results, name) if run["seed"] in seeds] for name in titles}
-    means = {name: float(np.mean([run["test_accuracy"] for run in own])) for name, own in runs.items()}
+    means = {name: float(np.mean([final_accuracy(run) for run in own])) for name, own in runs.items()}
     canvas, axes = _rows_of(list(titles.values()), [percent(mean) for mean in means.values()], "Test accuracy, %")
     shown = {name: marked(own) for name, own in runs.items()}
     every = [run for own in shown.values() for run in own]
     for row, name in enumerate(titles):
         recipe = RECIPES["cross-entropy" if name.startswith("cross-entropy") else "example-1"]
-        values = [100 * run["test_accuracy"] for run in shown[name]]
+        values = [100 * final_accuracy(run) for run in shown[name]]
         _seeds(axes, values, 100 * means[name], row, *recipe[1:], _rows_where(every, name))
     moved = [points(means[name] - means[name.split("-read-by-")[0]]) for name in READ]
     return _finished(
@@ -999,7 +1026,7 @@ def readouts(results: Mapping[str, Any]) -> Figure | None:
         + ".",
         arms=titles,
         columns=("Arm", "Seed", "Test accuracy"),
-        rows=[[run["arm"], str(run["seed"]), percent(run["test_accuracy"])] for run in every],
+        rows=[[run["arm"], str(run["seed"]), percent(final_accuracy(run))] for run in every],
     )
 
 

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments import files
+from experiments import files, study
 from experiments.errors import UserError, shown
 from experiments.store import read_json, to_json, write_atomically
 
-FORMAT = 2
+FORMAT = 3
 RECORD = Path(__file__).with_name("record.json")
 DIGITS_KEPT = 6  # significant digits: far below what seeds differ by
 _RESTORE = "Restore it with 'git checkout', or make it again with 'make record'."
@@ -31,7 +31,8 @@ def read() -> dict[str, Any] | None:
         return None
     record = read_json(RECORD, FORMAT, _RESTORE)
     results = record["results"]
-    absent = {"diverged_epoch": None, "commit": "", "dirty": None}  # what is None, or was not noted yet, is left out
+    optional = ("test_accuracy", "held_out_accuracy", "test_accuracy_by_epoch", "held_out_accuracy_by_epoch")
+    absent = dict.fromkeys((*optional, "diverged_epoch", "dirty")) | {"commit": ""}  # what is None is left out
     runs = [{**absent, **_configuration(results["arms"][run["arm"]]), **run} for run in results["runs"]]
     return {**results, "runs": runs, "recorded": record["recorded"]}
 
@@ -92,11 +93,7 @@ def compare(results: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, 
 
 def _configuration(arm: Mapping[str, Any]) -> dict[str, Any]:
     """What an arm's runs have in common."""
-    keys = (
-        *("hidden", "output", "loss", "low_target", "high_target", "depth", "width", "optimizer", "learning_rate"),
-        *("batch_size", "schedule", "output_kernel_scale", "holdout", "readout"),
-    )
-    return {key: arm[key] for key in keys}
+    return {key: arm[key] for key in study.SETTINGS}
 
 
 def _rounded(value: Any) -> Any:

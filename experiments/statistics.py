@@ -18,7 +18,7 @@ from experiments import data, evidence, inference, records, study
 from experiments.sources import DIGITS, Source
 from experiments.store import Entry, Store, made_from, read_json, to_json, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 TIMES = (  # fields of results.json and training.json that tell times: two trainings of the same differ in them alone
     *("started", "finished", "train_seconds", "epoch_seconds", "compile_seconds", "predict_seconds", "map_seconds"),
 )
@@ -145,16 +145,21 @@ def _accuracy(seen: evidence.Observation) -> float:
     return float((seen["images"] - seen["wrong"]) / seen["images"])
 
 
+def _named(arm: study.Arm, measure: str, value: Any) -> dict[str, Any]:
+    """A measure under the name of the images that it was measured on; under the other name there is None."""
+    return {f"test_{measure}": None if arm.holdout else value, f"held_out_{measure}": value if arm.holdout else None}
+
+
 def _run(plan: study.Study, arm: study.Arm, seen: evidence.Observation, source: Source) -> dict[str, Any]:
     """A run's line in results.json: its configuration and what was seen, but for measures and single images."""
-    told = ("predict_seconds", "map_seconds", "diverged_epoch", "training_loss_by_epoch", "test_accuracy_by_epoch")
+    told = ("predict_seconds", "map_seconds", "diverged_epoch", "training_loss_by_epoch")
     kept = ("epoch_seconds", "started", "finished", "processor", "threads", "python", "commit", "dirty", "key")
     return {
         "dataset": source.name,
         "epochs": plan.run(arm, seen["seed"], source.name).epochs,
-        **arm.training_spec(),
-        "readout": arm.readout,
-        "test_accuracy": _accuracy(seen),
+        **arm.settings(),
+        **_named(arm, "accuracy", _accuracy(seen)),
+        **_named(arm, "accuracy_by_epoch", seen["test_accuracy_by_epoch"]),
         "train_seconds": None if seen["epoch_seconds"] is None else sum(seen["epoch_seconds"]),
         **{key: seen.get(key) for key in ("arm", "seed", "learning_rate", "schedule", *told, *kept)},
     }
@@ -164,18 +169,18 @@ def _arm(
     arm: study.Arm, plan: study.Study, its_runs: Sequence[Mapping[str, Any]], own: Sequence[evidence.Observation]
 ) -> dict[str, Any]:
     """An arm over its seeds: counts are summed, all else is the mean over seeds, None where one seed has none."""
+    scores = [_accuracy(m) for m in own]
     return {
         "title": arm.title,
         "block": arm.block,
         "question": plan.block(arm.block).question,
-        **arm.training_spec(),
-        "learning_rate": own[0]["learning_rate"],
+        **arm.settings(),
+        "learning_rate": own[0]["learning_rate"],  # which may be one that other runs chose
         "schedule": own[0]["schedule"],
-        "readout": arm.readout,
         "readout_of": _readout_of(arm, plan, own),
         "seeds": [m["seed"] for m in own],
-        "test_accuracy": _spread([_accuracy(m) for m in own], plan.confidence),
-        "test_error": _spread([1 - _accuracy(m) for m in own], plan.confidence),
+        **_named(arm, "accuracy", _spread(scores, plan.confidence)),
+        **_named(arm, "error", _spread([1 - score for score in scores], plan.confidence)),
         **_learning(its_runs),
         "confusion": _summed([m["confusion"] for m in own]),
         "target_outputs": _pooled([m["target_outputs"] for m in own]),
@@ -206,7 +211,8 @@ LEVELS = (0.95, 0.96, 0.97)
 
 def _learning(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """How fast an arm learns: mean accuracy over the epochs, and the first epoch that reaches each level (or None)."""
-    curves = [run["test_accuracy_by_epoch"] for run in runs if run["test_accuracy_by_epoch"] is not None]
+    every = [run[f"{images}_accuracy_by_epoch"] for run in runs for images in ("test", "held_out")]
+    curves = [curve for curve in every if curve is not None]  # a run has one of the two
     first = {
         f"{level:.2f}": [next((n for n, value in enumerate(curve, 1) if value >= level), None) for curve in curves]
         for level in LEVELS
@@ -258,7 +264,7 @@ def _readout_of(arm: study.Arm, plan: study.Study, own: Sequence[Mapping[str, An
     """For another readout of an arm's models: which arm, and how many predictions the readout changed."""
     if arm.readout == "as_is":
         return None
-    base = next(a for a in plan.arms if a.training_spec() == arm.training_spec() and a.readout == "as_is")
+    base = next(other for other in plan.arms if other.settings() == {**arm.settings(), "readout": "as_is"})
     compared = sum(m["images"] for m in own if m["changed_predictions"] is not None)
     changed = sum(m["changed_predictions"] or 0 for m in own)
     return {

@@ -70,13 +70,20 @@ class Arm:
 
     def training_spec(self) -> dict[str, Any]:
         """The fields that change the trained weights, by name."""
-        told = ("name", "block", "title", "readout", "features_of", "chosen_from")
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in told}
+        elsewhere = ("readout", "features_of", "chosen_from")
+        return {name: value for name, value in self.settings().items() if name not in elsewhere}
+
+    def settings(self) -> dict[str, Any]:
+        """Every field that configures the arm, by name: two arms with the same settings are the same network."""
+        return {name: getattr(self, name) for name in SETTINGS}
 
     def computation(self) -> tuple[Any, ...]:
         """What arms have in common that can share one compilation: rates, targets and starts are only its input."""
         shape = (self.hidden, self.output, self.loss, self.depth, self.width)
         return (*shape, self.optimizer, self.batch_size, self.holdout, bool(self.features_of))
+
+
+SETTINGS = tuple(f.name for f in fields(Arm) if f.name not in ("name", "block", "title"))
 
 
 @dataclass(frozen=True)
@@ -490,6 +497,9 @@ def _contrasts(
             raise where.wrong(place, "second", second, "another arm than the first")
         if len(shared) < 2:
             raise where.wrong(place, "second", second, f"two or more seeds in common with '{first}' to pair by")
+        for end, arm in (("first", first), ("second", second)):
+            if by_name[arm].holdout:
+                raise where.wrong(place, end, arm, "an arm that is measured on the test images: without holdout")
         question = where.take(table, place, "question", str, "a sentence", bool)
         margin = where.take(
             table, place, "equivalence_margin", float, "between 0 and 1", lambda m: 0 < m < 1, default=None

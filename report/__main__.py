@@ -23,13 +23,13 @@ from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
 from experiments.store import Store, read_json, sweep, to_json, write_atomically
 from report import claims, sharing
+from report.compare import Effect
 
 ROOT = Path(__file__).parent.parent
 ARTICLE = ROOT / "report" / "article.md"
 COLUMNS = (
-    *("dataset", "arm", "seed", "hidden", "output", "loss", "low_target", "high_target", "depth", "width"),
-    *("optimizer", "learning_rate", "batch_size", "readout", "epochs"),
-    *("test_accuracy", "train_seconds", "diverged_epoch"),
+    *("dataset", "arm", "seed", *study.SETTINGS, "epochs"),
+    *("test_accuracy", "held_out_accuracy", "train_seconds", "diverged_epoch"),
     *("started", "finished", "processor", "threads", "python", "commit", "dirty"),
 )
 
@@ -224,7 +224,10 @@ def _text(path: Path) -> str:
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Tells what changed between two pages or results.json. 0: no verdict turned, no effect moved; else 1."""
+    """Says what changed between two pages or results.json. 0: no verdict turned, no effect moved; else 1.
+
+    With `--all`, each effect that did not move too.
+    """
     from report import compare, verify
 
     if len(arguments.files) != 2:
@@ -234,15 +237,26 @@ def compare(arguments: argparse.Namespace) -> int:
         found = compare.compare(before, after, _claims(arguments))
     for turned in found.turned:
         print(f"verdict turned   {turned.claim}: {turned.before} → {turned.after}")
-    for effect in sorted(found.effects, key=lambda effect: -effect.moved):
-        word = "moved beyond seed noise" if effect.moved else "not moved"
-        moved = f"{100 * effect.before:.2f} → {100 * effect.after:.2f} points (seed noise ±{100 * effect.noise:.2f})"
-        print(f"{word:23}  {effect.name}: {moved}")
+    moved = [effect for effect in found.effects if effect.moved]
+    undecided = [effect for effect in found.effects if effect.undecided]
+    rest = [effect for effect in found.effects if not effect.moved and not effect.undecided]
+    for word, effects in (("moved beyond seed noise", moved), ("changed, noise unknown", undecided)):
+        _print_effects(word, effects)
+    _print_effects("not moved", rest if arguments.all else ())
     for name in found.single:
         print(f"{'only in one':23}  {name}")
-    total = sum(effect.moved for effect in found.effects)
-    print(f"{len(found.turned)} verdicts turned; {total} of {len(found.effects)} effects moved beyond seed noise.")
+    counts = f"{len(moved)} of {len(found.effects)} effects moved beyond seed noise, {len(rest)} did not"
+    unclear = f", of {len(undecided)} nobody can say: too few or equal seeds" if undecided else ""
+    hint = " ALL=1 lists those that did not move." if rest and not arguments.all else ""
+    print(f"{len(found.turned)} verdicts turned; {counts}{unclear}.{hint}")
     return int(found.differs)
+
+
+def _print_effects(word: str, effects: Sequence[Effect]) -> None:
+    for effect in effects:
+        noise = effect.unknown if effect.noise is None else f"seed noise ±{100 * effect.noise:.2f}"
+        change = f"{100 * effect.before.mean:.2f} → {100 * effect.after.mean:.2f} points ({noise})"
+        print(f"{word:23}  {effect.name}: {change}")
 
 
 def publish(arguments: argparse.Namespace) -> None:
@@ -271,8 +285,8 @@ def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
     text = _text(path)
     if text.lstrip().startswith("{"):
-        return read_json(path, FORMAT, fix="Name a page or a results.json of this version.")
-    return verify.proof(text, lambda: study.load(arguments.study)).results
+        return read_json(path, FORMAT, fix="Name a page, of any version, or a results.json of this one.")
+    return verify.proof(text, lambda: study.load(arguments.study), same_record=False).results
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure], str]]:
@@ -321,7 +335,7 @@ def _is_current(memory: Path, inputs: str, site: Path) -> bool:
 
 
 def runs_csv(results: dict[str, Any]) -> str:
-    """One row a run; accuracy a fraction. An epoch number in diverged_epoch means that the run diverged there."""
+    """One row per run, accuracy as a fraction. diverged_epoch is the epoch in which the run diverged, if it did."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -342,6 +356,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
     parser.add_argument("--remote", default="origin", help="the git remote to publish to")
+    parser.add_argument("--all", action="store_true", help="compare: list the effects that did not move too")
     parser.add_argument("--push", action="store_true", help="publish, where without it one is told what would be")
     return parser.parse_intermixed_args(argv)
 

@@ -6,7 +6,7 @@ The words are the source's own. Raw HTML in them is shown, not obeyed; links lea
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -25,6 +25,7 @@ from pygments.util import ClassNotFound
 
 from experiments import files
 from experiments.errors import UserError, shown
+from report import dialect
 
 ARTICLE = Path(__file__).with_name("article.md")
 PARAGRAPH, BRACKETS, DEPTH = 10_000, 100, 50  # more of them take Markdown minutes, or more stack than there is
@@ -67,14 +68,12 @@ def load(path: Path = ARTICLE) -> Article:
         raise UserError(f"{shown(path)}:1: no front matter. Expected title, date and id between two lines of '---'.")
     title, date, id_ = _front_matter(lines[1:end], path)
     parts = _parts(lines[end + 1 :], end + 2, path)
-    for part in (part for part in parts if part.kind == "prose"):
-        try:
-            to_html(part)
-        except (ValueError, RecursionError) as error:
-            told = error if isinstance(error, ValueError) else "nested too deeply"
-            raise UserError(
-                f"{shown(path)}:{part.line}: {told}. Expected an article. Simplify what follows."
-            ) from error
+    try:
+        rendering = Rendering(parts)
+        for part in parts:
+            rendering.html(part)
+    except _Unreadable as error:
+        raise UserError(f"{shown(path)}:{error.line}: {error}. Expected an article. Simplify what follows.") from error
     return Article(title, date, id_, parts)
 
 
@@ -127,14 +126,54 @@ def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def to_html(part: Part, mark: Callable[[Element, HtmlStash], None] | None = None) -> str:
-    """A part as HTML. Code is highlighted by CSS classes; a paragraph all in bold is the heading it stands for.
+class _Unreadable(ValueError):
+    """Prose that Markdown does not get through, in the part that begins on `line`."""
 
-    `mark` may set something into the finished tree of a prose part. Raises `ValueError` or `RecursionError` for prose
-    that Markdown does not get through; there is none in an article that was loaded.
+    def __init__(self, told: str, line: int):
+        super().__init__(told)
+        self.line = line
+
+
+Mark = Callable[[Element, HtmlStash], None]
+
+
+class Rendering:
+    """The parts of one article as HTML, one after the other: their footnotes and the addresses of links are shared.
+
+    Raises `ValueError` for prose that Markdown does not get through; there is none in an article that was loaded.
     """
-    if part.kind == "prose":
-        return markdown.markdown(part.source, extensions=[_House(mark)], output_format="html")
+
+    def __init__(self, parts: Sequence[Part]):
+        self.dialect = dialect.Dialect()
+        prose = [part for part in parts if part.kind == "prose"]
+        self.last = prose[-1] if prose else None
+        if any("]:" in part.source for part in prose):
+            for _ in ("learn what is defined", "learn what is referred to first"):
+                for part in prose:
+                    self.html(part)
+                self.dialect.footnotes.sort()
+
+    def html(self, part: Part, mark: Mark | None = None) -> str:
+        """A part as HTML. Code is highlighted by CSS classes; a paragraph all in bold is the heading it stands for.
+
+        `mark` may set something into the finished tree of a prose part.
+        """
+        if part.kind == "code":
+            return _code(part)
+        self.dialect.footnotes.shown = part is self.last
+        try:
+            return markdown.markdown(part.source, extensions=[_House(mark), self.dialect], output_format="html")
+        except (ValueError, RecursionError) as error:
+            told = str(error) if isinstance(error, ValueError) else "nested too deeply"
+            raise _Unreadable(told, part.line) from error
+
+
+def to_html(part: Part, mark: Mark | None = None) -> str:
+    """A part that stands alone as HTML; see `Rendering`."""
+    return Rendering([part]).html(part, mark)
+
+
+def _code(part: Part) -> str:
     label = f"Code, {part.language or 'text'}, line {part.line} of the article"
     code = highlight(part.source, _lexer(part), HtmlFormatter(nowrap=True))
     return f'<pre class="code" tabindex="0" role="region" aria-label="{label}"><code>{code}</code></pre>'
@@ -151,7 +190,7 @@ def _lexer(part: Part) -> Lexer:
 
 
 class _House(Extension):
-    def __init__(self, mark: Callable[[Element, HtmlStash], None] | None):
+    def __init__(self, mark: Mark | None):
         super().__init__()
         self.mark = mark
 
@@ -217,7 +256,7 @@ class _Headings(Treeprocessor):
 class _Marks(Treeprocessor):
     """Hands the tree to `mark`, once all else is done."""
 
-    def __init__(self, md: markdown.Markdown, mark: Callable[[Element, HtmlStash], None]):
+    def __init__(self, md: markdown.Markdown, mark: Mark):
         super().__init__(md)
         self.mark, self.stash = mark, md.htmlStash
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from experiments import files, study
 from experiments.errors import UserError, shown
+from experiments.figures import accuracy_by_epoch, final_accuracy
 
 LEDGER = Path(__file__).with_name("claims.toml")
 SUPPORTED, PARTLY, NOT = "supported", "partly supported", "not supported"
@@ -251,6 +252,19 @@ def check(claims: Sequence[Claim], plan: study.Study, path: Path = LEDGER) -> No
                         f"{shown(path)}:{claim.line}: claim '{claim.id}': evidence '{name}' names the {operand.holder} "
                         f"'{missing[0]}', which {shown(plan.path)} does not have. Mend the name, or declare it there."
                     )
+                if operand.holder == "arm" and operand.keys[0].startswith("test_"):
+                    _check_tested(operand, plan, f"{shown(path)}:{claim.line}: claim '{claim.id}': evidence '{name}'")
+
+
+def _check_tested(operand: _Operand, plan: study.Study, place: str) -> None:
+    """Refuses the accuracy on test images of arms that are measured on held-out training images."""
+    for arm in plan.arms:
+        if arm.holdout and any(operand.matches(arm.name, part) for part in operand.parts):
+            measure = operand.keys[0]
+            raise UserError(
+                f"{place} names the {measure} of '{arm.name}', which is measured on held-out training images. "
+                f"Use held_out_{measure.removeprefix('test_')}, or name other arms."
+            )
 
 
 # ---------------------------------------------------------------------------------------------- evidence
@@ -348,10 +362,10 @@ def seeds_agreeing(one: Evidence, results: Mapping[str, Any]) -> tuple[int, int]
         same = rows and (evidence(one.of, results) or 0) * rows[0]["mean"] > 0
         return (rows[0]["seeds_agreeing"], rows[0]["n"]) if same else None
     keys = {operand.keys for operand in operands if operand.holder != "contrast"}
-    if sign != "-" or len(operands) != 2 or keys not in ({("test_accuracy", "mean")}, {("mean_epoch_accuracy",)}):
+    final = keys in ({("test_accuracy", "mean")}, {("held_out_accuracy", "mean")})
+    if sign != "-" or len(operands) != 2 or not (final or keys == {("mean_epoch_accuracy",)}):
         return None
     arms = [found[0] for found in (_found(operand, results) for operand in operands) if found]
-    final = keys == {("test_accuracy", "mean")}
     scores = [{run["seed"]: _score(run, final) for run in results["runs"] if run["arm"] == arm} for arm in arms]
     shared = set.intersection(*map(set, scores)) if len(scores) == 2 else set()
     differences = [scores[0][seed] - scores[1][seed] for seed in shared]
@@ -363,8 +377,9 @@ def seeds_agreeing(one: Evidence, results: Mapping[str, Any]) -> tuple[int, int]
 def _score(run: Mapping[str, Any], final: bool) -> float:
     """A run's accuracy, at the end or averaged over its epochs."""
     if final:
-        return float(run["test_accuracy"])
-    return float(sum(run["test_accuracy_by_epoch"]) / len(run["test_accuracy_by_epoch"]))
+        return float(final_accuracy(run))
+    curve = accuracy_by_epoch(run)
+    return float(sum(curve) / len(curve))
 
 
 # ---------------------------------------------------------------------------------------------- telling

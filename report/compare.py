@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.figures import final_accuracy
 from report import claims
 
 
@@ -19,23 +20,64 @@ class Turned:
     after: str
 
 
+SAME = 1e-6  # numbers closer than this differ by the record's rounding alone
+NO_SPREAD = 1e-9  # an interval narrower than this is that of equal seeds, but for floating point
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The mean over the seeds of one result, as a fraction. `half`: half its interval, 0 where all seeds are equal."""
+
+    mean: float
+    half: float
+    seeds: int
+
+    @property
+    def unknown(self) -> str:
+        """Why these seeds do not show by how much seeds differ; nothing where they do."""
+        if self.seeds < 2:
+            return "one seed"
+        return f"{self.seeds} equal seeds" if self.half < NO_SPREAD else ""
+
+
 @dataclass(frozen=True)
 class Effect:
-    """A number with an interval in both results, as fractions. `noise`: how far seeds alone let the two lie apart."""
+    """A number that both results have."""
 
     name: str
-    before: float
-    after: float
-    noise: float
+    before: Measured
+    after: Measured
+
+    @property
+    def change(self) -> float:
+        return self.after.mean - self.before.mean
+
+    @property
+    def noise(self) -> float | None:
+        """How far seeds alone let the two means lie apart; None where one of the results does not show it.
+
+        Half the interval of the difference of two independent means, from the halves of theirs, which add in squares.
+        Schenker and Gentleman 2001, section 2: intervals may overlap and the means still differ.
+        """
+        return None if self.unknown else math.hypot(self.before.half, self.after.half)
+
+    @property
+    def unknown(self) -> str:
+        return self.before.unknown or self.after.unknown
 
     @property
     def moved(self) -> bool:
-        return abs(self.after - self.before) > self.noise
+        return self.noise is not None and abs(self.change) > max(self.noise, SAME)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the number changed and nobody can say whether by more than seeds do."""
+        return self.noise is None and abs(self.change) > SAME
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`single`: arms and contrasts that only one of the results has measured over two seeds or more."""
+    """`single`: arms and contrasts that only one of the results has measured."""
 
     turned: tuple[Turned, ...]
     effects: tuple[Effect, ...]
@@ -51,32 +93,33 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], ledger: Sequenc
     old, new = (
         {judged.claim.id: judged.verdict for judged in claims.judge(ledger, found)} for found in (before, after)
     )
-    first, second = _intervals(before), _intervals(after)
-    effects = [
-        Effect(name, first[name][0], second[name][0], _noise(first[name], second[name]))
-        for name in first
-        if name in second
-    ]
+    first, second = _measured(before), _measured(after)
     return Comparison(
         tuple(Turned(name, old[name], new[name]) for name in old if old[name] != new[name]),
-        tuple(effects),
+        tuple(Effect(name, first[name], second[name]) for name in first if name in second),
         tuple(sorted(first.keys() ^ second.keys())),
     )
 
 
-Interval = tuple[float, float, float]  # mean, lower end, upper end
+def _measured(results: Mapping[str, Any]) -> dict[str, Measured]:
+    """Every contrast that has pairs of runs, and the accuracy of every arm."""
+    contrasts = {
+        f"contrast {row['name']}": Measured(row["mean"], _half(row["interval"]), row["n"])
+        for row in results["contrasts"]
+        if row["n"]
+    }
+    return contrasts | {_called(name, arm): _accuracy(arm) for name, arm in results["arms"].items()}
 
 
-def _intervals(results: Mapping[str, Any]) -> dict[str, Interval]:
-    """Every contrast, and the accuracy of every arm, that has an interval over seeds."""
-    contrasts = {f"contrast {row['name']}": (row["mean"], *row["interval"]) for row in results["contrasts"] if row["n"]}
-    arms = {f"arm {name}": arm["test_accuracy"] for name, arm in results["arms"].items()}
-    return contrasts | {name: (a["mean"], *a["interval"]) for name, a in arms.items() if a["interval"]}
+def _called(name: str, arm: Mapping[str, Any]) -> str:
+    """An arm that holds out images in one result alone is not the same number in both."""
+    return f"arm {name}" if arm["test_accuracy"] is not None else f"arm {name} on held-out images"
 
 
-def _noise(first: Interval, second: Interval) -> float:
-    """Half the interval of the difference of two independent means, from the halves of theirs, which add in squares.
+def _accuracy(arm: Mapping[str, Any]) -> Measured:
+    accuracy = final_accuracy(arm)
+    return Measured(accuracy["mean"], _half(accuracy["interval"]), len(arm["seeds"]))
 
-    Schenker and Gentleman 2001, section 2: intervals may overlap and the means still differ.
-    """
-    return math.hypot(*((high - low) / 2 for _, low, high in (first, second)))
+
+def _half(interval: Sequence[float] | None) -> float:
+    return (interval[1] - interval[0]) / 2 if interval else 0.0

@@ -22,10 +22,10 @@ from markupsafe import Markup
 
 from experiments import files
 from experiments.errors import UserError, shown
-from experiments.figures import Figure, marked
+from experiments.figures import Figure, final_accuracy, marked
 from report import article as articles
 from report import claims, quotes
-from report.passport import passport
+from report.passport import other_settings, passport
 from report.sharing import Publication
 
 ROOT = Path(__file__).parent.parent
@@ -122,6 +122,7 @@ def render(
             name: {"figure": figure, "svg": Markup(figure.svg), "passport": passport(results, figure)}
             for name, figure in figures.items()
         },
+        "other_settings": other_settings(results["arms"]),
         "article": article,
         "words": words,
         "questions": _questions(words, figures),
@@ -197,7 +198,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     environment.filters.update(
         percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count,
         signed=signed, setting=setting, share=share, ratio=ratio, told=claims.told, css_class=css_class,
-        csp_hash=_csp_hash, listed=listed, marked=marked,
+        csp_hash=_csp_hash, listed=listed, marked=marked, final_accuracy=final_accuracy,
     )  # fmt: skip
     environment.globals.update(math=math, margin=claims.margin)
     return environment
@@ -228,7 +229,7 @@ def _lead(results: Mapping[str, Any], first: str, second: str, measure: str) -> 
         one, other = _of(results, first, measure), _of(results, second, measure)
         return None if one is None or other is None else one - other
     scores = [{r["seed"]: r["test_accuracy"] for r in results["runs"] if r["arm"] == arm} for arm in (first, second)]
-    if not all(scores):
+    if not all(scores) or any(score is None for own in scores for score in own.values()):
         return None
     shared = scores[0].keys() & scores[1].keys()
     means = [mean(own[seed] for seed in sorted(shared or own)) for own in scores]
@@ -277,10 +278,11 @@ def _parts(
     notes = [quotes.Note(after, f'<div class="note" role="note">{rendered(text)}</div>') for after, text in words.notes]
     marker = quotes.Marker(marks, notes)
     arms = iter(words.code_blocks)
+    rendering = articles.Rendering(article.parts)
     found = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
-        html = Markup(articles.to_html(part, marker.mark))
+        html = Markup(rendering.html(part, marker.mark))
         found.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name), "arm_name": name})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
@@ -353,7 +355,7 @@ def signed(number: float) -> str:
 def setting(value: float | str) -> str:
     """What a run is configured with, as words: −0.5, mean squared error."""
     if isinstance(value, str):
-        return value.replace("_", " ")
+        return value.replace("_", " ") or "none"
     return signed(value) if value < 1000 else thousands(int(value))
 
 

@@ -5,29 +5,31 @@ Pure: the results in, words' raw material out; the template passport.html says i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments import study
 from experiments.figures import Figure
 
-FIELDS = {  # what configures a run → what it is called
+_LABELS = {  # what settings are called whose own names do not say it
     "hidden": "hidden activation",
     "depth": "hidden layers",
     "width": "units",
     "output": "output activation",
-    "loss": "loss",
     "low_target": "target of wrong classes",
     "high_target": "target of the right class",
-    "optimizer": "optimizer",
-    "learning_rate": "learning rate",
-    "schedule": "schedule",
-    "batch_size": "batch size",
-    "epochs": "epochs",
     "output_kernel_scale": "factor on the output layer’s first kernel",
     "holdout": "held-out training images",
-    "readout": "readout",
+    "features_of": "hidden layers taken from",
+    "chosen_from": "rate and schedule chosen from",
 }
+FIELDS = {name: _LABELS.get(name, name.replace("_", " ")) for name in (*study.SETTINGS, "epochs")}
+IN_COLUMNS = (  # of the table of every run
+    *("hidden", "depth", "output", "loss", "low_target", "high_target", "optimizer", "learning_rate", "schedule"),
+    "holdout",
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,31 @@ def passport(results: Mapping[str, Any], figure: Figure) -> Passport:
     return Passport(
         len(runs),
         tuple((name, len(arms), seeds[name]) for name, arms in blocks.items()),
-        {told: values[0] for told, values in found.items() if len(values) == 1},
+        {told: values[0] for told, values in found.items() if len(values) == 1 and values[0] != ""},
         {told: tuple(values) for told, values in found.items() if len(values) > 1},
         days[0],
         days[-1],
+    )
+
+
+@dataclass(frozen=True)
+class OtherSettings:
+    """The settings without a column of their own in the table of every run, by label.
+
+    usual: the most common value of each; unusual: for each arm, the values that differ from that.
+    """
+
+    usual: Mapping[str, Any]
+    unusual: Mapping[str, Mapping[str, Any]]
+
+
+def other_settings(arms: Mapping[str, Mapping[str, Any]]) -> OtherSettings:
+    """What the table has to add to its columns, so that arms with different settings have different rows."""
+    names = [name for name in study.SETTINGS if name not in IN_COLUMNS]
+    usual = {name: Counter(arm[name] for arm in arms.values()).most_common(1)[0][0] for name in names}
+    return OtherSettings(
+        {FIELDS[name]: value for name, value in usual.items() if value != ""},
+        {arm: {FIELDS[name]: own[name] for name in names if own[name] != usual[name]} for arm, own in arms.items()},
     )
 
 

@@ -16,9 +16,10 @@ from markdown.util import HtmlStash
 
 from experiments.errors import UserError, shown
 from report import article as articles
+from report import dialect
 from report.claims import Claim
 
-BLOCKS = {"p", "li", "h3", "h4", "h5", "h6"}
+BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "th", "td", "dt", "dd"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Marker:
     def mark(self, root: Element, stash: HtmlStash) -> None:
         """Marks the blocks of a part's tree. `stash` keeps the notes' HTML as it is."""
         for block in [element for element in root.iter() if element.tag in BLOCKS]:
-            text = "".join(block.itertext())
+            text = "".join(stretch for *_, stretch in _slots(block))
             for note in [note for note in reversed(self.notes) if _place(note.after, text)]:  # the last one first
                 self.notes.remove(note)
                 aside = Element("p")
@@ -78,9 +79,9 @@ class Marker:
 def check(article: articles.Article, claims: Sequence[Claim], path: Path) -> None:
     """Raises `UserError` with the line of a claim in the file at `path` that quotes what nowhere stands."""
     marker = Marker([Mark(claim.id, claim.quote, "", "") for claim in claims])
+    rendering = articles.Rendering(article.parts)
     for part in article.parts:
-        if part.kind == "prose":
-            articles.to_html(part, marker.mark)
+        rendering.html(part, marker.mark)
     for words in marker.unplaced:
         claim = next(claim for claim in claims if words in claim.quote)
         raise UserError(
@@ -104,9 +105,16 @@ def _slots(element: Element) -> Iterator[tuple[Element, Element | None, str]]:
     """The article's own text within `element`, in stretches: (parent, the child that it follows or None, text)."""
     yield element, None, element.text or ""
     for child in element:
-        if not child.get("class", "").startswith("mark "):
+        if not child.get("class", "").startswith("mark ") and not _is_footnote_link(child):
             yield from _slots(child)
         yield element, child, child.tail or ""
+
+
+def _is_footnote_link(element: Element) -> bool:
+    """Whether it is the number of a footnote, or the link back from one: neither is a word of the article."""
+    return element.get("class") == "footnote-backref" or (
+        element.tag == "sup" and len(element) == 1 and element[0].get("class") == "footnote-ref"
+    )
 
 
 def _wrap(block: Element, start: int, end: int, fragment: _Fragment) -> None:
@@ -153,7 +161,7 @@ def sentences(article: articles.Article) -> list[str]:
     """The sentences of the article's prose, headings left out, with single spaces."""
     found = []
     for paragraph in "\n\n".join(part.source for part in article.parts if part.kind == "prose").split("\n\n"):
-        text = " ".join(paragraph.split())
+        text = " ".join(dialect.words(paragraph).split())
         if text and not text.startswith("#") and not re.fullmatch(r"\*\*[^*]+\*\*", text):
             found += re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)
     return found

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the check whether the page is up to date needs an address, 
 CITATION = Path(__file__).parent.parent / "CITATION.cff"
 FOLDER = re.compile(r"https?://[\w-]+(?:\.[\w-]+)*(?::\d{1,5})?(?:/[\w.~%@:+,=&/-]*)?(?<!\.html)", re.ASCII)
 DATA = (  # what can be downloaded: file, media type, what it holds
-    ("data/runs.csv", "text/csv", "Every training run with its settings, its seed and its test accuracy."),
+    ("data/runs.csv", "text/csv", "Every training run with its settings, its seed and its accuracy."),
     ("data/results.json", "application/json", "All numbers that the page shows: of runs, of arms and of contrasts."),
     ("data/claims.json", "application/json", "Every claim of the article with its rule, its verdict and its evidence."),
 )

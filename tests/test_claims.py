@@ -407,6 +407,33 @@ def test_seeds_are_counted_that_go_the_way_of_their_mean(of: str, expected: tupl
     assert claims.seeds_agreeing(claims.Evidence(of, "it", "points"), SEEDS) == expected
 
 
+def test_seeds_agree_on_held_out_images_as_they_do_on_test_images() -> None:
+    held_out = {
+        **SEEDS,
+        "arms": {name: {"held_out_accuracy": arm["test_accuracy"]} for name, arm in SEEDS["arms"].items()},
+        "runs": [{**r, "test_accuracy": None, "held_out_accuracy": r["test_accuracy"]} for r in SEEDS["runs"]],
+    }
+    one = claims.Evidence("arm a held_out_accuracy mean - arm b held_out_accuracy mean", "it", "points")
+    assert claims.seeds_agreeing(one, held_out) == (1, 3)
+
+
+@pytest.mark.parametrize("of", ["arm rate-example-1-cosine {} mean", "largest example-1|rate-* {} max"])
+def test_the_test_accuracy_of_an_arm_measured_on_held_out_images_is_refused(plan: study.Study, of: str) -> None:
+    (claim, *_) = claims.load()
+    asked = replace(claim, evidence={"x": claims.Evidence(of.format("test_accuracy"), "it", "percent")})
+    with pytest.raises(UserError, match=r"'x' names the test_accuracy of 'rate-example-1-.*Use held_out_accuracy"):
+        claims.check([asked], plan)
+
+
+def test_held_out_accuracy_may_be_evidence(plan: study.Study) -> None:
+    (claim, *_) = claims.load()
+    one = claims.Evidence("largest rate-example-1-* held_out_accuracy mean", "it", "percent")
+    claims.check([replace(claim, evidence={"x": one})], plan)
+    assert claims.evidence(one.of, {"contrasts": [], "arms": {
+        "rate-example-1-cosine": {"test_accuracy": None, "held_out_accuracy": {"mean": 0.97}}
+    }}) == 0.97  # fmt: skip
+
+
 @pytest.mark.parametrize("unit", ["p", "percent", "yes"])
 def test_what_is_no_difference_has_no_sign_for_seeds_to_agree_with(unit: str) -> None:
     assert claims.seeds_agreeing(claims.Evidence("contrast yes mean", "it", unit), SEEDS) is None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
-from math import hypot
 from pathlib import Path
 
 import pytest
 
-from experiments import data, statistics, study
+from experiments import data, plots, statistics, study
 from experiments.errors import UserError
 from experiments.sources import Source
 from experiments.store import to_json
 from report import __main__ as command
-from report import claims
-from report.compare import Effect, compare
+from report import claims, verify
+from report.compare import Comparison, Effect, Measured, compare
 from tests import fixture
 
 MNIST = Source(data.MNIST, None, "a fixture")
@@ -28,12 +28,35 @@ def test_results_do_not_differ_from_themselves(results: dict) -> None:
     }  # fmt: skip
 
 
+def effect(before: float, after: float, halves: tuple[float, float] = (0.003, 0.004), seeds: int = 3) -> Effect:
+    return Effect("a", Measured(before, halves[0], seeds), Measured(after, halves[1], 3))
+
+
 def test_an_effect_moves_where_the_interval_of_the_difference_leaves_0_out() -> None:
-    noise = hypot(0.003, 0.004)
-    assert noise == pytest.approx(0.005)
-    assert Effect("a", 0.10, 0.1051, noise).moved
-    assert not Effect("a", 0.10, 0.1049, noise).moved
-    assert Effect("a", 0.10, 0.0949, noise).moved
+    assert effect(0.10, 0.1051).noise == pytest.approx(0.005)
+    assert effect(0.10, 0.1051).moved
+    assert not effect(0.10, 0.1049).moved
+    assert effect(0.10, 0.0949).moved
+
+
+@pytest.mark.parametrize(
+    ("halves", "seeds", "why"),
+    [((0.0, 0.004), 1, "one seed"), ((1e-17, 0.004), 2, "2 equal seeds"), ((0.003, 0.0), 2, "3 equal seeds")],
+)
+def test_without_a_spread_of_seeds_a_change_is_neither_moved_nor_not(
+    halves: tuple[float, float], seeds: int, why: str
+) -> None:
+    changed = effect(0.10, 0.90, halves, seeds)
+    assert (changed.noise, changed.unknown) == (None, why)
+    assert changed.undecided
+    assert not changed.moved
+    assert not Comparison((), (changed,), ()).differs
+
+
+def test_what_did_not_change_did_not_move_however_few_seeds_there_are() -> None:
+    same = effect(0.10, 0.10 + 1e-7, (0.0, 0.0), 1)
+    assert not same.undecided
+    assert not same.moved
 
 
 def test_the_noise_of_a_difference_adds_both_intervals_in_squares(results: dict) -> None:
@@ -41,24 +64,86 @@ def test_the_noise_of_a_difference_adds_both_intervals_in_squares(results: dict)
     for found, half in ((results, 0.003), (changed, 0.004)):
         accuracy = found["arms"]["example-1"]["test_accuracy"]
         accuracy["interval"] = [accuracy["mean"] - half, accuracy["mean"] + half]
-    (effect,) = [e for e in compare(results, changed, ()).effects if e.name == "arm example-1"]
-    assert effect.noise == pytest.approx(0.005)
+    (found,) = [e for e in compare(results, changed, ()).effects if e.name == "arm example-1"]
+    assert found.noise == pytest.approx(0.005)
+
+
+@pytest.fixture
+def paths(plan: study.Study, tmp_path: Path) -> list[str]:
+    """Two results.json; in the second the examples have changed places."""
+    scores = {"example-3, seed 100, on mnist": 0.977}  # so that not every seed shows the same difference
+    mapped = {"example-2": 0.978, "example-3": 0.965, "example-3, seed 100, on mnist": 0.964}
+    found = [
+        fixture.results(plan, tmp_path / "a", MNIST, fixture.SCORES | scores),
+        fixture.results(plan, tmp_path / "b", MNIST, {"example-1": 0.978} | mapped),
+    ]
+    for name, results in zip("ab", found, strict=True):
+        (tmp_path / f"{name}.json").write_bytes(to_json(results))
+    return [str(tmp_path / f"{name}.json") for name in "ab"]
 
 
 def test_a_turned_verdict_is_told_with_both_and_decides_the_exit_status(
-    plan: study.Study, results: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    paths: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    turned = fixture.results(plan, tmp_path / "b", MNIST, {"example-1": 0.978, "example-2": 0.978, "example-3": 0.965})
-    paths = []
-    for name, found in (("one", results), ("other", turned)):
-        paths.append(str(tmp_path / f"{name}.json"))
-        Path(paths[-1]).write_bytes(to_json(found))
     assert command.main(command.parse(["compare", *paths])) == 1
     told = capsys.readouterr().out
     assert "verdict turned   far-more-effective: partly supported → not supported" in told
-    assert "moved beyond seed noise  contrast recipe: 1.30 → -1.30 points" in told
+    assert "moved beyond seed noise  contrast recipe: 1.29 → -1.31 points (seed noise ±" in told
+    assert "not moved" not in told
+
+
+def test_what_did_not_move_is_counted_and_listed_only_on_request(
+    paths: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.main(command.parse(["compare", paths[0], paths[0]])) == 0
-    assert "0 verdicts turned; 0 of 4 effects moved" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        "0 verdicts turned; 0 of 4 effects moved beyond seed noise, 4 did not. ALL=1 lists those that did not move.\n"
+    )
+    assert command.main(command.parse(["compare", "--all", paths[0], paths[0]])) == 0
+    *listed, counted = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in listed] == [
+        f"not moved                {name}"
+        for name in ("contrast recipe", "arm example-1", "arm example-2", "arm example-3")
+    ]
+    assert counted == "0 verdicts turned; 0 of 4 effects moved beyond seed noise, 4 did not."
+
+
+def test_an_arm_with_one_seed_is_said_to_have_unknown_noise(
+    plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = []
+    for score in (0.97, 0.99):
+        found = fixture.results(plan, tmp_path / str(score), MNIST, {"example-1": score}, runs=1)
+        paths.append(tmp_path / f"{score}.json")
+        paths[-1].write_bytes(to_json(found))
+    command.main(command.parse(["compare", *map(str, paths)]))
+    told = capsys.readouterr().out
+    assert "changed, noise unknown   arm example-1: 97.00 → 99.00 points (one seed)\n" in told
+    assert "0 of 1 effects moved beyond seed noise, 0 did not, of 1 nobody can say: too few or equal seeds.\n" in told
+
+
+def test_accuracy_on_other_images_is_another_number(results: dict) -> None:
+    changed = deepcopy(results)
+    arm = changed["arms"]["example-1"]
+    arm |= {"test_accuracy": None, "held_out_accuracy": arm["test_accuracy"]}
+    assert compare(results, changed, ()).single == ("arm example-1", "arm example-1 on held-out images")
+
+
+def test_a_page_made_beside_another_record_is_compared_by_its_own_numbers(
+    plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = fixture.results(plan, tmp_path, MNIST)
+    content = json.loads((tmp_path / "evidence.json").read_text()) | {"record": "0" * 64}
+    packed = verify.carried(content, found, {figure.name: figure for figure in plots.draw(found)}, (), "")
+    page = f'<template id="evidence">{packed}</template>'
+    with pytest.raises(UserError, match="beside another record"):
+        verify.proof(page, lambda: plan)
+    own = verify.proof(page, lambda: plan, same_record=False).results
+    assert own["contrasts"][0]["mean"] == found["contrasts"][0]["mean"]
+    content["source"]["fallback"] = "no network"
+    packed = verify.carried(content, found, {}, (), "")
+    with pytest.raises(UserError, match="beside another record"):  # all that it shows is from that record
+        verify.proof(f'<template id="evidence">{packed}</template>', lambda: plan, same_record=False)
 
 
 def test_what_only_one_has_measured_is_told_and_is_no_change(plan: study.Study, results: dict, tmp_path: Path) -> None:

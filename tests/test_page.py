@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import csv
 import hashlib
+import io
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +116,57 @@ def test_every_run_is_in_the_table_of_its_arm(results: dict, html: str) -> None:
     rows = re.findall(r'<tr><th scope="row">(example-\d)<.*?<td class="seeds">(.*?)<', html)
     shown = {(arm, *score.split(": ")) for arm, scores in rows for score in scores.split(", ")}
     assert shown == {(r["arm"], str(r["seed"]), f"{100 * r['test_accuracy']:.2f}") for r in results["runs"]}
+
+
+@pytest.fixture(scope="module")
+def every_arm(plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """Made-up results of every arm, over two seeds at most."""
+    blocks = tuple(replace(block, seeds=block.seeds[:2]) for block in plan.blocks)
+    return fixture.results(replace(plan, blocks=blocks), tmp_path_factory.mktemp("every"), MNIST, only=())
+
+
+def alike(described: Mapping[str, object]) -> set[frozenset[str]]:
+    """The names that share a description, in groups of two or more."""
+    return {frozenset(name for name, other in described.items() if other == text) for text in described.values()} - {
+        frozenset({name}) for name in described
+    }
+
+
+def test_only_arms_of_the_same_settings_look_the_same_in_the_table_and_in_runs_csv(
+    plan: study.Study, every_arm: dict
+) -> None:
+    same = alike({run["arm"]: (run["epochs"], plan.arm(run["arm"]).settings()) for run in every_arm["runs"]})
+    assert same == {frozenset({"example-1", "low0"}), frozenset({"targets", "low-1"})}
+    rows = list(csv.DictReader(io.StringIO(command.runs_csv(every_arm))))
+    assert alike({row["arm"]: [row[name] for name in (*study.SETTINGS, "epochs")] for row in rows}) == same
+    cells = dict(
+        re.findall(r'<th scope="row">([^<]*)(<td>(?:(?!<tr>).)*)<td class="seeds">', fixture.page_of(every_arm))
+    )
+    assert cells.keys() == every_arm["arms"].keys()
+    assert alike(cells) == same
+
+
+def test_accuracy_on_held_out_images_is_never_called_test_accuracy(plan: study.Study, every_arm: dict) -> None:
+    held_out = {arm.name for arm in plan.arms if arm.holdout}
+    assert len(held_out) == 12
+    for row in csv.DictReader(io.StringIO(command.runs_csv(every_arm))):
+        assert (row["test_accuracy"] == "") == (row["arm"] in held_out)
+        assert (row["held_out_accuracy"] == "") == (row["arm"] not in held_out)
+    for run in every_arm["runs"]:
+        assert (run["test_accuracy_by_epoch"] is None) == (run["arm"] in held_out)
+        assert (run["held_out_accuracy_by_epoch"] is None) == (run["arm"] not in held_out)
+    for name, arm in every_arm["arms"].items():
+        for measure in ("accuracy", "error"):
+            assert (arm[f"test_{measure}"] is None) == (name in held_out)
+            assert (arm[f"held_out_{measure}"] is None) == (name not in held_out)
+    shown = dict(
+        re.findall(
+            r'<th scope="row">([^<]*)<td>(?:(?!<tr>).)*<td>([^<]*)<td class="seeds">', fixture.page_of(every_arm)
+        )
+    )
+    assert shown == {
+        name: "5,000 held-out training images" if name in held_out else "test images" for name in every_arm["arms"]
+    }
 
 
 def test_many_runs_of_an_arm_are_told_by_quantiles(results: dict) -> None:

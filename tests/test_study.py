@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +105,14 @@ def test_an_arm_without_a_title_is_titled_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_text(TEXT.replace(title, ""), encoding="utf-8")
     assert study.load(path).arm("example-1").title == "example-1"
+
+
+def test_settings_are_all_that_tells_two_arms_apart_besides_name_block_and_title(plan: study.Study) -> None:
+    arm = plan.arm("example-1")
+    for field in fields(study.Arm):
+        other = replace(arm, **{field.name: "anything else"})
+        assert (other.settings() != arm.settings()) == (field.name not in ("name", "block", "title")), field.name
+    assert tuple(arm.settings()) == study.SETTINGS
 
 
 def test_a_run_is_called_by_arm_seed_and_data(plan: study.Study) -> None:
@@ -242,6 +250,12 @@ MISTAKES = {
         'first = "targets"\nsecond = "low0"',
         'second = "low0"',
         "contrasts 2.second is \"low0\". Expected two or more seeds in common with 'targets' to pair by.",
+    ),
+    "a contrast of held-out images": (
+        'name = "targets"\nblock = "changes"\n',
+        'name = "targets"\nblock = "changes"\nholdout = 100\n',
+        'first = "targets"',
+        'contrasts 2.first is "targets". Expected an arm that is measured on the test images: without holdout.',
     ),
     "not TOML": ("epochs = 10", "epochs = ten", "", "not valid TOML: "),
     "a key named twice": ("width = 128", "width = 128\nwidth = 64", "width = 64", "not valid TOML: "),
