@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from experiments import inference
 
+ROOT = Path(__file__).parent.parent
 DIFFERENCES = [0.012, 0.009, 0.011, 0.007, 0.013, 0.010, -0.002, 0.008]
 
 
@@ -126,7 +131,18 @@ def test_holm_multiplies_the_smallest_by_the_number_of_tests_and_never_decreases
 def test_mcnemar_is_the_binomial_test_of_the_discordant_images() -> None:
     assert inference.mcnemar_p([(1, 5), (0, 0)]) == pytest.approx([2 * (1 + 6) / 64, 1])
     pairs = [(one, other) for one in range(12) for other in range(12) if one + other]
-    assert inference.mcnemar_p(pairs) == [stats.binomtest(one, one + other).pvalue for one, other in pairs]
+    expected = [stats.binomtest(one, one + other).pvalue for one, other in pairs]
+    assert inference.mcnemar_p(pairs) == pytest.approx(expected, rel=1e-12)
+
+
+def test_no_interval_and_no_test_imports_scipys_statistics() -> None:
+    code = (
+        "import sys; from experiments import inference as i; x = [0.1, 0.2, 0.4];"
+        "i.t_interval(x, 0.95), i.detectable_difference(x, 0.95), i.mcnemar_p([(1, 5)]);"
+        "print('scipy.special' in sys.modules, 'scipy.stats' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 # ---------------------------------------------------------------------------------------------- the bootstrap
