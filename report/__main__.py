@@ -14,6 +14,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -165,7 +166,10 @@ BRANCH = "gh-pages"  # what GitHub Pages serves where no workflow deploys
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Derives a page again from the evidence it carries; tells what differs. 0: nothing, 1: something."""
+    """Derives a page again from the evidence it carries, and tells which of three it is; the first word says so.
+
+    0: Identical. 3: Saved, as a browser writes it. 1: NOT verified, with the places that differ.
+    """
     from experiments.plots import draw
     from report import verify
 
@@ -177,18 +181,24 @@ def verify(arguments: argparse.Namespace) -> int:
         proof = verify.proof(html, lambda: study.load(arguments.study))
         drawn = {figure.name: figure for figure in draw(proof.results)}
         derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
-    told = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
-    if html == derived.html:
-        print(f"{shown(path)}: verified. {told}: every byte is the same.")
-        return 0
-    found = verify.differences(html, derived.html)
-    for difference in found[:TOLD_DIFFERENCES]:
-        print(f"{shown(path)}: {difference}")
-    if found:
-        print(f"{shown(path)}: NOT verified. {told}: {len(found)} places differ.")
-        return 1
-    print(f"{shown(path)}: verified. {told}: words, numbers and drawings are the same; white space or tags differ.")
-    return 0
+    result = verify.judge(html, derived.html)
+    counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
+    print(f"{JUDGED[result].format(shown(path))} ({counts}).")
+    if result == verify.Result.CHANGED:
+        found = list(islice(verify.differences(html, derived.html), TOLD_DIFFERENCES + 1))
+        for difference in found[:TOLD_DIFFERENCES]:
+            print(f"  {difference}")
+        print(f"  {'… and more. ' if found[TOLD_DIFFERENCES:] else ''}{SAVE_AS}")
+    return result
+
+
+JUDGED = (  # by `verify.Result`
+    "Identical: {} is, byte for byte, the page that follows from its evidence",
+    "NOT verified: {} is not the page that follows from its evidence",
+    "",
+    "Saved: {} is, byte for byte, the page that follows from its evidence, as a browser writes it",
+)
+SAVE_AS = "Did a browser save this as a complete page? Save it as 'HTML only', and verify that."
 
 
 PAGE_BYTES = 4_000_000  # of a page; one with its evidence has less than a tenth
