@@ -137,14 +137,14 @@ def saved_forms(derived: str) -> tuple[str, ...]:
     The first is the whole document in HTML's standard serialisation, the second what the page's own button saves: its
     script runs before the blank lines at the end have been read. None where that text would be read as another page.
     """
-    document = _serialised(derived)
-    if _serialised(document) != document:
+    document = serialised(derived)
+    if serialised(document) != document:
         return ()
     root = document.removeprefix("<!DOCTYPE html>")
     return document, "<!doctype html>\n" + re.sub(r"\s+(?=</body></html>$)", "", root)
 
 
-def _serialised(html: str) -> str:
+def serialised(html: str) -> str:
     return LexborHTMLParser(html).html or ""
 
 
