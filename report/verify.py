@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
+from types import FrameType
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
@@ -30,6 +32,7 @@ from experiments.store import compact
 from report import claims
 
 FORMAT = 1
+SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
 LISTS = ("runs", "replication")
 MARK = re.compile(r'<template id="evidence">\s*+([A-Za-z0-9+/=]++)\s*+</template>')
 
@@ -91,8 +94,20 @@ def proof(html: str, load: Callable[[], study.Study]) -> Proof:
 
 
 @contextmanager
-def foreign() -> Iterator[None]:
-    """Within it, what somebody else packed is reckoned with; that nothing can be derived from it is one clear error."""
+def foreign(seconds: float = SECONDS) -> Iterator[None]:
+    """Within it, what somebody else packed is reckoned with; that nothing can be derived from it is one clear error.
+
+    `seconds`: of processor time that it may take.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise UserError(
+            f"Nothing has followed from the evidence in the page after {seconds:g} s of processor time. "
+            f"If you trust its sender, allow more: make verify PATIENCE={10 * seconds:g}."
+        )
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     except UserError:
@@ -102,6 +117,9 @@ def foreign() -> Iterator[None]:
             f"Nothing follows from the evidence in the page: {type(error).__name__}: {error}. "
             "Get the page again from where it was, or add --debug to see where it fails."
         ) from error
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def results(content: Mapping[str, Any], plan: study.Study) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Forged pages: whatever is changed, a page that verifies has in Chromium the tree of the page that was derived.
 
-HOSTILE=10000 tries so many damaged pages, at random; otherwise few, and always the same ones.
+HOSTILE=500 tries so many batches of damaged pages, at random; otherwise few, and always the same ones.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def without_end(html: str) -> str:
 def test_a_saved_page_has_the_text_and_the_tree_that_chromium_makes_of_the_page(html: str, chromium: Read) -> None:
     whole, saved = verify.saved_forms(html)
     page, ended, *forms = chromium([html, without_end(html), whole, saved])
-    assert "<noscript" not in html  # the one element that lexbor, without scripting, reads otherwise
+    assert not APART.search(html)
     assert whole == page["text"]
     assert [form["tree"] for form in forms] == [page["tree"], ended["tree"]]
     assert [verify.judge(text, html) for text in (html, whole, saved)] == [
@@ -276,6 +276,9 @@ DAMAGE = some.tuples(
 )
 
 
+APART = re.compile("<noscript|\0|^\ufeff")  # what lexbor reads otherwise than Chromium; no page of ours has it
+
+
 def damaged(text: str, kind: str, where: str, place: float, snippet: str) -> str:
     """`text` after one small edit."""
     start = int(place * len(text))
@@ -317,5 +320,5 @@ def test_a_damaged_page_that_verifies_has_the_tree_of_the_page_in_chromium(
         assert (result == verify.Result.CHANGED) == (text != start)
         if result != verify.Result.CHANGED:
             assert read["tree"] in (page["tree"], ended["tree"])
-        if read["encoding"] == "UTF-8" and "<noscript" not in text and not text.startswith("\ufeff"):
-            assert verify.serialised(text) == read["text"]  # read by lexbor, where scripting is off, as by Chromium
+        if read["encoding"] == "UTF-8" and not APART.search(text):
+            assert verify.serialised(text) == read["text"]
