@@ -17,14 +17,16 @@ import numpy as np
 from experiments import study
 from experiments.data import MOST_TEST_IMAGES
 from experiments.errors import UserError
+from experiments.files import unseen
 from experiments.store import Entry, compact
 
 FORMAT = 1
 MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: below what seeds differ by, below what clocks tell
 LARGEST_BYTES = 50_000_000  # that the evidence in a page may unpack to
 DECODER_BYTES = 100_000_000  # that unpacking itself may take; the presets of `pack` take 65 MB
+JSON_BYTES = 20_000_000  # of it, where 16,000 runs have 10; one wide sign makes every character take four
 MOST_VALUES = 2_000_000  # in its JSON: 16,000 runs
-MOST_OBJECTS = 2_000_000  # that its columns may be spread to: 93 a run
+MOST_OBJECTS = 2_000_000  # that its columns may be spread to: 8 a run
 MOST_WRONG = 4_000_000  # images that its runs got wrong: 300 of 10,000 in each of 13,000 runs
 LONGEST_TEXT = 2000  # characters of a text in it
 MANY_BYTES = 4_000_000  # as some 2,500 runs have
@@ -183,7 +185,7 @@ def unpack(text: str, *lists: str) -> dict[str, Any]:
         for name in lists:
             if not 0 <= content[name]["count"] <= study.MOST_RUNS:
                 raise ValueError(f"it speaks of {content[name]['count']} runs")
-            if head.count(b"{") * content[name]["count"] > MOST_OBJECTS:
+            if _objects(content[name]["columns"]) * content[name]["count"] > MOST_OBJECTS:
                 raise ValueError("it has more objects than any evidence")
             seen = _rows(content[name]["columns"], content[name]["count"])
             own = [one for one in seen if one["wrong_images"]]
@@ -200,8 +202,8 @@ def unpack(text: str, *lists: str) -> dict[str, Any]:
 
 def _check_size(head: bytes, bits: bytes) -> None:
     """Raises `ValueError` for what would take much more memory as Python's objects than it takes here."""
-    if not head.isascii():
-        raise ValueError("it has other characters than ASCII")
+    if len(head) > JSON_BYTES:
+        raise ValueError("its JSON is larger than any evidence's")
     if sum(head.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
         raise ValueError("it has more values than any evidence")
     if np.bitwise_count(np.frombuffer(bits, np.uint8)).sum() > MOST_WRONG:
@@ -209,12 +211,12 @@ def _check_size(head: bytes, bits: bytes) -> None:
 
 
 def _check_texts(content: Any) -> None:
-    """Raises `ValueError` for a text in `content` so long that a page of it would be larger than any."""
+    """Raises `ValueError` for a text in `content` that no run has: it would make the page huge, or look otherwise."""
     inner = [content]
     while inner:
         value = inner.pop()
-        if isinstance(value, str) and len(value) > LONGEST_TEXT:
-            raise ValueError("it has a longer text than any evidence")
+        if isinstance(value, str) and (len(value) > LONGEST_TEXT or unseen(value)):
+            raise ValueError("it has a text that is longer than any in evidence, or hides something")
         inner += value if isinstance(value, list) else (*value, *value.values()) if isinstance(value, dict) else ()
 
 
@@ -249,6 +251,11 @@ def _columns(values: Sequence[Any]) -> Any:
     if values and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
         return {key: _columns([value[key] for value in values]) for key in values[0]}
     return list(values)
+
+
+def _objects(columns: Any) -> int:
+    """How many objects `_rows` makes of `columns` for each run."""
+    return 1 + sum(map(_objects, columns.values())) if isinstance(columns, dict) else 0
 
 
 def _rows(columns: Any, count: int) -> list[Any]:

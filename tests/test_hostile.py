@@ -554,8 +554,10 @@ def bomb(kind: str) -> str:
         head["runs"] = [[]] * 5_000_000
     elif kind == "a long text":
         head["runs"] = {"count": 1, "columns": {"processor": ["x" * 10_000_000]}}
+    elif kind == "a text turned round":
+        head["runs"] = {"count": 1, "columns": {"processor": ["a\u202eb"]}}
     elif kind == "a text of wide signs":
-        return base64.b64encode(lzma.compress('{"a":"\U0001f600'.encode() + b" " * 10_000_000 + b'"}\n')).decode()
+        return base64.b64encode(lzma.compress('{"a":"\U0001f600'.encode() + b" " * 20_000_000 + b'"}\n')).decode()
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**29 if kind == "a large dictionary" else 2**20}]
     return base64.b64encode(lzma.compress(store.compact(head) + b"\n" + bits, filters=filters)).decode()
 
@@ -566,8 +568,9 @@ def bomb(kind: str) -> str:
         ("every image is wrong", "more images are wrong than in any evidence"),
         ("objects for every run", "more objects than any evidence"),
         ("many values", "more values than any evidence"),
-        ("a long text", "a longer text than any evidence"),
-        ("a text of wide signs", "other characters than ASCII"),
+        ("a long text", "a text that is longer than any in evidence"),
+        ("a text turned round", "or hides something"),
+        ("a text of wide signs", "its JSON is larger"),
         ("a large dictionary", "Memory usage limit exceeded"),
     ],
 )
