@@ -29,6 +29,7 @@ MOST_VALUES = 2_000_000  # in its JSON: 16,000 runs
 MOST_OBJECTS = 2_000_000  # that its columns may be spread to: 8 a run
 MOST_WRONG = 4_000_000  # images that its runs got wrong: 300 of 10,000 in each of 13,000 runs
 LONGEST_TEXT = 2000  # characters of a text in it
+ALL_TEXTS = 1_000_000  # of all that differ: 20,000 runs have half of it in times
 MANY_BYTES = 4_000_000  # as some 2,500 runs have
 
 Observation = Mapping[str, Any]
@@ -211,13 +212,17 @@ def _check_size(head: bytes, bits: bytes) -> None:
 
 
 def _check_texts(content: Any) -> None:
-    """Raises `ValueError` for a text in `content` that no run has: it would make the page huge, or look otherwise."""
-    inner = [content]
+    """Raises `ValueError` for texts in `content` that no run has: they would make the page huge, or hide."""
+    texts, inner = set(), [content]
     while inner:
         value = inner.pop()
-        if isinstance(value, str) and (len(value) > LONGEST_TEXT or unseen(value)):
-            raise ValueError("it has a text that is longer than any in evidence, or hides something")
+        if isinstance(value, str):
+            texts.add(value)
         inner += value if isinstance(value, list) else (*value, *value.values()) if isinstance(value, dict) else ()
+    if any(len(text) > LONGEST_TEXT or unseen(text) for text in texts):
+        raise ValueError("it has a text that is longer than any in evidence, or hides something")
+    if sum(map(len, texts)) > ALL_TEXTS:
+        raise ValueError("its texts are longer than in any evidence")
 
 
 def _images(seen: Sequence[Observation]) -> int:

@@ -554,6 +554,8 @@ def bomb(kind: str) -> str:
         head["runs"] = [[]] * 5_000_000
     elif kind == "a long text":
         head["runs"] = {"count": 1, "columns": {"processor": ["x" * 10_000_000]}}
+    elif kind == "many texts":
+        head["runs"] = {"count": 1000, "columns": {"processor": [f"{n}{'x' * 1900}" for n in range(1000)]}}
     elif kind == "a text turned round":
         head["runs"] = {"count": 1, "columns": {"processor": ["a\u202eb"]}}
     elif kind == "a text of wide signs":
@@ -569,6 +571,7 @@ def bomb(kind: str) -> str:
         ("objects for every run", "more objects than any evidence"),
         ("many values", "more values than any evidence"),
         ("a long text", "a text that is longer than any in evidence"),
+        ("many texts", "its texts are longer"),
         ("a text turned round", "or hides something"),
         ("a text of wide signs", "its JSON is larger"),
         ("a large dictionary", "Memory usage limit exceeded"),
