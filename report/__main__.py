@@ -177,7 +177,7 @@ def verify(arguments: argparse.Namespace) -> int:
         raise UserError(f"{len(arguments.files)} files are named. Expected the page: make verify PAGE=file.html")
     path = arguments.files[0]
     html = _text(path)
-    with verify.foreign(arguments.seconds):
+    with verify.foreign(arguments.seconds or verify.SECONDS):
         proof = verify.proof(html, lambda: study.load(arguments.study))
         drawn = {figure.name: figure for figure in draw(proof.results)}
         derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
@@ -218,7 +218,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     if len(arguments.files) != 2:
         raise UserError(f"{len(arguments.files)} files are named. Expected two: make compare A=old.html B=new.html")
-    with verify.foreign(arguments.seconds):
+    with verify.foreign(arguments.seconds or verify.SECONDS):
         before, after = (_results_of(path, arguments) for path in arguments.files)
         found = compare.compare(before, after, _claims(arguments))
     for turned in found.turned:
@@ -328,7 +328,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments that the claims rest on")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
-    parser.add_argument("--seconds", type=float, default=20, help="of processor time that verify and compare may take")
+    parser.add_argument("--seconds", type=float, help="of processor time that verify and compare may take")
     parser.add_argument("--remote", default="origin", help="the git remote to publish to")
     parser.add_argument("--push", action="store_true", help="publish, where without it one is told what would be")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")

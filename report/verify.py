@@ -99,6 +99,8 @@ def foreign(seconds: float = SECONDS) -> Iterator[None]:
 
     `seconds`: of processor time that it may take.
     """
+    if not 0 < seconds <= 1e6:
+        raise UserError(f"PATIENCE is {seconds:g}. Expected a number of seconds, such as {SECONDS}.")
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise UserError(
@@ -184,7 +186,7 @@ class Difference:
     derived: str
 
     def __str__(self) -> str:
-        texts = [" ".join(text.split()) for text in (self.shown, self.derived)]
+        texts = [" ".join(text.split()) or text for text in (self.shown, self.derived)]
         if texts[0] == texts[1]:  # nothing but white space differs, so show that
             texts = [self.shown, self.derived]
         first = _common(*texts)

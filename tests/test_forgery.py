@@ -207,6 +207,7 @@ def test_a_forged_page_is_refused_with_its_place(html: str, what: str) -> None:
     found = next(verify.differences(changed, html))
     assert found.place == forgery[2] or not forgery[2]
     assert found.shown != found.derived
+    assert not re.search(r"page has (.*), its evidence gives \1(?! \(U\+)", str(found))  # the difference can be seen
     assert str(found).isprintable()
 
 

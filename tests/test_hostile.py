@@ -596,6 +596,13 @@ def test_evidence_from_which_nothing_follows_for_ever_is_given_up() -> None:
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
 
 
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e300"])
+def test_a_patience_that_is_no_number_of_seconds_is_refused(tmp_path: Path, seconds: str) -> None:
+    (tmp_path / "page.html").write_text("<p>")
+    with pytest.raises(UserError, match="Expected a number of seconds, such as 20"):
+        command.main(command.parse(["verify", f"--seconds={seconds}", str(tmp_path / "page.html")]))
+
+
 @pytest.mark.parametrize(
     "repeated",
     [
