@@ -51,7 +51,8 @@ claims: $(PAGE_LAYER) ## Print the verdict on each claim, and what decided it
 	@$(PY) -m report claims $(READ)
 
 verify: $(PAGE_LAYER) ## Derive a shared page again from the evidence in it, and compare (PAGE=file.html)
-	@$(PY) -m report verify $(READ) '$(or $(PAGE),site/index.html)'
+	@$(PY) -m report verify $(READ) $(if $(PATIENCE),--seconds '$(PATIENCE)') '$(or $(PAGE),site/index.html)' || \
+	  { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: saved by a browser, and verified
 
 compare: $(PAGE_LAYER) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json; ALL=1)
 	@$(PY) -m report compare $(READ) $(if $(filter 1,$(ALL)),--all) '$(A)' '$(B)'

@@ -21,10 +21,15 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str):
-        line = "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in " ".join(message.split()))
+        line = printable(" ".join(message.split()))
         if len(line) > LONGEST:
             line = f"{line[: 2 * LONGEST // 3]} … {line[-LONGEST // 3 :]}"
         super().__init__(line)
+
+
+def printable(text: str) -> str:
+    """`text` as a terminal shows it and does not obey it: other characters are escaped."""
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
 
 def shown(path: Path | str) -> str:

@@ -9,6 +9,7 @@ import base64
 import json
 import lzma
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,19 @@ import numpy as np
 from experiments import study
 from experiments.data import MOST_TEST_IMAGES
 from experiments.errors import UserError
+from experiments.files import unseen
 from experiments.store import Entry, compact
 
 FORMAT = 1
 MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: below what seeds differ by, below what clocks tell
 LARGEST_BYTES = 50_000_000  # that the evidence in a page may unpack to
+DECODER_BYTES = 100_000_000  # that unpacking itself may take; the presets of `pack` take 65 MB
+JSON_BYTES = 20_000_000  # of it, where 16,000 runs have 10; one wide sign makes every character take four
+MOST_VALUES = 2_000_000  # in its JSON: 16,000 runs
+MOST_OBJECTS = 2_000_000  # that its columns may be spread to: 8 a run
+MOST_WRONG = 4_000_000  # images that its runs got wrong: 300 of 10,000 in each of 13,000 runs
+LONGEST_TEXT = 2000  # characters of a text in it
+ALL_TEXTS = 1_000_000  # of all that differ: 20,000 runs have half of it in times
 MANY_BYTES = 4_000_000  # as some 2,500 runs have
 
 Observation = Mapping[str, Any]
@@ -165,15 +174,20 @@ def pack(content: Mapping[str, Any], *lists: str) -> str:
 def unpack(text: str, *lists: str) -> dict[str, Any]:
     """What `pack` was given. Raises `UserError` where the text is not its own, in bounded memory."""
     try:
-        decompressor = lzma.LZMADecompressor(memlimit=10 * LARGEST_BYTES)
+        decompressor = lzma.LZMADecompressor(memlimit=DECODER_BYTES)
         whole = decompressor.decompress(base64.b64decode(text, validate=True), LARGEST_BYTES)
         if not decompressor.eof:
             raise ValueError("it is cut short, or larger than any evidence")
         head, bits = whole.split(b"\n", 1)
+        del whole
+        _check_size(head, bits)
         content: dict[str, Any] = json.loads(head)
+        _check_texts(content)
         for name in lists:
             if not 0 <= content[name]["count"] <= study.MOST_RUNS:
                 raise ValueError(f"it speaks of {content[name]['count']} runs")
+            if _objects(content[name]["columns"]) * content[name]["count"] > MOST_OBJECTS:
+                raise ValueError("it has more objects than any evidence")
             seen = _rows(content[name]["columns"], content[name]["count"])
             own = [one for one in seen if one["wrong_images"]]
             size = _images(seen) * -(-len(own) // 8)
@@ -185,6 +199,30 @@ def unpack(text: str, *lists: str) -> dict[str, Any]:
             f"The evidence in the page is damaged ({error}). Get the page again from where it was."
         ) from error
     return content
+
+
+def _check_size(head: bytes, bits: bytes) -> None:
+    """Raises `ValueError` for what would take much more memory as Python's objects than it takes here."""
+    if len(head) > JSON_BYTES:
+        raise ValueError("its JSON is larger than any evidence's")
+    if sum(head.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
+        raise ValueError("it has more values than any evidence")
+    if np.bitwise_count(np.frombuffer(bits, np.uint8)).sum() > MOST_WRONG:
+        raise ValueError("more images are wrong than in any evidence")
+
+
+def _check_texts(content: Any) -> None:
+    """Raises `ValueError` for texts in `content` that no run has: they would make the page huge, or hide."""
+    texts, inner = set(), [content]
+    while inner:
+        value = inner.pop()
+        if isinstance(value, str):
+            texts.add(value)
+        inner += value if isinstance(value, list) else (*value, *value.values()) if isinstance(value, dict) else ()
+    if any(len(text) > LONGEST_TEXT or unseen(text) for text in texts):
+        raise ValueError("it has a text that is longer than any in evidence, or hides something")
+    if sum(map(len, texts)) > ALL_TEXTS:
+        raise ValueError("its texts are longer than in any evidence")
 
 
 def _images(seen: Sequence[Observation]) -> int:
@@ -206,8 +244,11 @@ def _places(bits: bytes, runs: int) -> list[list[int]]:
     """The inverse of `_bits`."""
     if not runs:
         return []
-    matrix = np.unpackbits(np.frombuffer(bits, np.uint8).reshape(-1, -(-runs // 8)), axis=1, count=runs)
-    return [np.flatnonzero(column).tolist() for column in matrix.T]
+    eights = (
+        np.frombuffer(bits, np.uint8).reshape(-1, -(-runs // 8)).T
+    )  # of runs; unpacking all would take 8 times as much
+    columns = (column for eight in eights for column in np.unpackbits(eight[:, None], axis=1).T)
+    return [np.flatnonzero(column).tolist() for column in islice(columns, runs)]
 
 
 def _columns(values: Sequence[Any]) -> Any:
@@ -215,6 +256,11 @@ def _columns(values: Sequence[Any]) -> Any:
     if values and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
         return {key: _columns([value[key] for value in values]) for key in values[0]}
     return list(values)
+
+
+def _objects(columns: Any) -> int:
+    """How many objects `_rows` makes of `columns` for each run."""
+    return 1 + sum(map(_objects, columns.values())) if isinstance(columns, dict) else 0
 
 
 def _rows(columns: Any, count: int) -> list[Any]:

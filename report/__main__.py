@@ -15,6 +15,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,7 +187,10 @@ BRANCH = "gh-pages"  # what GitHub Pages serves where no workflow deploys
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Derives a page again from the evidence it carries; tells what differs. 0: nothing, 1: something."""
+    """Derives a page again from the evidence it carries, and tells which of three it is; the first word says so.
+
+    0: Identical. 3: Saved, as a browser writes it. 1: NOT verified, with the places that differ.
+    """
     from experiments.plots import draw
     from report import verify
 
@@ -194,22 +198,28 @@ def verify(arguments: argparse.Namespace) -> int:
         raise UserError(f"{len(arguments.files)} files are named. Expected the page: make verify PAGE=file.html")
     path = arguments.files[0]
     html = _text(path)
-    with verify.foreign():
+    with verify.foreign(arguments.seconds or verify.SECONDS):
         proof = verify.proof(html, lambda: study.load(arguments.study))
         drawn = {figure.name: figure for figure in draw(proof.results, pictures=False)}
         derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
-    told = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
-    if html == derived.html:
-        print(f"{shown(path)}: verified. {told}: every byte is the same.")
-        return 0
-    found = verify.differences(html, derived.html)
-    for difference in found[:TOLD_DIFFERENCES]:
-        print(f"{shown(path)}: {difference}")
-    if found:
-        print(f"{shown(path)}: NOT verified. {told}: {len(found)} places differ.")
-        return 1
-    print(f"{shown(path)}: verified. {told}: words, numbers and drawings are the same; white space or tags differ.")
-    return 0
+    result = verify.judge(html, derived.html)
+    counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
+    print(f"{JUDGED[result].format(shown(path))} ({counts}).")
+    if result == verify.Result.CHANGED:
+        found = list(islice(verify.differences(html, derived.html), TOLD_DIFFERENCES + 1))
+        for difference in found[:TOLD_DIFFERENCES]:
+            print(f"  {difference}")
+        print(f"  {'… and more. ' if found[TOLD_DIFFERENCES:] else ''}{SAVE_AS}")
+    return result
+
+
+JUDGED = (  # by `verify.Result`
+    "Identical: {} is, byte for byte, the page that follows from its evidence",
+    "NOT verified: {} is not the page that follows from its evidence",
+    "",
+    "Saved: {} is, byte for byte, the page that follows from its evidence, as a browser writes it",
+)
+SAVE_AS = "Did a browser save this as a complete page? Save it as 'HTML only', and verify that."
 
 
 PAGE_BYTES = 4_000_000  # of a page; one with its evidence has less than a tenth
@@ -232,7 +242,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     if len(arguments.files) != 2:
         raise UserError(f"{len(arguments.files)} files are named. Expected two: make compare A=old.html B=new.html")
-    with verify.foreign():
+    with verify.foreign(arguments.seconds or verify.SECONDS):
         before, after = (_results_of(path, arguments) for path in arguments.files)
         found = compare.compare(before, after, _claims(arguments))
     for turned in found.turned:
@@ -355,6 +365,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--claims", type=Path, default=claims.LEDGER, help="its claims; prose/ beside it is used too")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
+    parser.add_argument("--seconds", type=float, help="of processor time that verify and compare may take")
     parser.add_argument("--remote", default="origin", help="the git remote to publish to")
     parser.add_argument("--all", action="store_true", help="compare: list the effects that did not move too")
     parser.add_argument("--push", action="store_true", help="publish, where without it one is told what would be")

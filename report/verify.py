@@ -1,34 +1,40 @@
-"""A page against the evidence that it carries: everything derived from it again, and compared.
+"""A page against the evidence that it carries: everything is derived from it again, and compared.
 
-Finds every change of the page that its own evidence does not bear out. It cannot find a forgery that changes the
-evidence too, and everything that follows from it: against that helps only to run the study again.
+Promised: a file that is called *identical* is, byte for byte, the page that follows from its evidence. One that is
+called *saved* is, byte for byte, that page as browsers write it, before its script has changed anything. Nothing in a
+file is forgiven and no file is ever parsed, so there is no second reading in which it could show something else. Only
+the page that was derived here is parsed; tests compare that parser's trees and texts with Chromium's.
+
+Not promised: a browser's "complete page" is refused. It has what the script added and what the reader did; Chromium
+leaves the evidence out and changes links, Firefox breaks the lines anew. Nobody can tell that from a forgery. And a
+forgery that changes the evidence too, and everything that follows from it, is not found: only running the study again
+helps against that. Files beside the page are not looked at.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import SequenceMatcher
-from html.parser import HTMLParser
+from enum import IntEnum
+from types import FrameType
 from typing import Any
 
+from selectolax.lexbor import LexborHTMLParser
+
 from experiments import evidence, records, statistics, study
-from experiments.errors import UserError
+from experiments.errors import UserError, printable
 from experiments.figures import Figure
 from experiments.store import compact
 from report import claims
 
 FORMAT = 1
+SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
 LISTS = ("runs", "replication")
-WHOLE = re.compile(  # a page whose tags all end: over others Python's parser takes a time that grows with their square
-    r"""(?: [^<]++ | <!-- .*? --> | <script\b .*? </script\s*+> | <style\b .*? </style\s*+>
-        | <(?! !-- | script\b | style\b ) [a-z/!] (?: [^<>"']++ | "[^"]*+" | '[^']*+' )*+ > )*+""",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
-)
-MARK = re.compile(r'<template id="evidence">\s*([A-Za-z0-9+/=]+)\s*</template>')
+MARK = re.compile(r'<template id="evidence">\s*+([A-Za-z0-9+/=]++)\s*+</template>')
 
 
 def carried(
@@ -73,13 +79,12 @@ def proof(html: str, load: Callable[[], study.Study], same_record: bool = True) 
 
     Without `same_record`, a page made beside another record is read too, if its own numbers do not come from there.
     """
-    whole = WHOLE.match(html)
-    if whole and whole.end() < len(html):
-        line = html.count("\n", 0, whole.end()) + 1
-        raise UserError(f"The page has a tag in line {line} that does not end. Expected one that 'make report' wrote.")
     found = MARK.findall(html)
     if len(found) != 1:
-        raise UserError(f"{len(found)} pieces of evidence in the page. Expected one: a page that 'make report' wrote.")
+        raise UserError(
+            f"{len(found)} pieces of evidence in the page. Expected one, in a page that 'make report' wrote, copied or "
+            "saved as 'HTML only'."
+        )
     content = evidence.unpack(found[0], *LISTS)
     if content.get("format") != FORMAT:
         raise UserError(f"The page's evidence has format {content.get('format')}, expected {FORMAT}. Use its version.")
@@ -96,8 +101,22 @@ def proof(html: str, load: Callable[[], study.Study], same_record: bool = True) 
 
 
 @contextmanager
-def foreign() -> Iterator[None]:
-    """Within it, what somebody else packed is reckoned with; that nothing can be derived from it is one clear error."""
+def foreign(seconds: float = SECONDS) -> Iterator[None]:
+    """Within it, what somebody else packed is reckoned with; that nothing can be derived from it is one clear error.
+
+    `seconds`: of processor time that it may take.
+    """
+    if not 0 < seconds <= 1e6:
+        raise UserError(f"PATIENCE is {seconds:g}. Expected a number of seconds, such as {SECONDS}.")
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise UserError(
+            f"Nothing has followed from the evidence in the page after {seconds:g} s of processor time. "
+            f"If you trust its sender, allow more: make verify PATIENCE={10 * seconds:g}."
+        )
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     except UserError:
@@ -107,6 +126,9 @@ def foreign() -> Iterator[None]:
             f"Nothing follows from the evidence in the page: {type(error).__name__}: {error}. "
             "Get the page again from where it was, or add --debug to see where it fails."
         ) from error
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def results(content: Mapping[str, Any], plan: study.Study) -> dict[str, Any]:
@@ -118,87 +140,124 @@ def results(content: Mapping[str, Any], plan: study.Study) -> dict[str, Any]:
     return statistics.assemble(plan.quick() if content["quick"] else plan, content)
 
 
+# ---------------------------------------------------------------------------------------------- the comparison
+
+
+class Result(IntEnum):
+    """What a file is, compared with the page that follows from its evidence; the exit status that says so."""
+
+    IDENTICAL = 0
+    CHANGED = 1
+    SAVED = 3
+
+
+def judge(file: str, derived: str) -> Result:
+    """`file`: any text whatever. `derived`: the page that follows from the evidence in it."""
+    if file == derived:
+        return Result.IDENTICAL
+    return Result.SAVED if file in saved_forms(derived) else Result.CHANGED
+
+
+def saved_forms(derived: str) -> tuple[str, ...]:
+    """The texts that browsers make of the page, before its script has changed anything.
+
+    The first is the whole document in HTML's standard serialisation, the second what the page's own button saves: its
+    script runs before the blank lines at the end have been read. None where that text would be read as another page.
+    """
+    document = serialised(derived)
+    if serialised(document) != document:
+        return ()
+    root = document.removeprefix("<!DOCTYPE html>")
+    return document, "<!doctype html>\n" + re.sub(r"\s+(?=</body></html>$)", "", root)
+
+
+def serialised(html: str) -> str:
+    return LexborHTMLParser(html).html or ""
+
+
 # ---------------------------------------------------------------------------------------------- what differs
+
+TOKEN = re.compile(r"<[^<>]*+>|[^<>]++|[<>]")  # to show and to align differences; no result depends on it
+PLACE = re.compile(r"""<(?:section|figure|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
+WINDOW = 20_000  # characters that are searched for where two texts meet again
+RUN = 3  # tokens that must agree there
+CONTEXT = 30  # characters shown on each side of a difference
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Somewhere below the element with the id `place`, the page has `shown`, its evidence gives `derived`."""
+    """In or below the element with the id `place`, the file has `shown`; its evidence gives `derived`."""
 
     place: str
     shown: str
     derived: str
 
     def __str__(self) -> str:
-        first = next((n for n, pair in enumerate(zip(self.shown, self.derived, strict=False)) if len(set(pair)) > 1), 0)
-        shown, derived = (_around(text, first) for text in (self.shown, self.derived))
-        return f"at #{self.place}: the page has {shown}, its evidence gives {derived}"
+        texts = [" ".join(text.split()) or text for text in (self.shown, self.derived)]
+        if texts[0] == texts[1]:  # nothing but white space differs, so show that
+            texts = [self.shown, self.derived]
+        first = _common(*texts)
+        shown, derived = (_around(text, first) for text in texts)
+        signs = [text[first : first + 1] for text in texts]
+        alike = all(signs) and not "".join(signs).isascii()  # they may look the same
+        codes = " (U+{:04X}, not U+{:04X})".format(*map(ord, signs)) if alike else ""
+        return f"at #{printable(self.place)}: the page has {shown}, its evidence gives {derived}{codes}"
 
 
-def _around(text: str, place: int, length: int = 30) -> str:
+def _around(text: str, place: int) -> str:
     """The words around a place in `text`."""
-    start, end = max(0, place - length), place + length
-    return f"“{'… ' if start else ''}{text[start:end]}{' …' if text[end:] else ''}”" if text else "nothing"
+    start, end = max(0, place - CONTEXT), place + CONTEXT
+    return f"“{'… ' if start else ''}{printable(text[start:end])}{' …' if text[end:] else ''}”" if text else "nothing"
 
 
-def differences(page: str, derived: str) -> list[Difference]:
-    """Where two pages differ in words, drawings, attributes or code; white space and optional tags count for nothing.
+def differences(file: str, derived: str) -> Iterator[Difference]:
+    """Where a file that is not the page differs from it, or from its saved form if that is nearer, in order.
 
-    So a page that a browser has saved is the same page.
+    Only an explanation, for the reader: each step looks at WINDOW characters, and where the two texts don't meet again
+    within them, the rest is one difference.
     """
-    first, second = _tokens(page), _tokens(derived)
-    start = next((n for n, (one, other) in enumerate(zip(first, second, strict=False)) if one != other), None)
-    if start is None:
-        start = min(len(first), len(second))
-    end = 0
-    while end < min(len(first), len(second)) - start and first[-1 - end] == second[-1 - end]:
-        end += 1
-    middle = [tokens[start : len(tokens) - end] for tokens in (first, second)]
-    return [_difference(*pair) for pair in _pairs(*middle)]
+    lines = set(file.splitlines())
+    derived = max((derived, *saved_forms(derived)), key=lambda form: len(lines.intersection(form.splitlines())))
+    place = "top"
+    while file != derived:
+        same = _common(file, derived)
+        begun = max(file.rfind("<", 0, same), file.rfind(">", 0, same) + 1)  # the tag or text in which they part
+        start = max(begun, same - WINDOW // 2)
+        shown, expected = (TOKEN.findall(text, start, start + WINDOW) for text in (file, derived))
+        meeting = _meeting(shown, expected)
+        if meeting:
+            shown, expected = shown[: meeting[0]], expected[: meeting[1]]
+        place = _place(derived[: start + sum(map(len, expected[:1]))], place)
+        difference = Difference(place, "".join(shown), "".join(expected))
+        yield difference
+        if not meeting:
+            return
+        file, rest = file[start + len(difference.shown) :], start + len(difference.derived)
+        place, derived = _place(derived[:rest], place), derived[rest:]
 
 
-Token = tuple[str, str]  # the id that it stands below, and what it is
+def _place(passed: str, before: str) -> str:
+    """The last place that is named in the text `passed`."""
+    return (PLACE.findall(passed) or [before])[-1]
 
 
-def _pairs(first: Sequence[Token], second: Sequence[Token]) -> list[tuple[Sequence[Token], Sequence[Token]]]:
-    if len(first) == len(second):
-        return [([one], [other]) for one, other in zip(first, second, strict=True) if one != other]
-    matcher = SequenceMatcher(None, first, second)
-    return [(first[a:b], second[c:d]) for kind, a, b, c, d in matcher.get_opcodes() if kind != "equal"]
+def _common(first: str, second: str) -> int:
+    """How many characters two texts begin with that are the same."""
+    same, end = 0, min(len(first), len(second))
+    while same < end:  # by halves: comparing slices is fast
+        middle = (same + end + 1) // 2
+        same, end = (middle, end) if first[same:middle] == second[same:middle] else (same, middle - 1)
+    return same
 
 
-def _difference(shown: Sequence[Token], derived: Sequence[Token]) -> Difference:
-    place = (*derived, *shown)[0][0]
-    return Difference(place, *(" ".join(what for _, what in tokens) for tokens in (shown, derived)))
-
-
-PLACES = ("section", "figure", "tr", "template")  # elements whose id says where something stands
-
-
-class _Tokens(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.place, self.found = "top", list[Token]()
-
-    def handle_starttag(self, tag: str, attributes: Collection[tuple[str, str | None]]) -> None:
-        if tag in PLACES:
-            self.place = next((value or "" for name, value in attributes if name == "id"), self.place)
-        told = "".join(f' {name}="{value or ""}"' for name, value in attributes)
-        self.found.append((self.place, f"<{tag}{told}>"))
-
-    def handle_data(self, data: str) -> None:
-        if words := " ".join(data.split()):
-            self.found.append((self.place, words))
-
-    def handle_comment(self, data: str) -> None:
-        self.found.append((self.place, f"<!--{data}-->"))
-
-    def handle_decl(self, decl: str) -> None:
-        self.found.append((self.place, f"<!{decl.lower()}>"))
-
-
-def _tokens(html: str) -> list[Token]:
-    parser = _Tokens()
-    parser.feed(html)
-    parser.close()
-    return parser.found
+def _meeting(first: Sequence[str], second: Sequence[str]) -> tuple[int, int] | None:
+    """The nearest places, one in each, from which RUN tokens are the same."""
+    places: dict[tuple[str, ...], int] = {}
+    for place in range(len(second) - RUN + 1):
+        places.setdefault(tuple(second[place : place + RUN]), place)
+    found = [
+        (place, places[run])
+        for place in range(len(first) - RUN + 1)
+        if (run := tuple(first[place : place + RUN])) in places
+    ]
+    return min(found, key=sum, default=None)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -540,10 +541,110 @@ def test_evidence_that_unpacks_to_more_than_any_study_has_is_refused() -> None:
         evidence.unpack(text)
 
 
-@pytest.mark.parametrize("start", ["<a ", "<!--", '<a b="', "<script>", "<", "<![CDATA["])
-def test_a_page_of_tags_that_do_not_end_is_refused_at_once(start: str) -> None:
-    with pytest.raises(UserError, match="The page has a tag in line 2 that does not end"):
-        verify.proof("<p>\n" + start * 300_000, study.load)
+def bomb(kind: str) -> str:
+    """Evidence that takes little in a page and would take gigabytes in memory."""
+    none = {"count": 0, "columns": []}
+    head: dict[str, Any] = {"format": 1, "runs": none, "replication": none}
+    bits = b""
+    if kind == "every image is wrong":
+        columns = {"images": [100_000] * 2000, "wrong_images": [True] * 2000}
+        head["runs"], bits = {"count": 2000, "columns": columns}, b"\xff" * (2000 // 8 * 100_000)
+    elif kind == "objects for every run":
+        head["runs"] = {"count": 20_000, "columns": {str(n): {} for n in range(100_000)}}
+    elif kind == "many values":
+        head["runs"] = [[]] * 5_000_000
+    elif kind == "a long text":
+        head["runs"] = {"count": 1, "columns": {"processor": ["x" * 10_000_000]}}
+    elif kind == "many texts":
+        head["runs"] = {"count": 1000, "columns": {"processor": [f"{n}{'x' * 1900}" for n in range(1000)]}}
+    elif kind == "a text turned round":
+        head["runs"] = {"count": 1, "columns": {"processor": ["a\u202eb"]}}
+    elif kind == "a text of wide signs":
+        return base64.b64encode(lzma.compress('{"a":"\U0001f600'.encode() + b" " * 20_000_000 + b'"}\n')).decode()
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**29 if kind == "a large dictionary" else 2**20}]
+    return base64.b64encode(lzma.compress(store.compact(head) + b"\n" + bits, filters=filters)).decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("every image is wrong", "more images are wrong than in any evidence"),
+        ("objects for every run", "more objects than any evidence"),
+        ("many values", "more values than any evidence"),
+        ("a long text", "a text that is longer than any in evidence"),
+        ("many texts", "its texts are longer"),
+        ("a text turned round", "or hides something"),
+        ("a text of wide signs", "its JSON is larger"),
+        ("a large dictionary", "Memory usage limit exceeded"),
+    ],
+)
+def test_evidence_that_takes_much_more_memory_than_it_seems_is_refused(kind: str, told: str) -> None:
+    text = bomb(kind)
+    assert len(text) < 1_000_000
+    with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match=told):
+        evidence.unpack(text, *verify.LISTS)
+
+
+def forever() -> None:
+    while True:
+        pass
+
+
+def test_evidence_from_which_nothing_follows_for_ever_is_given_up() -> None:
+    told = r"after 0\.05 s of processor time.*make verify PATIENCE=0\.5\."
+    with pytest.raises(UserError, match=told), verify.foreign(0.05):
+        forever()
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e300"])
+def test_a_patience_that_is_no_number_of_seconds_is_refused(tmp_path: Path, seconds: str) -> None:
+    (tmp_path / "page.html").write_text("<p>")
+    with pytest.raises(UserError, match="Expected a number of seconds, such as 20"):
+        command.main(command.parse(["verify", f"--seconds={seconds}", str(tmp_path / "page.html")]))
+
+
+@pytest.mark.parametrize(
+    "repeated",
+    [
+        *(
+            "<a ",
+            "<!--",
+            '<a b="',
+            "<script>",
+            "<",
+            ">",
+            "<>",
+            "<![CDATA[",
+            "<b>",
+            "<p",
+            "<tr><td>1",
+            "\n",
+            " ",
+            "x",
+            "\0",
+        ),
+        *(
+            '<section id="a">',
+            '<template id="evidence">',
+            '<template id="evidence">A',
+            "<svg><g>",
+            "<table><a>",
+            " a=1",
+        ),
+    ],
+)
+def test_four_megabytes_of_whatever_are_told_in_little_memory(results: dict, repeated: str) -> None:
+    html = fixture.page_of(results, evidence="abcd" * 200)
+    most = command.PAGE_BYTES - len(html.encode())
+    before, after = html.split("<h1>")
+    file = f"{before}{repeated * (most // len(repeated))}<h1>{after}"
+    with little_memory(200_000_000):
+        assert verify.judge(file, html) == verify.Result.CHANGED
+        found = list(islice(verify.differences(file, html), 21))
+        assert found[0].place == "top"
+        assert all(len(str(difference)) < 500 for difference in found)
+        assert len(verify.MARK.findall(file)) == 1
 
 
 # ---------------------------------------------------------------------------------------------- MNIST

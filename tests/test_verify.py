@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from experiments import data, evidence, figures, plots, records, statistics, study
+from experiments import data, errors, evidence, figures, plots, records, statistics, study
 from experiments.errors import UserError
 from experiments.sources import Source
 from experiments.store import Store, to_json, write_atomically
@@ -52,7 +52,7 @@ def verified(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
 def test_an_untouched_page_is_derived_again_byte_for_byte(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, told = verified(path, capsys)
     assert status == 0
-    assert told.endswith("every byte is the same.\n")
+    assert told.startswith(f"Identical: {path} is, byte for byte, the page")
 
 
 def test_a_changed_number_is_found_and_named(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,25 +120,56 @@ def test_whatever_is_changed_in_a_page_is_found_where_it_stands(html: str, what:
         flags=re.DOTALL,
     )
     assert count == 1
-    found = verify.differences(changed, html)
+    found = list(verify.differences(changed, html))
     assert found
     assert found[0].place.startswith(place)
+    assert verify.judge(changed, html) == verify.Result.CHANGED
 
 
 def test_something_put_in_or_taken_out_is_found_too(html: str) -> None:
     put = html.replace("<p>", "<p>It was all wrong.</p><p>", 1)
-    assert "It was all wrong." in verify.differences(put, html)[0].shown
-    assert "It was all wrong." in verify.differences(html, put)[0].derived
+    assert "It was all wrong." in next(verify.differences(put, html)).shown
+    assert "It was all wrong." in next(verify.differences(html, put)).derived
     cut = re.sub(r"<tr><td>example-1<td>103<td>[^<]*\n?", "", html, count=1)
-    assert "103" in verify.differences(cut, html)[0].derived
-    assert verify.differences(html[:-200], html)
+    assert "103" in next(verify.differences(cut, html)).derived
+    assert [difference.shown for difference in verify.differences(html[:-200], html)] != []
 
 
-def test_a_page_saved_by_a_browser_is_the_same_page(browser: Browser, path: Path) -> None:
+def test_a_page_saved_by_a_browser_is_told_as_saved(
+    browser: Browser, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sheet = test_browser.opened(browser, path)
     with sheet.expect_download() as saved:
         sheet.get_by_role("button", name="Save this page").click()
-    assert verify.differences(Path(saved.value.path()).read_text(), path.read_text()) == []
+    without_script = test_browser.opened(browser, path, java_script_enabled=False)
+    (tmp_path / "written.html").write_text(without_script.content())
+    for file in (Path(saved.value.path()), tmp_path / "written.html"):
+        status, told = verified(file, capsys)
+        assert (status, told.split()[0]) == (3, "Saved:")
+
+
+def test_a_complete_page_is_refused_and_how_to_save_it_is_told(
+    browser: Browser, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet = test_browser.opened(browser, path)
+    (tmp_path / "complete.html").write_text(sheet.content())  # with what the script added
+    status, told = verified(tmp_path / "complete.html", capsys)
+    assert (status, told.split(":")[0]) == (1, "NOT verified")
+    assert "Save it as 'HTML only'" in told
+    chromium = re.sub(r'(<template id="evidence">).*?(</template>)', r"\1\2", sheet.content(), flags=re.DOTALL)
+    (tmp_path / "complete.html").write_text(chromium)  # Chromium leaves out what a template holds
+    with pytest.raises(UserError, match=r"0 pieces of evidence in the page.*saved as 'HTML only'"):
+        verified(tmp_path / "complete.html", capsys)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "cp1252", "utf-7"])
+def test_a_page_in_another_encoding_is_refused(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    (tmp_path / "other.html").write_bytes(path.read_text(encoding="utf-8").encode(encoding, "xmlcharrefreplace"))
+    status = errors.command(command.main, command.parse(["verify", str(tmp_path / "other.html")]))
+    said = capsys.readouterr()
+    assert (status, said.out[:12] or said.err[:6]) in ((1, "NOT verified"), (2, "error:"))
 
 
 def test_a_page_of_the_record_is_derived_from_the_record(
