@@ -6,6 +6,7 @@ PY := $(VENV)/bin/python
 RUN := $(VENV)/.run-installed
 DEV := $(VENV)/.dev-installed
 DASK := $(VENV)/.cluster-installed
+PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 PORT ?= 8000
 STUDIED = $(if $(STUDY),--study '$(STUDY)') $(if $(DEBUG),--debug)
 SMALL = $(STUDIED) $(if $(QUICK),--quick)
@@ -14,7 +15,7 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare publish status why cluster worker serve test coverage golden picture screenshots audit check bench clean clean-all lock
+.PHONY: help report experiments plots record render claims verify compare publish status why cluster worker serve test test-all test-rest coverage golden picture screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 
 help: ## Show this help
@@ -69,11 +70,17 @@ worker: $(DASK) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:por
 serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
 
-test: $(DEV) ## Run the tests
-	@$(PY) -m pytest $(ARGS)
+test: $(DEV) ## Run the tests, in minutes (ARGS=tests/test_x.py, ARGS=--durations=20)
+	@$(PYTEST) -m 'not slow' $(ARGS)
 
-coverage: $(DEV) ## Run the tests and tell which lines they do not reach (slower; ARGS=tests/test_x.py)
-	@$(PY) -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+test-all: $(DEV) ## Run the slow tests too, and repeat the random ones as often as it takes
+	@FULL=1 $(PYTEST) $(ARGS)
+
+test-rest: $(DEV) ## Run what test-all runs beyond test
+	@FULL=1 $(PYTEST) -m slow $(ARGS)
+
+coverage: $(DEV) ## Run the tests, slow ones too, and report the lines that they miss (ARGS=tests/test_x.py)
+	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 golden: $(DEV) ## Write tests/golden.html, the page that the tests expect, anew
 	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py

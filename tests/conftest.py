@@ -6,25 +6,36 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
-from experiments import data, records, study
+from experiments import data, records, runner, study
 from experiments.sources import Source
-from tests import fixture
+from tests import chromium, fixture
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 MNIST_NPZ = os.environ.pop("MNIST_NPZ", "")  # no test may depend on it by accident
 os.environ.pop("DATASET_NPZ", None)
 
+LONGEST = ("test_runner", "test_crash", "test_training", "test_accessibility")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a worker of pytest-xdist where MNIST is: it inherits an environment that says so no more."""
+    node.workerinput["mnist_npz"] = MNIST_NPZ
+
 
 @pytest.fixture(scope="session")
-def mnist_path() -> Path:
+def mnist_path(pytestconfig: pytest.Config) -> Path:
     """The file with real MNIST that MNIST_NPZ names, or that Keras has cached."""
+    named = getattr(pytestconfig, "workerinput", {}).get("mnist_npz", MNIST_NPZ)
     cached = Path.home() / ".keras" / "datasets" / "mnist.npz"
-    path = Path(MNIST_NPZ).resolve() if MNIST_NPZ else cached
-    if not MNIST_NPZ and not cached.exists():
+    path = Path(named).resolve() if named else cached
+    if not named and not cached.exists():
         pytest.skip("MNIST. Name it: MNIST_NPZ=path/to/mnist.npz make test")
     return path
 
@@ -37,6 +48,37 @@ def mnist(mnist_path: Path) -> data.Dataset:
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
     return data.load(data.DIGITS)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(pytestconfig, "workerinput") else own
+
+
+@pytest.fixture(autouse=True, scope="session")
+def drawn_once(shared_folder: Path) -> Iterator[None]:
+    """What `fixture.draw` has drawn, it need not draw again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fixture, "DRAWN", shared_folder / "drawn")
+        yield
+
+
+@pytest.fixture(scope="session")
+def launched() -> Iterator[Browser]:
+    if not chromium.PATH:
+        pytest.skip(f"Chromium. Install it: {chromium.INSTALL}. Then: make test")
+    with chromium.launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(launched: Browser) -> Iterator[Browser]:
+    """Chromium, started once in a process. What a test opens in it is closed after the test."""
+    yield launched
+    for context in launched.contexts:
+        context.close()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -56,6 +98,18 @@ def plan() -> study.Study:
 def results(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Made-up results of the three examples on MNIST; see `fixture.SCORES`."""
     return fixture.results(plan, tmp_path_factory.mktemp("results"), Source(data.MNIST, None, "a fixture"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """As many processes as trainings run at once: what processors and memory allow."""
+    return runner.default_jobs()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that take long come first: each runs in one process, and all processes should end together."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -26,7 +26,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from experiments import evidence, files, measures, plots, sources, statistics, store, study
+from experiments import evidence, files, measures, sources, statistics, store, study
 from experiments.data import MNIST
 from experiments.errors import LONGEST, UserError
 from experiments.sources import DIGITS
@@ -599,7 +599,7 @@ WORDS = some.text(
 @pytest.fixture(scope="module")
 def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
     """The page's tags where every text that comes from a file is replaced by the given words."""
-    drawn = {figure.name: figure for figure in plots.draw(results)}
+    drawn = {figure.name: figure for figure in fixture.draw(results)}
     source, verdicts = article.load(), claims.judge(claims.load(), results)
     fields = ("question", "because", "seen", "topic")
 
@@ -633,7 +633,7 @@ def test_a_note_reaches_nothing_but_the_results(results: dict) -> None:
     verdicts = claims.judge(claims.load(), results)
     (first,) = (judged for judged in verdicts if judged.claim.id == "slower-convergence")
     ledger = [replace(first, claim=replace(first.claim, note=note))]
-    drawn = {figure.name: figure for figure in plots.draw(results)}
+    drawn = {figure.name: figure for figure in fixture.draw(results)}
     with pytest.raises(UserError, match="'__class__' of 'str' object is unsafe"):
         page.render(results, drawn, article.load(), page.Prose(Path("none")), ledger, {})
 

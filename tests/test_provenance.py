@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, figures, plots, provenance, records, study
+from experiments import data, figures, provenance, records, study
 from experiments.sources import Source
 from experiments.store import to_json
 from report import __main__ as command
@@ -115,7 +115,7 @@ def test_nothing_stored_and_nothing_on_the_site_names_the_machine_its_user_or_a_
 def test_the_page_of_the_first_article_names_no_path_either(plan: study.Study, tmp_path: Path) -> None:
     source = Source(data.MNIST, Path("/home/somebody/mnist.npz"), "the file that MNIST_NPZ names")
     measured, site = tmp_path / FOLDER, tmp_path / "site"
-    figures.update(fixture.results(plan, measured, source), measured / "plots", plots.draw)
+    figures.update(fixture.results(plan, measured, source), measured / "plots", fixture.draw)
     command.main(command.parse(["render", "--results", str(measured), "--site", str(site)]))
     files = [path for folder in (measured, site) for path in folder.rglob("*") if path.is_file()]
     assert {path.name: found for path in files if (found := TOLD.findall(path.read_text(errors="replace")))} == {}
