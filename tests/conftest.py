@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from playwright.sync_api import Browser
 
 from experiments import data, records, runner, study
 from experiments.sources import Source
-from tests import chromium, fixture
+from tests import chromium, fixture, trained
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -55,6 +57,33 @@ def shared_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
     """A folder that all workers of this test run share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if hasattr(pytestconfig, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
+def once(shared_folder: Path) -> Callable[[Callable[[Path], None]], Path]:
+    """Gives the folder that a function fills, which is called once in a test run: the first worker to ask calls it."""
+
+    def made(fill: Callable[[Path], None]) -> Path:
+        folder = shared_folder / fill.__name__
+        with (shared_folder / f"{fill.__name__}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                unfinished = Path(tempfile.mkdtemp(dir=shared_folder))
+                fill(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def trained_examples(once: Callable[[Callable[[Path], None]], Path]) -> Path:
+    return once(trained.examples)
+
+
+@pytest.fixture(scope="session")
+def trained_at_once(once: Callable[[Callable[[Path], None]], Path]) -> Path:
+    return once(trained.examples_at_once)
 
 
 @pytest.fixture(autouse=True, scope="session")

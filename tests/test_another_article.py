@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_page import said
-from tests.test_runner import ROOT, offline
+from tests.trained import ROOT, offline
 
 SECOND = Path(__file__).with_name("second")
 STUDY = ("--study", str(SECOND / "study.toml"))

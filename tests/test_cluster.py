@@ -23,7 +23,7 @@ from experiments.sources import DIGITS
 from experiments.store import Store, read_json
 from experiments.worker import Unit
 from tests import victim
-from tests.test_runner import ROOT, building_study, command, offline, run, trainings, without_times
+from tests.trained import ROOT, building_study, command, offline, run, trainings, without_times
 
 SECONDS = 180  # for whatever a busy machine takes
 

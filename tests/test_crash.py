@@ -25,7 +25,7 @@ from experiments import figures, study
 from experiments.sources import DIGITS
 from experiments.store import Store, named
 from tests import fixture, victim
-from tests.test_runner import ROOT, command, offline, run, small_study, wait_until_alone
+from tests.trained import ROOT, command, offline, run, small_study, wait_until_alone
 
 STORES, KILLS_OF_WRITERS, KILLS_OF_TRAINING, KILLS_OF_DRAWING = 8, 10, 10, 10
 
@@ -143,12 +143,8 @@ def test_drawing_killed_at_any_moment_is_made_again_whole(tmp_path: Path) -> Non
     assert figures.read(tmp_path / "plots")
 
 
-def test_two_calls_at_once_train_once_and_leave_whole_results(tmp_path: Path) -> None:
-    path = small_study(tmp_path)
-    called = command(path, stages=("run", "plots"))
-    both = [subprocess.Popen(called, cwd=ROOT, env=offline(), stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = sorted(process.communicate(timeout=300)[0] for process in both)
-    assert [process.returncode for process in both] == [0, 0]
+def test_two_calls_at_once_train_once_and_leave_whole_results(trained_at_once: Path) -> None:
+    told = json.loads((trained_at_once / ".calls.json").read_text())
     assert sum("nothing to train" in one for one in told) == 1
-    assert len(results(tmp_path)) == 4 * 2 + 6
-    derived(tmp_path)
+    assert len(results(trained_at_once)) == 4 * 2 + 6
+    derived(trained_at_once)

@@ -17,7 +17,7 @@ from experiments.store import to_json
 from report import __main__ as command
 from tests import fixture
 from tests.test_another_article import STUDY, TEXTS
-from tests.test_runner import ROOT, offline
+from tests.trained import ROOT, offline
 
 USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
 TOLD = re.compile(rf"{USER}|{HOST}|{FOLDER}|(?<![\w./:<-])/(?:home|root|tmp|Users|private|var|usr|opt|work|mnt)/\w+")

@@ -17,7 +17,7 @@ from experiments.errors import UserError
 from experiments.sources import DIGITS
 from experiments.store import Entry, Store
 from tests import fixture
-from tests.test_runner import offline, trainings
+from tests.trained import offline, trainings
 
 ROOT = Path(__file__).parent.parent
 STUDY = """
