@@ -86,6 +86,12 @@ def trained_at_once(once: Callable[[Callable[[Path], None]], Path]) -> Path:
     return once(trained.examples_at_once)
 
 
+@pytest.fixture(scope="session")
+def built(once: Callable[[Callable[[Path], None]], Path]) -> Path:
+    """The second article's `results` and `site`, on a machine with names that would be found again."""
+    return once(trained.second_article) / trained.FOLDER
+
+
 @pytest.fixture(autouse=True, scope="session")
 def drawn_once(shared_folder: Path) -> Iterator[None]:
     """What `fixture.draw` has drawn, it need not draw again."""

@@ -21,6 +21,16 @@ from typing import Any
 from experiments import statistics, study
 
 ROOT = Path(__file__).parent.parent
+SECOND = Path(__file__).with_name("second")
+STUDY = ("--study", str(SECOND / "study.toml"))
+TEXTS = ("--article", str(SECOND / "article.md"), "--claims", str(SECOND / "claims.toml"))
+USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
+RENAMED = f"""
+import os, platform, socket
+real = os.uname()
+os.uname = lambda: os.uname_result((real[0], "{HOST}", *real[2:]))
+platform.node = socket.gethostname = lambda: "{HOST}"
+"""
 
 
 def small_study(folder: Path, epochs: int = 2, seeds: int = 2) -> Path:
@@ -153,3 +163,20 @@ def copied(trained: Path, folder: Path) -> Path:
     """The study in a copy of what was trained, times of files and all."""
     shutil.copytree(trained, folder)
     return folder / "study.toml"
+
+
+def second_article(folder: Path) -> None:
+    """Trains and renders tests/second in FOLDER, on a machine with names that would be found again."""
+    home = folder / FOLDER
+    (home / "names").mkdir(parents=True)
+    (home / "names" / "sitecustomize.py").write_text(RENAMED)
+    names = {"USER": USER, "LOGNAME": USER, "HOME": str(home), "HOSTNAME": HOST, "PYTHONPATH": str(home / "names")}
+    for called in (
+        ("experiments", "run", "plots", *STUDY, "--results", str(home / "results"), "--jobs", "1"),
+        ("report", "render", *STUDY, *TEXTS, "--results", str(home / "results"), "--site", str(home / "site")),
+    ):
+        arguments = [sys.executable, "-m", *called]
+        done = subprocess.run(
+            arguments, cwd=ROOT, env={**offline(), **names}, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
