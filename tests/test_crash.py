@@ -51,7 +51,7 @@ def derived(root: Path) -> None:
         assert json.loads(path.read_bytes())["inputs"]
 
 
-def killed(arguments: list[str], moment: Callable[[subprocess.Popen[str]], None]) -> list[str]:
+def killed(arguments: list[str], moment: Callable[[subprocess.Popen[str]], list[str]]) -> list[str]:
     """Starts a process, kills all its group at once when `moment` returns; returns the lines that it had printed."""
     process = subprocess.Popen(
         arguments,
@@ -63,23 +63,26 @@ def killed(arguments: list[str], moment: Callable[[subprocess.Popen[str]], None]
         start_new_session=True,
     )
     with ended(process):
-        moment(process)
+        before = moment(process)
     told, _ = process.communicate(timeout=60)
     wait_until_alone(process.pid)
-    return told.split("\n")[:-1]  # the last one may be cut short
+    return before + told.split("\n")[:-1]  # the last one may be cut short
 
 
-def after_seconds(seconds: float, line: str = "") -> Callable[[subprocess.Popen[str]], None]:
-    """The moment so many seconds after the process has printed a line with `line` in it; after its start, without."""
+def after_seconds(seconds: float, line: str = "") -> Callable[[subprocess.Popen[str]], list[str]]:
+    """The moment so many seconds after the process has printed a line with `line` in it; after its start, without.
 
-    def moment(process: subprocess.Popen[str]) -> None:
+    Gives the lines printed up to that one.
+    """
+
+    def moment(process: subprocess.Popen[str]) -> list[str]:
         assert process.stdout
-        while line:
-            found = process.stdout.readline()
-            assert found, f"the process ended without a line with '{line}'"
-            if line in found:
-                break
+        printed: list[str] = []
+        while line and not (printed and line in printed[-1]):
+            printed.append(process.stdout.readline())
+            assert printed[-1], f"the process ended without a line with '{line}'"
         time.sleep(seconds)
+        return printed
 
     return moment
 
@@ -90,10 +93,10 @@ def test_a_writer_killed_at_any_moment_leaves_whole_results_and_loses_none(numbe
     moments, arm, store = random.Random(number), study.load().arms[0], Store(tmp_path)
     before: dict[Path, str] = {}
     stored = 0
-    for _ in range(KILLS_OF_EACH):
-        begun = after_seconds(moments.uniform(0.0, 0.3), line="begun")
+    for kill in range(KILLS_OF_EACH):
+        begun = after_seconds(moments.uniform(0.0, 0.3), line="begun" if kill else "stored")
         told = killed([sys.executable, "-m", "tests.victim", str(tmp_path), str(stored)], begun)
-        stored += len(told)
+        stored += sum(line.startswith("stored") for line in told)
         after = results(tmp_path)
         assert {path: after.get(path) for path in before} == before
         entries = [store.entry(study.Run(arm, seed, "digits", 1), DIGITS.identity) for seed in range(stored)]
