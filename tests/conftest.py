@@ -22,7 +22,10 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 MNIST_NPZ = os.environ.pop("MNIST_NPZ", "")  # no test may depend on it by accident
 os.environ.pop("DATASET_NPZ", None)
 
-LONGEST = ("test_runner", "test_crash", "test_training", "test_accessibility")
+LONGEST = (  # the modules that take longest
+    *("test_runner", "test_training", "test_crash", "test_plots", "test_accessibility", "test_hostile", "test_browser"),
+    *("test_article_code", "test_golden", "test_sharing", "test_why"),
+)
 
 
 @pytest.hookimpl(optionalhook=True)

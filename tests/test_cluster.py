@@ -209,9 +209,11 @@ def test_where_no_scheduler_answers_it_is_one_line(address: str, tmp_path: Path)
     assert done.stderr.count("\n") == 1
 
 
-def test_make_cluster_starts_workers_here_and_names_their_address() -> None:
+def test_make_cluster_starts_workers_here_and_names_their_address(tmp_path: Path) -> None:
     called = [sys.executable, "-m", "experiments.cluster", "--workers", "1", "--port", "0"]
-    process = subprocess.Popen(called, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        called, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout
         line = process.stdout.readline()
