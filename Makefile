@@ -73,7 +73,7 @@ serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 test: $(DEV) ## Run the tests, in minutes (ARGS=tests/test_x.py, ARGS=--durations=20)
 	@$(PYTEST) -m 'not slow' $(ARGS)
 
-test-all: $(DEV) ## Run the slow tests too, and repeat the random ones as often as it takes
+test-all: $(DEV) ## Run the slow tests too, and repeat the random ones more often
 	@FULL=1 $(PYTEST) $(ARGS)
 
 test-rest: $(DEV) ## Run what test-all runs beyond test
