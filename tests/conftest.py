@@ -105,6 +105,7 @@ def drawn_once(shared_folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def launched() -> Iterator[Browser]:
+    """One Chromium for all tests of a process."""
     if not chromium.PATH:
         pytest.skip(f"Chromium. Install it: {chromium.INSTALL}. Then: make test")
     with chromium.launched() as browser:
@@ -113,7 +114,7 @@ def launched() -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(launched: Browser) -> Iterator[Browser]:
-    """Chromium, started once in a process. What a test opens in it is closed after the test."""
+    """Chromium; what a test opens in it is closed after the test."""
     yield launched
     for context in launched.contexts:
         context.close()
@@ -140,8 +141,8 @@ def results(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPat
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """As many processes as trainings run at once: what processors and memory allow."""
-    return runner.default_jobs()
+    """As many processes as processors and memory allow trainings; with more than eight, the tests end no sooner."""
+    return min(runner.default_jobs(), 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
