@@ -3,9 +3,10 @@
 SHELL := /bin/sh
 VENV := .venv
 PY := $(VENV)/bin/python
-RUN := $(VENV)/.run-installed
-DEV := $(VENV)/.dev-installed
-DASK := $(VENV)/.cluster-installed
+PAGE := $(VENV)/.page
+TRAIN := $(VENV)/.train
+DASK := $(VENV)/.cluster
+DEV := $(VENV)/.dev
 PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 PORT ?= 8000
 STUDIED = $(if $(STUDY),--study '$(STUDY)') $(if $(DEBUG),--debug)
@@ -15,8 +16,9 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report experiments plots record render claims verify compare publish status why cluster worker serve test test-all test-rest coverage golden picture screenshots audit check bench clean clean-all lock
+.PHONY: help report first-page experiments plots record render claims verify compare publish mnist status why cluster worker serve test test-all test-rest coverage golden picture screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
+unexport PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSAFEPATH VIRTUAL_ENV
 
 help: ## Show this help
 	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
@@ -25,40 +27,46 @@ help: ## Show this help
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-report: $(RUN) $(if $(CLUSTER),$(DASK)) ## Train what is missing, measure, draw, and write site/index.html
-	@$(PY) -m experiments run plots $(OPTIONS)
-	@$(PY) -m report render $(PUBLISHED)
+report: first-page $(TRAIN) $(if $(CLUSTER),$(DASK)) ## Train what is missing, measure, draw, and write site/index.html
+	@$(PY) -m report study $(OPTIONS) $(PUBLISHED)
 
-experiments: $(RUN) $(if $(CLUSTER),$(DASK)) ## Train and measure what is missing
+first-page: $(PAGE)
+	@test -f experiments/results/results.json || $(PY) -m report first $(PUBLISHED)
+
+experiments: $(TRAIN) $(if $(CLUSTER),$(DASK)) ## Train and measure what is missing
 	@$(PY) -m experiments run $(OPTIONS)
 
-plots: $(RUN) ## Bring statistics and plots up to date with what is measured
+plots: $(PAGE) ## Bring statistics and plots up to date with what is measured
 	@$(PY) -m experiments plots $(SMALL)
 
-record: $(RUN) ## Write experiments/record.json, and what the README says, from a complete study on MNIST
+record: $(PAGE) ## Write experiments/record.json, and what the README says, from a complete study on MNIST
 	@$(PY) -m experiments record $(SMALL)
 	@$(PY) -m report readme
 
-render: $(RUN) ## Write site/ from what is measured, or from the record where nothing is
+render: $(PAGE) ## Write site/ from what is measured, or from the record where nothing is
 	@$(PY) -m experiments stand-in $(STUDIED)
 	@$(PY) -m report render $(PUBLISHED)
 
-claims: $(RUN) ## Print the verdict on each claim, and what decided it
+claims: $(PAGE) ## Print the verdict on each claim, and what decided it
+	@$(PY) -m experiments stand-in $(STUDIED)
 	@$(PY) -m report claims $(READ)
 
-verify: $(RUN) ## Derive a shared page again from the evidence in it, and compare (PAGE=file.html)
+verify: $(PAGE) ## Derive a shared page again from the evidence in it, and compare (PAGE=file.html)
 	@$(PY) -m report verify $(READ) '$(or $(PAGE),site/index.html)'
 
-compare: $(RUN) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json)
+compare: $(PAGE) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json)
 	@$(PY) -m report compare $(READ) '$(A)' '$(B)'
 
-publish: $(RUN) ## Tell what publishing site/ on the branch gh-pages would change; do it with PUSH=1 (REMOTE=origin)
+publish: $(PAGE) ## Tell what publishing site/ on the branch gh-pages would change; do it with PUSH=1 (REMOTE=origin)
 	@$(PY) -m report publish $(if $(REMOTE),--remote '$(REMOTE)') $(if $(filter 1,$(PUSH)),--push) $(if $(DEBUG),--debug)
 
-status: $(RUN) ## Say which runs are measured, which are missing
+mnist: $(TRAIN) ## Have Keras download MNIST, if it is neither named nor cached
+	@$(PY) -m experiments mnist
+
+status: $(PAGE) ## Say which runs are measured, which are missing
 	@$(PY) -m experiments status $(STUDIED)
 
-why: $(RUN) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
+why: $(PAGE) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
 	@$(PY) -m experiments why $(if $(NAME),'$(NAME)') $(SMALL)
 
 cluster: $(DASK) ## Start a Dask cluster on 127.0.0.1, to try CLUSTER= with (JOBS=2 workers)
@@ -67,7 +75,7 @@ cluster: $(DASK) ## Start a Dask cluster on 127.0.0.1, to try CLUSTER= with (JOB
 worker: $(DASK) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:port)
 	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(or $(JOBS),1) '$(CLUSTER)'
 
-serve: $(RUN) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
+serve: $(PAGE) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
 
 test: $(DEV) ## Run the tests, in minutes (ARGS=tests/test_x.py, ARGS=--durations=20)
@@ -119,40 +127,28 @@ clean-all: clean ## Remove the trained runs and what was installed too
 	@rm -rf $(VENV) node_modules
 	@find experiments/results -mindepth 1 ! -name .gitkeep -delete
 
-lock: $(DEV) ## Make the three locks again from pyproject.toml (UPGRADE=1 takes the newest versions)
-	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) pyproject.toml -o requirements.lock
-	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) --extra cluster pyproject.toml -o requirements-cluster.lock
-	@$(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade) --extra cluster --extra dev pyproject.toml -o requirements-dev.lock
+LOCK = $(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade)
+lock: $(DEV) ## Make the locks in requirements/ again from pyproject.toml (UPGRADE=1 takes the newest versions)
+	@$(LOCK) --group uv -o requirements/uv.txt
+	@$(LOCK) --extra train --extra cluster --extra dev pyproject.toml -o requirements/dev.txt
+	@$(LOCK) -c requirements/dev.txt --extra train --extra cluster pyproject.toml -o requirements/cluster.txt
+	@$(LOCK) -c requirements/dev.txt --extra train pyproject.toml -o requirements/train.txt
+	@$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/page.txt
 
 # ---------------------------------------------------------------------------------------------- the environment
+# In layers, since a page needs no TensorFlow. requirements/install.py does the work; a layer's stamp is younger than its lock.
+
+PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+SUITABLE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+$(PAGE) $(TRAIN) $(DASK) $(DEV): $(VENV)/.%: requirements/%.txt requirements/uv.txt requirements/install.py | $(PY)
+	@$(MAKE) --no-print-directory layer-$*
 
 $(PY):
-	@python=; for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
-	  if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then python=$$candidate; break; fi; \
+	@$(MAKE) --no-print-directory layer-page
+
+layer-%:
+	@for python in $(PYTHONS); do \
+	  if "$$python" -I -c '$(SUITABLE)' 2>/dev/null; then exec "$$python" -I requirements/install.py $*; fi; \
 	done; \
-	if [ -z "$$python" ]; then \
-	  echo "error: no Python 3.11, 3.12 or 3.13 found (looked for: $(or $(PYTHON),python3 python3.13 python3.12 python3.11)). Install one (Debian, Ubuntu: sudo apt-get install python3 python3-venv; macOS: brew install python@3.13), or name it: make PYTHON=path/to/python3.12" >&2; exit 2; \
-	fi; \
-	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
-	  echo "error: this Python cannot make virtual environments. Debian, Ubuntu: sudo apt-get install python3-venv" >&2; exit 2; \
-	fi; \
-	echo "Setting up $(VENV) with $$("$$python" --version) …"; \
-	"$$python" -m venv --clear $(VENV)
-
-$(RUN): requirements.lock | $(PY)
-	@echo "Installing what the report needs (about 2 GB, some minutes, once) …"
-	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $< || { \
-	  echo "error: the installation failed (see above). With the network back, run the same command again." >&2; exit 2; }
-	@touch $@
-
-$(DASK): requirements-cluster.lock | $(RUN)
-	@echo "Installing what a cluster needs besides …"
-	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $< || { \
-	  echo "error: the installation failed (see above). With the network back, run the same command again." >&2; exit 2; }
-	@touch $@
-
-$(DEV): requirements-dev.lock | $(RUN)
-	@echo "Installing what the tests need besides …"
-	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $< || { \
-	  echo "error: the installation failed (see above). With the network back, run the same command again." >&2; exit 2; }
-	@touch $@
+	echo "error: no Python 3.11, 3.12 or 3.13 found (looked for: $(PYTHONS)). Install one (Debian, Ubuntu: sudo apt-get install python3 python3-venv; macOS: brew install python@3.13), or name it: make PYTHON=path/to/python3.12" >&2; exit 2

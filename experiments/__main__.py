@@ -7,22 +7,23 @@ import contextlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments import cluster, errors, figures, records, runner, sources, statistics, study, why
+from experiments import cluster, data, errors, figures, options, records, runner, sources, statistics, study, why
 from experiments.errors import UserError, shown
-from experiments.store import RESULTS, Store, to_json, write_atomically
+from experiments.store import Store, made_from, read_json, to_json, write_atomically
 
-STAGES = ("run", "plots", "record", "stand-in", "status", "why")
+STAGES = ("run", "plots", "record", "stand-in", "mnist", "status", "why")
+TRAINING = ("run", "mnist")  # these download MNIST; all others need no TensorFlow
 LOOKING = ("status", "why")  # these write nothing, and wait for nobody
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = None) -> None:
+    """Does the stages that are asked for. `write_page` is called whenever there are new statistics and plots."""
     plan = study.load(arguments.study)
     plan.runs("mnist", arguments.only)  # so that a wrong name is told before anything is looked for
     if arguments.quick:
@@ -30,14 +31,16 @@ def main(arguments: argparse.Namespace) -> None:
     store = Store(arguments.results)
     recorded = plan.path == study.STUDY  # the record is of that study, on MNIST, and of no other
     if arguments.stages == ["stand-in"]:
-        stand_in(store, records.read() if recorded else None)
+        stand_in(store, records.read() if recorded else None, records.NOTHING_MEASURED)
         return
-    source = sources.find(store.root / "recognised.json")
+    source = sources.find(store.root / "recognised.json", download=arguments.stages[0] in TRAINING)
+    if source.fallback and arguments.stages[0] in LOOKING:
+        source = sources.Source(data.MNIST, None, "Keras, which downloads it when it is needed")
     plan.check(source.facts)
     recorded = recorded and bool(source.name == "mnist" or source.fallback)
     record = records.read() if source.fallback and recorded else None
     print(sources.warning(source, (record or {}).get("recorded", "")) or sources.describe(source), flush=True)
-    stages = Stages(arguments, plan, store, source, recorded)
+    stages = Stages(arguments, plan, store, source, recorded, write_page)
     with contextlib.nullcontext() if arguments.stages[0] in LOOKING else store.locked():
         for stage in arguments.stages:
             getattr(stages, stage)()
@@ -45,15 +48,15 @@ def main(arguments: argparse.Namespace) -> None:
 
 @dataclass
 class Stages:
-    """What one call does, stage by stage. The statistics are looked at once, after what trains."""
+    """What one call does, stage by stage."""
 
     arguments: argparse.Namespace
     plan: study.Study
     store: Store
     source: sources.Source
     recorded: bool
+    write_page: Callable[[], None] | None = None
 
-    @cached_property
     def results(self) -> dict[str, Any]:
         """The statistics, brought up to date with what is stored."""
         first, *others = self.tasks()
@@ -70,12 +73,28 @@ class Stages:
         """Trains and measures what is missing, on the digits too, then brings the statistics up to date."""
         started = time.monotonic()
         tasks = self.tasks(self.arguments.only)
-        with self._cluster(tasks) as executor:
-            missing = runner.execute(self.plan, tasks, self.store, self.arguments.jobs, executor)
+        early = self._write_page_early if self.write_page else None
+        try:
+            with self._cluster(tasks) as executor:
+                missing = runner.execute(self.plan, tasks, self.store, self.arguments.jobs, executor, early)
+        except KeyboardInterrupt:
+            if self.write_page:
+                print("\nInterrupted. Writing the page of what is measured (to skip: Ctrl-C again) …", flush=True)
+                self._write_page_early()
+            raise
         took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
-        own = self.results["replication"] if self.results["recorded"] else self.results  # not the record's numbers
-        told = f"{len(own['runs'])} of {own['runs_expected']} runs on {self.source.name} measured"
-        print(f"Experiments: {took}; {told}.")
+        results = self.results()
+        own = results["replication"] if results["recorded"] else results  # not the record's numbers
+        measured = f"{len(own['runs'])} of {own['runs_expected']} runs on {self.source.name} measured"
+        print(f"Experiments: {took}; {measured}.")
+
+    def _write_page_early(self) -> None:
+        """Writes the page of what is measured so far. No trouble with it ends the training."""
+        try:
+            if self.results()["runs"]:
+                self.plots()
+        except UserError as error:
+            print(f"No page yet: {error}", flush=True)
 
     def _cluster(self, tasks: Iterable[runner.Task]) -> contextlib.AbstractContextManager[Executor | None]:
         if not self.arguments.cluster:
@@ -84,15 +103,25 @@ class Stages:
 
     def plots(self) -> None:
         """Brings the plots up to date with the statistics."""
-        if not self.results["runs"]:
+        results = self.results()
+        if not results["runs"]:
             raise UserError(f"{shown(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
-        drawn = figures.update(self.results, self.store.root / "plots", _draw)
-        print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.")
+        drawn = figures.update(results, self.store.root / "plots", _draw)
+        print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.", flush=True)
+        if self.write_page:
+            self.write_page()
 
     def record(self) -> None:
         """Writes the committed record from the complete study that was measured here."""
-        records.write(self.results)
+        records.write(self.results())
         print(f"Record: {shown(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
+
+    def mnist(self) -> None:
+        """Makes sure that MNIST is here: `main` had it downloaded where it was not."""
+        if self.source.fallback:
+            raise UserError(
+                f"MNIST is not here: {self.source.fallback}. Connect to the network, or name it in MNIST_NPZ."
+            )
 
     def status(self) -> None:
         """Says for each arm how many of its runs are there, and which stored runs belong to none."""
@@ -124,16 +153,31 @@ class Stages:
             print(f"{count:4} {reason}" + ("" if reason == why.FRESH else f" (the first: {first[reason]})"))
 
 
-def stand_in(store: Store, recorded: dict[str, Any] | None) -> None:
-    """Where nothing was measured yet, puts the record's numbers and their plots in place, for the page."""
+def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool:
+    """Where nothing was measured yet, puts the record's numbers and their plots in place, for the page.
+
+    `reason`: why they stand there, as the page says it. Returns whether results.json is the record's now.
+    """
     path = store.root / "results.json"
-    if path.exists() or recorded is None:
-        return
-    with store.locked():
-        results = {**records.alone(recorded), "format": statistics.FORMAT, "inputs": records.fingerprint()}
-        write_atomically(path, to_json(results))
-        figures.update(results, store.root / "plots", _draw)
-    print(f"Nothing was measured here yet: the page shows what was recorded on {recorded['recorded']}.")
+    if recorded is None:
+        return False
+    inputs = study.digest([records.fingerprint(), reason])
+    if path.exists() and not _is_stand_in(path):
+        return False
+    if not made_from(path, inputs):
+        with store.locked():
+            results = {**records.alone(recorded, reason), "format": statistics.FORMAT, "inputs": inputs}
+            write_atomically(path, to_json(results))
+            figures.update(results, store.root / "plots", _draw)
+    print(f"The page shows what was recorded on {recorded['recorded']}: {reason}.", flush=True)
+    return True
+
+
+def _is_stand_in(path: Path) -> bool:
+    try:
+        return bool(read_json(path, statistics.FORMAT)["dataset"].get("not_measured_because") in records.REASONS)
+    except UserError:
+        return False
 
 
 def _draw(results: Mapping[str, Any]) -> list[figures.Figure]:
@@ -150,13 +194,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         metavar="STAGE",
         help=f"what to do, in this order: {', '.join(STAGES)}; after 'why' an arm, a block or 'arm, seed', or nothing",
     )
-    parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments, as TOML")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
-    parser.add_argument("--only", type=_names, default=(), metavar="BLOCK,…", help="train these blocks alone")
-    parser.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes, one thread each")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="the Dask scheduler whose workers train, tcp://host:port")
-    parser.add_argument("--quick", action="store_true", help="a small version, for trying things out")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    options.add(parser)
     arguments = parser.parse_args(argv)
     arguments.name = ""
     if arguments.stages[0] == "why":
@@ -164,16 +202,6 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if unknown := [stage for stage in arguments.stages if stage not in STAGES]:
         parser.error(f"no stage is called '{unknown[0]}'. Known: {', '.join(STAGES)}.")
     return arguments
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
-
-
-def _jobs(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"JOBS is '{text}'. Expected a whole number from 1 to 1024.")
-    return int(text)
 
 
 if __name__ == "__main__":

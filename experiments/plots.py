@@ -11,6 +11,7 @@ import itertools
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
@@ -85,9 +86,23 @@ LOSSES = {
 }
 
 
-def draw(results: Mapping[str, Any]) -> list[Figure]:
-    """Every plot that the results have the numbers for: each of its patterns has an arm, or a contrast's pairs."""
-    plots: Sequence[tuple[Callable[[Mapping[str, Any]], Figure], Sequence[str]]] = (
+_pictures: ContextVar[bool] = ContextVar("pictures")  # whether figures get PNGs: they cost half the time
+
+
+def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
+    """Every plot that the results have the numbers for: each of its patterns has an arm, or a contrast's pairs.
+
+    Without `pictures`, figures have their drawings alone, no PNG and no preview.
+    """
+    token = _pictures.set(pictures)
+    try:
+        return _draw(results)
+    finally:
+        _pictures.reset(token)
+
+
+def _draw(results: Mapping[str, Any]) -> list[Figure]:
+    plots: Sequence[tuple[Callable[[Mapping[str, Any]], Figure | None], Sequence[str]]] = (
         (accuracy, ["*"]),
         (learning_curves, ["example-1"]),
         (outputs, ["example-1"]),
@@ -105,7 +120,10 @@ def draw(results: Mapping[str, Any]) -> list[Figure]:
     )
     there = [*results["arms"], *(f"contrast {contrast['name']}" for contrast in _measured(results))]
     with matplotlib.rc_context(STYLE):
-        found = [plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed)]
+        drawn = (plot(results) for plot, needed in plots if all(any(fnmatch(a, n) for a in there) for n in needed))
+        found = [figure for figure in drawn if figure]
+        if not _pictures.get():
+            return found
         return [replace(found[0], preview=preview(results, found[0].title)), *found[1:]]
 
 
@@ -125,16 +143,16 @@ def _finished(
     buffer = io.StringIO()
     canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = svg.clean(buffer.getvalue(), name, title, description)
-    picture = _png(canvas, dpi=PNG_DPI, facecolor=PAPER)
+    picture = _png(canvas, dpi=PNG_DPI, facecolor=PAPER) if _pictures.get(True) else b""
+    plt.close(canvas)
     table = tuple(tuple(row) for row in rows)
     return Figure(name, title, description, tuple(dict.fromkeys(arms)), tuple(columns), table, drawing, png=picture)
 
 
 def _png(canvas: Canvas, **options: Any) -> bytes:
-    """The plot as PNG, the same bytes in every build; ends with it."""
+    """The plot as PNG, the same bytes in every build."""
     buffer = io.BytesIO()
     canvas.savefig(buffer, format="png", metadata={"Software": None}, **options)
-    plt.close(canvas)
     return buffer.getvalue()
 
 
@@ -555,7 +573,9 @@ def preview(results: Mapping[str, Any], finding: str) -> bytes:
     axes.locator_params(axis="x", nbins=6)
     axes.grid(axis="x", linewidth=2)
     _bare(axes, "left", "bottom")
-    return _png(canvas, dpi=PREVIEW_DPI)
+    picture = _png(canvas, dpi=PREVIEW_DPI)
+    plt.close(canvas)
+    return picture
 
 
 # ---------------------------------------------------------------------------------------------- the plots, why
@@ -937,6 +957,8 @@ def _depth_panel(
 
 
 def _vanishing(depth: int, signals: Sequence[tuple[str, float]]) -> str:
+    if not signals:
+        return f"First-layer over output gradient, up to depth {depth}"
     (weak, low), (strong, high) = (end(signals, key=lambda item: item[1]) for end in (min, max))
     return f"At depth {depth}, first-layer over output gradient: {ratio(low)} with {weak}, {ratio(high)} with {strong}"
 
@@ -944,15 +966,20 @@ def _vanishing(depth: int, signals: Sequence[tuple[str, float]]) -> str:
 READ = ("example-1-read-by-cross-entropy", "cross-entropy-read-by-example-1")
 
 
-def readouts(results: Mapping[str, Any]) -> Figure:
-    """The hidden layers of Example 1 and of the cross-entropy arm, each under its own and the other's output layer."""
+def readouts(results: Mapping[str, Any]) -> Figure | None:
+    """The hidden layers of Example 1 and of the cross-entropy arm, each under its own and the other's output layer.
+
+    None while no seed of all four is measured.
+    """
     titles = {
         "example-1": "Example 1",
         READ[0]: "Example 1's hidden layer under cross-entropy's output",
         READ[1]: "cross-entropy's hidden layer under Example 1's output",
         "cross-entropy": "softmax cross-entropy",
     }
-    seeds = {run["seed"] for name in READ for run in _runs(results, name)}
+    seeds = set.intersection(*({run["seed"] for run in _runs(results, name)} for name in titles))
+    if not seeds:
+        return None
     runs = {name: [run for run in _runs(results, name) if run["seed"] in seeds] for name in titles}
     means = {name: float(np.mean([run["test_accuracy"] for run in own])) for name, own in runs.items()}
     canvas, axes = _rows_of(list(titles.values()), [percent(mean) for mean in means.values()], "Test accuracy, %")

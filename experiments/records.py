@@ -66,9 +66,12 @@ def beside(results: dict[str, Any], record: Mapping[str, Any] | None) -> dict[st
     return {**record, "dataset": dataset, "replication": results, "quick": False, "record_comparison": None}
 
 
-def alone(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record as results, where nothing at all was measured yet."""
-    dataset = {**record["dataset"], "not_measured_because": "nothing was measured yet"}
+NOTHING_MEASURED, MEASURING = REASONS = "nothing was measured yet", "the measurements here have only begun"
+
+
+def alone(record: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """The record as results, where nothing at all was measured yet; `reason` is one of REASONS."""
+    dataset = {**record["dataset"], "not_measured_because": reason, "measuring": reason == MEASURING}
     return {**record, "dataset": dataset, "replication": None, "quick": False, "record_comparison": None}
 
 

@@ -161,6 +161,9 @@ class LocalPool(Executor):
         self.scratch.cleanup()
 
 
+Placed = tuple[sources.Source, Entry]  # a run's place, and the data that it is trained on
+
+
 @dataclass(frozen=True)
 class Task:
     """Runs on one data set."""
@@ -170,16 +173,26 @@ class Task:
 
 
 def execute(
-    plan_: study.Study, tasks: Sequence[Task], store: Store, jobs: int | None = None, executor: Executor | None = None
+    plan_: study.Study,
+    tasks: Sequence[Task],
+    store: Store,
+    jobs: int | None = None,
+    executor: Executor | None = None,
+    after_early_block: Callable[[], None] | None = None,
 ) -> int:
     """Trains and measures whatever `tasks` and the runs they build on lack in the store; returns how many lacked it.
 
     First the runs that others build on and those that build on none, then the others, all by the same workers: `jobs`
     processes of this machine, or those of an `executor`, which need not share a disk with it.
+    With `after_early_block`, the first task's early blocks come before all others, one after the other, and it is
+    called whenever another one is complete, while the workers go on.
     Raises `UserError` at the end where a run was given up, or at once when a disk is full, and lets Ctrl-C through;
     what is finished stays stored.
     """
     with Workers(store, jobs, executor) as workers:
+        if after_early_block:
+            workers.early = [block.name for block in plan_.blocks if block.early]
+            workers.after_early_block = after_early_block
         missing = workers.do([_first(plan_, task) for task in tasks])
         missing += workers.do([_rest(plan_, task, store) for task in tasks])
     if workers.given_up:
@@ -212,6 +225,8 @@ class Workers:
         self.deaths: Counter[Path] = Counter()  # by the run's measures
         self.given_up: list[Entry] = []
         self.finished = 0
+        self.early: list[str] = []  # names of blocks
+        self.after_early_block: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Workers:
         return self
@@ -222,20 +237,41 @@ class Workers:
 
     def do(self, tasks: Sequence[Task]) -> int:
         """Trains and measures what is missing, with progress; returns how many runs that were."""
-        entries = {task.source: [self.store.entry(run, task.source.identity) for run in task.runs] for task in tasks}
-        missing = [entry for own in entries.values() for entry in own if not entry.done]
-        if missing:
-            units = [(unit, source) for source, own in entries.items() for unit in self._planned(own)]
-            with Progress(missing) as progress:
-                self._follow(units, progress)
+        entries = [
+            (task.source, entry)
+            for task in tasks
+            for entry in (self.store.entry(run, task.source.identity) for run in task.runs)
+            if not entry.done
+        ]
+        if entries:
+            stages = self._stages(entries, tasks[0].source)
+            units = [pair for stage in stages for pair in self._planned(stage)]
+            milestones = [{entry.measures_path for _, entry in stage} for stage in stages[:-1]]
+            with Progress([entry for _, entry in entries]) as progress:
+                self._follow(units, progress, milestones)
             self.finished += progress.done
-        return len(missing)
+        return len(entries)
 
-    def _planned(self, entries: Iterable[Entry]) -> list[Unit]:
-        if self.away:
-            return plan_away(entries)
-        self.jobs = self.jobs or default_jobs()
-        return plan(entries, self.jobs)
+    def _stages(self, entries: Sequence[Placed], first: sources.Source) -> list[list[Placed]]:
+        """The entries in the order in which they are trained: each early block on the first data set, then the rest."""
+        stages = [
+            [(source, entry) for source, entry in entries if source is first and entry.run.arm.block == name]
+            for name in self.early
+        ]
+        early = {entry.measures_path for stage in stages for _, entry in stage}
+        rest = [pair for pair in entries if pair[1].measures_path not in early]
+        return [*filter(None, stages), rest]
+
+    def _planned(self, entries: Sequence[Placed]) -> list[tuple[Unit, sources.Source]]:
+        """One stage's units in the order in which they start."""
+        planned = []
+        for source in dict.fromkeys(source for source, _ in entries):
+            own = [entry for place, entry in entries if place == source]
+            if not self.away:
+                self.jobs = self.jobs or default_jobs()
+            units = plan(own, self.jobs) if self.jobs and not self.away else plan_away(own)
+            planned += [(unit, source) for unit in units]
+        return planned if self.away else sorted(planned, key=lambda pair: -pair[0].cost)  # the longest first
 
     @cached_property
     def code(self) -> dict[str, Any]:
@@ -251,11 +287,14 @@ class Workers:
             self.pool = LocalPool(min(self.jobs or 1, units), self.log)
         return self.pool
 
-    def _follow(self, units: list[tuple[Unit, sources.Source]], progress: Progress) -> None:
-        """Shows progress until all are done; raises what a worker raised, as soon as it does."""
+    def _follow(
+        self, units: Sequence[tuple[Unit, sources.Source]], progress: Progress, milestones: list[set[Path]]
+    ) -> None:
+        """Shows progress until all are done; raises what a worker raised, as soon as it does.
+
+        Reports each of the `milestones`, sets of measures, once all of its measures are there.
+        """
         pool, code = self._started(len(units)), self.code
-        if not self.away:
-            units.sort(key=lambda pair: -pair[0].cost)  # the longest first
 
         def submitted(unit: Unit, source: sources.Source) -> Future[Any]:
             if self.away:
@@ -277,6 +316,8 @@ class Workers:
                     else:
                         pending[submitted(left, source)] = left, source
             progress.look()
+            if _pop_reached(milestones, progress) and (pending or suspects):  # at the end the page is written anyway
+                self.after_early_block()
         progress.look(now=True)
 
     def _known(self, unit: Unit, source: sources.Source) -> dict[study.Run, dict[str, bytes]]:
@@ -324,6 +365,14 @@ class Workers:
         )
 
 
+def _pop_reached(milestones: list[set[Path]], progress: Progress) -> bool:
+    """Drops the milestones at the front that are reached; returns whether there was one."""
+    before = len(milestones)
+    while milestones and milestones[0].isdisjoint(progress.missing()):
+        milestones.pop(0)
+    return len(milestones) < before
+
+
 class Progress:
     """Runs done, time left and the last accuracy: a bar on a terminal, a line for each run elsewhere.
 
@@ -366,6 +415,10 @@ class Progress:
         for number in [number for number, entry in self.waiting.items() if entry.done]:
             self.finished(self.waiting.pop(number))
         self.next_look = time.monotonic() + LOOKING_SHARE * (time.monotonic() - began)
+
+    def missing(self) -> set[Path]:
+        """The measures that were not there at the last look."""
+        return {entry.measures_path for entry in self.waiting.values()}
 
     def tell(self, line: str) -> None:
         """Says something besides."""

@@ -24,6 +24,7 @@ from experiments.data import DIGITS, MNIST, Facts
 from experiments.errors import UserError, shown
 
 STUDY = Path(__file__).with_name("study.toml")
+LOCK = Path(__file__).parent.parent / "requirements" / "train.txt"
 
 HIDDEN = ("tanh", "relu", "sigmoid")
 OUTPUT = ("tanh", "linear", "sigmoid", "softmax")
@@ -83,6 +84,7 @@ class Block:
     """Arms that answer one question together, over the same seeds.
 
     `epochs` of each run, where they are not the data set's own. A block to `replicate` runs on the digits too.
+    The `early` blocks are trained first, and the page is written as soon as each of them is measured.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Block:
     seeds: tuple[int, ...]
     epochs: int | None = None
     replicate: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,8 +256,21 @@ def _code(*names: str) -> Mapping[str, str]:
 
 @cache
 def versions(*packages: str) -> Mapping[str, str]:
-    """Installed version of each package, by name, without importing any."""
-    return {package: metadata.version(package) for package in packages}
+    """Version of each package, by name, without importing any: as installed, else as locked for the training layer.
+
+    So what needs no TensorFlow knows the keys of runs without it.
+    """
+    return {package: _version(package) for package in packages}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        locked = re.search(rf"^{re.escape(package)}==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+        if not locked:
+            raise
+        return locked[1]
 
 
 def training_key(run: Run, data_identity: str) -> dict[str, Any]:
@@ -329,7 +345,8 @@ def _block(name: str, table: dict, where: _Places) -> Block:
     question = where.take(table, place, "question", str, "a sentence", bool)
     epochs = where.take(table, place, "epochs", int, *_EPOCHS, default=None)
     replicate = where.take(table, place, "replicate", bool, "true or false", default=False)
-    return Block(name, question, tuple(seeds), epochs, replicate)
+    early = where.take(table, place, "early", bool, "true or false", default=False)
+    return Block(name, question, tuple(seeds), epochs, replicate, early)
 
 
 def _are_seeds(value: list) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m report render|claims|readme|verify|compare|publish`, as `make help` tells.
+"""`python -m report study|first|render|claims|readme|verify|compare|publish`, as `make help` tells.
 
 Only this file prints or exits.
 """
@@ -9,6 +9,7 @@ import argparse
 import csv
 import hashlib
 import io
+import os
 import sys
 import textwrap
 from collections import Counter
@@ -17,10 +18,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments import errors, evidence, figures, files, records, study
+from experiments import errors, evidence, figures, files, options, records, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
-from experiments.store import RESULTS, Store, read_json, sweep, to_json, write_atomically
+from experiments.store import Store, read_json, sweep, to_json, write_atomically
 from report import claims, sharing
 
 ROOT = Path(__file__).parent.parent
@@ -43,11 +44,29 @@ def main(arguments: argparse.Namespace) -> int:
         write_readme(ROOT / "README.md")
     elif arguments.command == "publish":
         publish(arguments)
-    else:
+    elif arguments.command == "study":
+        measure_and_render(arguments)
+    elif arguments.command == "render" or stand_in(arguments):
         with Store(arguments.results).locked():
-            sweep(arguments.site, arguments.site / "data", arguments.site / "figures")
             render(arguments)
     return 0
+
+
+def stand_in(arguments: argparse.Namespace) -> bool:
+    """Puts the record in place where nothing was measured yet; returns whether there is a page to be made of it."""
+    from experiments import __main__ as experiments
+
+    if os.environ.get("DATASET_NPZ") or study.load(arguments.study).path != study.STUDY:
+        return False  # the record is of another study
+    return experiments.stand_in(Store(arguments.results), records.read(), records.MEASURING)
+
+
+def measure_and_render(arguments: argparse.Namespace) -> None:
+    """Trains, measures, draws and renders; the page is written whenever an early block is measured, and at the end."""
+    from experiments import __main__ as experiments
+
+    arguments.stages = ["run", "plots"]
+    experiments.main(arguments, write_page=lambda: render(arguments))
 
 
 def tell(arguments: argparse.Namespace) -> None:
@@ -86,6 +105,8 @@ def write_readme(path: Path) -> None:
 
 
 def render(arguments: argparse.Namespace) -> None:
+    """Writes the site, unless it is up to date. For whoever has locked the results."""
+    sweep(arguments.site, arguments.site / "data", arguments.site / "figures")
     url = sharing.address(arguments.url)
     results, (drawn, _) = _read(arguments.results)
     index = arguments.site / "index.html"
@@ -175,7 +196,7 @@ def verify(arguments: argparse.Namespace) -> int:
     html = _text(path)
     with verify.foreign():
         proof = verify.proof(html, lambda: study.load(arguments.study))
-        drawn = {figure.name: figure for figure in draw(proof.results)}
+        drawn = {figure.name: figure for figure in draw(proof.results, pictures=False)}
         derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
     told = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
     if html == derived.html:
@@ -308,19 +329,20 @@ def runs_csv(results: dict[str, Any]) -> str:
     return buffer.getvalue()
 
 
+COMMANDS = ("study", "first", "render", "claims", "readme", "verify", "compare", "publish")
+
+
 def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
-    parser.add_argument("command", choices=("render", "claims", "readme", "verify", "compare", "publish"))
+    parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("files", nargs="*", type=Path, help="the page to verify, or two pages or results to compare")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
+    options.add(parser)
     parser.add_argument("--article", type=Path, default=ARTICLE, help="the article, as Markdown with front matter")
     parser.add_argument("--claims", type=Path, default=claims.LEDGER, help="its claims; prose/ beside it is used too")
-    parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments that the claims rest on")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
     parser.add_argument("--remote", default="origin", help="the git remote to publish to")
     parser.add_argument("--push", action="store_true", help="publish, where without it one is told what would be")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_intermixed_args(argv)
 
 

@@ -47,6 +47,7 @@ def carried(
         {
             "format": FORMAT,
             "url": url,
+            "measuring": bool(results["dataset"].get("measuring")),
             **{key: content.get(key) for key in ("quick", "source", "record", "expected")},
             "runs": [
                 evidence.reduced(seen, contrasted, own, claimed.get(seen["arm"], ()))
@@ -107,7 +108,7 @@ def results(content: Mapping[str, Any], plan: study.Study) -> dict[str, Any]:
         recorded = records.read()
         if recorded is None:
             raise UserError("The page shows the record, and experiments/record.json is missing. Restore it.")
-        return records.alone(recorded)
+        return records.alone(recorded, records.MEASURING if content.get("measuring") else records.NOTHING_MEASURED)
     return statistics.assemble(plan.quick() if content["quick"] else plan, content)
 
 

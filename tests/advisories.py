@@ -8,7 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-LOCK = Path(__file__).parent.parent / "requirements-dev.lock"  # has all of requirements.lock too
+LOCK = Path(__file__).parent.parent / "requirements" / "dev.txt"  # has all that the other locks have
 
 
 def audit(lock: Path = LOCK, service: str = "") -> tuple[int, str]:

@@ -112,12 +112,12 @@ def results(
 DRAWN: Path | None = None  # where `draw` keeps what it has drawn; set for a test run
 
 
-def draw(results: Mapping[str, Any]) -> list[Figure]:
+def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
     """As `plots.draw`, which takes a second or more, but equal results are drawn once in a test run."""
-    kept = DRAWN and DRAWN / hashlib.sha256(to_json(results)).hexdigest()
+    kept = DRAWN and DRAWN / f"{hashlib.sha256(to_json(results)).hexdigest()}{'-pictures' * pictures}"
     if kept and kept.exists():
         return pickle.loads(kept.read_bytes())
-    drawn = plots.draw(results)
+    drawn = plots.draw(results, pictures)
     if kept:
         kept.parent.mkdir(exist_ok=True)
         write_atomically(kept, pickle.dumps(drawn))
@@ -127,7 +127,7 @@ def draw(results: Mapping[str, Any]) -> list[Figure]:
 def page_of(results: dict[str, Any], folder: Path = claims.LEDGER.parent, **options: Any) -> str:
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
     ledger, source = claims.load(folder / "claims.toml"), article.load(folder / "article.md")
-    drawn = {figure.name: figure for figure in draw(results)}
+    drawn = {figure.name: figure for figure in draw(results, pictures=False)}
     words = page.prose(folder / "prose")
     verdicts = claims.judge(ledger, results)
     unchecked = claims.unchecked(folder / "claims.toml")

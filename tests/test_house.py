@@ -1,14 +1,17 @@
-"""The rules of the house: who may import whom, what may be committed, and that both locks agree."""
+"""The rules of the house: who may import whom, what may be committed, and what the layers need."""
 
 from __future__ import annotations
 
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests.trained import offline
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("experiments/*.py"), *ROOT.glob("report/*.py")])
@@ -65,12 +68,30 @@ def test_tensorflow_is_imported_by_training_and_by_the_worker_alone() -> None:
     assert importers("tensorflow") == {"experiments/training.py", "experiments/worker.py"}
 
 
-def test_what_is_installed_to_run_is_what_is_installed_to_develop() -> None:
-    pins = [
-        set(re.findall(r"^([\w.-]+==\S+)", (ROOT / name).read_text(), re.MULTILINE))
-        for name in ("requirements.lock", "requirements-dev.lock")
+def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) -> None:
+    """Without TensorFlow and all else that only training needs, a page is made of the record, verified and compared."""
+    locked = [
+        {line.split("==")[0] for line in (ROOT / "requirements" / name).read_text().splitlines() if "==" in line}
+        for name in ("page.txt", "dev.txt")
     ]
-    assert pins[0] < pins[1]
+    modules = {"sklearn": "scikit-learn", **{name.replace("-", "_"): name for name in locked[1] - locked[0]}}
+    hide = f"import runpy, sys; sys.modules.update(dict.fromkeys({[*modules]})); sys.argv.pop(0); "
+    run = "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+    page, results = str(tmp_path / "site" / "index.html"), ("--results", str(tmp_path))
+    for command in (
+        ("report", "first", *results, "--site", str(tmp_path / "site")),
+        ("experiments", "stand-in", *results),
+        ("report", "render", *results, "--site", str(tmp_path / "site")),
+        ("report", "claims", *results),
+        ("report", "verify", page),
+        ("report", "compare", page, page),
+        ("experiments", "status", *results),
+        ("experiments", "why", *results),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", hide + run, *command], cwd=ROOT, capture_output=True, text=True, env=offline()
+        )
+        assert (command, done.returncode, done.stderr) == (command, 0, "")
 
 
 def test_the_version_is_the_same_wherever_it_stands() -> None:

@@ -41,7 +41,7 @@ def real() -> dict[str, Any]:
         patch.setattr(records, "RECORD", RECORD)
         recorded = records.read()
     assert recorded is not None
-    return {**records.alone(recorded), "format": statistics.FORMAT, "inputs": ""}
+    return {**records.alone(recorded, records.NOTHING_MEASURED), "format": statistics.FORMAT, "inputs": ""}
 
 
 @pytest.fixture(scope="module")

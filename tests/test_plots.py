@@ -395,3 +395,10 @@ def test_marks_without_a_row_each_are_a_mistake_of_the_plot() -> None:
     group = f'<g id="{svg.rows(1, 2)}"><path d="M 0 0 L 1 1"/></g>'
     with pytest.raises(ValueError, match="longer than"):
         svg.clean(f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9">{group}</svg>', "f", "T", "D")
+
+
+def test_without_pictures_the_drawings_are_the_same(results: dict) -> None:
+    whole, drawings = plots.draw(results), plots.draw(results, pictures=False)
+    assert [replace(figure, png=b"", preview=b"") for figure in whole] == drawings
+    assert whole[0].png
+    assert whole[0].preview

@@ -83,17 +83,27 @@ def test_where_nothing_was_measured_rendering_shows_the_record_at_once(
     recorded: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path / "empty")
-    command.stand_in(store, records.read())
+    assert command.stand_in(store, records.read(), records.NOTHING_MEASURED)
     assert "shows what was recorded on 2026-01-01" in capsys.readouterr().out
     written = json.loads((store.root / "results.json").read_text())
     assert written["dataset"]["not_measured_because"] == "nothing was measured yet"
     assert (store.root / "plots" / "figures.json").exists()
 
 
+def test_the_records_page_says_whether_something_is_being_measured(recorded: dict, tmp_path: Path) -> None:
+    def notice(reason: str) -> str:
+        command.stand_in(Store(tmp_path), records.read(), reason)
+        html = fixture.page_of(json.loads((tmp_path / "results.json").read_text()))
+        return html[html.index("<aside") : html.index("</aside>")]
+
+    assert "Recorded on 2026-01-01; measuring here now." in notice(records.MEASURING)
+    assert "not measured on this machine" in notice(records.NOTHING_MEASURED)  # the measuring was given up
+
+
 def test_what_was_measured_is_never_replaced_by_the_record(plan: study.Study, recorded: dict, tmp_path: Path) -> None:
     fixture.results(plan, tmp_path / "results", Source(data.MNIST, None, "a fixture"))
     before = (tmp_path / "results" / "results.json").read_bytes()
-    command.stand_in(Store(tmp_path / "results"), records.read())
+    assert not command.stand_in(Store(tmp_path / "results"), records.read(), records.MEASURING)
     assert (tmp_path / "results" / "results.json").read_bytes() == before
 
 

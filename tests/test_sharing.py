@@ -178,7 +178,7 @@ def test_another_article_is_told_by_its_verdicts(results: dict, other: Path) -> 
 
 def test_a_description_is_short_however_long_a_finding_is(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [replace(figure, title="a very long finding " * 20) for figure in fixture.draw(results)]
-    monkeypatch.setattr(fixture, "draw", lambda _: found)
+    monkeypatch.setattr(fixture, "draw", lambda *_, **__: found)
     told = head(fixture.page_of(results))["description"]
     assert 100 < len(told) < 160
     assert told.endswith("…")

@@ -151,7 +151,11 @@ def test_a_page_of_the_record_is_derived_from_the_record(
     records.write(statistics.update(plan, runs, MNIST, store))
     recorded = records.read()
     assert recorded is not None
-    alone = {**records.alone(recorded), "format": statistics.FORMAT, "inputs": records.fingerprint()}
+    alone = {
+        **records.alone(recorded, records.NOTHING_MEASURED),
+        "format": statistics.FORMAT,
+        "inputs": records.fingerprint(),
+    }
     write_atomically(tmp_path / "results" / "results.json", to_json(alone))
     path = page_in(tmp_path / "results")
     assert verified(path, capsys)[0] == 0

@@ -1,0 +1,109 @@
+"""A page is there long before the study is finished: of the early blocks, and of what was measured before Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments import data, errors, runner, sources, study, worker
+from experiments.errors import UserError
+from experiments.sources import DIGITS, Source
+from experiments.store import Store
+from report import __main__ as command
+from tests import fixture, victim
+
+MNIST = Source(data.MNIST, None, "a fixture")
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> study.Study:
+    """The study with two seeds a block; workers store made-up results."""
+    path = tmp_path / "study.toml"
+    path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", study.STUDY.read_text()))
+    monkeypatch.setattr(worker, "start", victim.start)
+    monkeypatch.setattr(worker, "work", victim.work_whole)
+    monkeypatch.setattr(sources, "find", lambda *_, **__: MNIST)
+    return study.load(path)
+
+
+def report_study(folder: Path, *options: str) -> int:
+    """`make report` with the study, the store and the site in `folder`; returns the exit status."""
+    places = ("--study", str(folder / "study.toml"), "--results", str(folder), "--site", str(folder / "site"))
+    return errors.command(command.main, command.parse(["study", *places, "--jobs", "2", *options]))
+
+
+def page(folder: Path) -> str:
+    return (folder / "site" / "index.html").read_text()
+
+
+def share(plan: study.Study, store: Store, block: str) -> float:
+    """How much of the block is measured on MNIST."""
+    entries = [store.entry(run, MNIST.identity) for run in plan.runs("mnist", (block,))]
+    return sum(entry.done for entry in entries) / len(entries)
+
+
+def test_early_blocks_are_measured_first_and_each_is_announced(small: study.Study, tmp_path: Path) -> None:
+    assert [block.name for block in small.blocks if block.early] == ["examples", "changes"]
+    store = Store(tmp_path)
+    announced: list[list[float]] = []
+
+    def announce() -> None:
+        announced.append([share(small, store, block) for block in ("examples", "changes", "depth")])
+
+    tasks = [runner.Task(source, small.runs(source.name)) for source in (MNIST, DIGITS)]
+    runner.execute(small, tasks, store, 1, after_early_block=announce)
+    assert 1 <= len(announced) <= 2  # one where both were finished between two looks
+    assert {examples for examples, _, _ in announced} == {1}
+    assert announced[-1][1] == 1
+    assert announced[-1][2] < 1
+
+
+def test_early_blocks_that_are_measured_already_are_not_announced(small: study.Study, tmp_path: Path) -> None:
+    fixture.fill(Store(tmp_path), small.runs("mnist", ("examples", "changes")), MNIST, {})
+    tasks = [runner.Task(MNIST, small.runs("mnist", ("examples", "changes", "dose")))]
+    runner.execute(small, tasks, Store(tmp_path), 1, after_early_block=lambda: pytest.fail("announced"))
+
+
+def test_the_page_is_written_when_an_early_block_is_measured_and_at_the_end(
+    small: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices: list[list[str]] = []
+    render = command.render
+
+    def rendered(arguments: object) -> None:
+        render(arguments)  # type: ignore[arg-type]
+        notices.append(re.findall(r"<strong>Unfinished:</strong> \d+ of (\d+) runs are measured", page(tmp_path)))
+
+    monkeypatch.setattr(command, "render", rendered)
+    assert report_study(tmp_path) == 0
+    runs = len(small.runs("mnist"))
+    assert notices[0] == [str(runs)]
+    assert notices[-1] == []
+    assert 2 <= len(notices) <= 3
+
+
+def test_after_ctrl_c_there_is_a_page_of_what_was_measured(
+    small: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(plan: study.Study, tasks: list[runner.Task], store: Store, *_: object) -> int:
+        fixture.fill(store, tasks[0].runs[:3], MNIST, fixture.SCORES)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "execute", interrupted)
+    assert report_study(tmp_path) == 130
+    assert f" of {len(small.runs('mnist'))} runs are measured" in page(tmp_path)
+    assert "goes on from there" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_yet_does_not_end_the_training(
+    small: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(arguments: object) -> None:
+        raise UserError("no page of this.")
+
+    monkeypatch.setattr(command, "render", refused)
+    assert report_study(tmp_path) == 2  # at the end it counts
+    assert "No page yet: no page of this." in capsys.readouterr().out
+    assert share(small, Store(tmp_path), "examples") == share(small, Store(tmp_path), "depth") == 1

@@ -1,0 +1,42 @@
+"""Whatever part of the study is measured, there is a page of it: it is written early, and after Ctrl-C."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from experiments import data, statistics, study
+from experiments.sources import DIGITS, Source
+from experiments.store import Store, read_json
+from tests import fixture
+from tests.counts import count, repeated
+
+PARTS = max(2, count("HOSTILE", few=40, many=200) // 20)  # random parts of the study
+
+
+@pytest.fixture(scope="module")
+def evidence(plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Made-up evidence of the whole study, on MNIST and on the digits."""
+    store, source = Store(tmp_path_factory.mktemp("whole")), Source(data.MNIST, None, "a fixture")
+    runs, replication = plan.runs("mnist"), plan.runs("digits")
+    for place, its_runs in ((source, runs), (DIGITS, replication)):
+        first = [run for run in its_runs if not plan.needs(run)]
+        fixture.fill(store, first, place, fixture.SCORES)
+        fixture.fill(store, [run for run in its_runs if run not in first], place, fixture.SCORES)
+    statistics.update(plan, runs, source, store, replication)
+    return read_json(store.root / "evidence.json", statistics.evidence.FORMAT)
+
+
+@repeated
+@pytest.mark.parametrize("number", range(PARTS))
+def test_any_part_of_the_study_has_a_page(plan: study.Study, evidence: dict[str, Any], number: int) -> None:
+    rng = random.Random(number)
+    share = rng.choice([0.02, 0.1, 0.3, 0.6])
+    arms = {one["arm"] for one in evidence["runs"] if rng.random() < 0.7}
+    runs = [one for one in evidence["runs"] if one["arm"] in arms and rng.random() < share] or evidence["runs"][:1]
+    repeated = rng.choice([0, share])
+    replication = [one for one in evidence["replication"] if rng.random() < repeated]
+    html = fixture.page_of(statistics.assemble(plan, {**evidence, "runs": runs, "replication": replication}))
+    assert f"<strong>Unfinished:</strong> {len(runs)} of {evidence['expected'][0]} runs are measured" in html
