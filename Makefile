@@ -7,6 +7,7 @@ PAGE_LAYER := $(VENV)/.page
 TRAIN_LAYER := $(VENV)/.train
 CLUSTER_LAYER := $(VENV)/.cluster
 DEV_LAYER := $(VENV)/.dev
+PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 PORT ?= 8000
 STUDIED = $(if $(STUDY),--study '$(STUDY)') $(if $(DEBUG),--debug)
 SMALL = $(STUDIED) $(if $(QUICK),--quick)
@@ -15,9 +16,9 @@ PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
 OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
 
 .DEFAULT_GOAL := help
-.PHONY: help report first-page experiments plots record render claims verify compare publish mnist status why cluster worker serve test coverage golden picture screenshots audit check bench clean clean-all lock
+.PHONY: help report first-page experiments plots record render claims verify compare publish mnist status why cluster worker serve test test-all test-rest coverage golden picture screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
-unexport PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSAFEPATH VIRTUAL_ENV
+unexport PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 help: ## Show this help
 	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
@@ -78,11 +79,17 @@ worker: $(CLUSTER_LAYER) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp:/
 serve: $(PAGE_LAYER) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
 	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
 
-test: $(DEV_LAYER) ## Run the tests
-	@$(PY) -m pytest $(ARGS)
+test: $(DEV_LAYER) ## Run the tests, in minutes (ARGS=tests/test_x.py, ARGS=--durations=20)
+	@$(PYTEST) -m 'not slow' $(ARGS)
 
-coverage: $(DEV_LAYER) ## Run the tests and tell which lines they do not reach (slower; ARGS=tests/test_x.py)
-	@$(PY) -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
+test-all: $(DEV_LAYER) ## Run the slow tests too, and repeat the random ones more often
+	@FULL=1 $(PYTEST) $(ARGS)
+
+test-rest: $(DEV_LAYER) ## Run what test-all runs beyond test
+	@FULL=1 $(PYTEST) -m slow $(ARGS)
+
+coverage: $(DEV_LAYER) ## Run the tests, slow ones too, and report the lines that they miss (ARGS=tests/test_x.py)
+	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 golden: $(DEV_LAYER) ## Write tests/golden.html, the page that the tests expect, anew
 	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py

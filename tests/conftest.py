@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
-from experiments import data, records, study
+from experiments import data, records, runner, study
 from experiments.sources import Source
-from tests import fixture
+from tests import chromium, fixture, trained
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 MNIST_NPZ = os.environ.pop("MNIST_NPZ", "")  # no test may depend on it by accident
 os.environ.pop("DATASET_NPZ", None)
 
+LONGEST = (  # the modules that take longest
+    *("test_runner", "test_training", "test_crash", "test_plots", "test_accessibility", "test_hostile", "test_browser"),
+    *("test_article_code", "test_golden", "test_sharing", "test_why"),
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a worker of pytest-xdist where MNIST is: it inherits an environment that says so no more."""
+    node.workerinput["mnist_npz"] = MNIST_NPZ
+
 
 @pytest.fixture(scope="session")
-def mnist_path() -> Path:
+def mnist_path(pytestconfig: pytest.Config) -> Path:
     """The file with real MNIST that MNIST_NPZ names, or that Keras has cached."""
+    named = getattr(pytestconfig, "workerinput", {}).get("mnist_npz", MNIST_NPZ)
     cached = Path.home() / ".keras" / "datasets" / "mnist.npz"
-    path = Path(MNIST_NPZ).resolve() if MNIST_NPZ else cached
-    if not MNIST_NPZ and not cached.exists():
+    path = Path(named).resolve() if named else cached
+    if not named and not cached.exists():
         pytest.skip("MNIST. Name it: MNIST_NPZ=path/to/mnist.npz make test")
     return path
 
@@ -37,6 +53,71 @@ def mnist(mnist_path: Path) -> data.Dataset:
 @pytest.fixture(scope="session")
 def digits() -> data.Dataset:
     return data.load(data.DIGITS)
+
+
+@pytest.fixture(scope="session")
+def shared_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(pytestconfig, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
+def once(shared_folder: Path) -> Callable[[Callable[[Path], None]], Path]:
+    """Gives the folder that a function fills, which is called once in a test run: the first worker to ask calls it."""
+
+    def made(fill: Callable[[Path], None]) -> Path:
+        folder = shared_folder / fill.__name__
+        with (shared_folder / f"{fill.__name__}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                unfinished = Path(tempfile.mkdtemp(dir=shared_folder))
+                fill(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def trained_examples(once: Callable[[Callable[[Path], None]], Path]) -> Path:
+    return once(trained.examples)
+
+
+@pytest.fixture(scope="session")
+def trained_at_once(once: Callable[[Callable[[Path], None]], Path]) -> Path:
+    return once(trained.examples_at_once)
+
+
+@pytest.fixture(scope="session")
+def built(once: Callable[[Callable[[Path], None]], Path]) -> Path:
+    """The second article's `results` and `site`, on a machine with names that would be found again."""
+    return once(trained.second_article) / trained.FOLDER
+
+
+@pytest.fixture(autouse=True, scope="session")
+def drawn_once(shared_folder: Path) -> Iterator[None]:
+    """What `fixture.draw` has drawn, it need not draw again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fixture, "DRAWN", shared_folder / "drawn")
+        yield
+
+
+@pytest.fixture(scope="session")
+def launched() -> Iterator[Browser]:
+    """One Chromium for all tests of a process."""
+    if not chromium.PATH:
+        pytest.skip(f"Chromium. Install it: {chromium.INSTALL}. Then: make test")
+    with chromium.launched() as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(launched: Browser) -> Iterator[Browser]:
+    """Chromium; what a test opens in it is closed after the test."""
+    yield launched
+    for context in launched.contexts:
+        context.close()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -56,6 +137,18 @@ def plan() -> study.Study:
 def results(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Made-up results of the three examples on MNIST; see `fixture.SCORES`."""
     return fixture.results(plan, tmp_path_factory.mktemp("results"), Source(data.MNIST, None, "a fixture"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """As many processes as processors and memory allow trainings; with more than eight, the tests end no sooner."""
+    return min(runner.default_jobs(), 8)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules that take long come first: each runs in one process, and all processes should end together."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from experiments import data, measures, plots, statistics, study
+from experiments.figures import Figure
 from experiments.sources import Source
-from experiments.store import Store
+from experiments.store import Store, to_json, write_atomically
 from report import __main__ as command
 from report import article, claims, page, sharing
 
@@ -106,10 +109,25 @@ def results(
     return statistics.update(plan, expected, source, store)
 
 
+DRAWN: Path | None = None  # where `draw` keeps what it has drawn; set for a test run
+
+
+def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
+    """As `plots.draw`, which takes a second or more, but equal results are drawn once in a test run."""
+    kept = DRAWN and DRAWN / f"{hashlib.sha256(to_json(results)).hexdigest()}{'-pictures' * pictures}"
+    if kept and kept.exists():
+        return pickle.loads(kept.read_bytes())
+    drawn = plots.draw(results, pictures)
+    if kept:
+        kept.parent.mkdir(exist_ok=True)
+        write_atomically(kept, pickle.dumps(drawn))
+    return drawn
+
+
 def page_of(results: dict[str, Any], folder: Path = claims.LEDGER.parent, **options: Any) -> str:
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
     ledger, source = claims.load(folder / "claims.toml"), article.load(folder / "article.md")
-    drawn = {figure.name: figure for figure in plots.draw(results)}
+    drawn = {figure.name: figure for figure in draw(results, pictures=False)}
     words = page.prose(folder / "prose")
     verdicts = claims.judge(ledger, results)
     unchecked = claims.unchecked(folder / "claims.toml")

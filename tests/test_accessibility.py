@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from experiments import records
 from tests import audit, fixture
-from tests.test_browser import browser as browser  # a fixture
 from tests.test_browser import opened
 
 RECORD = records.RECORD

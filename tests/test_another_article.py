@@ -10,11 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_page import said
-from tests.test_runner import ROOT, offline
-
-SECOND = Path(__file__).with_name("second")
-STUDY = ("--study", str(SECOND / "study.toml"))
-TEXTS = ("--article", str(SECOND / "article.md"), "--claims", str(SECOND / "claims.toml"))
+from tests.trained import ROOT, SECOND, STUDY, TEXTS, offline
 
 
 def command(*arguments: str, status: int = 0) -> str:
@@ -26,16 +22,8 @@ def command(*arguments: str, status: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("second")
-    command("experiments", "run", "plots", *STUDY, "--results", str(folder))
-    command("report", "render", *STUDY, *TEXTS, "--results", str(folder), "--site", str(folder / "site"))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def html(folder: Path) -> str:
-    return (folder / "site" / "index.html").read_text()
+def html(built: Path) -> str:
+    return (built / "site" / "index.html").read_text()
 
 
 def test_another_article_gets_its_own_verdicts_in_words_of_its_own(html: str) -> None:
@@ -57,19 +45,19 @@ def test_sentences_that_nobody_has_sorted_are_counted(html: str) -> None:
     )
 
 
-def test_its_verdicts_are_written_as_data(folder: Path) -> None:
-    written = json.loads((folder / "site" / "data" / "claims.json").read_text())
+def test_its_verdicts_are_written_as_data(built: Path) -> None:
+    written = json.loads((built / "site" / "data" / "claims.json").read_text())
     told = {row["claim"]["id"]: row["verdict"] for row in written["claims"]}
     assert told == {"wider-is-better": "supported", "takes-longer": "not supported", "everybody": "not testable here"}
 
 
-def test_its_page_carries_all_that_its_claims_ask(folder: Path) -> None:
-    told = command("report", "verify", *STUDY, *TEXTS, str(folder / "site" / "index.html"))
+def test_its_page_carries_all_that_its_claims_ask(built: Path) -> None:
+    told = command("report", "verify", *STUDY, *TEXTS, str(built / "site" / "index.html"))
     assert told.startswith("Identical: ")
 
 
-def test_its_ledger_is_told_in_the_terminal(folder: Path) -> None:
-    told = command("report", "claims", *STUDY, *TEXTS, "--results", str(folder))
+def test_its_ledger_is_told_in_the_terminal(built: Path) -> None:
+    told = command("report", "claims", *STUDY, *TEXTS, "--results", str(built / "results"))
     assert "Would become partly supported if the wide layer’s lead fell to +0.25 points" in " ".join(told.split())
 
 
@@ -86,13 +74,22 @@ def test_its_ledger_is_told_in_the_terminal(folder: Path) -> None:
     ],
 )
 def test_a_mistake_in_the_claims_stops_the_build_and_says_where(
-    folder: Path, tmp_path: Path, old: str, new: str, told: str
+    built: Path, tmp_path: Path, old: str, new: str, told: str
 ) -> None:
     text = (SECOND / "claims.toml").read_text()
     assert old in text
     path = tmp_path / "claims.toml"
     path.write_text(text.replace(old, new, 1))
-    options = (*STUDY, *TEXTS[:2], "--claims", str(path), "--results", str(folder), "--site", str(tmp_path / "site"))
+    options = (
+        *STUDY,
+        *TEXTS[:2],
+        "--claims",
+        str(path),
+        "--results",
+        str(built / "results"),
+        "--site",
+        str(tmp_path / "site"),
+    )
     said = command("report", "render", *options, status=2)
     assert said.startswith("error: ")
     assert told in said

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests import chromium, fixture
+from tests import fixture
 from tests.test_article import Text
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not chromium.PATH:
-        pytest.skip(f"Chromium. Install it: {chromium.INSTALL}. Then: make test")
-    with chromium.launched() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from experiments import plots, study
+from experiments import study
 from experiments.errors import UserError
 from report import __main__ as command
 from report import article, claims, page
+from tests import fixture
 
 ROOT = Path(__file__).parent.parent
 LEDGER = tomllib.loads((ROOT / "report" / "claims.toml").read_text())
@@ -458,7 +459,7 @@ def test_the_command_tells_verdicts_numbers_and_margins_within_a_hundred_columns
 
 def test_the_ledger_stands_on_the_page_with_what_decided_each_claim(results: dict) -> None:
     verdicts = claims.judge(claims.load(), results)
-    drawn = {figure.name: figure for figure in plots.draw(results)}
+    drawn = {figure.name: figure for figure in fixture.draw(results)}
     html = page.render(results, drawn, article.load(), page.prose(), verdicts, LEDGER["unchecked"])
     assert html.count('<tr id="claim-') == len(CLAIMS)
     assert "“My experience working on various image recognition projects … has consistently" in html

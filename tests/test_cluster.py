@@ -23,7 +23,7 @@ from experiments.sources import DIGITS
 from experiments.store import Store, read_json
 from experiments.worker import Unit
 from tests import victim
-from tests.test_runner import ROOT, building_study, command, offline, run, trainings, without_times
+from tests.trained import ROOT, building_study, command, offline, run, trainings, without_times
 
 SECONDS = 180  # for whatever a busy machine takes
 
@@ -137,6 +137,7 @@ def weights_of(folder: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in folder.glob("runs/*/weights.npz")}
 
 
+@pytest.mark.slow("starts TensorFlow four times")
 def test_a_cluster_gives_what_this_machine_gives_though_a_worker_is_killed_and_another_joins_late(
     dask: Dask, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_cluster_gives_what_this_machine_gives_though_a_worker_is_killed_and_a
     assert (again.returncode, again.stderr) == (0, "")
 
 
+@pytest.mark.slow("starts TensorFlow twice")
 def test_a_lost_scheduler_is_one_line_and_what_came_home_is_kept(dask: Dask, tmp_path: Path) -> None:
     path = building_study(tmp_path)
     dask.worker()
@@ -196,7 +198,10 @@ def test_a_run_that_kills_its_workers_is_left_out_and_all_others_come_home(
     assert "Each is tried by itself, at the end." in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://", "127.0.0.1"])
+NO_ANSWER = pytest.param("tcp://127.0.0.1:9", marks=pytest.mark.slow("waits ten seconds for an answer"))
+
+
+@pytest.mark.parametrize("address", [NO_ANSWER, "nonsense://", "127.0.0.1"])
 def test_where_no_scheduler_answers_it_is_one_line(address: str, tmp_path: Path) -> None:
     done = run(building_study(tmp_path), "--cluster", address)
     assert done.returncode == 2
@@ -204,9 +209,11 @@ def test_where_no_scheduler_answers_it_is_one_line(address: str, tmp_path: Path)
     assert done.stderr.count("\n") == 1
 
 
-def test_make_cluster_starts_workers_here_and_names_their_address() -> None:
+def test_make_cluster_starts_workers_here_and_names_their_address(tmp_path: Path) -> None:
     called = [sys.executable, "-m", "experiments.cluster", "--workers", "1", "--port", "0"]
-    process = subprocess.Popen(called, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        called, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout
         line = process.stdout.readline()

@@ -1,17 +1,14 @@
-"""A hundred kills at random moments: after each, all that is taken for a result is whole, and nothing finished is lost.
+"""Kills at random moments: after each, all that is taken for a result is whole, and nothing finished is lost.
 
-Eighty hit a process that does nothing but write, ten one that trains with TensorFlow, ten one that draws. The moments
-are random, from fixed seeds; what they hit depends on the machine.
+Of KILLS, a hundred in `make test-all`, four fifths hit a process that does nothing but write, a tenth one that trains
+with TensorFlow, a tenth one that draws. The moments are random, from fixed seeds; what they hit depends on the machine.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -25,9 +22,12 @@ from experiments import figures, study
 from experiments.sources import DIGITS
 from experiments.store import Store, named
 from tests import fixture, victim
-from tests.test_runner import ROOT, command, offline, run, small_study, wait_until_alone
+from tests.counts import count, repeated
+from tests.trained import ROOT, command, ended, offline, run, small_study, wait_until_alone
 
-STORES, KILLS_OF_WRITERS, KILLS_OF_TRAINING, KILLS_OF_DRAWING = 8, 10, 10, 10
+KILLS = count("KILLS", few=20, many=100)
+STORES = 8
+KILLS_OF_EACH = max(KILLS // 10, 1)  # of the writer of each store, of training, of drawing
 
 
 def results(root: Path) -> dict[Path, str]:
@@ -51,7 +51,7 @@ def derived(root: Path) -> None:
         assert json.loads(path.read_bytes())["inputs"]
 
 
-def killed(arguments: list[str], moment: Callable[[subprocess.Popen[str]], None]) -> list[str]:
+def killed(arguments: list[str], moment: Callable[[subprocess.Popen[str]], list[str]]) -> list[str]:
     """Starts a process, kills all its group at once when `moment` returns; returns the lines that it had printed."""
     process = subprocess.Popen(
         arguments,
@@ -62,38 +62,41 @@ def killed(arguments: list[str], moment: Callable[[subprocess.Popen[str]], None]
         text=True,
         start_new_session=True,
     )
-    moment(process)
-    with contextlib.suppress(ProcessLookupError):  # it has ended
-        os.killpg(process.pid, signal.SIGKILL)
+    with ended(process):
+        before = moment(process)
     told, _ = process.communicate(timeout=60)
     wait_until_alone(process.pid)
-    return told.split("\n")[:-1]  # the last one may be cut short
+    return before + told.split("\n")[:-1]  # the last one may be cut short
 
 
-def after_seconds(seconds: float, line: str = "") -> Callable[[subprocess.Popen[str]], None]:
-    """The moment so many seconds after the process has printed a line with `line` in it; after its start, without."""
+def after_seconds(seconds: float, line: str = "") -> Callable[[subprocess.Popen[str]], list[str]]:
+    """The moment so many seconds after the process has printed a line with `line` in it; after its start, without.
 
-    def moment(process: subprocess.Popen[str]) -> None:
+    Gives the lines printed up to that one.
+    """
+
+    def moment(process: subprocess.Popen[str]) -> list[str]:
         assert process.stdout
-        while line:
-            found = process.stdout.readline()
-            assert found, f"the process ended without a line with '{line}'"
-            if line in found:
-                break
+        printed: list[str] = []
+        while line and not (printed and line in printed[-1]):
+            printed.append(process.stdout.readline())
+            assert printed[-1], f"the process ended without a line with '{line}'"
         time.sleep(seconds)
+        return printed
 
     return moment
 
 
+@repeated
 @pytest.mark.parametrize("number", range(STORES))
 def test_a_writer_killed_at_any_moment_leaves_whole_results_and_loses_none(number: int, tmp_path: Path) -> None:
     moments, arm, store = random.Random(number), study.load().arms[0], Store(tmp_path)
     before: dict[Path, str] = {}
     stored = 0
-    for _ in range(KILLS_OF_WRITERS):
-        begun = after_seconds(moments.uniform(0.0, 0.3), line="begun")
+    for kill in range(KILLS_OF_EACH):
+        begun = after_seconds(moments.uniform(0.0, 0.3), line="begun" if kill else "stored")
         told = killed([sys.executable, "-m", "tests.victim", str(tmp_path), str(stored)], begun)
-        stored += len(told)
+        stored += sum(line.startswith("stored") for line in told)
         after = results(tmp_path)
         assert {path: after.get(path) for path in before} == before
         entries = [store.entry(study.Run(arm, seed, "digits", 1), DIGITS.identity) for seed in range(stored)]
@@ -107,10 +110,11 @@ def test_a_writer_killed_at_any_moment_leaves_whole_results_and_loses_none(numbe
     assert {path: sha256 for path, sha256 in results(tmp_path).items() if path in before} == before
 
 
+@pytest.mark.slow("starts TensorFlow once for each kill; in test_runner.py, one kill of training is in `make test`")
 def test_training_killed_at_any_moment_goes_on_with_whole_results_and_loses_none(tmp_path: Path) -> None:
     moments = random.Random(0)
     before: dict[Path, str] = {}
-    for number in range(KILLS_OF_TRAINING):
+    for number in range(KILLS_OF_EACH):
         path = small_study(tmp_path, epochs=60, seeds=2 * number + 2)  # so that there is always work left
         early = number in (3, 7)  # before anything is trained: while TensorFlow starts, or compiles
         begun = after_seconds(moments.uniform(1, 6)) if early else after_seconds(moments.uniform(0, 0.5), " left · ")
@@ -127,12 +131,13 @@ def test_training_killed_at_any_moment_goes_on_with_whole_results_and_loses_none
     assert not list(tmp_path.rglob(".writing-*"))
 
 
+@repeated
 def test_drawing_killed_at_any_moment_is_made_again_whole(tmp_path: Path) -> None:
     moments = random.Random(0)
     path = small_study(tmp_path)
     fixture.fill(Store(tmp_path), study.load(path).runs("digits", ("examples",)), DIGITS, fixture.SCORES)
     before = results(tmp_path)
-    for _ in range(KILLS_OF_DRAWING):
+    for _ in range(KILLS_OF_EACH):
         for made in (tmp_path / "results.json", tmp_path / "plots" / "figures.json"):
             made.unlink(missing_ok=True)
         killed(command(path, stages=("run", "plots")), after_seconds(moments.uniform(0.3, 2.5)))
@@ -143,12 +148,8 @@ def test_drawing_killed_at_any_moment_is_made_again_whole(tmp_path: Path) -> Non
     assert figures.read(tmp_path / "plots")
 
 
-def test_two_calls_at_once_train_once_and_leave_whole_results(tmp_path: Path) -> None:
-    path = small_study(tmp_path)
-    called = command(path, stages=("run", "plots"))
-    both = [subprocess.Popen(called, cwd=ROOT, env=offline(), stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = sorted(process.communicate(timeout=300)[0] for process in both)
-    assert [process.returncode for process in both] == [0, 0]
+def test_two_calls_at_once_train_once_and_leave_whole_results(trained_at_once: Path) -> None:
+    told = json.loads((trained_at_once / ".calls.json").read_text())
     assert sum("nothing to train" in one for one in told) == 1
-    assert len(results(tmp_path)) == 4 * 2 + 6
-    derived(tmp_path)
+    assert len(results(trained_at_once)) == 4 * 2 + 6
+    derived(trained_at_once)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, plots, records, statistics, study
+from experiments import data, records, statistics, study
 from experiments.sources import DIGITS, Source
 from experiments.store import Store
 from report import __main__ as command
@@ -81,7 +81,7 @@ def differing(golden: str, page: str) -> list[str]:
 
 
 def test_the_page_is_the_golden_one(whole: dict) -> None:
-    drawn = {figure.name: figure for figure in plots.draw(whole)}
+    drawn = {figure.name: figure for figure in fixture.draw(whole)}
     page = told(command.compose(command.parse(["render"]), whole, drawn, "", "what the page is derived from").html)
     if os.environ.get("RENEW_GOLDEN"):
         GOLDEN.write_text(page, encoding="utf-8")

@@ -1,6 +1,7 @@
 """Bad input: whatever stands in a file, its reader gives the right answer or one clear error, soon, in little memory.
 
-HOSTILE=10000 tries so many inputs a property, at random; otherwise few, and always the same ones.
+HOSTILE=10000 tries so many inputs a property, at random; otherwise few, in `make test-all` five times as many, and
+always the same ones.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from experiments import evidence, files, measures, plots, sources, statistics, store, study
+from experiments import evidence, files, measures, sources, statistics, store, study
 from experiments.data import MNIST
 from experiments.errors import LONGEST, UserError
 from experiments.sources import DIGITS
@@ -35,20 +36,26 @@ from experiments.store import Store
 from report import __main__ as command
 from report import article, claims, numbers, page, quotes, verify
 from tests import fixture
+from tests.counts import count, repeated
 from tests.test_data import described
 from tests.test_dialect import ARTICLE as DIALECT
 
 SECOND = Path(__file__).with_name("second")
-MANY = int(os.environ.get("HOSTILE", "0"))
+AT_RANDOM = bool(os.environ.get("HOSTILE"))
 ENDLESS_SECONDS = 240  # what has not ended by then hangs
 
 
-def tried(examples: int) -> settings:
-    """How often a property is tried."""
+def tried(examples: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """How often a property is tried, in `make test`."""
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(
-        max_examples=MANY or examples, derandomize=not MANY, deadline=None, database=None, suppress_health_check=checks
+    often = settings(
+        max_examples=count("HOSTILE", few=examples, many=5 * examples),
+        derandomize=not AT_RANDOM,
+        deadline=None,
+        database=None,
+        suppress_health_check=checks,
     )
+    return lambda test: repeated(often(test))
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +66,7 @@ def ends() -> Iterator[None]:
         raise TimeoutError("still reading")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(0 if MANY else ENDLESS_SECONDS)
+    signal.alarm(0 if AT_RANDOM else ENDLESS_SECONDS)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -701,7 +708,7 @@ WORDS = some.text(
 @pytest.fixture(scope="module")
 def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
     """The page's tags where every text that comes from a file is replaced by the given words."""
-    drawn = {figure.name: figure for figure in plots.draw(results)}
+    drawn = {figure.name: figure for figure in fixture.draw(results)}
     source, verdicts = article.load(), claims.judge(claims.load(), results)
     fields = ("question", "because", "seen", "topic")
 
@@ -735,7 +742,7 @@ def test_a_note_reaches_nothing_but_the_results(results: dict) -> None:
     verdicts = claims.judge(claims.load(), results)
     (first,) = (judged for judged in verdicts if judged.claim.id == "slower-convergence")
     ledger = [replace(first, claim=replace(first.claim, note=note))]
-    drawn = {figure.name: figure for figure in plots.draw(results)}
+    drawn = {figure.name: figure for figure in fixture.draw(results)}
     with pytest.raises(UserError, match="'__class__' of 'str' object is unsafe"):
         page.render(results, drawn, article.load(), page.Prose(Path("none")), ledger, {})
 

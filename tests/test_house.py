@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_runner import offline
+from tests.trained import offline
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted([*ROOT.glob("experiments/*.py"), *ROOT.glob("report/*.py")])

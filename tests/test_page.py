@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, figures, inference, plots, statistics, study
+from experiments import data, figures, inference, statistics, study
 from experiments.errors import UserError
 from experiments.sources import Source
 from report import __main__ as command
@@ -260,7 +260,7 @@ def test_numbers_are_written_as_readers_expect(found: str, expected: str) -> Non
 def stored(plan: study.Study, tmp_path: Path) -> Path:
     """A results folder as `make plots` leaves it."""
     found = fixture.results(plan, tmp_path / "results", MNIST)
-    figures.update(found, tmp_path / "results" / "plots", plots.draw)
+    figures.update(found, tmp_path / "results" / "plots", fixture.draw)
     return tmp_path
 
 

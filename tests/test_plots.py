@@ -38,7 +38,7 @@ def whole(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="module")
 def drawn(whole: dict) -> dict[str, Figure]:
-    return {figure.name: figure for figure in plots.draw(whole)}
+    return {figure.name: figure for figure in fixture.draw(whole)}
 
 
 def scored(results: dict, scores: Mapping[str, float]) -> dict:
@@ -103,7 +103,7 @@ def test_a_figure_says_whose_runs_it_shows(drawn: dict[str, Figure], whole: dict
 
 
 def test_a_figure_without_its_arms_is_not_drawn(results: dict, whole: dict) -> None:
-    assert [figure.name for figure in plots.draw(results)] == EXAMPLES
+    assert [figure.name for figure in fixture.draw(results)] == EXAMPLES
     for gone, left in (
         ("changes", {"dose", "rates", "sgd", "saturated", "depth", "long"}),
         ("rates-chosen", set(WHY) - {"rates"}),
@@ -354,27 +354,27 @@ def test_ids_are_the_figures_own_and_every_reference_has_its_target(drawn: dict[
 
 
 def test_figures_are_drawn_anew_only_when_something_changed(results: dict, tmp_path: Path) -> None:
-    assert figures.update(results, tmp_path, plots.draw) == 4
-    assert figures.update(results, tmp_path, plots.draw) == 0
-    assert figures.update({**results, "inputs": "other"}, tmp_path, plots.draw) == 4
+    assert figures.update(results, tmp_path, fixture.draw) == 4
+    assert figures.update(results, tmp_path, fixture.draw) == 0
+    assert figures.update({**results, "inputs": "other"}, tmp_path, fixture.draw) == 4
     assert figures.read(tmp_path)[1] == "other"
 
 
 @pytest.mark.parametrize("damaged", ["figures.json", "accuracy.png", "preview.png"])
 def test_drawings_that_are_not_whole_are_drawn_again(results: dict, tmp_path: Path, damaged: str) -> None:
-    figures.update(results, tmp_path, plots.draw)
+    figures.update(results, tmp_path, fixture.draw)
     before = figures.read(tmp_path)
     (tmp_path / damaged).unlink()
-    assert figures.update(results, tmp_path, plots.draw) == 4
+    assert figures.update(results, tmp_path, fixture.draw) == 4
     (tmp_path / "figures.json").write_text('{"format": 2, "figures": 7}')
     with pytest.raises(UserError, match="Run 'make report'"):
         figures.read(tmp_path)
-    assert figures.update(results, tmp_path, plots.draw) == 4
+    assert figures.update(results, tmp_path, fixture.draw) == 4
     assert figures.read(tmp_path) == before
 
 
 def test_a_standalone_drawing_carries_its_own_colours(results: dict, tmp_path: Path) -> None:
-    figures.update(results, tmp_path, plots.draw)
+    figures.update(results, tmp_path, fixture.draw)
     root = ElementTree.parse(tmp_path / "accuracy.svg").getroot()
     assert root.tag == f"{{{svg.SVG}}}svg"
     assert ".f-ink{fill:#111111}" in (tmp_path / "accuracy.svg").read_text()

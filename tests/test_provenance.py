@@ -6,27 +6,18 @@ import csv
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from experiments import data, figures, plots, provenance, records, study
+from experiments import data, figures, provenance, records, study
 from experiments.sources import Source
 from experiments.store import to_json
 from report import __main__ as command
 from tests import fixture
-from tests.test_another_article import STUDY, TEXTS
-from tests.test_runner import ROOT, offline
+from tests.trained import FOLDER, HOST, ROOT, USER
 
-USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
 TOLD = re.compile(rf"{USER}|{HOST}|{FOLDER}|(?<![\w./:<-])/(?:home|root|tmp|Users|private|var|usr|opt|work|mnt)/\w+")
-RENAMED = f"""
-import os, platform, socket
-real = os.uname()
-os.uname = lambda: os.uname_result((real[0], "{HOST}", *real[2:]))
-platform.node = socket.gethostname = lambda: "{HOST}"
-"""
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -65,25 +56,6 @@ def test_without_git_there_is_no_commit(repository: Path, monkeypatch: pytest.Mo
     assert provenance.code_version(repository) == {"commit": "", "dirty": None}
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results, trained here, and their site, on a machine with names that would be found again."""
-    home = tmp_path_factory.mktemp("home") / FOLDER
-    (home / "names").mkdir(parents=True)
-    (home / "names" / "sitecustomize.py").write_text(RENAMED)
-    names = {"USER": USER, "LOGNAME": USER, "HOME": str(home), "HOSTNAME": HOST, "PYTHONPATH": str(home / "names")}
-    for called in (
-        ("experiments", "run", "plots", *STUDY, "--results", str(home / "results"), "--jobs", "1"),
-        ("report", "render", *STUDY, *TEXTS, "--results", str(home / "results"), "--site", str(home / "site")),
-    ):
-        arguments = [sys.executable, "-m", *called]
-        done = subprocess.run(
-            arguments, cwd=ROOT, env={**offline(), **names}, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stderr
-    return home
-
-
 def test_a_stored_training_says_where_it_comes_from(built: Path) -> None:
     found = [json.loads(path.read_text()) for path in built.glob("results/runs/*/training.json")]
     assert len(found) == 4
@@ -115,7 +87,7 @@ def test_nothing_stored_and_nothing_on_the_site_names_the_machine_its_user_or_a_
 def test_the_page_of_the_first_article_names_no_path_either(plan: study.Study, tmp_path: Path) -> None:
     source = Source(data.MNIST, Path("/home/somebody/mnist.npz"), "the file that MNIST_NPZ names")
     measured, site = tmp_path / FOLDER, tmp_path / "site"
-    figures.update(fixture.results(plan, measured, source), measured / "plots", plots.draw)
+    figures.update(fixture.results(plan, measured, source), measured / "plots", fixture.draw)
     command.main(command.parse(["render", "--results", str(measured), "--site", str(site)]))
     files = [path for folder in (measured, site) for path in folder.rglob("*") if path.is_file()]
     assert {path.name: found for path in files if (found := TOLD.findall(path.read_text(errors="replace")))} == {}

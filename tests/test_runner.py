@@ -7,11 +7,9 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 
@@ -20,8 +18,20 @@ from experiments.errors import UserError
 from experiments.sources import Source
 from experiments.store import Entry, Store, read_json, write_atomically
 from tests import fixture, victim
+from tests.trained import (
+    ROOT,
+    building_study,
+    command,
+    copied,
+    ended,
+    offline,
+    run,
+    small_study,
+    trainings,
+    wait_until_alone,
+    without_times,
+)
 
-ROOT = Path(__file__).parent.parent
 DIGITS = Source(data.DIGITS, None, "scikit-learn")
 
 
@@ -98,80 +108,38 @@ def test_progress_tells_runs_done_time_left_and_the_last_accuracy(
 # ---------------------------------------------------------------------------------------------- running
 
 
-def small_study(folder: Path, epochs: int = 2, seeds: int = 2) -> Path:
-    """The committed study with few seeds and few epochs."""
-    text = (ROOT / "experiments" / "study.toml").read_text()
-    text = re.sub(r"seeds = \[.*\]", f"seeds = {list(range(seeds))}", text)
-    text = text.replace("replicate = true\n", "")  # of all blocks but the examples
-    text = text.replace("epochs = 40 ", f"epochs = {epochs} ").replace("epochs = 40\n", f"epochs = {epochs}\n")
-    path = folder / "study.toml"
-    path.write_text(text)
-    assert study.load(path).epochs["digits"] == epochs
-    return path
-
-
-def offline() -> dict[str, str]:
-    """An environment in which nothing names or caches MNIST and no network is reached: a proxy that is not there."""
-    nowhere = dict.fromkeys(("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"), "http://127.0.0.1:9")
-    return {**os.environ, **nowhere, "KERAS_HOME": "/nonexistent", "no_proxy": "", "NO_PROXY": ""}
-
-
-def command(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> list[str]:
-    folders = ("--study", str(path), "--results", str(path.parent))
-    return [sys.executable, "-m", "experiments", *stages, *folders, *options]
-
-
-def run(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> subprocess.CompletedProcess[str]:
-    called = command(path, *options, stages=stages)
-    return subprocess.run(called, cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300)
-
-
-def trainings(folder: Path) -> dict[str, float]:
-    return {p.parent.name: p.stat().st_mtime_ns for p in folder.glob("runs/[!.]*/training.json")}
-
-
-def test_offline_the_digits_run_and_a_second_call_trains_nothing(tmp_path: Path) -> None:
-    path = small_study(tmp_path)
-    first = run(path)
-    assert first.returncode == 0, first.stderr
-    assert "MNIST COULD NOT BE HAD" in first.stdout
-    assert "6 of 6 runs on digits measured" in first.stdout
-    before = trainings(tmp_path)
-    second = run(path)
-    assert "nothing to train; 6 of 6 runs on digits measured" in second.stdout
-    assert trainings(tmp_path) == before
+def test_offline_the_digits_run_and_a_second_call_trains_nothing(trained_examples: Path, tmp_path: Path) -> None:
+    first = json.loads((trained_examples / ".calls.json").read_text())["first"]
+    assert "MNIST COULD NOT BE HAD" in first
+    assert "6 of 6 runs on digits measured" in first
+    path = copied(trained_examples, tmp_path / "copy")
+    before = trainings(path.parent)
+    assert "nothing to train; 6 of 6 runs on digits measured" in run(path).stdout
+    assert trainings(path.parent) == before
     assert len(before) == 4  # Example 2 shares Example 1's models
 
 
-def test_a_measure_is_taken_again_from_the_stored_weights(tmp_path: Path) -> None:
-    path = small_study(tmp_path)
-    assert run(path).returncode == 0
-    before = trainings(tmp_path)
-    measured = {p: json.loads(p.read_text()) for p in tmp_path.glob("runs/*/measures-*.json")}
+def test_a_measure_is_taken_again_from_the_stored_weights(trained_examples: Path, tmp_path: Path) -> None:
+    path = copied(trained_examples, tmp_path / "copy")
+    before = trainings(path.parent)
+    measured = {p: json.loads(p.read_text()) for p in path.parent.glob("runs/*/measures-*.json")}
     for lost in measured:
         lost.unlink()
-    assert "6 runs in" in run(path).stdout
+    assert "6 runs in" in run(path, "--jobs", "1").stdout
     assert {p: json.loads(p.read_text()) for p in measured} == measured
-    assert trainings(tmp_path) == before
+    assert trainings(path.parent) == before
 
 
-def without_times(value: Any) -> Any:
-    """`value` without the fields that are marked as times, at any depth."""
-    if isinstance(value, dict):
-        return {key: without_times(inner) for key, inner in value.items() if key not in statistics.TIMES}
-    return [without_times(inner) for inner in value] if isinstance(value, list) else value
-
-
-def test_weights_and_results_are_the_same_but_for_the_times_whatever_the_number_of_workers(tmp_path: Path) -> None:
+def test_weights_and_results_are_the_same_but_for_the_times_whatever_the_number_of_workers(
+    trained_examples: Path, trained_at_once: Path
+) -> None:
     found = []
-    for jobs in ("1", "2"):
-        (tmp_path / jobs).mkdir()
-        assert run(small_study(tmp_path / jobs), "--jobs", jobs).returncode == 0
-        written = read_json(tmp_path / jobs / "results.json", statistics.FORMAT)  # without its seal
+    for folder in (trained_examples, trained_at_once):  # by one worker, by two
+        written = read_json(folder / "results.json", statistics.FORMAT)  # without its seal
         stored = {
-            str(path.relative_to(tmp_path / jobs)): path.read_bytes()
+            str(path.relative_to(folder)): path.read_bytes()
             for kind in ("weights.npz", "measures-*.json")
-            for path in sorted(tmp_path.glob(f"{jobs}/runs/*/{kind}"))
+            for path in sorted(folder.glob(f"runs/*/{kind}"))
         }
         found.append((without_times(written), stored))
         assert {run["started"] for run in written["runs"]}
@@ -188,10 +156,22 @@ def test_results_do_not_depend_on_the_order_in_which_runs_finish(plan: study.Stu
     assert there.read_bytes() == back.read_bytes()
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_an_interrupted_run_keeps_what_was_finished_and_goes_on(tmp_path: Path, ending: signal.Signals) -> None:
-    path, scratch = small_study(tmp_path, epochs=400), tmp_path / "scratch"
+class Interrupted(NamedTuple):
+    """What an interrupted call left, and what the next call, which went on from there, had at its end."""
+
+    status: int
+    stderr: str
+    scratch: list[Path]
+    before: dict[str, float]
+    kept: dict[str, float]
+    after: dict[str, float]
+
+
+def interrupt(path: Path, ending: signal.Signals) -> Interrupted:
+    """Calls the study, and sends `ending` once a training more is stored."""
+    scratch = path.parent / f"scratch-{ending}"
     scratch.mkdir()
+    before = trainings(path.parent)
     process = subprocess.Popen(
         command(path, "--jobs", "1"),
         cwd=ROOT,
@@ -201,39 +181,44 @@ def test_an_interrupted_run_keeps_what_was_finished_and_goes_on(tmp_path: Path, 
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
-    while not trainings(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    if ending is signal.SIGINT:
-        os.killpg(process.pid, ending)  # as a terminal does
-    else:
-        process.send_signal(ending)
-    _, told = process.communicate(timeout=30)
-    kept = trainings(tmp_path)
-    assert 1 <= len(kept) < 4
-    if ending is signal.SIGINT:
-        assert process.returncode == 130
-        assert "goes on from there" in told
-        assert "Traceback" not in told
-    wait_until_alone(process.pid)
-    assert not list(scratch.iterdir())  # TensorFlow's compiled functions, say
-    assert run(path).returncode == 0
-    after = trainings(tmp_path)
-    assert len(after) == 4
-    assert {name: after[name] for name in kept} == kept
-    assert not list(tmp_path.glob("**/.writing-*"))
+    with ended(process):
+        deadline = time.monotonic() + 120
+        while trainings(path.parent) == before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if ending is signal.SIGINT:
+            os.killpg(process.pid, ending)  # as a terminal does
+        else:
+            process.send_signal(ending)
+        _, told = process.communicate(timeout=30)
+        kept = trainings(path.parent)
+        wait_until_alone(process.pid)
+    return Interrupted(process.returncode, told, list(scratch.iterdir()), before, kept, {})
 
 
-def wait_until_alone(session: int) -> None:
-    """Returns once no process of the session is left: workers end with their parent."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(session, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    raise AssertionError("a worker outlived its parent")
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[signal.Signals, Interrupted]:
+    """One study: Ctrl-C ends its first call, kill -9 the second, and the third finishes it."""
+    path = small_study(tmp_path_factory.mktemp("interrupted"), epochs=400, seeds=3)
+    first, second = (interrupt(path, ending) for ending in (signal.SIGINT, signal.SIGKILL))
+    assert run(path, "--jobs", "1").returncode == 0
+    assert not list(path.parent.glob("**/.writing-*"))
+    after = trainings(path.parent)
+    return {signal.SIGINT: first._replace(after=second.kept), signal.SIGKILL: second._replace(after=after)}
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+def test_an_interrupted_run_keeps_what_was_finished_and_goes_on(
+    interrupted: dict[signal.Signals, Interrupted], ending: signal.Signals
+) -> None:
+    found = interrupted[ending]
+    assert len(found.before) < len(found.kept) < 6
+    if ending is signal.SIGINT:
+        assert found.status == 130
+        assert "goes on from there" in found.stderr
+        assert "Traceback" not in found.stderr
+    assert not found.scratch  # TensorFlow's compiled functions, say
+    assert {name: found.after[name] for name in found.kept} == found.kept
+    assert len(interrupted[signal.SIGKILL].after) == 6
 
 
 def poisoned(store: Store, **deaths: int) -> None:
@@ -307,14 +292,12 @@ def test_a_read_only_folder_is_one_line_and_exit_status_2(tmp_path: Path) -> Non
     assert re.fullmatch(r"error: /sys.*: .*\. Make the folder writable and run the same command again\.\n", done.stderr)
 
 
-def test_a_full_disk_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
-    unmeasured = "unset COVERAGE_PROCESS_CONFIG"  # what `make coverage` writes is larger
-    limited = f"ulimit -f 40; {unmeasured}; exec {' '.join(command(small_study(tmp_path)))}"  # 40 blocks of 512 bytes
-    done = subprocess.run(["sh", "-c", limited], cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=180)
-    assert done.returncode == 2
-    assert re.fullmatch(r"error: .*File too large.*\n", done.stderr)
-    assert not trainings(tmp_path)
-    assert run(small_study(tmp_path)).returncode == 0
+def test_a_full_disk_is_one_line_and_exit_status_2_and_the_next_call_goes_on(trained_examples: Path) -> None:
+    full = json.loads((trained_examples / ".calls.json").read_text())["full"]
+    assert full["status"] == 2
+    assert re.fullmatch(r"error: .*File too large.*\n", full["stderr"])
+    assert not full["kept"]
+    assert len(trainings(trained_examples)) == 4
 
 
 @pytest.mark.parametrize(
@@ -333,49 +316,9 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in done.stderr
 
 
-BUILDING = """
-version = 1
-[datasets.mnist]
-epochs = 1
-[datasets.digits]
-epochs = 3
-[blocks.tried]
-question = "Which rate?"
-seeds = [0, 1]
-replicate = true
-[blocks.built]
-question = "And then?"
-seeds = [0, 1]
-replicate = true
-[[arms]]
-name = "rate-{learning_rate}"
-block = "tried"
-learning_rate = [0.0001, 0.01]
-[[arms]]
-name = "chosen"
-block = "built"
-chosen_from = "rate-*"
-[[arms]]
-name = "reading"
-block = "built"
-output = "softmax"
-loss = "categorical_crossentropy"
-features_of = "rate-0.01"
-"""
-
-
-def building_study(folder: Path) -> Path:
-    text = (ROOT / "experiments" / "study.toml").read_text()
-    defaults = text[text.index("[defaults]") : text.index("[datasets.mnist]")]
-    confirmatory = text[text.index("[confirmatory]") : text.index("[[contrasts]]")]
-    path = folder / "study.toml"
-    path.write_text(f"{BUILDING}{defaults}{confirmatory}")
-    return path
-
-
 def test_arms_that_build_on_others_are_trained_after_them_even_where_only_they_are_asked_for(tmp_path: Path) -> None:
     path = building_study(tmp_path)
-    assert run(path, "--only", "built").returncode == 0
+    assert run(path, "--only", "built", "--jobs", "1").returncode == 0
     runs = json.loads((tmp_path / "results.json").read_text())
     arms = (runs["replication"] or runs)["arms"]
     assert (arms["chosen"]["learning_rate"], arms["reading"]["output"]) == (0.01, "softmax")

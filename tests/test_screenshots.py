@@ -10,8 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tests import picture, screenshots
-from tests.test_browser import browser as browser  # a fixture
-from tests.test_browser import path as path
+from tests.test_browser import path as path  # a fixture
 
 
 def test_the_window_is_scrolled_until_the_page_ends(browser: Browser, tmp_path: Path) -> None:

@@ -36,14 +36,12 @@ URL = "https://example.org/report/"
 HOSTILE = "</script><script>alert('&')</script> 50 % of {A_B}"
 CITED = 'title: "Under & Test"\nversion: 1.2.3\nlicense: MIT\n'
 
-browser = test_browser.browser  # a fixture
-
 
 @pytest.fixture(scope="module")
 def measured(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder as `make plots` leaves it."""
     folder = tmp_path_factory.mktemp("measured")
-    figures.update(fixture.results(plan, folder, MNIST), folder / "plots", plots.draw)
+    figures.update(fixture.results(plan, folder, MNIST), folder / "plots", fixture.draw)
     return folder
 
 
@@ -179,8 +177,8 @@ def test_another_article_is_told_by_its_verdicts(results: dict, other: Path) -> 
 
 
 def test_a_description_is_short_however_long_a_finding_is(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [replace(figure, title="a very long finding " * 20) for figure in plots.draw(results)]
-    monkeypatch.setattr(plots, "draw", lambda _: found)
+    found = [replace(figure, title="a very long finding " * 20) for figure in fixture.draw(results)]
+    monkeypatch.setattr(fixture, "draw", lambda *_, **__: found)
     told = head(fixture.page_of(results))["description"]
     assert 100 < len(told) < 160
     assert told.endswith("…")
@@ -285,7 +283,7 @@ def size(png: bytes) -> tuple[int, int]:
 
 
 def test_the_preview_has_the_size_that_previews_of_links_have(results: dict) -> None:
-    preview = plots.draw(results)[0].preview
+    preview = fixture.draw(results)[0].preview
     assert size(preview) == (1200, 630)
     assert len(preview) < 150_000
 
@@ -331,9 +329,9 @@ def test_the_preview_lies_beside_the_page_and_is_told_to_those_who_do_not_see_it
 
 
 def test_a_preview_that_is_gone_is_drawn_again(results: dict, tmp_path: Path) -> None:
-    figures.update(results, tmp_path, plots.draw)
+    figures.update(results, tmp_path, fixture.draw)
     (tmp_path / "preview.png").unlink()
-    assert figures.update(results, tmp_path, plots.draw) == 4
+    assert figures.update(results, tmp_path, fixture.draw) == 4
     assert (tmp_path / "preview.png").exists()
 
 
@@ -352,7 +350,7 @@ def test_what_was_touched_is_written_again(measured: Path, tmp_path: Path, name:
 def test_plots_that_are_drawn_anew_are_rendered_anew(
     plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures.update(fixture.results(plan, tmp_path / "results", MNIST), tmp_path / "results" / "plots", plots.draw)
+    figures.update(fixture.results(plan, tmp_path / "results", MNIST), tmp_path / "results" / "plots", fixture.draw)
     rendered(tmp_path / "results", tmp_path / "site")
     drawings = tmp_path / "results" / "plots" / "figures.json"
     told = json.dumps(read_json(drawings, figures.FORMAT))

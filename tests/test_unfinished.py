@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from typing import Any
 
@@ -12,8 +11,9 @@ from experiments import data, statistics, study
 from experiments.sources import DIGITS, Source
 from experiments.store import Store, read_json
 from tests import fixture
+from tests.counts import count, repeated
 
-PARTS = max(2, int(os.environ.get("HOSTILE", 0)) // 20)  # random parts of the study
+PARTS = max(2, count("HOSTILE", few=40, many=200) // 20)  # random parts of the study
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,7 @@ def evidence(plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dic
     return read_json(store.root / "evidence.json", statistics.evidence.FORMAT)
 
 
+@repeated
 @pytest.mark.parametrize("number", range(PARTS))
 def test_any_part_of_the_study_has_a_page(plan: study.Study, evidence: dict[str, Any], number: int) -> None:
     rng = random.Random(number)

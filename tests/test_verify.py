@@ -19,7 +19,6 @@ from report import __main__ as command
 from report import verify
 from tests import fixture, test_browser
 
-browser = test_browser.browser
 MNIST = Source(data.MNIST, None, "a fixture")
 
 

@@ -17,7 +17,7 @@ from experiments.errors import UserError
 from experiments.sources import DIGITS
 from experiments.store import Entry, Store
 from tests import fixture
-from tests.test_runner import offline, trainings
+from tests.trained import copied, offline, trainings
 
 ROOT = Path(__file__).parent.parent
 STUDY = """
@@ -148,18 +148,20 @@ def test_an_edit_of_training_or_data_code_trains_again_and_is_named(
     assert "slow                       0 of   1 runs on digits measured" in call(checkout, "status")
 
 
-def test_an_edited_measure_is_taken_again_from_the_stored_weights_and_nothing_is_trained(checkout: Path) -> None:
-    call(checkout, "run", "--only", "tried", "--jobs", "1")
+def test_an_edited_measure_is_taken_again_from_the_stored_weights_and_nothing_is_trained(
+    checkout: Path, trained_examples: Path
+) -> None:
+    copied(trained_examples, checkout / "results").rename(checkout / "study.toml")
     before = trainings(checkout / "results")
     edit(checkout / "experiments" / "measures.py", "SATURATED = 0.95", "SATURATED = 0.96")
-    told = call(checkout, "why", "slow, 0")
+    told = call(checkout, "why", "example-1, 0")
     assert re.search(
         r"measures: code measures\.py changed \(.*\): will be measured again from the stored weights", told
     )
-    assert "2 runs in" in call(checkout, "run", "--only", "tried", "--jobs", "1")
+    assert "6 runs in" in call(checkout, "run", "--jobs", "1")
     assert trainings(checkout / "results") == before
-    assert call(checkout, "why", "slow, 0") == "slow, seed 0, on digits: fresh\n"
-    assert len(list(checkout.glob("results/runs/*/measures-*.json"))) == 2
+    assert call(checkout, "why", "example-1, 0") == "example-1, seed 0, on digits: fresh\n"
+    assert len(list(checkout.glob("results/runs/*/measures-*.json"))) == 6
 
 
 def test_an_arm_that_is_gone_is_never_shown_and_status_names_what_it_left(checkout: Path, measured: Store) -> None:

@@ -1,0 +1,182 @@
+"""Small studies of the digits, the command line that trains them, and those that a test run trains once for all tests.
+
+TensorFlow's start costs more than all the training: a test that needs a trained store takes a copy of a shared one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from experiments import statistics, study
+
+ROOT = Path(__file__).parent.parent
+SECOND = Path(__file__).with_name("second")
+STUDY = ("--study", str(SECOND / "study.toml"))
+TEXTS = ("--article", str(SECOND / "article.md"), "--claims", str(SECOND / "claims.toml"))
+USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
+RENAMED = f"""
+import os, platform, socket
+real = os.uname()
+os.uname = lambda: os.uname_result((real[0], "{HOST}", *real[2:]))
+platform.node = socket.gethostname = lambda: "{HOST}"
+"""
+
+
+def small_study(folder: Path, epochs: int = 2, seeds: int = 2) -> Path:
+    """The committed study with few seeds and few epochs."""
+    text = (ROOT / "experiments" / "study.toml").read_text()
+    text = re.sub(r"seeds = \[.*\]", f"seeds = {list(range(seeds))}", text)
+    text = text.replace("replicate = true\n", "")  # of all blocks but the examples
+    text = text.replace("epochs = 40 ", f"epochs = {epochs} ").replace("epochs = 40\n", f"epochs = {epochs}\n")
+    path = folder / "study.toml"
+    path.write_text(text)
+    assert study.load(path).epochs["digits"] == epochs
+    return path
+
+
+def offline() -> dict[str, str]:
+    """An environment in which nothing names or caches MNIST and no network is reached: a proxy that is not there."""
+    nowhere = dict.fromkeys(("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"), "http://127.0.0.1:9")
+    return {**os.environ, **nowhere, "KERAS_HOME": "/nonexistent", "no_proxy": "", "NO_PROXY": ""}
+
+
+def command(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> list[str]:
+    folders = ("--study", str(path), "--results", str(path.parent))
+    return [sys.executable, "-m", "experiments", *stages, *folders, *options]
+
+
+def run(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> subprocess.CompletedProcess[str]:
+    called = command(path, *options, stages=stages)
+    return subprocess.run(called, cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300)
+
+
+def trainings(folder: Path) -> dict[str, float]:
+    return {p.parent.name: p.stat().st_mtime_ns for p in folder.glob("runs/[!.]*/training.json")}
+
+
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Leaves no process of that session behind, not even where the test is interrupted: it has no terminal."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until_alone(session: int) -> None:
+    """Returns once no process of the session is left: workers end with their parent."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(session, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("a worker outlived its parent")
+
+
+def without_times(value: Any) -> Any:
+    """`value` without the fields that are marked as times, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_times(inner) for key, inner in value.items() if key not in statistics.TIMES}
+    return [without_times(inner) for inner in value] if isinstance(value, list) else value
+
+
+BUILDING = """
+version = 1
+[datasets.mnist]
+epochs = 1
+[datasets.digits]
+epochs = 3
+[blocks.tried]
+question = "Which rate?"
+seeds = [0, 1]
+replicate = true
+[blocks.built]
+question = "And then?"
+seeds = [0, 1]
+replicate = true
+[[arms]]
+name = "rate-{learning_rate}"
+block = "tried"
+learning_rate = [0.0001, 0.01]
+[[arms]]
+name = "chosen"
+block = "built"
+chosen_from = "rate-*"
+[[arms]]
+name = "reading"
+block = "built"
+output = "softmax"
+loss = "categorical_crossentropy"
+features_of = "rate-0.01"
+"""
+
+
+def building_study(folder: Path) -> Path:
+    text = (ROOT / "experiments" / "study.toml").read_text()
+    defaults = text[text.index("[defaults]") : text.index("[datasets.mnist]")]
+    confirmatory = text[text.index("[confirmatory]") : text.index("[[contrasts]]")]
+    path = folder / "study.toml"
+    path.write_text(f"{BUILDING}{defaults}{confirmatory}")
+    return path
+
+
+# ---------------------------------------------------------------------------------------------- trained once
+
+
+def examples(folder: Path) -> None:
+    """Trains the small study with one worker, after a disk was full. What both calls printed is in .calls.json."""
+    path = small_study(folder)
+    unmeasured = "unset COVERAGE_PROCESS_CONFIG"  # what `make coverage` writes is larger
+    limited = f"ulimit -f 40; {unmeasured}; exec {' '.join(command(path, '--jobs', '1'))}"  # 40 blocks of 512 bytes
+    full = subprocess.run(["sh", "-c", limited], cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300)
+    kept = list(trainings(folder))
+    first = run(path, "--jobs", "1")
+    assert first.returncode == 0, first.stderr
+    told = {"full": {"status": full.returncode, "stderr": full.stderr, "kept": kept}, "first": first.stdout}
+    (folder / ".calls.json").write_text(json.dumps(told))
+
+
+def examples_at_once(folder: Path) -> None:
+    """Trains the small study with two workers, called twice at once. What both calls printed is in .calls.json."""
+    called = command(small_study(folder), "--jobs", "2", stages=("run", "plots"))
+    both = [subprocess.Popen(called, cwd=ROOT, env=offline(), stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    (folder / ".calls.json").write_text(json.dumps(told))
+
+
+def copied(trained: Path, folder: Path) -> Path:
+    """The study in a copy of what was trained, times of files and all."""
+    shutil.copytree(trained, folder)
+    return folder / "study.toml"
+
+
+def second_article(folder: Path) -> None:
+    """Trains and renders tests/second in FOLDER, on a machine with names that would be found again."""
+    home = folder / FOLDER
+    (home / "names").mkdir(parents=True)
+    (home / "names" / "sitecustomize.py").write_text(RENAMED)
+    names = {"USER": USER, "LOGNAME": USER, "HOME": str(home), "HOSTNAME": HOST, "PYTHONPATH": str(home / "names")}
+    for called in (
+        ("experiments", "run", "plots", *STUDY, "--results", str(home / "results"), "--jobs", "1"),
+        ("report", "render", *STUDY, *TEXTS, "--results", str(home / "results"), "--site", str(home / "site")),
+    ):
+        arguments = [sys.executable, "-m", *called]
+        done = subprocess.run(
+            arguments, cwd=ROOT, env={**offline(), **names}, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
