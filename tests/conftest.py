@@ -23,8 +23,8 @@ MNIST_NPZ = os.environ.pop("MNIST_NPZ", "")  # no test may depend on it by accid
 os.environ.pop("DATASET_NPZ", None)
 
 LONGEST = (  # the modules that take longest
-    *("test_runner", "test_training", "test_crash", "test_plots", "test_accessibility", "test_hostile", "test_browser"),
-    *("test_article_code", "test_golden", "test_sharing", "test_why"),
+    *("test_runner", "test_early", "test_training", "test_install", "test_crash", "test_plots", "test_accessibility"),
+    *("test_hostile", "test_browser", "test_article_code", "test_golden", "test_sharing", "test_why"),
 )
 
 
