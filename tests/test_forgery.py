@@ -9,15 +9,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, given
 from hypothesis import strategies as some
 from playwright.sync_api import Browser
 
 from report import verify
-from tests import fixture, test_browser
+from tests import fixture
 from tests.test_hostile import tried
-
-browser = test_browser.browser
 
 # ---------------------------------------------------------------------------------------------- Chromium's own trees
 
@@ -51,9 +49,9 @@ Read = Callable[[Sequence[str | bytes]], list[dict[str, str]]]
 
 
 @pytest.fixture(scope="module")
-def chromium(browser: Browser) -> Iterator[Read]:
+def chromium(launched: Browser) -> Iterator[Read]:
     """What Chromium's document parser makes of files: each one's tree, its text and its encoding."""
-    sheet, files = browser.new_context().new_page(), list[bytes]()
+    sheet, files = launched.new_context().new_page(), list[bytes]()
 
     def serve(route) -> None:
         name = route.request.url.rpartition("/")[2]
@@ -300,7 +298,7 @@ def damaged(text: str, kind: str, where: str, place: float, snippet: str) -> str
     }[kind]
 
 
-@settings(tried(5), phases=(Phase.explicit, Phase.generate))  # Chromium is too slow for finding a smaller example
+@tried(5, phases=(Phase.explicit, Phase.generate))  # Chromium is too slow for finding a smaller example
 @given(
     damages=some.lists(some.lists(DAMAGE, min_size=1, max_size=3), min_size=BATCH, max_size=BATCH),
     form=some.integers(0, 2),

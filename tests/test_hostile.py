@@ -45,8 +45,8 @@ AT_RANDOM = bool(os.environ.get("HOSTILE"))
 ENDLESS_SECONDS = 240  # what has not ended by then hangs
 
 
-def tried(examples: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """How often a property is tried, in `make test`."""
+def tried(examples: int, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """How often a property is tried, in `make test`; other `options` are Hypothesis's."""
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
     often = settings(
         max_examples=count("HOSTILE", few=examples, many=5 * examples),
@@ -54,6 +54,7 @@ def tried(examples: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         deadline=None,
         database=None,
         suppress_health_check=checks,
+        **options,
     )
     return lambda test: repeated(often(test))
 

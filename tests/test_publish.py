@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from experiments import statistics
 from experiments.errors import UserError
 from experiments.store import to_json, write_atomically
 from report import __main__ as command
 from report import publish
 
 MEASURED = {
-    "format": 1,
+    "format": statistics.FORMAT,
     "quick": False,
     "recorded": None,
     "dataset": {"name": "mnist"},
