@@ -6,7 +6,7 @@ weights and the same order of images.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -113,6 +113,7 @@ def summarise(plan: study.Study, seen: Sequence[evidence.Observation], expected:
     return {
         "dataset": describe(source),
         "runs_expected": expected,
+        "runs_missing": _missing(plan, seen, expected, source),
         "runs": runs,
         "arms": {
             name: _arm(arms[name], plan, [run for _, run in own], [one for one, _ in own])
@@ -125,6 +126,15 @@ def summarise(plan: study.Study, seen: Sequence[evidence.Observation], expected:
         "processors": sorted({run["processor"] for run in runs}),
         "pythons": sorted({run["python"] for run in runs}),
     }
+
+
+def _missing(plan: study.Study, seen: Sequence[evidence.Observation], expected: int, source: Source) -> dict[str, int]:
+    """How many runs of each block are not measured yet; only the blocks that lack some."""
+    planned = plan.runs(source.name)
+    if len(planned) != expected:
+        return {}  # the study was asked for other runs than all of its own
+    measured = {(one["arm"], one["seed"]) for one in seen}
+    return dict(Counter(run.arm.block for run in planned if (run.arm.name, run.seed) not in measured))
 
 
 def describe(source: Source) -> dict[str, Any]:

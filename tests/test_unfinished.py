@@ -40,3 +40,12 @@ def test_any_part_of_the_study_has_a_page(plan: study.Study, evidence: dict[str,
     replication = [one for one in evidence["replication"] if rng.random() < repeated]
     html = fixture.page_of(statistics.assemble(plan, {**evidence, "runs": runs, "replication": replication}))
     assert f"<strong>Unfinished:</strong> {len(runs)} of {evidence['expected'][0]} runs are measured" in html
+
+
+def test_an_unfinished_page_names_the_blocks_that_it_lacks(plan: study.Study, evidence: dict[str, Any]) -> None:
+    early = {arm.name for arm in plan.arms if arm.block in ("examples", "changes")}
+    runs = [one for one in evidence["runs"] if one["arm"] in early]
+    html = fixture.page_of(statistics.assemble(plan, {**evidence, "runs": runs, "replication": []}))
+    notice = html[html.index("<strong>Unfinished") : html.index("goes on from here")]
+    assert "factorial (27)" in notice
+    assert "examples" not in notice
