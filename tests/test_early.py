@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from experiments import __main__ as experiments
 from experiments import data, errors, runner, sources, study, worker
 from experiments.errors import UserError
+from experiments.figures import Figure
 from experiments.sources import DIGITS, Source
 from experiments.store import Store
 from report import __main__ as command
@@ -19,7 +21,11 @@ MNIST = Source(data.MNIST, None, "a fixture")
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> study.Study:
-    """The study with two seeds a block; workers store made-up results."""
+    """The study with two seeds a block; workers store made-up results, and one figure stands for all."""
+    figure = Figure(
+        "accuracy", "A finding", "What it shows", ("example-1",), ("Arm",), (("Example 1",),), "<svg></svg>"
+    )
+    monkeypatch.setattr(experiments, "_draw", lambda _: [figure])
     path = tmp_path / "study.toml"
     path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", study.STUDY.read_text()))
     monkeypatch.setattr(worker, "start", victim.start)
