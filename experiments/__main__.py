@@ -98,8 +98,10 @@ class Stages:
         try:
             if self.results()["runs"]:
                 self.plots()
-        except UserError as error:
-            print(f"No page yet: {error}", flush=True)
+        except BrokenPipeError:  # nobody reads on: that ends the command
+            raise
+        except (UserError, OSError) as error:
+            print(f"No page yet: {errors.line(error)}", flush=True)
 
     def _cluster(self, tasks: Iterable[runner.Task]) -> contextlib.AbstractContextManager[Executor | None]:
         if not self.arguments.cluster:
