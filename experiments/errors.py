@@ -78,7 +78,8 @@ def line(error: UserError | OSError) -> str:
     """One line for a user's mistake, or for what the file system refused."""
     if isinstance(error, UserError):
         return str(error)
-    where = f"{shown(error.filename)}: " if error.filename else ""
+    path = error.filename2 or error.filename  # of a rename the target: the other one is a temporary file of ours
+    where = f"{shown(path)}: " if path else ""
     fix = {
         errno.ENOSPC: "Free some space and run the same command again: what was finished is stored.",
         errno.EDQUOT: "Free some space and run the same command again: what was finished is stored.",

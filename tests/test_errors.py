@@ -14,6 +14,7 @@ import pytest
 
 from experiments import errors
 from experiments.errors import UserError
+from experiments.store import write_atomically
 
 QUIET, DEBUG = argparse.Namespace(debug=False), argparse.Namespace(debug=True)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/runs")
@@ -77,6 +78,15 @@ def test_what_the_file_system_refused_is_status_2_and_one_line_with_path_and_fix
     assert out == ""
     assert err.startswith(f"error: results/runs: {told}")
     assert err.index("\n") == len(err) - 1
+
+
+def test_a_rename_that_is_refused_is_told_with_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results.json").mkdir()
+    assert errors.command(lambda _: write_atomically(tmp_path / "results.json", b"{}"), QUIET) == 2
+    assert capsys.readouterr().err.startswith("error: results.json: Is a directory. Expected a file there.")
 
 
 def test_a_full_disk_without_a_path_is_told_without_one(capsys: pytest.CaptureFixture[str]) -> None:
