@@ -295,7 +295,11 @@ def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
     text = _text(path)
     if text.lstrip().startswith("{"):
-        return read_json(path, FORMAT, fix="Name a page, of any version, or a results.json of this one.")
+        fix = "Name a page, of any version, or a results.json of this one."
+        found = read_json(path, FORMAT, fix)
+        if not {"runs", "arms", "contrasts"} <= found.keys():
+            raise UserError(f"{shown(path)}: no results in it. {fix}")
+        return found
     return verify.proof(text, lambda: study.load(arguments.study), same_record=False).results
 
 
