@@ -36,7 +36,8 @@ def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = 
     source = sources.find(store.root / "recognised.json", download=arguments.stages[0] in TRAINING)
     if source.fallback and arguments.stages[0] in LOOKING:
         source = sources.Source(data.MNIST, None, "Keras, which downloads it when it is needed")
-    plan.check(source.facts)
+    for used in _used(source):
+        plan.check(used.facts)
     recorded = recorded and bool(source.name == "mnist" or source.fallback)
     record = records.read() if source.fallback and recorded else None
     print(sources.warning(source, (record or {}).get("recorded", "")) or sources.describe(source), flush=True)
@@ -44,6 +45,11 @@ def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = 
     with contextlib.nullcontext() if arguments.stages[0] in LOOKING else store.locked():
         for stage in arguments.stages:
             getattr(stages, stage)()
+
+
+def _used(source: sources.Source) -> list[sources.Source]:
+    """The data sets that are measured where `source` is at hand."""
+    return [source, sources.DIGITS] if source.name == "mnist" else [source]
 
 
 @dataclass
@@ -66,8 +72,7 @@ class Stages:
 
     def tasks(self, only: Collection[str] = ()) -> list[runner.Task]:
         """The runs of all blocks, or of those in `only`, on the data at hand; on the digits too where that is MNIST."""
-        used = [self.source, sources.DIGITS] if self.source.name == "mnist" else [self.source]
-        return [runner.Task(source, self.plan.runs(source.name, only)) for source in used]
+        return [runner.Task(source, self.plan.runs(source.name, only)) for source in _used(self.source)]
 
     def run(self) -> None:
         """Trains and measures what is missing, on the digits too, then brings the statistics up to date."""
@@ -93,8 +98,10 @@ class Stages:
         try:
             if self.results()["runs"]:
                 self.plots()
-        except UserError as error:
-            print(f"No page yet: {error}", flush=True)
+        except BrokenPipeError:  # nobody reads on: that ends the command
+            raise
+        except (UserError, OSError) as error:
+            print(f"No page yet: {errors.line(error)}", flush=True)
 
     def _cluster(self, tasks: Iterable[runner.Task]) -> contextlib.AbstractContextManager[Executor | None]:
         if not self.arguments.cluster:

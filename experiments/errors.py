@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+READER_GONE = 141  # 128 + SIGPIPE, as shells tell it of other programs
 LONGEST = 1500  # characters of an error's line; the middle of a longer one is left out
 
 
@@ -43,30 +44,50 @@ def command(main: Callable[[argparse.Namespace], int | None], arguments: argpars
     """Runs a command line's `main`; returns its exit status. What users can mend is one line, not a traceback.
 
     0: done, or what `main` returns. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
+    141: nobody reads on, as in `make claims | head`; not 0, since then a forged page would count as verified.
     """
     try:
-        return main(arguments) or 0
-    except BrokenPipeError:  # whoever read along has seen enough, as in `make claims | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = main(arguments) or 0
+        if sys.stdout:  # None where it was closed
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        status = READER_GONE
     except (UserError, OSError) as error:
         if arguments.debug:
             raise
-        print(f"error: {error if isinstance(error, UserError) else _told(error)}", file=sys.stderr)
-        return 2
+        print(f"error: {line(error)}", file=sys.stderr)
+        status = 2
     except KeyboardInterrupt:
         print("\nInterrupted. What was finished is stored; the same command goes on from there.", file=sys.stderr)
-        return 130
-    return 0
+        status = 130
+    _drop_unwritten()
+    return status
 
 
-def _told(error: OSError) -> str:
-    """One line for what the file system refused."""
-    where = f"{shown(error.filename)}: " if error.filename else ""
+def _drop_unwritten() -> None:
+    """Gives up what stdout does not take: at its end, Python would try again, complain, and exit with 120."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def line(error: UserError | OSError) -> str:
+    """One line for a user's mistake, or for what the file system refused."""
+    if isinstance(error, UserError):
+        return str(error)
+    path = error.filename2 or error.filename  # of a rename the target: the other one is a temporary file of ours
+    where = f"{shown(path)}: " if path else ""
     fix = {
         errno.ENOSPC: "Free some space and run the same command again: what was finished is stored.",
         errno.EDQUOT: "Free some space and run the same command again: what was finished is stored.",
         errno.EACCES: "Make the folder writable and run the same command again.",
         errno.EPERM: "Make the folder writable and run the same command again.",
         errno.EROFS: "Make the folder writable and run the same command again.",
+        errno.EEXIST: "Expected a folder there. Move that file away and run the same command again.",
+        errno.ENOTDIR: "Expected folders on the way there. Move the file away and run the same command again.",
+        errno.EISDIR: "Expected a file there. Move that folder away and run the same command again.",
     }.get(error.errno or 0, "Mend that and run the same command again, or add --debug to see where it happened.")
     return f"{where}{error.strerror or error}. {fix}"

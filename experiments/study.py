@@ -200,11 +200,22 @@ class Study:
         return Run(arm, seed, dataset, epochs, features)
 
     def check(self, facts: Facts) -> None:
-        """Raises `UserError` where an arm holds out more than half of the data's training images."""
+        """Raises `UserError` where an arm holds out more than half of the training images, or lacks a whole batch."""
         for arm in self.arms:
-            if arm.holdout > facts.train_images // 2 and (facts != DIGITS or self.block(arm.block).replicate):
-                told = f"arm '{arm.name}' holds out {arm.holdout} of the {facts.train_images} training images of"
-                raise UserError(f"{shown(self.path)}: {told} {facts.name}. Expected at most half. Make it less.")
+            if facts == DIGITS and not self.block(arm.block).replicate:
+                continue
+            there = f"the {facts.train_images} training images of {facts.name}"
+            if arm.holdout > facts.train_images // 2:
+                raise UserError(
+                    f"{shown(self.path)}: arm '{arm.name}' holds out {arm.holdout} of {there}. "
+                    "Expected at most half. Make it less."
+                )
+            if arm.batch_size > facts.train_images - arm.holdout:
+                rest = f"{facts.train_images - arm.holdout} of " if arm.holdout else ""
+                raise UserError(
+                    f"{shown(self.path)}: arm '{arm.name}' has batches of {arm.batch_size} images and trains on "
+                    f"{rest}{there}. Expected at least one whole batch. Make batch_size less, or take more images."
+                )
 
     def needs(self, run: Run) -> list[Run]:
         """The runs that must be measured before `run` can be trained."""

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from experiments import errors, evidence, figures, files, options, records, study
 from experiments.errors import UserError, shown
 from experiments.statistics import FORMAT
-from experiments.store import Store, read_json, sweep, to_json, write_atomically
+from experiments.store import Store, made_from, read_json, sweep, to_json, write_atomically
 from report import claims, sharing
 from report.compare import Effect
 
@@ -141,9 +141,9 @@ def render(arguments: argparse.Namespace) -> None:
         outputs["sitemap.xml"] = made.shared.sitemap()
     for name, content in outputs.items():
         write_atomically(arguments.site / name, content)
-    for path in (arguments.site / "sitemap.xml", *arguments.site.glob("figures/*.png")):  # of an earlier page
-        if path.relative_to(arguments.site).as_posix() not in outputs:
-            path.unlink(missing_ok=True)
+    for name, sha256 in _rendered(memory).items():  # an earlier page's; whatever else is there is the user's
+        if name not in outputs and _holds(arguments.site / name, sha256):
+            (arguments.site / name).unlink()
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in outputs.items()}
     write_atomically(memory, to_json({"format": 1, "inputs": inputs, "files": hashes}))
     print(f"Page: {shown(index)}, {len(made.html.encode()) / 1000:.0f} kB. Open it in a browser, or run 'make serve'.")
@@ -295,7 +295,11 @@ def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
     text = _text(path)
     if text.lstrip().startswith("{"):
-        return read_json(path, FORMAT, fix="Name a page, of any version, or a results.json of this one.")
+        fix = "Name a page, of any version, or a results.json of this one."
+        found = read_json(path, FORMAT, fix)
+        if not {"runs", "arms", "contrasts"} <= found.keys():
+            raise UserError(f"{shown(path)}: no results in it. {fix}")
+        return found
     return verify.proof(text, lambda: study.load(arguments.study), same_record=False).results
 
 
@@ -335,11 +339,21 @@ def _fingerprints(arguments: argparse.Namespace) -> list[str]:
 
 def _is_current(memory: Path, inputs: str, site: Path) -> bool:
     """Whether the site holds, byte for byte, what was rendered from these inputs."""
+    held = _rendered(memory)
+    return bool(held) and made_from(memory, inputs) and all(_holds(site / name, sha) for name, sha in held.items())
+
+
+def _rendered(memory: Path) -> dict[str, str]:
+    """SHA-256 of each file that was rendered last, by its name; none where that is not known."""
     try:
-        old = read_json(memory, 1)
-        return old["inputs"] == inputs and all(
-            files.sha256(site / name, "It is rendered again.") == sha256 for name, sha256 in old["files"].items()
-        )
+        return read_json(memory, 1)["files"]
+    except UserError:
+        return {}
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    try:
+        return files.sha256(path, "It is rendered again.") == sha256
     except UserError:
         return False
 

@@ -237,6 +237,8 @@ def _check_rule(rule: str, names: Mapping[str, Any]) -> None:
             evaluate(rule, {**values, name: _Line(Fraction(1), Fraction(0), Fraction(1), 1, [])})
     except KeyError as error:
         raise ValueError(f"'{rule}' names {error}, which is not among its evidence") from error
+    if not any(isinstance(node, ast.Name) for node in ast.walk(_parsed(rule))):
+        raise ValueError(f"'{rule}' says the same whatever is measured; expected a comparison of its evidence")
 
 
 def check(claims: Sequence[Claim], plan: study.Study, path: Path = LEDGER) -> None:

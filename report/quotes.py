@@ -139,8 +139,20 @@ def _wrap(block: Element, start: int, end: int, fragment: _Fragment) -> None:
         parent.insert(place, span)
         if last and number == len(pieces) - 1:
             link = Element("a", {"class": f"mark {fragment.mark.kind}", "href": f"#claim-{fragment.mark.id}"})
-            link.text, link.tail, span.tail = fragment.mark.text, span.tail, ""
-            parent.insert(place + 1, link)
+            link.text = fragment.mark.text
+            _insert_after(block, parent, span, link)
+
+
+def _insert_after(block: Element, parent: Element, span: Element, link: Element) -> None:
+    """Puts `link` after `span` in `parent`, or after the article's own link that holds it: links hold no links."""
+    above = {child: element for element in block.iter() for child in element}
+    before = element = span
+    while element in above:
+        element = above[element]
+        before = element if element.tag == "a" else before
+    holder = parent if before is span else above[before]
+    link.tail, before.tail = before.tail, ""
+    holder.insert(list(holder).index(before) + 1, link)
 
 
 # ---------------------------------------------------------------------------------------------- sentences

@@ -26,7 +26,7 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser
 
 from experiments import evidence, records, statistics, study
-from experiments.errors import UserError, printable
+from experiments.errors import UserError, printable, shown
 from experiments.figures import Figure
 from experiments.store import compact
 from report import claims
@@ -96,8 +96,21 @@ def proof(html: str, load: Callable[[], study.Study], same_record: bool = True) 
             "The page was made beside another record than experiments/record.json. Check out the version it was made "
             "with and run this again."
         )
-    derived = results(content, load())
+    plan = load()
+    if content["source"] is not None:  # else all is from the record
+        _check_same_study(content, plan)
+    derived = results(content, plan)
     return Proof(found[0], content["url"], json.loads(compact(derived)))  # as the page's were read: keys in order
+
+
+def _check_same_study(content: Mapping[str, Any], plan: study.Study) -> None:
+    known = {arm.name for arm in plan.arms}
+    for arm in (run["arm"] for run in content["runs"]):
+        if arm not in known:
+            raise UserError(
+                f"The page is about another study: {shown(plan.path)} has no arm '{arm}'. Name the study, the claims "
+                "and the article that it was made from: STUDY=… CLAIMS=… ARTICLE=…"
+            )
 
 
 @contextmanager

@@ -169,6 +169,8 @@ def test_the_verdict_turns_with_the_numbers(tmp_path: Path, mean: float | None, 
         ("gap / gap > 0", "may not divide by evidence"),
         ("gap * gap > 0", "may not multiply a number by itself"),
         ("gap > 1 / 0", "division by zero"),
+        ("1 > 0", "'1 > 0' says the same whatever is measured"),
+        ("True", "'True' says the same whatever is measured"),
         ("", "'supported' is missing"),
     ],
 )

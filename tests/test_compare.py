@@ -163,3 +163,10 @@ def test_results_of_another_format_are_refused(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_bytes(to_json({"format": statistics.FORMAT + 1}))
     with pytest.raises(UserError, match="format"):
         command.main(command.parse(["compare", str(tmp_path / "old.json"), str(tmp_path / "old.json")]))
+
+
+def test_another_file_of_the_same_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "claims.json"
+    path.write_bytes(to_json({"format": statistics.FORMAT, "claims": []}))
+    with pytest.raises(UserError, match=r"claims\.json: no results in it\. Name a page"):
+        command.main(command.parse(["compare", str(path), str(path)]))

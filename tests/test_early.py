@@ -103,13 +103,26 @@ def test_after_ctrl_c_there_is_a_page_of_what_was_measured(
     assert "goes on from there" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (UserError("no page of this."), "no page of this."),
+        (FileExistsError(17, "File exists"), "File exists. Expected"),
+    ],
+    ids=["a mistake", "the file system"],
+)
 def test_a_page_that_cannot_be_written_yet_does_not_end_the_training(
-    small: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: study.Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+    told: str,
 ) -> None:
     def refused(arguments: object) -> None:
-        raise UserError("no page of this.")
+        raise error
 
     monkeypatch.setattr(command, "render", refused)
     assert report_study(tmp_path) == 2  # at the end it counts
-    assert "No page yet: no page of this." in capsys.readouterr().out
+    assert f"No page yet: {told}" in capsys.readouterr().out
     assert share(small, Store(tmp_path), "examples") == share(small, Store(tmp_path), "depth") == 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from experiments import errors
 from experiments.errors import UserError
+from experiments.store import write_atomically
 
 QUIET, DEBUG = argparse.Namespace(debug=False), argparse.Namespace(debug=True)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/runs")
@@ -48,9 +51,22 @@ def test_a_users_mistake_is_status_2_and_one_line(capsys: pytest.CaptureFixture[
         (errno.EACCES, "Permission denied. Make the folder writable and run the same command again"),
         (errno.EPERM, "Operation not permitted. Make the folder writable and run the same command again"),
         (errno.EROFS, "Read-only file system. Make the folder writable and run the same command again"),
+        (errno.EEXIST, "File exists. Expected a folder there. Move that file away and run the same command again"),
+        (errno.ENOTDIR, "Not a directory. Expected folders on the way there. Move the file away and run"),
+        (errno.EISDIR, "Is a directory. Expected a file there. Move that folder away and run the same command again"),
         (errno.EIO, "Input/output error. Mend that and run the same command again, or add --debug"),
     ],
-    ids=["disk full", "quota", "no permission", "not permitted", "read-only", "another"],
+    ids=[
+        "disk full",
+        "quota",
+        "no permission",
+        "not permitted",
+        "read-only",
+        "file",
+        "below a file",
+        "folder",
+        "another",
+    ],
 )
 def test_what_the_file_system_refused_is_status_2_and_one_line_with_path_and_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, told: str
@@ -64,9 +80,37 @@ def test_what_the_file_system_refused_is_status_2_and_one_line_with_path_and_fix
     assert err.index("\n") == len(err) - 1
 
 
+def test_a_rename_that_is_refused_is_told_with_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results.json").mkdir()
+    assert errors.command(lambda _: write_atomically(tmp_path / "results.json", b"{}"), QUIET) == 2
+    assert capsys.readouterr().err.startswith("error: results.json: Is a directory. Expected a file there.")
+
+
 def test_a_full_disk_without_a_path_is_told_without_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors.command(raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))), QUIET) == 2
     assert capsys.readouterr().err.startswith("error: No space left on device. Free some space")
+
+
+@pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(("full", "status"), [(False, 141), (True, 2)], ids=["reader gone", "full device"])
+def test_where_stdout_takes_nothing_the_status_is_neither_success_nor_pythons_complaint(
+    buffered: bool, full: bool, status: int
+) -> None:
+    program = "import argparse, sys; from experiments import errors; " + (
+        "sys.exit(errors.command(lambda _: print('Identical') or 0, argparse.Namespace(debug=False)))"
+    )
+    reader, pipe = os.pipe()
+    os.close(reader)
+    taken = os.open("/dev/full", os.O_WRONLY) if full else pipe
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    done = subprocess.run([sys.executable, "-c", program], stdout=taken, stderr=subprocess.PIPE, env=environment)
+    os.close(pipe)
+    assert done.returncode == status
+    assert b"Exception ignored" not in done.stderr
+    assert done.stderr.startswith(b"error: No space left on device") if full else done.stderr == b""
 
 
 def test_ctrl_c_is_status_130_and_says_that_nothing_finished_is_lost(capsys: pytest.CaptureFixture[str]) -> None:

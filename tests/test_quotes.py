@@ -39,6 +39,21 @@ def test_emphasis_line_breaks_and_lists_do_not_hide_a_quote(source: str) -> None
     assert " ".join(wrapped.split()) == "Snow is white"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "[Snow is white](https://a.org/) now.",
+        "[*Snow* is **white**](https://a.org/) now.",
+        "Snow [is white](https://b.org/) now.",
+    ],
+)
+def test_a_quote_that_ends_within_a_link_has_its_mark_after_that_link(source: str) -> None:
+    html, marker = marked(source, mark("Snow is white"))
+    assert marker.unplaced == []
+    assert not re.search(r"<a [^>]*>(?:(?!</a>).)*<a ", html)
+    assert Text(html).words == ["Snow", "is", "white1", "supported", "now."]
+
+
 def test_fragments_share_one_mark_after_the_last() -> None:
     html, _ = marked("Snow, they say, is white.", mark("Snow", "is white"))
     assert html.count(LINK) == 1

@@ -96,6 +96,15 @@ def test_with_an_address_everything_names_it(measured: Path, tmp_path: Path, giv
     assert [field.text for field in entry] == [URL, "2026-01-01"]
 
 
+def test_files_of_the_users_in_the_folder_of_the_page_stay(measured: Path, tmp_path: Path) -> None:
+    own = [tmp_path / name for name in ("sitemap.xml", "figures/holiday.png", "notes.txt")]
+    (tmp_path / "figures").mkdir()
+    for path in own:
+        path.write_text("the user's")
+    rendered(measured, tmp_path)
+    assert {path.read_text() for path in own} == {"the user's"}
+
+
 def test_an_address_that_is_taken_back_leaves_no_sitemap(measured: Path, tmp_path: Path) -> None:
     rendered(measured, tmp_path, "--url", URL)
     assert URL not in rendered(measured, tmp_path)

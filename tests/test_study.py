@@ -446,6 +446,26 @@ def test_a_split_larger_than_another_data_set_is_named_before_anything_is_traine
     plan.check(data.DIGITS)
 
 
+@pytest.mark.parametrize(("holdout", "told"), [(0, "32 images and trains on"), (4, "32 images and trains on 31 of")])
+def test_a_batch_larger_than_the_training_images_is_named_before_anything_is_trained(
+    plan: study.Study, holdout: int, told: str
+) -> None:
+    arms = tuple(replace(arm, holdout=holdout, batch_size=32) for arm in plan.arms)
+    enough = replace(data.MNIST, name="small", train_images=32 + holdout)
+    replace(plan, arms=arms).check(enough)
+    with pytest.raises(UserError, match=rf"study\.toml: arm '\S+' has batches of {told} .* training images of small\."):
+        replace(plan, arms=arms).check(replace(enough, train_images=31 + holdout))
+
+
+def test_a_batch_larger_than_the_digits_matters_only_in_blocks_that_run_on_them(plan: study.Study) -> None:
+    arm = plan.arm("example-1")
+    large = replace(plan, arms=(replace(arm, batch_size=data.DIGITS.train_images + 1),))
+    large.check(data.MNIST)
+    with pytest.raises(UserError, match="1440 training images of digits"):
+        large.check(data.DIGITS)
+    replace(large, blocks=tuple(replace(block, replicate=False) for block in plan.blocks)).check(data.DIGITS)
+
+
 def test_another_data_set_has_all_blocks_and_mnists_epochs(plan: study.Study) -> None:
     there, here = plan.runs("mnist"), plan.runs("fashion")
     assert [(run.arm, run.seed, run.epochs) for run in here] == [(run.arm, run.seed, run.epochs) for run in there]

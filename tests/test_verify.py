@@ -54,6 +54,13 @@ def test_an_untouched_page_is_derived_again_byte_for_byte(path: Path, capsys: py
     assert told.startswith(f"Identical: {path} is, byte for byte, the page")
 
 
+def test_a_page_of_another_study_is_told_so_and_how_to_name_it(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "study.toml"
+    other.write_text(study.STUDY.read_text().replace('"example-2"', '"example-4"'))
+    with pytest.raises(UserError, match=r"about another study: \S*study\.toml has no arm 'example-2'\. .* STUDY=…"):
+        command.main(command.parse(["verify", str(path), "--study", str(other)]))
+
+
 def test_a_changed_number_is_found_and_named(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed = tmp_path / "changed.html"
     changed.write_text(path.read_text().replace("97.80 %", "98.80 %"))
