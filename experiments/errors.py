@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 LONGEST = 1500  # characters of an error's line; the middle of a longer one is left out
 
@@ -39,11 +41,20 @@ def shown(path: Path | str) -> str:
     return path if relative.split(os.sep)[0] == ".." else relative
 
 
+class Parser(argparse.ArgumentParser):
+    """A command line of ours: what is wrong with it is one line, as every error is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {UserError(message)}\n")
+
+
 def command(main: Callable[[argparse.Namespace], int | None], arguments: argparse.Namespace) -> int:
     """Runs a command line's `main`; returns its exit status. What users can mend is one line, not a traceback.
 
     0: done, or what `main` returns. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not every terminal has every character
     try:
         return main(arguments) or 0
     except BrokenPipeError:  # whoever read along has seen enough, as in `make claims | head`

@@ -357,7 +357,7 @@ COMMANDS = ("study", "first", "render", "claims", "readme", "verify", "compare",
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
+    parser = errors.Parser(prog="python -m report", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("files", nargs="*", type=Path, help="the page to verify, or two pages or results to compare")
     options.add(parser)
