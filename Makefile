@@ -83,7 +83,7 @@ worker: $(CLUSTER_LAYER) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp:/
 	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(call quoted,$(or $(JOBS),1)) $(call quoted,$(CLUSTER))
 
 serve: $(PAGE_LAYER) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
-	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
+	@$(PY) -m report serve --port=$(call quoted,$(PORT))
 
 test: $(DEV_LAYER) ## Run the tests
 	@$(PY) -m pytest $(ARGS)

@@ -6,6 +6,7 @@ import argparse
 import errno
 import io
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 
 from experiments import errors
 from experiments.errors import UserError
+from report import __main__ as report
 
 ROOT = Path(__file__).parent.parent
 QUIET, DEBUG = argparse.Namespace(debug=False), argparse.Namespace(debug=True)
@@ -161,3 +163,20 @@ def test_make_in_another_folder_says_how_to_name_the_projects(tmp_path: Path) ->
     assert done.returncode == 2
     assert "make -C path/to/project" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", ""])
+def test_a_port_that_is_none_is_named(tmp_path: Path, port: str) -> None:
+    (tmp_path / "index.html").touch()
+    with pytest.raises(UserError, match=f"PORT is '{port}'. Expected a whole number"):
+        report.serve(tmp_path, port)
+
+
+def test_a_busy_port_and_a_missing_page_are_named_with_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="make render"):
+        report.serve(tmp_path, "8000")
+    (tmp_path / "index.html").touch()
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        with pytest.raises(UserError, match=f"Port {port}: Address already in use. Name another one"):
+            report.serve(tmp_path, str(port))
