@@ -9,16 +9,23 @@ CLUSTER_LAYER := $(VENV)/.cluster
 DEV_LAYER := $(VENV)/.dev
 PYTEST := $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 PORT ?= 8000
-STUDIED = $(if $(STUDY),--study '$(STUDY)') $(if $(DEBUG),--debug)
+quoted = '$(subst ','\'',$1)'
+option = $(if $2,--$1=$(call quoted,$2))
+path = $(call quoted,$(if $(filter -%,$(firstword $1)),./)$1)
+STUDIED = $(call option,study,$(STUDY)) $(if $(DEBUG),--debug)
 SMALL = $(STUDIED) $(if $(QUICK),--quick)
-READ = $(STUDIED) $(if $(ARTICLE),--article '$(ARTICLE)') $(if $(CLAIMS),--claims '$(CLAIMS)')
-PUBLISHED = $(READ) $(if $(SITE_URL),--url '$(SITE_URL)')
-OPTIONS = $(SMALL) $(if $(ONLY),--only '$(ONLY)') $(if $(JOBS),--jobs '$(JOBS)') $(if $(CLUSTER),--cluster '$(CLUSTER)')
+READ = $(STUDIED) $(call option,article,$(ARTICLE)) $(call option,claims,$(CLAIMS))
+PUBLISHED = $(READ) $(call option,url,$(SITE_URL))
+OPTIONS = $(SMALL) $(call option,only,$(ONLY)) $(call option,jobs,$(JOBS)) $(call option,cluster,$(CLUSTER))
 
 .DEFAULT_GOAL := help
 .PHONY: help report first-page experiments plots record render claims verify compare publish mnist status why cluster worker serve test test-all test-rest coverage golden picture screenshots audit check bench clean clean-all lock
 .DELETE_ON_ERROR:
 unexport PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
+unexport PYTHONINSPECT PYTHONEXECUTABLE PYTHONPLATLIBDIR
+ifeq ($(wildcard requirements/install.py),)
+$(error Expected to run in the project's folder, which this is not. Name it: make -C path/to/project TARGET)
+endif
 
 help: ## Show this help
 	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
@@ -52,14 +59,14 @@ claims: $(PAGE_LAYER) ## Print the verdict on each claim, and what decided it
 	@$(PY) -m report claims $(READ)
 
 verify: $(PAGE_LAYER) ## Derive a shared page again from the evidence in it, and compare (PAGE=file.html)
-	@$(PY) -m report verify $(READ) $(if $(PATIENCE),--seconds '$(PATIENCE)') '$(or $(PAGE),site/index.html)' || \
+	@$(PY) -m report verify $(READ) $(call option,seconds,$(PATIENCE)) $(call path,$(or $(PAGE),site/index.html)) || \
 	  { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: saved by a browser, and verified
 
 compare: $(PAGE_LAYER) ## Tell which verdicts turned and which effects moved (A=old.html B=new.html, or results.json; ALL=1)
-	@$(PY) -m report compare $(READ) $(if $(filter 1,$(ALL)),--all) '$(A)' '$(B)'
+	@$(PY) -m report compare $(READ) $(if $(filter 1,$(ALL)),--all) $(if $(A),$(call path,$(A))) $(if $(B),$(call path,$(B)))
 
 publish: $(PAGE_LAYER) ## Tell what publishing site/ on the branch gh-pages would change; do it with PUSH=1 (REMOTE=origin)
-	@$(PY) -m report publish $(if $(REMOTE),--remote '$(REMOTE)') $(if $(filter 1,$(PUSH)),--push) $(if $(DEBUG),--debug)
+	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(filter 1,$(PUSH)),--push) $(if $(DEBUG),--debug)
 
 mnist: $(TRAIN_LAYER) ## Have Keras download MNIST, if it is neither named nor cached
 	@$(PY) -m experiments mnist
@@ -68,16 +75,16 @@ status: $(PAGE_LAYER) ## Say which runs are measured, which are missing
 	@$(PY) -m experiments status $(STUDIED)
 
 why: $(PAGE_LAYER) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
-	@$(PY) -m experiments why $(if $(NAME),'$(NAME)') $(SMALL)
+	@$(PY) -m experiments why $(if $(NAME),$(call quoted,$(NAME))) $(SMALL)
 
 cluster: $(CLUSTER_LAYER) ## Start a Dask cluster on 127.0.0.1, to try CLUSTER= with (JOBS=2 workers)
-	@$(PY) -m experiments.cluster $(if $(JOBS),--workers '$(JOBS)')
+	@$(PY) -m experiments.cluster $(call option,workers,$(JOBS))
 
 worker: $(CLUSTER_LAYER) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:port)
-	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(or $(JOBS),1) '$(CLUSTER)'
+	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(call quoted,$(or $(JOBS),1)) $(call quoted,$(CLUSTER))
 
 serve: $(PAGE_LAYER) ## Show site/ at http://127.0.0.1:8000 (PORT=…)
-	@$(PY) -m http.server --bind 127.0.0.1 --directory site $(PORT)
+	@$(PY) -m report serve --port=$(call quoted,$(PORT))
 
 test: $(DEV_LAYER) ## Run the tests, in minutes (ARGS=tests/test_x.py, ARGS=--durations=20)
 	@$(PYTEST) -m 'not slow' $(ARGS)

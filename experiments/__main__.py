@@ -194,7 +194,7 @@ def _draw(results: Mapping[str, Any]) -> list[figures.Figure]:
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser = errors.Parser(prog="python -m experiments", description=__doc__)
     parser.add_argument(
         "stages",
         nargs="+",

@@ -118,7 +118,7 @@ def local(workers: int, port: int = PORT) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m experiments.cluster", description="A small cluster on 127.0.0.1.")
+    parser = errors.Parser(prog="python -m experiments.cluster", description="A small cluster on 127.0.0.1.")
     parser.add_argument("--workers", type=int, default=runner.default_jobs(), metavar="N")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")

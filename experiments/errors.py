@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 READER_GONE = 141  # 128 + SIGPIPE, as shells tell it of other programs
 LONGEST = 1500  # characters of an error's line; the middle of a longer one is left out
@@ -40,12 +42,21 @@ def shown(path: Path | str) -> str:
     return path if relative.split(os.sep)[0] == ".." else relative
 
 
+class Parser(argparse.ArgumentParser):
+    """A command line of ours: what is wrong with it is one line, as every error is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {UserError(message)}\n")
+
+
 def command(main: Callable[[argparse.Namespace], int | None], arguments: argparse.Namespace) -> int:
     """Runs a command line's `main`; returns its exit status. What users can mend is one line, not a traceback.
 
     0: done, or what `main` returns. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
     141: nobody reads on, as in `make claims | head`; not 0, since then a forged page would count as verified.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not every terminal has every character
     try:
         status = main(arguments) or 0
         if sys.stdout:  # None where it was closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -17,11 +18,18 @@ def code_version(root: Path = ROOT) -> dict[str, Any]:
         return unknown
     command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(command, cwd=root, env=own_git(), capture_output=True, text=True, check=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
         return unknown
     commit, dirty, _ = done.stdout.strip().partition("-dirty")
     return {"commit": commit, "dirty": bool(dirty)}
+
+
+def own_git() -> dict[str, str]:
+    """The environment in which git takes the repository of the folder it runs in: a hook's names another one."""
+    places = ("DIR", "WORK_TREE", "COMMON_DIR", "INDEX_FILE", "OBJECT_DIRECTORY", "NAMESPACE")
+    other = {f"GIT_{place}" for place in places}
+    return {name: value for name, value in os.environ.items() if name not in other}
 
 
 def machine(threads: int, accelerator: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`python -m report study|first|render|claims|readme|verify|compare|publish`, as `make help` tells.
+"""`python -m report study|first|render|claims|readme|verify|compare|publish|serve`, as `make help` tells.
 
 Only this file prints or exits.
 """
@@ -6,6 +6,7 @@ Only this file prints or exits.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import hashlib
 import io
@@ -45,6 +46,8 @@ def main(arguments: argparse.Namespace) -> int:
         write_readme(ROOT / "README.md")
     elif arguments.command == "publish":
         publish(arguments)
+    elif arguments.command == "serve":
+        serve(arguments.site, arguments.port)
     elif arguments.command == "study":
         measure_and_render(arguments)
     elif arguments.command == "render" or stand_in(arguments):
@@ -289,6 +292,24 @@ def publish(arguments: argparse.Namespace) -> None:
         print("A dry run: nothing was pushed. To publish this: make publish PUSH=1")
 
 
+def serve(site: Path, port: str) -> None:
+    """Shows the site to this machine alone, until Ctrl-C."""
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    if not (site / "index.html").is_file():
+        raise UserError(f"{shown(site / 'index.html')}: missing. Run 'make report' or 'make render' first.")
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+        raise UserError(f"PORT is '{port}'. Expected a whole number from 1 to 65535, such as 8000.")
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", int(port)), partial(SimpleHTTPRequestHandler, directory=site))
+    except OSError as error:
+        raise UserError(f"Port {port}: {error.strerror}. Name another one: make serve PORT=8001") from error
+    print(f"The page is at http://127.0.0.1:{port}/ until you press Ctrl-C.", flush=True)
+    with server, contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+
+
 def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """The results in a results.json, or those that follow from the evidence in a page."""
     from report import verify
@@ -367,11 +388,11 @@ def runs_csv(results: dict[str, Any]) -> str:
     return buffer.getvalue()
 
 
-COMMANDS = ("study", "first", "render", "claims", "readme", "verify", "compare", "publish")
+COMMANDS = ("study", "first", "render", "claims", "readme", "verify", "compare", "publish", "serve")
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m report", description=__doc__)
+    parser = errors.Parser(prog="python -m report", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("files", nargs="*", type=Path, help="the page to verify, or two pages or results to compare")
     options.add(parser)
@@ -381,6 +402,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
     parser.add_argument("--seconds", type=float, help="of processor time that verify and compare may take")
     parser.add_argument("--remote", default="origin", help="the git remote to publish to")
+    parser.add_argument("--port", default="8000", help="serve: the port on 127.0.0.1")
     parser.add_argument("--all", action="store_true", help="compare: list the effects that did not move too")
     parser.add_argument("--push", action="store_true", help="publish, where without it one is told what would be")
     return parser.parse_intermixed_args(argv)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors import UserError, shown
+from experiments.provenance import own_git
 from experiments.statistics import FORMAT
 from experiments.store import read_json
 
@@ -126,7 +127,7 @@ def _changes(root: Path, parent: str, tree: str) -> list[tuple[str, str]]:
 
 def _git(root: Path, *arguments: str, given: str = "", fix: str = "", environment: Mapping[str, str] = {}) -> str:
     """What git prints. Where it fails, a `UserError` with git's own words and the `fix`."""
-    environment = os.environ | {"LC_ALL": "C"} | dict(environment)
+    environment = own_git() | {"LC_ALL": "C"} | dict(environment)
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], env=environment, input=given, capture_output=True, text=True

@@ -13,8 +13,10 @@ Needs nothing but Python; `make` calls it with the first suitable one that it fi
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -34,7 +36,7 @@ LAYERS = {  # what each is for; its size is that of all its files with those of 
 }
 IGNORED = re.compile(r"(PIP|UV|CONDA)_|PYTHON|VIRTUAL_ENV")  # environment variables that change what is installed
 KEPT = re.compile(  # but not those that say how to reach the package index, and where to cache
-    r"(PIP|UV)_(DEFAULT_INDEX|(EXTRA_)?INDEX(_.*)?|FIND_LINKS|NO_INDEX|CACHE_DIR|NO_CACHE(_DIR)?|"
+    r"PIP_CONFIG_FILE|(PIP|UV)_(DEFAULT_INDEX|(EXTRA_)?INDEX(_.*)?|FIND_LINKS|NO_INDEX|CACHE_DIR|NO_CACHE(_DIR)?|"
     r"((CLIENT|SYSTEM)_)?CERTS?|NATIVE_TLS|PROXY|TRUSTED_HOST|INSECURE_HOST|KEYRING_PROVIDER|"
     r"(DEFAULT_|HTTP_)?TIMEOUT|(HTTP_)?RETRIES|LINK_MODE|CONCURRENT_.*|OFFLINE)"
 )
@@ -45,6 +47,8 @@ class Failure(Exception):
 
 
 def main(arguments: list[str]) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # not every terminal has every character
     try:
         if len(arguments) != 1 or arguments[0] not in LAYERS:
             raise Failure(f"expected one layer: {', '.join(LAYERS)}.")
@@ -56,7 +60,8 @@ def main(arguments: list[str]) -> int:
         print(f"error: {failure}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error.filename or VENV}: {error.strerror}. {_fix(str(error))}", file=sys.stderr)
+        path = error.filename if os.path.isabs(error.filename or "") else VENV  # of a removal: a bare name
+        print(f"error: {path}: {error.strerror or error}. {_fix(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nInterrupted. The same command starts the set-up again; what was downloaded is kept.", file=sys.stderr)
@@ -66,7 +71,7 @@ def main(arguments: list[str]) -> int:
 def install(layer: str) -> None:
     """Brings `.venv` up to `layer`, from whatever state it is in."""
     stamps = {VENV / f".{name}": _digest(HERE / f"{name}.txt") for name in LAYERS}
-    stale = any(stamp.exists() and stamp.read_text() != digest for stamp, digest in stamps.items())
+    stale = any(stamp.exists() and stamp.read_text(errors="replace") != digest for stamp, digest in stamps.items())
     if stale or UNFINISHED.exists() or not _works():
         _make_anew()
     stamp, lock = VENV / f".{layer}", HERE / f"{layer}.txt"
@@ -95,14 +100,36 @@ def _works() -> bool:
 
 def _make_anew() -> None:
     """An empty environment with uv in it."""
+    _check_place()
     print(f"Setting up {VENV.name} with Python {sys.version.split()[0]} …", flush=True)
     if VENV.exists():
+        if not os.access(HERE.parent, os.W_OK):  # it may be another user's and complete: none of its files goes
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(HERE.parent))
         shutil.rmtree(VENV)  # with its stamps
     VENV.mkdir()
     UNFINISHED.touch()
     _run([sys.executable, "-I", "-m", "venv", str(VENV)])
     pip = [str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
     _run([*pip, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(HERE / "uv.txt")])
+    if not UV.exists():
+        raise Failure(
+            f"{UV}: missing, since pip's own settings have it install elsewhere ('pip config list' shows 'target' or "
+            "'prefix'). Set them aside: run the same command again with PIP_CONFIG_FILE=/dev/null before it."
+        )
+
+
+def _check_place() -> None:
+    """Raises `Failure` where `.venv` can't be made: in some folders, or where something else has that name."""
+    if os.pathsep in str(VENV) or re.search("[\ud800-\udfff]", str(VENV)):
+        raise Failure(
+            f"{str(HERE.parent)!a}: Python can't have a virtual environment in a folder whose path has a "
+            f"'{os.pathsep}' or bytes that are no text. Rename the folder, then run the same command again."
+        )
+    if VENV.is_symlink() or (VENV.exists() and not VENV.is_dir()):
+        raise Failure(
+            f"{VENV}: not a virtual environment, and not a folder. Expected either, or nothing. Remove it (rm "
+            f"{VENV.name}; what a link points to is kept), then run the same command again."
+        )
 
 
 def _run(command: list[str]) -> None:
@@ -134,14 +161,16 @@ FIXES = {  # by what the system or a tool says; the first that fits
     "ensurepip|No module named": "Install Python's venv and pip: sudo apt-get install python3-venv (Debian, Ubuntu), "
     "then run the same command again.",
     "No space left|quota exceeded": "Free some space (all layers take 2.6 GB) and run the same command again.",
+    r"initialize cache.*\n.*(Permission denied|Read-only)": "Make uv's cache writable, or name another folder "
+    "for it in UV_CACHE_DIR, and run the same command again.",
     "Permission denied|Read-only": "Make this folder writable, or copy the project to one that is, and run the same "
     "command again.",
-    "(?i)hash": "A downloaded file is not the one that was locked: do not use it. Delete the caches (~/.cache/uv and "
-    "~/.cache/pip), run the same command again, and report it if that fails too.",
+    "(?i)hash mismatch|not match the hash": "A downloaded file is not the one that was locked: do not use it. "
+    "Delete the caches (~/.cache/uv and ~/.cache/pip), run the same command again, and report it if that fails too.",
     "(?i)connect|fetch|dns|resolution|timed out|unreachable|from versions: none": NETWORK,
     "wheel|No matching distribution": "There is no built package for this system and Python. Use Python 3.11, 3.12 or "
     "3.13 on Linux or macOS: make clean-all, then make PYTHON=path/to/python3.12.",
-    "": NETWORK,
+    "": "Fix that, then run the same command again.",
 }
 
 

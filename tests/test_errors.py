@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +17,9 @@ import pytest
 from experiments import errors
 from experiments.errors import UserError
 from experiments.store import write_atomically
+from report import __main__ as report
 
+ROOT = Path(__file__).parent.parent
 QUIET, DEBUG = argparse.Namespace(debug=False), argparse.Namespace(debug=True)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/runs")
 
@@ -147,3 +151,74 @@ def test_a_path_is_relative_where_it_lies_below_the_current_folder(
 def test_a_relative_path_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert errors.shown("results/runs") == "results/runs"
+
+
+def test_a_terminal_that_lacks_a_character_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert errors.command(lambda _: print("−0.5 points"), QUIET) == 0
+    terminal.flush()
+    assert terminal.buffer.getvalue() == b"?0.5 points\n"  # type: ignore[attr-defined]
+
+
+def test_a_wrong_option_is_status_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        errors.Parser().parse_args(["--nonsense"])
+    assert ended.value.code == 2
+    assert capsys.readouterr() == ("", "error: unrecognized arguments: --nonsense\n")
+
+
+# ---------------------------------------------------------------------------------------------- what make hands over
+
+
+def received(tmp_path: Path, *values: str) -> list[str]:
+    """The arguments of the last program that make starts, where the project's Python is one that prints them."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$0.arguments"\n')
+    python.chmod(0o755)
+    touched = [option for layer in ("page", "train", "cluster", "dev") for option in ("-o", f".venv/.{layer}")]
+    subprocess.run(["make", *touched, f"PY={python}", *values], cwd=ROOT, check=True, capture_output=True)
+    return (tmp_path / "python.arguments").read_text().splitlines()
+
+
+HOSTILE = "it's; touch pwned '\"&|`x`"
+
+
+@pytest.mark.parametrize(
+    ("values", "last"),
+    [
+        (["verify", f"PAGE={HOSTILE}"], [HOSTILE]),
+        (["verify", "PAGE=-dash  two.html"], ["./-dash  two.html"]),
+        (["compare", "A=-a.html", f"B={HOSTILE}"], ["./-a.html", HOSTILE]),
+        (["compare"], ["compare"]),
+        (["render", f"SITE_URL={HOSTILE}"], [f"--url={HOSTILE}"]),
+        (["publish", "REMOTE=--upload-pack=x"], ["--remote=--upload-pack=x"]),
+        (["plots", f"STUDY={HOSTILE}"], [f"--study={HOSTILE}"]),
+    ],
+)
+def test_make_hands_values_over_as_they_are(tmp_path: Path, values: list[str], last: list[str]) -> None:
+    assert received(tmp_path, *values)[-len(last) :] == last
+
+
+def test_make_in_another_folder_says_how_to_name_the_projects(tmp_path: Path) -> None:
+    done = subprocess.run(["make", "-f", ROOT / "Makefile", "render"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "make -C path/to/project" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", ""])
+def test_a_port_that_is_none_is_named(tmp_path: Path, port: str) -> None:
+    (tmp_path / "index.html").touch()
+    with pytest.raises(UserError, match=f"PORT is '{port}'. Expected a whole number"):
+        report.serve(tmp_path, port)
+
+
+def test_a_busy_port_and_a_missing_page_are_named_with_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="make render"):
+        report.serve(tmp_path, "8000")
+    (tmp_path / "index.html").touch()
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        with pytest.raises(UserError, match=f"Port {port}: Address already in use. Name another one"):
+            report.serve(tmp_path, str(port))

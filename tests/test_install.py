@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
+import io
 import os
 import re
 import shutil
@@ -195,6 +196,58 @@ def test_an_incomplete_lock_is_refused(project: Project) -> None:
     assert not (project.root / ".venv" / ".page").exists()
 
 
+@pytest.mark.parametrize("kind", ["a file", "a dangling link", "a link to a folder"])
+def test_what_is_no_environment_and_no_folder_is_named_and_kept(project: Project, tmp_path: Path, kind: str) -> None:
+    venv, kept = project.root / ".venv", tmp_path / "kept" / "precious"
+    kept.parent.mkdir()
+    kept.touch()
+    if kind == "a file":
+        venv.write_text("mine")
+    else:
+        venv.symlink_to("/no/where" if kind == "a dangling link" else kept.parent)
+    done = project.install("page")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"{venv}: not a virtual environment" in done.stderr
+    assert kept.exists()
+    assert venv.is_symlink() or venv.read_text() == "mine"
+
+
+@pytest.mark.parametrize("folder", ["a:b", b"caf\xe9"], ids=["the separator of PATH", "bytes that are no text"])
+def test_a_folder_that_cannot_have_an_environment_is_named(project: Project, folder: str | bytes) -> None:
+    root = project.root.with_name(os.fsdecode(folder))
+    try:
+        project.root.rename(root)
+    except OSError:
+        pytest.skip("this file system has no such name")
+    project.root, project.locks = root, root / "requirements"
+    done = project.install("page")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "Rename the folder" in done.stderr
+    assert not (root / ".venv").exists()
+
+
+def test_where_pip_is_set_to_install_elsewhere_that_is_told_and_can_be_set_aside(
+    project: Project, tmp_path: Path
+) -> None:
+    settings = tmp_path / "pip.conf"
+    settings.write_text(f"[install]\ntarget = {tmp_path / 'elsewhere'}\n")
+    done = project.install("page", PIP_CONFIG_FILE=str(settings))
+    assert done.returncode == 2
+    assert "PIP_CONFIG_FILE=/dev/null" in done.stderr.splitlines()[-1]
+    assert project.install("page", PIP_CONFIG_FILE="/dev/null").returncode == 0
+
+
+def test_a_terminal_that_lacks_a_character_stops_nothing(
+    installer: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(installer, "install", lambda layer: print(f"Installing {layer} …"))
+    assert installer.main(["page"]) == 0
+    terminal.flush()
+    assert terminal.buffer.getvalue() == b"Installing page ?\n"  # type: ignore[attr-defined]
+
+
 def test_without_a_network_it_is_one_line_with_the_fix(project: Project, installer: ModuleType) -> None:
     address = "http://127.0.0.1:9/nothing"
     done = project.install(PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL=address, PIP_RETRIES="0", PIP_TIMEOUT="1")
@@ -218,6 +271,13 @@ def installer() -> ModuleType:
         ("The virtual environment was not created successfully because ensurepip is not available.", "python3-venv"),
         ("error: failed to write to file: No space left on device (os error 28)", "Free some space"),
         ("[Errno 13] Permission denied: '.venv'", "Make this folder writable"),
+        (
+            "error: Failed to initialize cache at `/x/uv`\n  cause: failed to create directory `/x/uv`: "
+            "Permission denied (os error 13)",
+            "UV_CACHE_DIR",
+        ),
+        ("error: Failed to fetch: `https://example.org/xxhash.whl`\n  Caused by: dns error", "With the network back"),
+        ("error: something new", "Fix that"),
         ("THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", "do not use it"),
         ("error: Failed to fetch: dns error: Temporary failure in name resolution", "With the network back"),
         ("tensorflow==2.21.0 has no wheels with a matching platform tag", "PYTHON=path/to/python3.12"),

@@ -213,3 +213,11 @@ def test_mistakes_are_one_line_that_ends_in_the_fix(root: Path, remote: Path, tm
     assert error().endswith("Run 'make render': it is written again.")
     (root / "site" / "index.html").unlink()
     assert error() == "…/clone/site/index.html: missing, so that there is nothing to publish. Run 'make report' first."
+
+
+def test_a_hooks_setting_for_another_repository_is_not_obeyed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "--quiet", "another")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "another" / ".git"))
+    assert publish.plan(root / "site", root, "origin", "gh-pages").remote == "origin"

@@ -143,7 +143,7 @@ def test_make_hands_the_address_over() -> None:
     done = subprocess.run(
         ["make", "-n", "render", f"SITE_URL={URL}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert f"report render --url '{URL}'" in " ".join(done.stdout.split())
+    assert f"report render --url='{URL}'" in " ".join(done.stdout.split())
 
 
 # ---------------------------------------------------------------------------------------------- title, description
