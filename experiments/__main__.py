@@ -78,7 +78,8 @@ class Stages:
         """Trains and measures what is missing, on the digits too, then brings the statistics up to date."""
         started = time.monotonic()
         tasks = self.tasks(self.arguments.only)
-        early = self._write_page_early if self.write_page else None
+        shows_record = self.source.fallback and self.recorded  # the digits beside it can wait for the end
+        early = self._write_page_early if self.write_page and not shows_record else None
         try:
             with self._cluster(tasks) as executor:
                 missing = runner.execute(self.plan, tasks, self.store, self.arguments.jobs, executor, early)
