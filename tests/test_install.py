@@ -255,14 +255,52 @@ def test_without_a_network_it_is_one_line_with_the_fix(project: Project, install
     assert done.stderr.splitlines()[-1] == f"error: the set-up of .venv failed (see above). {installer.NETWORK}"
 
 
-@pytest.fixture
-def installer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("install", ROOT / "requirements" / "install.py")
+def loaded(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("install", path)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def installer() -> ModuleType:
+    return loaded(ROOT / "requirements" / "install.py")
+
+
+OLDEST_PIP = "pip==22.3 --hash=sha256:1daab4b8d3b97d1d763caeb01a4640a2250a0ea899e257b1e44b9eded91e15ab\n"
+
+
+@pytest.mark.slow("it takes that pip from the package registry")
+def test_the_oldest_pip_that_a_supported_python_came_with_installs_the_locked_packages(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module = loaded(project.locks / "install.py")
+    run, old = module._run, tmp_path / "pip.txt"
+    old.write_text(OLDEST_PIP)  # of Python 3.11.0
+    ran: list[str] = []
+
+    def with_old_pip(command: list[str]) -> None:
+        if "pip" in command and "uv.txt" in command[-1]:
+            uv = [
+                str(Path(sys.executable).with_name("uv")),
+                "pip",
+                "install",
+                "--quiet",
+                "--python",
+                str(module.PYTHON),
+            ]
+            subprocess.run([*uv, "--require-hashes", "-r", str(old)], check=True)
+            version = subprocess.run([module.PYTHON, "-m", "pip", "--version"], capture_output=True, text=True)
+            ran.append(version.stdout.split()[1])
+        run(command)
+
+    monkeypatch.setattr(module, "_run", with_old_pip)
+    monkeypatch.setattr(os, "environ", project.environment)
+    assert module.main(["page"]) == 0
+    assert ran == ["22.3"]
+    assert project.installed() == LOCKED
 
 
 @pytest.mark.parametrize(
