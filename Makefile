@@ -19,7 +19,7 @@ PUBLISHED = $(READ) $(call option,url,$(SITE_URL))
 OPTIONS = $(SMALL) $(call option,only,$(ONLY)) $(call option,jobs,$(JOBS)) $(call option,cluster,$(CLUSTER))
 
 .DEFAULT_GOAL := help
-.PHONY: help report first-page experiments plots record render claims verify compare publish mnist status why cluster worker serve test test-all test-rest coverage golden picture screenshots audit check bench clean clean-all lock
+.PHONY: help report first-page experiments plots record render claims verify compare publish mnist status why cluster worker serve test test-all test-rest coverage golden picture screenshots audit check bench clean clean-all lock FORCE
 .DELETE_ON_ERROR:
 unexport PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSAFEPATH PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 unexport PYTHONINSPECT PYTHONEXECUTABLE PYTHONPLATLIBDIR
@@ -147,15 +147,15 @@ lock: $(DEV_LAYER) ## Make the locks in requirements/ again from pyproject.toml 
 # In layers, since a page needs no TensorFlow. requirements/install.py does the work; a layer's stamp is younger than its lock.
 
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+ifneq ($(shell $(PY) -I -c 'import pip; print(1)' 2>/dev/null),1) # it was upgraded or removed: so are the layers
+$(PAGE_LAYER) $(TRAIN_LAYER) $(CLUSTER_LAYER) $(DEV_LAYER): FORCE
+endif
+FORCE:
+.NOTPARALLEL: # the work within each recipe is parallel
+
 SUITABLE = import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 
-$(PAGE_LAYER) $(TRAIN_LAYER) $(CLUSTER_LAYER) $(DEV_LAYER): $(VENV)/.%: requirements/%.txt requirements/uv.txt requirements/install.py | $(PY)
-	@$(MAKE) --no-print-directory layer-$*
-
-$(PY):
-	@$(MAKE) --no-print-directory layer-page
-
-layer-%:
+$(PAGE_LAYER) $(TRAIN_LAYER) $(CLUSTER_LAYER) $(DEV_LAYER): $(VENV)/.%: requirements/%.txt requirements/uv.txt requirements/install.py
 	@for python in $(PYTHONS); do \
 	  if "$$python" -I -c '$(SUITABLE)' 2>/dev/null; then exec "$$python" -I requirements/install.py $*; fi; \
 	done; \

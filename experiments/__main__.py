@@ -19,7 +19,8 @@ from experiments.store import Store, made_from, read_json, to_json, write_atomic
 
 STAGES = ("run", "plots", "record", "stand-in", "mnist", "status", "why")
 TRAINING = ("run", "mnist")  # these download MNIST; all others need no TensorFlow
-LOOKING = ("status", "why")  # these write nothing, and wait for nobody
+LOOKING = ("status", "why")  # these are read-only and take no lock
+ALONE = ("stand-in", *LOOKING)  # these are not combined with others
 
 
 def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = None) -> None:
@@ -31,7 +32,7 @@ def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = 
     store = Store(arguments.results)
     recorded = plan.path == study.STUDY  # the record is of that study, on MNIST, and of no other
     if arguments.stages == ["stand-in"]:
-        stand_in(store, records.read() if recorded else None, records.NOTHING_MEASURED)
+        stand_in(store, records.read() if records.is_about(plan) else None, records.NOTHING_MEASURED)
         return
     source = sources.find(store.root / "recognised.json", download=arguments.stages[0] in TRAINING)
     if source.fallback and arguments.stages[0] in LOOKING:
@@ -80,12 +81,15 @@ class Stages:
         tasks = self.tasks(self.arguments.only)
         shows_record = self.source.fallback and self.recorded  # the digits beside it can wait for the end
         early = self._write_page_early if self.write_page and not shows_record else None
+        if early and _is_stand_in(self.store.root / "results.json"):
+            early()  # of what a call that was killed has measured
         try:
             with self._cluster(tasks) as executor:
                 missing = runner.execute(self.plan, tasks, self.store, self.arguments.jobs, executor, early)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, UserError) as ended:
             if self.write_page:
-                print("\nInterrupted. Writing the page of what is measured (to skip: Ctrl-C again) …", flush=True)
+                if isinstance(ended, KeyboardInterrupt):
+                    print("\nInterrupted. Writing the page of what is measured (to skip: Ctrl-C again) …", flush=True)
                 self._write_page_early()
             raise
         took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
@@ -95,11 +99,14 @@ class Stages:
         print(f"Experiments: {took}; {measured}.")
 
     def _write_page_early(self) -> None:
-        """Writes the page of what is measured so far. No trouble with it ends the training."""
+        """Writes the page of what is measured so far, if anything is. An error here does not stop the training."""
+        first, *_ = self.tasks()
+        runs = self.store.resolved(self.plan, first.runs, first.source.identity)
+        if not any(self.store.entry(run, first.source.identity).done for run in runs):
+            return  # so that the record's page stays
         try:
-            if self.results()["runs"]:
-                self.plots()
-        except BrokenPipeError:  # nobody reads on: that ends the command
+            self.plots()
+        except BrokenPipeError:  # the reader closed the pipe: that ends the command
             raise
         except (UserError, OSError) as error:
             print(f"No page yet: {errors.line(error)}", flush=True)
@@ -164,19 +171,22 @@ class Stages:
 def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool:
     """Where nothing was measured yet, puts the record's numbers and their plots in place, for the page.
 
-    `reason`: why they stand there, as the page says it. Returns whether results.json is the record's now.
+    `reason`: why they stand there, as the page says it. Returns whether they were put there now.
     """
     path = store.root / "results.json"
-    if recorded is None:
-        return False
     inputs = study.digest([records.fingerprint(), reason])
-    if path.exists() and not _is_stand_in(path):
+
+    def is_needed() -> bool:
+        return not path.exists() or (_is_stand_in(path) and not made_from(path, inputs))
+
+    if recorded is None or not is_needed():
         return False
-    if not made_from(path, inputs):
-        with store.locked():
-            results = {**records.alone(recorded, reason), "format": statistics.FORMAT, "inputs": inputs}
-            write_atomically(path, to_json(results))
-            figures.update(results, store.root / "plots", _draw)
+    with store.locked():
+        if not is_needed():  # another process has measured something meanwhile
+            return False
+        results = {**records.alone(recorded, reason), "format": statistics.FORMAT, "inputs": inputs}
+        write_atomically(path, to_json(results))
+        figures.update(results, store.root / "plots", _draw)
     print(f"The page shows what was recorded on {recorded['recorded']}: {reason}.", flush=True)
     return True
 
@@ -209,6 +219,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
         arguments.stages, arguments.name = ["why"], " ".join(arguments.stages[1:])
     if unknown := [stage for stage in arguments.stages if stage not in STAGES]:
         parser.error(f"no stage is called '{unknown[0]}'. Known: {', '.join(STAGES)}.")
+    if len(arguments.stages) > 1 and (alone := set(ALONE).intersection(arguments.stages)):
+        parser.error(f"'{min(alone)}' stands alone. Leave the other stages out, or call it by itself.")
     return arguments
 
 

@@ -53,7 +53,7 @@ def command(main: Callable[[argparse.Namespace], int | None], arguments: argpars
     """Runs a command line's `main`; returns its exit status. What users can mend is one line, not a traceback.
 
     0: done, or what `main` returns. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
-    141: nobody reads on, as in `make claims | head`; not 0, since then a forged page would count as verified.
+    141: the reader closed the pipe, as in `make claims | head`; with 0, a forged page would count as verified.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # not every terminal has every character

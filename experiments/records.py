@@ -6,6 +6,7 @@ as recorded; where MNIST was measured, the page says whether both agree. `make r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ FORMAT = 3
 RECORD = Path(__file__).with_name("record.json")
 DIGITS_KEPT = 6  # significant digits: far below what seeds differ by
 _RESTORE = "Restore it with 'git checkout', or make it again with 'make record'."
+
+
+def is_about(plan: study.Study) -> bool:
+    """Whether the record is of this study on the data that the environment names: of the committed one, on MNIST."""
+    return plan.path == study.STUDY and not os.environ.get("DATASET_NPZ")
 
 
 def fingerprint() -> str:

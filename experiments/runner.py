@@ -366,10 +366,9 @@ class Workers:
 
 
 def _pop_reached(milestones: list[set[Path]], progress: Progress) -> bool:
-    """Drops the milestones at the front that are reached; returns whether there was one."""
-    before = len(milestones)
-    while milestones and milestones[0].isdisjoint(progress.missing()):
-        milestones.pop(0)
+    """Drops the milestones that are reached; returns whether there was one."""
+    before, missing = len(milestones), progress.missing() if milestones else set()
+    milestones[:] = [measures for measures in milestones if not measures.isdisjoint(missing)]
     return len(milestones) < before
 
 

@@ -10,7 +10,6 @@ import contextlib
 import csv
 import hashlib
 import io
-import os
 import sys
 import textwrap
 from collections import Counter
@@ -50,25 +49,30 @@ def main(arguments: argparse.Namespace) -> int:
         serve(arguments.site, arguments.port)
     elif arguments.command == "study":
         measure_and_render(arguments)
-    elif arguments.command == "render" or stand_in(arguments):
+    elif arguments.command == "first":
+        write_first_page(arguments)
+    else:
         with Store(arguments.results).locked():
             render(arguments)
     return 0
 
 
-def stand_in(arguments: argparse.Namespace) -> bool:
-    """Puts the record in place where nothing was measured yet; returns whether there is a page to be made of it."""
+def write_first_page(arguments: argparse.Namespace) -> None:
+    """Where nothing was measured yet, writes the record's page, which says that the measurements have begun."""
     from experiments import __main__ as experiments
 
-    if os.environ.get("DATASET_NPZ") or study.load(arguments.study).path != study.STUDY:
-        return False  # the record is of another study
-    return experiments.stand_in(Store(arguments.results), records.read(), records.MEASURING)
+    recorded = records.read() if records.is_about(study.load(arguments.study)) else None
+    store = Store(arguments.results)
+    if experiments.stand_in(store, recorded, records.MEASURING):
+        with store.locked():
+            render(arguments)
 
 
 def measure_and_render(arguments: argparse.Namespace) -> None:
     """Trains, measures, draws and renders; the page is written whenever an early block is measured, and at the end."""
     from experiments import __main__ as experiments
 
+    write_first_page(arguments)
     arguments.stages = ["run", "plots"]
     experiments.main(arguments, write_page=lambda: render(arguments))
 
@@ -201,7 +205,7 @@ def verify(arguments: argparse.Namespace) -> int:
         raise UserError(f"{len(arguments.files)} files are named. Expected the page: make verify PAGE=file.html")
     path = arguments.files[0]
     html = _text(path)
-    with verify.foreign(arguments.seconds or verify.SECONDS):
+    with verify.foreign(arguments.seconds):
         proof = verify.proof(html, lambda: study.load(arguments.study))
         drawn = {figure.name: figure for figure in draw(proof.results, pictures=False)}
         derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
@@ -245,7 +249,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     if len(arguments.files) != 2:
         raise UserError(f"{len(arguments.files)} files are named. Expected two: make compare A=old.html B=new.html")
-    with verify.foreign(arguments.seconds or verify.SECONDS):
+    with verify.foreign(arguments.seconds):
         before, after = (_results_of(path, arguments) for path in arguments.files)
         found = compare.compare(before, after, _claims(arguments))
     for turned in found.turned:

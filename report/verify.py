@@ -114,11 +114,12 @@ def _check_same_study(content: Mapping[str, Any], plan: study.Study) -> None:
 
 
 @contextmanager
-def foreign(seconds: float = SECONDS) -> Iterator[None]:
+def foreign(seconds: float | None = None) -> Iterator[None]:
     """Within it, what somebody else packed is reckoned with; that nothing can be derived from it is one clear error.
 
-    `seconds`: of processor time that it may take.
+    `seconds`: of processor time that it may take; SECONDS where it is None.
     """
+    seconds = SECONDS if seconds is None else seconds
     if not 0 < seconds <= 1e6:
         raise UserError(f"PATIENCE is {seconds:g}. Expected a number of seconds, such as {SECONDS}.")
 
@@ -129,7 +130,7 @@ def foreign(seconds: float = SECONDS) -> Iterator[None]:
         )
 
     before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1)  # again each second: code in between may catch the error
     try:
         yield
     except UserError:

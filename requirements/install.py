@@ -4,7 +4,8 @@
 
 The pip that came with Python installs uv, and uv installs the layer; every file of both is checked against its hash
 and comes as a wheel. So the day, the age of pip and what has been released since make no difference. Settings of the
-user's for pip, uv and Python are ignored, except those that say how to reach the package index.
+user's for pip, uv and Python are ignored, except those that say how to reach the package index. (uv does not read pip's
+settings; of those it is told the index alone.)
 
 A complete layer has a stamp, `.venv/.<layer>`, with the digest of its lock. Where a lock has changed since, or an
 installation was interrupted (`.venv/.unfinished`), the environment is made anew: downloads are in uv's cache.
@@ -23,6 +24,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE.parent / ".venv"
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
     try:
         if len(arguments) != 1 or arguments[0] not in LAYERS:
             raise Failure(f"expected one layer: {', '.join(LAYERS)}.")
-        with open(__file__) as lock:  # two calls at once: the second waits, then finds everything there
+        with _own_file() as lock:  # two calls at once: the second waits, then finds everything there
             fcntl.flock(lock, fcntl.LOCK_EX)
             install(arguments[0])
         return 0
@@ -68,9 +70,17 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
+def _own_file() -> IO[bytes]:
+    """This file, to lock it; open for writing where that is allowed, since NFS locks no other."""
+    try:
+        return open(__file__, "rb+")
+    except OSError:
+        return open(__file__, "rb")
+
+
 def install(layer: str) -> None:
     """Brings `.venv` up to `layer`, from whatever state it is in."""
-    stamps = {VENV / f".{name}": _digest(HERE / f"{name}.txt") for name in LAYERS}
+    stamps = {VENV / f".{name}": _digest(HERE / "uv.txt", HERE / f"{name}.txt") for name in LAYERS}
     stale = any(stamp.exists() and stamp.read_text(errors="replace") != digest for stamp, digest in stamps.items())
     if stale or UNFINISHED.exists() or not _works():
         _make_anew()
@@ -78,21 +88,32 @@ def install(layer: str) -> None:
     if not stamp.exists():
         print(f"Installing what is needed {LAYERS[layer]} …", flush=True)
         UNFINISHED.touch()
-        here = ["--python", str(PYTHON), "--no-config"]
+        here = ["--python", str(PYTHON), "--no-config", *_index()]
         _run([str(UV), "pip", "install", *here, "--require-hashes", "--no-deps", "--no-build", "-r", str(lock)])
-        _run([str(UV), "pip", "check", *here])
+        _run([str(UV), "pip", "check", "--python", str(PYTHON), "--no-config"])
         UNFINISHED.unlink()
     stamp.write_text(stamps[stamp])  # now it is younger than its lock
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _index() -> list[str]:
+    """The package index of pip's settings as uv's option, where uv was not told one itself."""
+    if "UV_DEFAULT_INDEX" in os.environ or "UV_INDEX_URL" in os.environ:
+        return []
+    listing = [str(PYTHON), "-I", "-m", "pip", "config", "list"]
+    settings = subprocess.run(listing, env=_environment(), capture_output=True, text=True, errors="replace").stdout
+    found = dict(re.findall(r"^(:env:|install|global)\.index.url='(.*)'$", settings, re.MULTILINE))
+    index = found.get(":env:") or found.get("install") or found.get("global")
+    return ["--default-index", index] if index else []
+
+
+def _digest(*paths: Path) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def _works() -> bool:
-    """Whether there is an environment with uv, whose Python starts: that may have been upgraded or removed."""
+    """Whether there is an environment with uv whose Python, perhaps upgraded or removed since, starts and has pip."""
     try:
-        started = subprocess.run([PYTHON, "-I", "-c", ""], env=_environment(), capture_output=True)
+        started = subprocess.run([PYTHON, "-I", "-c", "import pip"], env=_environment(), capture_output=True)
     except OSError:
         return False
     return started.returncode == 0 and UV.exists()
@@ -102,19 +123,20 @@ def _make_anew() -> None:
     """An empty environment with uv in it."""
     _check_place()
     print(f"Setting up {VENV.name} with Python {sys.version.split()[0]} …", flush=True)
+    base = os.path.realpath(getattr(sys, "_base_executable", sys.executable))  # not one in the folder that goes now
     if VENV.exists():
         if not os.access(HERE.parent, os.W_OK):  # it may be another user's and complete: none of its files goes
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(HERE.parent))
         shutil.rmtree(VENV)  # with its stamps
     VENV.mkdir()
     UNFINISHED.touch()
-    _run([sys.executable, "-I", "-m", "venv", str(VENV)])
+    _run([base, "-I", "-m", "venv", str(VENV)])
     pip = [str(PYTHON), "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-user"]
     _run([*pip, "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(HERE / "uv.txt")])
     if not UV.exists():
         raise Failure(
             f"{UV}: missing, since pip's own settings have it install elsewhere ('pip config list' shows 'target' or "
-            "'prefix'). Set them aside: run the same command again with PIP_CONFIG_FILE=/dev/null before it."
+            "'prefix'). Set them aside: to ignore them: PIP_CONFIG_FILE=/dev/null make …"
         )
 
 
@@ -123,7 +145,7 @@ def _check_place() -> None:
     if os.pathsep in str(VENV) or re.search("[\ud800-\udfff]", str(VENV)):
         raise Failure(
             f"{str(HERE.parent)!a}: Python can't have a virtual environment in a folder whose path has a "
-            f"'{os.pathsep}' or bytes that are no text. Rename the folder, then run the same command again."
+            f"'{os.pathsep}' or bytes that are not valid text. Rename the folder, then run the same command again."
         )
     if VENV.is_symlink() or (VENV.exists() and not VENV.is_dir()):
         raise Failure(
@@ -151,8 +173,6 @@ def _run(command: list[str]) -> None:
 def _environment() -> dict[str, str]:
     """The user's environment without what would change what is installed."""
     kept = {name: value for name, value in os.environ.items() if KEPT.fullmatch(name) or not IGNORED.match(name)}
-    if index := kept.get("PIP_INDEX_URL"):
-        kept.setdefault("UV_DEFAULT_INDEX", index)  # uv does not read pip's settings
     return kept
 
 

@@ -158,6 +158,28 @@ def test_what_an_interrupted_installation_left_is_not_taken_for_whole(project: P
     assert next(venv.glob("lib/*/site-packages/alpha.py")).exists()
 
 
+def test_an_environment_whose_lock_changed_is_made_anew_from_its_own_python_too(project: Project) -> None:
+    project.install("page")
+    project.lock("page", "gamma")
+    own = project.root / ".venv" / "bin" / "python"  # as `python3` is, where that environment is activated
+    done = subprocess.run([own, *project.command("page")[1:]], env=project.environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert project.installed() == {"gamma": "1.0"}
+
+
+def test_uv_is_told_the_index_of_pips_settings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.install("page")
+    module = loaded(project.locks / "install.py")
+    monkeypatch.setattr(os, "environ", project.environment)
+    assert module._index() == []
+    settings = project.root / "pip.conf"
+    settings.write_text("[global]\nindex_url = https://mirror.example/simple\n".replace("_", "-"))
+    monkeypatch.setitem(project.environment, "PIP_CONFIG_FILE", str(settings))
+    assert module._index() == ["--default-index", "https://mirror.example/simple"]
+    monkeypatch.setitem(project.environment, "UV_DEFAULT_INDEX", "https://another.example/simple")
+    assert module._index() == []
+
+
 @pytest.mark.parametrize("said", ["Setting up", "Installing"])
 def test_an_installation_that_was_killed_is_made_by_the_next_call(project: Project, said: str) -> None:
     process = subprocess.Popen(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
 from experiments import __main__ as command
-from experiments import data, records, statistics, study
+from experiments import data, errors, records, runner, sources, statistics, study
 from experiments.errors import UserError
 from experiments.sources import DIGITS, Source
 from experiments.store import Store
+from report import __main__ as report_command
 from tests import fixture
 
 COMMITTED = Path(records.__file__).with_name("record.json")
@@ -116,3 +118,53 @@ def test_the_replication_stands_beside_and_is_never_mixed(plan: study.Study, tmp
     assert {run["dataset"] for run in found["runs"]} == {"mnist"}
     assert {run["dataset"] for run in found["replication"]["runs"]} == {"digits"}
     assert found["replication"]["arms"]["example-1"]["test_accuracy"]["max"] < 0.92
+
+
+def report(folder: Path, command_: str) -> int:
+    """The exit status of `make report` or `make render` with results and site in `folder`."""
+    options = ("--results", str(folder), "--site", str(folder / "site"))
+    return errors.command(report_command.main, report_command.parse([command_, *options]))
+
+
+def test_ctrl_c_before_the_first_run_leaves_the_records_page(
+    recorded: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sources, "find", lambda *_, **__: Source(data.MNIST, None, "a fixture"))
+    monkeypatch.setattr(runner, "execute", interrupted)
+    assert report(tmp_path, "study") == 130
+    assert "Recorded on 2026-01-01; measuring here now." in (tmp_path / "site" / "index.html").read_text()
+    command.stand_in(Store(tmp_path), records.read(), records.NOTHING_MEASURED)
+    assert report(tmp_path, "render") == 0
+    assert "not measured on this machine" in (tmp_path / "site" / "index.html").read_text()
+
+
+def test_where_the_page_shows_the_record_the_digits_beside_it_get_no_early_page(
+    recorded: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early: list[object] = []
+    monkeypatch.setattr(sources, "find", lambda *_, **__: Source(data.DIGITS, None, "a fixture", "no network"))
+
+    def execute(plan: study.Study, tasks: list[runner.Task], store: Store, *others: object) -> int:
+        fixture.fill(store, tasks[0].runs[:30], DIGITS, fixture.SCORES)
+        early.append(others[-1])
+        return 30
+
+    monkeypatch.setattr(runner, "execute", execute)
+    assert report(tmp_path, "study") == 0
+    assert early == [None]
+
+
+def test_what_another_process_measured_meanwhile_is_not_replaced_by_the_record(
+    plan: study.Study, recorded: dict, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    with store.locked():
+        waiting = threading.Thread(target=command.stand_in, args=(store, records.read(), records.MEASURING))
+        waiting.start()
+        fixture.results(plan, tmp_path, Source(data.MNIST, None, "a fixture"))
+        before = (tmp_path / "results.json").read_bytes()
+    waiting.join()
+    assert (tmp_path / "results.json").read_bytes() == before
