@@ -208,13 +208,13 @@ class Study:
             if arm.holdout > facts.train_images // 2:
                 raise UserError(
                     f"{shown(self.path)}: arm '{arm.name}' holds out {arm.holdout} of {there}. "
-                    "Expected at most half. Make it less."
+                    "Expected at most half. Lower it."
                 )
             if arm.batch_size > facts.train_images - arm.holdout:
                 rest = f"{facts.train_images - arm.holdout} of " if arm.holdout else ""
                 raise UserError(
                     f"{shown(self.path)}: arm '{arm.name}' has batches of {arm.batch_size} images and trains on "
-                    f"{rest}{there}. Expected at least one whole batch. Make batch_size less, or take more images."
+                    f"{rest}{there}. Expected at least one whole batch. Lower batch_size or use more images."
                 )
 
     def needs(self, run: Run) -> list[Run]:

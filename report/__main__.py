@@ -263,7 +263,7 @@ def compare(arguments: argparse.Namespace) -> int:
     for name in found.single:
         print(f"{'only in one':23}  {name}")
     counts = f"{len(moved)} of {len(found.effects)} effects moved beyond seed noise, {len(rest)} did not"
-    unclear = f", of {len(undecided)} nobody can say: too few or equal seeds" if undecided else ""
+    unclear = f", {len(undecided)} undecided: too few seeds, or identical ones" if undecided else ""
     hint = " ALL=1 lists those that did not move." if rest and not arguments.all else ""
     print(f"{len(found.turned)} verdicts turned; {counts}{unclear}.{hint}")
     return int(found.differs)

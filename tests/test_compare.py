@@ -119,7 +119,7 @@ def test_an_arm_with_one_seed_is_said_to_have_unknown_noise(
     command.main(command.parse(["compare", *map(str, paths)]))
     told = capsys.readouterr().out
     assert "changed, noise unknown   arm example-1: 97.00 → 99.00 points (one seed)\n" in told
-    assert "0 of 1 effects moved beyond seed noise, 0 did not, of 1 nobody can say: too few or equal seeds.\n" in told
+    assert "0 of 1 effects moved beyond seed noise, 0 did not, 1 undecided: too few seeds, or identical ones.\n" in told
 
 
 def test_accuracy_on_other_images_is_another_number(results: dict) -> None:
