@@ -158,6 +158,7 @@ def test_what_an_interrupted_installation_left_is_not_taken_for_whole(project: P
     assert next(venv.glob("lib/*/site-packages/alpha.py")).exists()
 
 
+@pytest.mark.slow("it makes environments anew")
 def test_an_environment_whose_lock_changed_is_made_anew_from_its_own_python_too(project: Project) -> None:
     project.install("page")
     project.lock("page", "gamma")
@@ -180,6 +181,7 @@ def test_uv_is_told_the_index_of_pips_settings(project: Project, monkeypatch: py
     assert module._index() == []
 
 
+@pytest.mark.slow("it makes environments anew")
 @pytest.mark.parametrize("said", ["Setting up", "Installing"])
 def test_an_installation_that_was_killed_is_made_by_the_next_call(project: Project, said: str) -> None:
     process = subprocess.Popen(
@@ -195,6 +197,7 @@ def test_an_installation_that_was_killed_is_made_by_the_next_call(project: Proje
     assert project.installed() == LOCKED
 
 
+@pytest.mark.slow("it makes environments anew")
 def test_two_calls_at_once_both_end_with_everything_installed(project: Project) -> None:
     calls = [subprocess.Popen(project.command(layer), env=project.environment) for layer in ("page", "train")]
     assert [call.wait() for call in calls] == [0, 0]
@@ -248,6 +251,7 @@ def test_a_folder_that_cannot_have_an_environment_is_named(project: Project, fol
     assert not (root / ".venv").exists()
 
 
+@pytest.mark.slow("it makes environments anew")
 def test_where_pip_is_set_to_install_elsewhere_that_is_told_and_can_be_set_aside(
     project: Project, tmp_path: Path
 ) -> None:
