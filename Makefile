@@ -78,7 +78,7 @@ why: $(PAGE_LAYER) ## Say why each run is fresh, stale or missing (NAME=arm, a b
 	@$(PY) -m experiments why $(if $(NAME),$(call quoted,$(NAME))) $(SMALL)
 
 cluster: $(CLUSTER_LAYER) ## Start a Dask cluster on 127.0.0.1, to try CLUSTER= with (JOBS=2 workers)
-	@$(PY) -m experiments.cluster $(call option,workers,$(JOBS))
+	@$(PY) -m experiments.training.cluster $(call option,workers,$(JOBS))
 
 worker: $(CLUSTER_LAYER) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:port)
 	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(call quoted,$(or $(JOBS),1)) $(call quoted,$(CLUSTER))

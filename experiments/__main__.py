@@ -13,9 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import cluster, data, errors, figures, options, records, runner, sources, statistics, study, why
-from experiments.errors import UserError, shown
-from experiments.store import Store, made_from, read_json, to_json, write_atomically
+from experiments import options
+from experiments.analysis import records, summary
+from experiments.data import datasets, sources
+from experiments.files import errors
+from experiments.files.durable import write_atomically
+from experiments.files.errors import UserError, shown
+from experiments.files.sealed import made_from, read_json, to_json
+from experiments.plots import figures
+from experiments.store import freshness
+from experiments.store.store import Store
+from experiments.study import keys
+from experiments.study import load as studies
+from experiments.study.model import Run, Study
+from experiments.training import cluster, runner
 
 STAGES = ("run", "plots", "record", "stand-in", "mnist", "status", "why")
 TRAINING = ("run", "mnist")  # these download MNIST; all others need no TensorFlow
@@ -25,18 +36,18 @@ ALONE = ("stand-in", *LOOKING)  # these are not combined with others
 
 def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = None) -> None:
     """Does the stages that are asked for. `write_page` is called whenever there are new statistics and plots."""
-    plan = study.load(arguments.study)
+    plan = studies.load(arguments.study)
     plan.runs("mnist", arguments.only)  # so that a wrong name is told before anything is looked for
     if arguments.quick:
         plan = plan.quick()
     store = Store(arguments.results)
-    recorded = plan.path == study.STUDY  # the record is of that study, on MNIST, and of no other
+    recorded = plan.path == studies.STUDY  # the record is of that study, on MNIST, and of no other
     if arguments.stages == ["stand-in"]:
         stand_in(store, records.read() if records.is_about(plan) else None, records.NOTHING_MEASURED)
         return
     source = sources.find(store.root / "recognised.json", download=arguments.stages[0] in TRAINING)
     if source.fallback and arguments.stages[0] in LOOKING:
-        source = sources.Source(data.MNIST, None, "Keras, which downloads it when it is needed")
+        source = sources.Source(datasets.MNIST, None, "Keras, which downloads it when it is needed")
     for used in _used(source):
         plan.check(used.facts)
     recorded = recorded and bool(source.name == "mnist" or source.fallback)
@@ -58,7 +69,7 @@ class Stages:
     """What one call does, stage by stage."""
 
     arguments: argparse.Namespace
-    plan: study.Study
+    plan: Study
     store: Store
     source: sources.Source
     recorded: bool
@@ -69,7 +80,7 @@ class Stages:
         first, *others = self.tasks()
         replication = [run for task in others for run in task.runs]
         quick = self.arguments.quick
-        return statistics.update(self.plan, first.runs, self.source, self.store, replication, quick, self.recorded)
+        return summary.update(self.plan, first.runs, self.source, self.store, replication, quick, self.recorded)
 
     def tasks(self, only: Collection[str] = ()) -> list[runner.Task]:
         """The runs of all blocks, or of those in `only`, on the data at hand; on the digits too where that is MNIST."""
@@ -156,16 +167,16 @@ class Stages:
 
     def why(self) -> None:
         """Says why each run that is asked for is fresh, or of what it lacks something; without a name, how many."""
-        told: dict[study.Run, str] = {}
+        told: dict[Run, str] = {}
         for task in self.tasks():
-            told |= why.reasons(self.plan, task.runs, task.source.identity, self.store)
+            told |= freshness.reasons(self.plan, task.runs, task.source.identity, self.store)
         if self.arguments.name:
-            for run in why.chosen(self.plan, told, self.arguments.name):
+            for run in freshness.chosen(self.plan, told, self.arguments.name):
                 print(f"{run}: {told[run]}")
             return
         first = {reason: run for run, reason in reversed(told.items())}
         for reason, count in Counter(told.values()).most_common():
-            print(f"{count:4} {reason}" + ("" if reason == why.FRESH else f" (the first: {first[reason]})"))
+            print(f"{count:4} {reason}" + ("" if reason == freshness.FRESH else f" (the first: {first[reason]})"))
 
 
 def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool:
@@ -174,7 +185,7 @@ def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool
     `reason`: why they stand there, as the page says it. Returns whether they were put there now.
     """
     path = store.root / "results.json"
-    inputs = study.digest([records.fingerprint(), reason])
+    inputs = keys.digest([records.fingerprint(), reason])
 
     def is_needed() -> bool:
         return not path.exists() or (_is_stand_in(path) and not made_from(path, inputs))
@@ -184,7 +195,7 @@ def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool
     with store.locked():
         if not is_needed():  # another process has measured something meanwhile
             return False
-        results = {**records.alone(recorded, reason), "format": statistics.FORMAT, "inputs": inputs}
+        results = {**records.alone(recorded, reason), "format": summary.FORMAT, "inputs": inputs}
         write_atomically(path, to_json(results))
         figures.update(results, store.root / "plots", _draw)
     print(f"The page shows what was recorded on {recorded['recorded']}: {reason}.", flush=True)
@@ -193,13 +204,13 @@ def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool
 
 def _is_stand_in(path: Path) -> bool:
     try:
-        return bool(read_json(path, statistics.FORMAT)["dataset"].get("not_measured_because") in records.REASONS)
+        return bool(read_json(path, summary.FORMAT)["dataset"].get("not_measured_because") in records.REASONS)
     except UserError:
         return False
 
 
 def _draw(results: Mapping[str, Any]) -> list[figures.Figure]:
-    from experiments.plots import draw  # matplotlib costs a second: only where something is drawn
+    from experiments.plots.drawings import draw  # matplotlib costs a second: only where something is drawn
 
     return draw(results)
 

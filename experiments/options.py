@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments import study
-from experiments.store import RESULTS
+from experiments.store.store import RESULTS
+from experiments.study import load as studies
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", type=Path, default=study.STUDY, help="the experiments, as TOML")
+    parser.add_argument("--study", type=Path, default=studies.STUDY, help="the experiments, as TOML")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--only", type=_names, default=(), metavar="BLOCK,…", help="train these blocks alone")
     parser.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes, one thread each")

@@ -19,17 +19,26 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments import errors, evidence, figures, files, options, records, study
-from experiments.errors import UserError, shown
-from experiments.statistics import FORMAT
-from experiments.store import Store, made_from, read_json, sweep, to_json, write_atomically
-from report import claims, sharing
-from report.compare import Effect
+from experiments import options
+from experiments.analysis import evidence, records
+from experiments.analysis.summary import FORMAT
+from experiments.files import errors, reading
+from experiments.files.durable import sweep, write_atomically
+from experiments.files.errors import UserError, shown
+from experiments.files.sealed import made_from, read_json, to_json
+from experiments.plots import figures
+from experiments.store.store import Store
+from experiments.study import keys
+from experiments.study import load as studies
+from experiments.study.model import SETTINGS
+from report.claims import claims
+from report.page import citation
+from report.sharing.compare import Effect
 
 ROOT = Path(__file__).parent.parent
-ARTICLE = ROOT / "report" / "article.md"
+ARTICLE = ROOT / "report" / "mse_tanh" / "article.md"
 COLUMNS = (
-    *("dataset", "arm", "seed", *study.SETTINGS, "epochs"),
+    *("dataset", "arm", "seed", *SETTINGS, "epochs"),
     *("test_accuracy", "held_out_accuracy", "train_seconds", "diverged_epoch"),
     *("started", "finished", "processor", "threads", "python", "commit", "dirty"),
 )
@@ -61,7 +70,7 @@ def write_first_page(arguments: argparse.Namespace) -> None:
     """Where nothing was measured yet, writes the record's page, which says that the measurements have begun."""
     from experiments import __main__ as experiments
 
-    recorded = records.read() if records.is_about(study.load(arguments.study)) else None
+    recorded = records.read() if records.is_about(studies.load(arguments.study)) else None
     store = Store(arguments.results)
     if experiments.stand_in(store, recorded, records.MEASURING):
         with store.locked():
@@ -99,13 +108,13 @@ BEGIN, END = "<!-- Written by `make record`. -->\n", "<!-- End of what `make rec
 
 def write_readme(path: Path) -> None:
     """Puts what the record found into the README, between two marks."""
-    from report import page
+    from report.page import render
 
     recorded = records.read()
     if recorded is None:
         raise UserError(f"{shown(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
-    found = page.readme(recorded, claims.judge(claims.load(), recorded), page.prose())
-    text = files.read_text(path, "Expected the README.")
+    found = render.readme(recorded, claims.judge(claims.load(), recorded), render.prose())
+    text = reading.read_text(path, "Expected the README.")
     if not text.count(BEGIN) == text.count(END) == 1:
         raise UserError(f"{shown(path)}: expected one line '{BEGIN.strip()}' and one '{END.strip()}'. Restore them.")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -115,16 +124,17 @@ def write_readme(path: Path) -> None:
 def render(arguments: argparse.Namespace) -> None:
     """Writes the site, unless it is up to date. For whoever has locked the results."""
     sweep(arguments.site, arguments.site / "data", arguments.site / "figures")
-    url = sharing.address(arguments.url)
+    url = citation.address(arguments.url)
     results, (drawn, _) = _read(arguments.results)
     index = arguments.site / "index.html"
     memory = arguments.results / "rendered.json"
-    inputs = study.digest({"results": results["inputs"], "files": _fingerprints(arguments), "url": url})
+    inputs = keys.digest({"results": results["inputs"], "files": _fingerprints(arguments), "url": url})
     if _is_current(memory, inputs, arguments.site):
         print(f"Page: nothing to render, {shown(index)} is up to date. Open it in a browser, or run 'make serve'.")
         return
 
-    from report import page, verify  # Jinja, Markdown, Pygments: only where something is rendered
+    from report.page import render
+    from report.sharing import verify  # Jinja, Markdown, Pygments: only where something is rendered
 
     path = arguments.results / "evidence.json"
     seen = read_json(path, evidence.FORMAT) if path.exists() else {}
@@ -136,7 +146,7 @@ def render(arguments: argparse.Namespace) -> None:
         print(f"Numbers: {made.numerals}.")
     outputs = {
         "index.html": made.html.encode(),
-        "404.html": page.missing(url).encode(),
+        "404.html": render.missing(url).encode(),
         "preview.png": next(iter(drawn.values())).preview,
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
@@ -161,7 +171,7 @@ class Composed(NamedTuple):
 
     html: str
     verdicts: Sequence[claims.Verdict]
-    shared: sharing.Publication
+    shared: citation.Publication
     numerals: str
 
 
@@ -173,20 +183,21 @@ def compose(
     packed: str,
 ) -> Composed:
     """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit."""
-    from report import article, numbers, page, quotes
+    from report.article import document, quotes
+    from report.page import numerals, render
 
-    words = page.prose(arguments.claims.parent / "prose")
-    source, unchecked, found = article.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
-    numerals = ""
+    words = render.prose(arguments.claims.parent / "prose")
+    source, unchecked, found = document.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
+    told = ""
     if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own
-        coverage = numbers.check()
-        numbers.require(coverage)
-        numerals = coverage.told
+        coverage = numerals.check()
+        numerals.require(coverage)
+        told = coverage.told
     quotes.check(source, found, arguments.claims)
     verdicts = claims.judge(found, results)
-    shared, recorded = sharing.publication(url, results, source), verdicts_on_record(results, found)
-    html = page.render(results, drawn, source, words, verdicts, unchecked, recorded, numerals, shared, packed)
-    return Composed(html, verdicts, shared, numerals)
+    shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, found)
+    html = render.render(results, drawn, source, words, verdicts, unchecked, recorded, told, shared, packed)
+    return Composed(html, verdicts, shared, told)
 
 
 TOLD_DIFFERENCES = 20
@@ -198,17 +209,17 @@ def verify(arguments: argparse.Namespace) -> int:
 
     0: Identical. 3: Saved, as a browser writes it. 1: NOT verified, with the places that differ.
     """
-    from experiments.plots import draw
-    from report import verify
+    from experiments.plots.drawings import draw
+    from report.sharing import verify
 
     if len(arguments.files) != 1:
         raise UserError(f"{len(arguments.files)} files are named. Expected the page: make verify PAGE=file.html")
     path = arguments.files[0]
     html = _text(path)
     with verify.foreign(arguments.seconds):
-        proof = verify.proof(html, lambda: study.load(arguments.study))
+        proof = verify.proof(html, lambda: studies.load(arguments.study))
         drawn = {figure.name: figure for figure in draw(proof.results, pictures=False)}
-        derived = compose(arguments, proof.results, drawn, sharing.address(proof.url), proof.text)
+        derived = compose(arguments, proof.results, drawn, citation.address(proof.url), proof.text)
     result = verify.judge(html, derived.html)
     counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
     print(f"{JUDGED[result].format(shown(path))} ({counts}).")
@@ -235,7 +246,7 @@ PAGE_BYTES = 4_000_000  # of a page; one with its evidence has less than a tenth
 def _text(path: Path) -> str:
     expected = "Expected a page of this project."
     try:
-        return files.read(path, expected, PAGE_BYTES).decode("utf-8")
+        return reading.read(path, expected, PAGE_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{shown(path)}: cannot be read as text ({error}). {expected}") from error
 
@@ -245,7 +256,7 @@ def compare(arguments: argparse.Namespace) -> int:
 
     With `--all`, each effect that did not move too.
     """
-    from report import compare, verify
+    from report.sharing import compare, verify
 
     if len(arguments.files) != 2:
         raise UserError(f"{len(arguments.files)} files are named. Expected two: make compare A=old.html B=new.html")
@@ -278,7 +289,7 @@ def _print_effects(word: str, effects: Sequence[Effect]) -> None:
 
 def publish(arguments: argparse.Namespace) -> None:
     """Tells what publishing would change, and publishes where that is asked for."""
-    from report import publish
+    from report.sharing import publish
 
     planned = publish.plan(arguments.site, ROOT, arguments.remote, BRANCH)
     size = f"{planned.files} files, {planned.size_bytes / 1000:.0f} kB"
@@ -316,7 +327,7 @@ def serve(site: Path, port: str) -> None:
 
 def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """The results in a results.json, or those that follow from the evidence in a page."""
-    from report import verify
+    from report.sharing import verify
 
     text = _text(path)
     if text.lstrip().startswith("{"):
@@ -325,7 +336,7 @@ def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         if not {"runs", "arms", "contrasts"} <= found.keys():
             raise UserError(f"{shown(path)}: no results in it. {fix}")
         return found
-    return verify.proof(text, lambda: study.load(arguments.study), same_record=False).results
+    return verify.proof(text, lambda: studies.load(arguments.study), same_record=False).results
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure], str]]:
@@ -342,7 +353,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure]
 def _claims(arguments: argparse.Namespace) -> tuple[claims.Claim, ...]:
     """The claims, whose evidence the study has."""
     found = claims.load(arguments.claims)
-    claims.check(found, study.load(arguments.study), arguments.claims)
+    claims.check(found, studies.load(arguments.study), arguments.claims)
     return found
 
 
@@ -357,9 +368,9 @@ def _fingerprints(arguments: argparse.Namespace) -> list[str]:
     folders = (ROOT / "templates", ROOT / "report", arguments.claims.parent / "prose")
     found = sorted({path for folder in folders for path in folder.rglob("*.*") if path.is_file()})
     texts = [path for path in found if path.suffix != ".pyc"] + [arguments.article, arguments.claims, arguments.study]
-    texts += [sharing.CITATION, *(arguments.results / "plots" / name for name in ("figures.json", "preview.png"))]
-    versions = study.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
-    return [*(files.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]
+    texts += [citation.CITATION, *(arguments.results / "plots" / name for name in ("figures.json", "preview.png"))]
+    versions = keys.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
+    return [*(reading.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]
 
 
 def _is_current(memory: Path, inputs: str, site: Path) -> bool:
@@ -378,7 +389,7 @@ def _rendered(memory: Path) -> dict[str, str]:
 
 def _holds(path: Path, sha256: str) -> bool:
     try:
-        return files.sha256(path, "It is rendered again.") == sha256
+        return reading.sha256(path, "It is rendered again.") == sha256
     except UserError:
         return False
 

@@ -13,9 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments import cluster, runner, study, worker
-from experiments.sources import DIGITS
-from experiments.store import Store
+from experiments.data.sources import DIGITS
+from experiments.store.store import Store
+from experiments.study import load as studies
+from experiments.study.model import Run
+from experiments.training import cluster, runner, worker
 from tests import victim
 
 ROUNDS, JOBS, RUNS = 3, 2, 500
@@ -46,9 +48,9 @@ def throughput(folder: Path, address: str) -> None:
 
 def overhead(folder: Path, address: str) -> None:
     own, worker.work_away = worker.work_away, victim.work_away  # made-up arrays in place of a training
-    plan = study.load()
+    plan = studies.load()
     arm = plan.arm("example-1")
-    runs = [study.Run(arm, seed, DIGITS.name, epochs=1250) for seed in range(RUNS)]  # so many, that each is a unit
+    runs = [Run(arm, seed, DIGITS.name, epochs=1250) for seed in range(RUNS)]  # so many, that each is a unit
     store = Store(folder / "overhead")
     with cluster.Cluster(address, ()) as executor:
         executor.submit(int).result()  # connected

@@ -22,8 +22,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import data, measures, study
-from experiments.store import Store
+from experiments.analysis import measures
+from experiments.data import datasets
+from experiments.store.store import Store
+from experiments.study import load as studies
+from experiments.study.model import Arm, Run
 from tests import fixture
 
 SIZES = (100, 1000, 10_000)
@@ -49,7 +52,7 @@ def main() -> None:
 
 def more_seeds(runs: int) -> str:
     """This project's study with as many seeds of its examples and changes as make about so many runs."""
-    text = study.STUDY.read_text(encoding="utf-8")
+    text = studies.STUDY.read_text(encoding="utf-8")
     seeds = _listed(range(100, 100 + round(runs / 9)))
     blocks = re.compile(r"^(\[blocks\.(?:examples|changes)\]\n.*\n)seeds = .*\nreplicate = true.*$", re.MULTILINE)
     return blocks.sub(rf"\1seeds = {seeds}", text)
@@ -81,12 +84,12 @@ SHAPES: Mapping[str, tuple[str, Callable[[int], str], list[str]]] = {
 # ---------------------------------------------------------------------------------------------- made-up runs
 
 
-def fill(store: Store, runs: Sequence[study.Run]) -> None:
+def fill(store: Store, runs: Sequence[Run]) -> None:
     """Stores made-up runs on MNIST: no number is the same in two of them, and what is hard for one is hard for all.
 
     With these spreads of hardness, arms err on some two in a hundred images, and overlap as real ones do.
     """
-    identity, patterns = data.MNIST.identity, dict[study.Arm, dict[str, Any]]()
+    identity, patterns = datasets.MNIST.identity, dict[Arm, dict[str, Any]]()
     hard = np.random.default_rng(0).normal(0, 1, IMAGES)
     for run in runs:
         arm, trained = run.arm, list(str(run.arm.training_spec()).encode())
@@ -105,7 +108,7 @@ def fill(store: Store, runs: Sequence[study.Run]) -> None:
         store.save_measures(entry, {**varied(patterns[alike], rng), **classified(wrong, rng)})
 
 
-def pattern(arm: study.Arm) -> dict[str, Any]:
+def pattern(arm: Arm) -> dict[str, Any]:
     """Real measures of made-up outputs, around which the runs of such an arm vary."""
     weights = fixture.snapshot(arm, 0)
     said = np.tile(fixture.outputs(0.97, 0, arm.output == "softmax"), (IMAGES // fixture.TEST_IMAGES, 1))
@@ -167,7 +170,7 @@ def measured(folder: Path, text: str, options: Sequence[str]) -> dict[str, Any]:
 
 def fill_child(path: str, results: str, only: str = "") -> None:
     os.fsync = lambda _: None  # nobody needs them after a power cut
-    fill(Store(Path(results)), study.load(Path(path)).runs("mnist", only.split(",") if only else ()))
+    fill(Store(Path(results)), studies.load(Path(path)).runs("mnist", only.split(",") if only else ()))
 
 
 def stages(path: Path, results: Path, site: Path, only: Sequence[str], options: Sequence[str]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from experiments import data, study
+from experiments.data import datasets
+from experiments.study import keys
+from experiments.study import load as studies
 
 ROUNDS = 3
 EPOCHS = 3  # timed in each round, after one that is not
@@ -51,8 +53,8 @@ def report(median: dict[str, float], memory: float) -> None:
         took = median[way]
         print(f"{label:50} {took:10.2f} {median['article'] / took:13.1f}× {took / median['floor']:11.2f}×")
     print(f"\nMedian of {ROUNDS} rounds. Peak memory of this project's process: {memory:.0f} MB.")
-    plan = study.load()
-    trainings = {study.digest(study.training_key(run, "")): run.cost for run in plan.runs("mnist")}
+    plan = studies.load()
+    trainings = {keys.digest(keys.training_key(run, "")): run.cost for run in plan.runs("mnist")}
     epochs = sum(trainings.values())
     hours = epochs * median["article"] / 3600
     print(
@@ -77,7 +79,7 @@ def child(way: str, path: str) -> None:
     if way == "article":
         import tensorflow as tf  # noqa: F401  (all threads, as a script has it)
     else:
-        from experiments import worker
+        from experiments.training import worker
 
         worker.start_tensorflow()
     epoch = {"article": article_epoch, "fit": fit_epoch, "ours": our_epoch, "floor": floor_epoch}[way](path)
@@ -94,7 +96,7 @@ def child(way: str, path: str) -> None:
 def article_epoch(path: str, **compile_options: object) -> Callable[[], object]:
     import keras
 
-    mnist = data.load(data.MNIST, Path(path))
+    mnist = datasets.load(datasets.MNIST, Path(path))
     x = mnist.x_train.reshape(-1, 28, 28).astype("float32") / 255.0
     y = keras.utils.to_categorical(mnist.y_train, num_classes=10)
     model = keras.Sequential(
@@ -116,15 +118,15 @@ def fit_epoch(path: str) -> Callable[[], object]:
 def our_epoch(path: str) -> Callable[[], object]:
     import tensorflow as tf
 
-    from experiments import study, training
+    from experiments.training import trainer
 
-    dataset = data.load(data.MNIST, Path(path))
-    arm = study.load().arm("example-1")
-    trainer = training.Trainer(arm, dataset)
+    dataset = datasets.load(datasets.MNIST, Path(path))
+    arm = studies.load().arm("example-1")
+    trainer = trainer.Trainer(arm, dataset)
     images = len(dataset.x_train)
-    rates = tf.constant(training.learning_rates(arm, 1, 10, images // arm.batch_size))
-    wanted = tf.constant(training.targets(arm, dataset.y_train, dataset.classes))
-    return lambda: float(trainer.epoch(tf.constant(training.batch_order(0, 1, images)), rates, wanted))
+    rates = tf.constant(trainer.learning_rates(arm, 1, 10, images // arm.batch_size))
+    wanted = tf.constant(trainer.targets(arm, dataset.y_train, dataset.classes))
+    return lambda: float(trainer.epoch(tf.constant(trainer.batch_order(0, 1, images)), rates, wanted))
 
 
 def floor_epoch(path: str) -> Callable[[], object]:

@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from experiments import data, records, runner, study
-from experiments.sources import Source
+from experiments.analysis import records
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.study import load as studies
+from experiments.study.model import Study
+from experiments.training import runner
 from tests import chromium, fixture, trained
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -46,13 +50,13 @@ def mnist_path(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def mnist(mnist_path: Path) -> data.Dataset:
-    return data.load(data.MNIST, mnist_path)
+def mnist(mnist_path: Path) -> datasets.Dataset:
+    return datasets.load(datasets.MNIST, mnist_path)
 
 
 @pytest.fixture(scope="session")
-def digits() -> data.Dataset:
-    return data.load(data.DIGITS)
+def digits() -> datasets.Dataset:
+    return datasets.load(datasets.DIGITS)
 
 
 @pytest.fixture(scope="session")
@@ -129,14 +133,14 @@ def no_record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def plan() -> study.Study:
-    return study.load()
+def plan() -> Study:
+    return studies.load()
 
 
 @pytest.fixture(scope="session")
-def results(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def results(no_record: None, plan: Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Made-up results of the three examples on MNIST; see `fixture.SCORES`."""
-    return fixture.results(plan, tmp_path_factory.mktemp("results"), Source(data.MNIST, None, "a fixture"))
+    return fixture.results(plan, tmp_path_factory.mktemp("results"), Source(datasets.MNIST, None, "a fixture"))
 
 
 @pytest.hookimpl(optionalhook=True)

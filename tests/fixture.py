@@ -11,12 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from experiments import data, measures, plots, statistics, study
-from experiments.figures import Figure
-from experiments.sources import Source
-from experiments.store import Store, to_json, write_atomically
+from experiments.analysis import measures, summary
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.files.durable import write_atomically
+from experiments.files.sealed import to_json
+from experiments.plots import drawings
+from experiments.plots.figures import Figure
+from experiments.store.store import Store
+from experiments.study import load as studies
+from experiments.study.model import Arm, Run, Study
 from report import __main__ as command
-from report import article, claims, page, sharing
+from report.article import document
+from report.claims import claims
+from report.page import citation, render
 
 SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of seed 100; see `outputs`
 TEST_IMAGES = 2000
@@ -37,7 +45,7 @@ def outputs(score: float, seed: int, softmax: bool) -> np.ndarray:
     return values.astype(np.float32)
 
 
-DATASET = data.Dataset(
+DATASET = datasets.Dataset(
     name="mnist",
     x_train=np.random.default_rng(0).integers(0, 256, (60, 4)).astype(np.uint8),
     y_train=(np.arange(60) % 10).astype(np.uint8),
@@ -48,7 +56,7 @@ DATASET = data.Dataset(
 )
 
 
-def snapshot(arm: study.Arm, seed: int) -> list[np.ndarray]:
+def snapshot(arm: Arm, seed: int) -> list[np.ndarray]:
     """Small random weights of the arm's network on images of four pixels."""
     rng = np.random.default_rng(seed)
     sizes = [4, *[arm.width] * arm.depth, 10]
@@ -56,13 +64,13 @@ def snapshot(arm: study.Arm, seed: int) -> list[np.ndarray]:
     return [rng.normal(0, 0.1, shape).astype(np.float32) for shape in shapes]
 
 
-def fill(store: Store, runs: list[study.Run], source: Source, scores: Mapping[str, float]) -> None:
+def fill(store: Store, runs: list[Run], source: Source, scores: Mapping[str, float]) -> None:
     """Stores a made-up training and real measures of made-up outputs for each of `runs`.
 
     `scores` are by run ("example-1, seed 100, on mnist") or by arm; 0.97 where none is given.
     A run that takes something from others' results must come after them.
     """
-    plan = study.load()
+    plan = studies.load()
     for given in runs:
         (run,) = store.resolved(plan, [given], source.identity)
         entry = store.entry(run, source.identity)
@@ -75,7 +83,7 @@ def fill(store: Store, runs: list[study.Run], source: Source, scores: Mapping[st
         store.save_measures(entry, measures.measure(run.arm, snapshots, said, DATASET))
 
 
-def training(run: study.Run, score: float) -> dict[str, Any]:
+def training(run: Run, score: float) -> dict[str, Any]:
     return {
         "arm": run.arm.name,
         "training_loss": [0.1 / epoch for epoch in range(1, run.epochs + 1)],
@@ -95,7 +103,7 @@ def training(run: study.Run, score: float) -> dict[str, Any]:
 
 
 def results(
-    plan: study.Study,
+    plan: Study,
     folder: Path,
     source: Source,
     scores: Mapping[str, float] = SCORES,
@@ -106,18 +114,18 @@ def results(
     store = Store(folder)
     expected = plan.runs(source.name, only)
     fill(store, expected[:runs], source, scores)
-    return statistics.update(plan, expected, source, store)
+    return summary.update(plan, expected, source, store)
 
 
 DRAWN: Path | None = None  # where `draw` keeps what it has drawn; set for a test run
 
 
 def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
-    """As `plots.draw`, which takes a second or more, but equal results are drawn once in a test run."""
+    """As `drawings.draw`, which takes a second or more, but equal results are drawn once in a test run."""
     kept = DRAWN and DRAWN / f"{hashlib.sha256(to_json(results)).hexdigest()}{'-pictures' * pictures}"
     if kept and kept.exists():
         return pickle.loads(kept.read_bytes())
-    drawn = plots.draw(results, pictures)
+    drawn = drawings.draw(results, pictures)
     if kept:
         kept.parent.mkdir(exist_ok=True)
         write_atomically(kept, pickle.dumps(drawn))
@@ -126,14 +134,14 @@ def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
 
 def page_of(results: dict[str, Any], folder: Path = claims.LEDGER.parent, **options: Any) -> str:
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
-    ledger, source = claims.load(folder / "claims.toml"), article.load(folder / "article.md")
+    ledger, source = claims.load(folder / "claims.toml"), document.load(folder / "article.md")
     drawn = {figure.name: figure for figure in draw(results, pictures=False)}
-    words = page.prose(folder / "prose")
+    words = render.prose(folder / "prose")
     verdicts = claims.judge(ledger, results)
     unchecked = claims.unchecked(folder / "claims.toml")
     options = {
         "recorded": command.verdicts_on_record(results, ledger),
-        "shared": sharing.publication("", results, source),
+        "shared": citation.publication("", results, source),
         **options,
     }
-    return page.render(results, drawn, source, words, verdicts, unchecked, **options)
+    return render.render(results, drawn, source, words, verdicts, unchecked, **options)

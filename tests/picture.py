@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image  # matplotlib brings it
 from playwright.sync_api import Browser
 
-from experiments.store import write_atomically
+from experiments.files.durable import write_atomically
 from tests import chromium
 
 ROOT = Path(__file__).parent.parent

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from experiments import records
+from experiments.analysis import records
 from tests import audit, fixture
 from tests.test_browser import opened
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import UserError
-from report import article
+from experiments.files.errors import UserError
+from report.article import document
 
 
 class Text(HTMLParser):
@@ -40,45 +40,45 @@ def source_words(text: str) -> list[str]:
 
 
 def test_the_article_is_the_source_document_byte_for_byte() -> None:
-    sha256 = hashlib.sha256(article.ARTICLE.read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(document.ARTICLE.read_bytes()).hexdigest()
     assert sha256 == "5a44e059f4071f90281c83812e6ca573e175d3d85a92193a552c5341db55d241"
 
 
 def test_every_word_of_the_source_is_rendered_in_its_order() -> None:
-    html = "\n".join(article.to_html(part) for part in article.load().parts)
-    assert Text(html).words == source_words(article.ARTICLE.read_text())
+    html = "\n".join(document.to_html(part) for part in document.load().parts)
+    assert Text(html).words == source_words(document.ARTICLE.read_text())
 
 
 def test_title_date_and_id_come_from_the_front_matter() -> None:
-    found = article.load()
+    found = document.load()
     assert found.title.startswith("How does using mean squared error loss")
     assert (found.date, found.id) == ("2025-01-30", "how-does-using-mean-squared-error-loss-and")
 
 
 def test_parts_know_the_line_they_begin_on() -> None:
-    lines = article.ARTICLE.read_text().splitlines()
-    for part in article.load().parts:
+    lines = document.ARTICLE.read_text().splitlines()
+    for part in document.load().parts:
         assert lines[part.line - 1] == part.source.splitlines()[0]
 
 
 def test_headings_emphasis_lists_and_code_are_rendered() -> None:
-    prose = article.Part("prose", "**All bold:**\n\n# One\n\nA *word*, **two**.\n\n* x\n* y", 1)
-    html = article.to_html(prose)
+    prose = document.Part("prose", "**All bold:**\n\n# One\n\nA *word*, **two**.\n\n* x\n* y", 1)
+    html = document.to_html(prose)
     for expected in ("<h3>All bold:</h3>", "<h3>One</h3>", "<em>word</em>", "<strong>two</strong>", "<li>x</li>"):
         assert expected in html
-    code = article.to_html(article.Part("code", "import os  # why", 1, "python"))
+    code = document.to_html(document.Part("code", "import os  # why", 1, "python"))
     assert '<span class="kn">import</span>' in code
 
 
 def test_raw_html_in_an_article_is_shown_and_not_obeyed() -> None:
-    html = article.to_html(article.Part("prose", "<script>alert(1)</script> and <b onclick=x>b</b>", 1))
+    html = document.to_html(document.Part("prose", "<script>alert(1)</script> and <b onclick=x>b</b>", 1))
     assert "<script" not in html
     assert "<b " not in html
     assert "&lt;script&gt;" in html
 
 
 def test_code_of_an_unknown_language_is_shown_plain() -> None:
-    assert "<code>a &lt; b" in article.to_html(article.Part("code", "a < b", 1, "klingon"))
+    assert "<code>a &lt; b" in document.to_html(document.Part("code", "a < b", 1, "klingon"))
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_a_broken_article_is_named_with_its_line(tmp_path: Path, text: str, plac
     path = tmp_path / "article.md"
     path.write_text(text)
     with pytest.raises(UserError) as error:
-        article.load(path)
+        document.load(path)
     assert f"article.md{place}" in str(error.value)
     assert told in str(error.value)
 
 
 def test_a_missing_article_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.md: cannot be read"):
-        article.load(tmp_path / "none.md")
+        document.load(tmp_path / "none.md")

@@ -12,9 +12,11 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import data, measures, study
-from experiments.training import Trainer
-from report import article
+from experiments.analysis import measures
+from experiments.data import datasets
+from experiments.study.model import Arm, Study
+from experiments.training.trainer import Trainer
+from report.article import document
 
 MODEL = "# ... (same model as Example 1) ...\n"
 LOADING = "# ... (data loading as in Example 1) ...\n"
@@ -23,7 +25,7 @@ TEN_EPOCHS = pytest.mark.slow("trains as long as the article does")
 
 def code_blocks() -> list[str]:
     """The three code blocks with their elisions filled from the first."""
-    first, second, third = (part.source + "\n" for part in article.load().parts if part.kind == "code")
+    first, second, third = (part.source + "\n" for part in document.load().parts if part.kind == "code")
     model = first[first.index("model = keras") : first.index("model.compile")]
     loading = first[first.index("(x_train, y_train)") : first.index("model.fit")]
     assert MODEL in second
@@ -40,7 +42,7 @@ def printed_accuracy(index: int, epochs: int, seed: int, capsys: pytest.CaptureF
     return float(re.findall(r"Test accuracy: ([\d.]+)", capsys.readouterr().out)[-1])
 
 
-def measured_accuracy(arm: study.Arm, mnist: data.Dataset, epochs: int, seeds: int) -> float:
+def measured_accuracy(arm: Arm, mnist: datasets.Dataset, epochs: int, seeds: int) -> float:
     trainer = Trainer(arm, mnist)
     found = []
     for seed in range(seeds):
@@ -63,8 +65,8 @@ def measured_accuracy(arm: study.Arm, mnist: data.Dataset, epochs: int, seeds: i
 )
 @pytest.mark.filterwarnings("ignore:Do not pass an `input_shape`")  # as the article does
 def test_the_articles_code_scores_what_the_study_measures(
-    plan: study.Study,
-    mnist: data.Dataset,
+    plan: Study,
+    mnist: datasets.Dataset,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     index: int,

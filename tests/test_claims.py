@@ -12,19 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from experiments import study
-from experiments.errors import UserError
+from experiments.files.errors import UserError
+from experiments.study.model import Study
 from report import __main__ as command
-from report import article, claims, page
+from report.article import document
+from report.claims import claims
+from report.page import render
 from tests import fixture
 
 ROOT = Path(__file__).parent.parent
-LEDGER = tomllib.loads((ROOT / "report" / "claims.toml").read_text())
+LEDGER = tomllib.loads((ROOT / "report" / "mse_tanh" / "claims.toml").read_text())
 CLAIMS = {claim["id"]: claim for claim in LEDGER["claims"]}
 TESTED = {name: claim for name, claim in CLAIMS.items() if "not_testable" not in claim}
 
 
-def test_claims_have_ids_of_their_own_and_the_day_of_the_contrasts(plan: study.Study) -> None:
+def test_claims_have_ids_of_their_own_and_the_day_of_the_contrasts(plan: Study) -> None:
     assert len(LEDGER["claims"]) == len(CLAIMS) == len(claims.load())
     assert LEDGER["declared"].isoformat() == plan.declared
 
@@ -32,7 +34,7 @@ def test_claims_have_ids_of_their_own_and_the_day_of_the_contrasts(plan: study.S
 @pytest.mark.parametrize("name", CLAIMS)
 def test_every_quote_stands_in_the_article_word_for_word(name: str) -> None:
     quote = CLAIMS[name]["quote"]
-    text = " ".join(article.ARTICLE.read_text().split())
+    text = " ".join(document.ARTICLE.read_text().split())
     places = [text.find(fragment) for fragment in ([quote] if isinstance(quote, str) else quote)]
     assert -1 not in places
     assert places == sorted(places)
@@ -46,7 +48,7 @@ def test_every_rule_uses_its_evidence_and_nothing_else(name: str) -> None:
     assert names - {"abs"} == set(claim["evidence"])
 
 
-def test_all_evidence_names_arms_and_contrasts_of_the_study(plan: study.Study) -> None:
+def test_all_evidence_names_arms_and_contrasts_of_the_study(plan: Study) -> None:
     claims.check(claims.load(), plan)
 
 
@@ -60,7 +62,7 @@ def test_all_evidence_names_arms_and_contrasts_of_the_study(plan: study.Study) -
     ],
 )
 def test_evidence_of_what_the_study_does_not_have_is_named_with_its_claim(
-    tmp_path: Path, plan: study.Study, of: str, told: str
+    tmp_path: Path, plan: Study, of: str, told: str
 ) -> None:
     given = ledger(tmp_path, of=of)
     with pytest.raises(UserError, match=r"claims\.toml:2: claim 'c': evidence 'gap' names ") as error:
@@ -421,14 +423,14 @@ def test_seeds_agree_on_held_out_images_as_they_do_on_test_images() -> None:
 
 
 @pytest.mark.parametrize("of", ["arm rate-example-1-cosine {} mean", "largest example-1|rate-* {} max"])
-def test_the_test_accuracy_of_an_arm_measured_on_held_out_images_is_refused(plan: study.Study, of: str) -> None:
+def test_the_test_accuracy_of_an_arm_measured_on_held_out_images_is_refused(plan: Study, of: str) -> None:
     (claim, *_) = claims.load()
     asked = replace(claim, evidence={"x": claims.Evidence(of.format("test_accuracy"), "it", "percent")})
     with pytest.raises(UserError, match=r"'x' names the test_accuracy of 'rate-example-1-.*Use held_out_accuracy"):
         claims.check([asked], plan)
 
 
-def test_held_out_accuracy_may_be_evidence(plan: study.Study) -> None:
+def test_held_out_accuracy_may_be_evidence(plan: Study) -> None:
     (claim, *_) = claims.load()
     one = claims.Evidence("largest rate-example-1-* held_out_accuracy mean", "it", "percent")
     claims.check([replace(claim, evidence={"x": one})], plan)
@@ -462,7 +464,7 @@ def test_the_command_tells_verdicts_numbers_and_margins_within_a_hundred_columns
 def test_the_ledger_stands_on_the_page_with_what_decided_each_claim(results: dict) -> None:
     verdicts = claims.judge(claims.load(), results)
     drawn = {figure.name: figure for figure in fixture.draw(results)}
-    html = page.render(results, drawn, article.load(), page.prose(), verdicts, LEDGER["unchecked"])
+    html = render.render(results, drawn, document.load(), render.prose(), verdicts, LEDGER["unchecked"])
     assert html.count('<tr id="claim-') == len(CLAIMS)
     assert "“My experience working on various image recognition projects … has consistently" in html
     assert "What the map adds to the accuracy: <strong>0.00 points</strong>" in html

@@ -17,11 +17,15 @@ from typing import Any
 
 import pytest
 
-from experiments import cluster, runner, statistics, study, worker
-from experiments.errors import UserError
-from experiments.sources import DIGITS
-from experiments.store import Store, read_json
-from experiments.worker import Unit
+from experiments.analysis import summary
+from experiments.data.sources import DIGITS
+from experiments.files.errors import UserError
+from experiments.files.sealed import read_json
+from experiments.store.store import Store
+from experiments.study import load as studies
+from experiments.study.model import Study
+from experiments.training import cluster, runner, worker
+from experiments.training.worker import Unit
 from tests import victim
 from tests.trained import ROOT, building_study, command, offline, run, trainings, without_times
 
@@ -32,7 +36,7 @@ SECONDS = 180  # for whatever a busy machine takes
 
 
 def test_units_for_workers_elsewhere_are_small_and_those_of_a_computation_follow_each_other(
-    plan: study.Study, tmp_path: Path
+    plan: Study, tmp_path: Path
 ) -> None:
     runs = plan.runs("mnist", ("examples", "changes"))
     units = runner.plan_away([Store(tmp_path).entry(run, "0") for run in runs])
@@ -47,7 +51,7 @@ def test_what_any_executors_workers_finish_comes_home_and_is_not_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "work", victim.work)
-    store, plan = Store(tmp_path / "results"), study.load(building_study(tmp_path))
+    store, plan = Store(tmp_path / "results"), studies.load(building_study(tmp_path))
     task = runner.Task(DIGITS, plan.runs("digits"))
     with ThreadPoolExecutor(2) as threads:
         assert runner.execute(plan, [task], store, executor=threads) == 6  # "chosen" is one of those it chose from
@@ -57,7 +61,7 @@ def test_what_any_executors_workers_finish_comes_home_and_is_not_done_again(
         assert entry.snapshots()["final"][1][0] == entry.measures()["test_accuracy"] == found.seed
 
 
-def test_a_worker_with_another_version_says_which(plan: study.Study, tmp_path: Path) -> None:
+def test_a_worker_with_another_version_says_which(plan: Study, tmp_path: Path) -> None:
     entry = Store(tmp_path).entry(plan.runs("digits", ("examples",))[0], DIGITS.identity)
     other = {**entry.key, "versions": {**entry.key["versions"], "keras": "2.0"}}
     asked = replace(entry, key=other, measures_path=entry.folder.with_name("other") / entry.measures_path.name)
@@ -130,7 +134,7 @@ def wait_for(process: subprocess.Popen[str], folder: Path, number: int) -> None:
 
 
 def results_of(folder: Path) -> Any:
-    return without_times(read_json(folder / "results.json", statistics.FORMAT))
+    return without_times(read_json(folder / "results.json", summary.FORMAT))
 
 
 def weights_of(folder: Path) -> dict[str, bytes]:
@@ -186,7 +190,7 @@ def test_a_run_that_kills_its_workers_is_left_out_and_all_others_come_home(
     monkeypatch.chdir(ROOT)
     for _ in range(4):
         dask.worker()
-    store, plan = Store(tmp_path / "results"), study.load(building_study(tmp_path))
+    store, plan = Store(tmp_path / "results"), studies.load(building_study(tmp_path))
     runs = [found for found in plan.runs("digits") if found.arm.name.startswith("rate")]
     with (
         pytest.raises(UserError, match=r"died twice .* worked on rate-0\.01, seed 1, on digits\. .*cluster's workers"),
@@ -210,7 +214,7 @@ def test_where_no_scheduler_answers_it_is_one_line(address: str, tmp_path: Path)
 
 
 def test_make_cluster_starts_workers_here_and_names_their_address(tmp_path: Path) -> None:
-    called = [sys.executable, "-m", "experiments.cluster", "--workers", "1", "--port", "0"]
+    called = [sys.executable, "-m", "experiments.training.cluster", "--workers", "1", "--port", "0"]
     process = subprocess.Popen(
         called, cwd=ROOT, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.PIPE, text=True
     )

@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, plots, statistics, study
-from experiments.errors import UserError
-from experiments.sources import Source
-from experiments.store import to_json
+from experiments.analysis import summary
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.files.errors import UserError
+from experiments.files.sealed import to_json
+from experiments.plots import drawings
+from experiments.study.model import Study
 from report import __main__ as command
-from report import claims, verify
-from report.compare import Comparison, Effect, Measured, compare
+from report.claims import claims
+from report.sharing import verify
+from report.sharing.compare import Comparison, Effect, Measured, compare
 from tests import fixture
 
-MNIST = Source(data.MNIST, None, "a fixture")
+MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 def test_results_do_not_differ_from_themselves(results: dict) -> None:
@@ -69,7 +73,7 @@ def test_the_noise_of_a_difference_adds_both_intervals_in_squares(results: dict)
 
 
 @pytest.fixture
-def paths(plan: study.Study, tmp_path: Path) -> list[str]:
+def paths(plan: Study, tmp_path: Path) -> list[str]:
     """Two results.json; in the second the examples have changed places."""
     scores = {"example-3, seed 100, on mnist": 0.977}  # so that not every seed shows the same difference
     mapped = {"example-2": 0.978, "example-3": 0.965, "example-3, seed 100, on mnist": 0.964}
@@ -109,7 +113,7 @@ def test_what_did_not_move_is_counted_and_listed_only_on_request(
 
 
 def test_an_arm_with_one_seed_is_said_to_have_unknown_noise(
-    plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = []
     for score in (0.97, 0.99):
@@ -130,11 +134,11 @@ def test_accuracy_on_other_images_is_another_number(results: dict) -> None:
 
 
 def test_a_page_made_beside_another_record_is_compared_by_its_own_numbers(
-    plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = fixture.results(plan, tmp_path, MNIST)
     content = json.loads((tmp_path / "evidence.json").read_text()) | {"record": "0" * 64}
-    packed = verify.carried(content, found, {figure.name: figure for figure in plots.draw(found)}, (), "")
+    packed = verify.carried(content, found, {figure.name: figure for figure in drawings.draw(found)}, (), "")
     page = f'<template id="evidence">{packed}</template>'
     with pytest.raises(UserError, match="beside another record"):
         verify.proof(page, lambda: plan)
@@ -146,7 +150,7 @@ def test_a_page_made_beside_another_record_is_compared_by_its_own_numbers(
         verify.proof(f'<template id="evidence">{packed}</template>', lambda: plan, same_record=False)
 
 
-def test_what_only_one_has_measured_is_told_and_is_no_change(plan: study.Study, results: dict, tmp_path: Path) -> None:
+def test_what_only_one_has_measured_is_told_and_is_no_change(plan: Study, results: dict, tmp_path: Path) -> None:
     fewer = fixture.results(plan, tmp_path, MNIST, runs=10)
     found = compare(results, fewer, ())
     assert found.single == ("arm example-2", "arm example-3", "contrast recipe")
@@ -160,13 +164,13 @@ def test_anything_but_two_files_is_an_error_that_shows_the_command(files: list[s
 
 
 def test_results_of_another_format_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "old.json").write_bytes(to_json({"format": statistics.FORMAT + 1}))
+    (tmp_path / "old.json").write_bytes(to_json({"format": summary.FORMAT + 1}))
     with pytest.raises(UserError, match="format"):
         command.main(command.parse(["compare", str(tmp_path / "old.json"), str(tmp_path / "old.json")]))
 
 
 def test_another_file_of_the_same_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "claims.json"
-    path.write_bytes(to_json({"format": statistics.FORMAT, "claims": []}))
+    path.write_bytes(to_json({"format": summary.FORMAT, "claims": []}))
     with pytest.raises(UserError, match=r"claims\.json: no results in it\. Name a page"):
         command.main(command.parse(["compare", str(path), str(path)]))

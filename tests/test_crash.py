@@ -18,9 +18,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import figures, study
-from experiments.sources import DIGITS
-from experiments.store import Store, named
+from experiments.data.sources import DIGITS
+from experiments.plots import figures
+from experiments.store.store import Store, named
+from experiments.study import load as studies
+from experiments.study.model import Run
 from tests import fixture, victim
 from tests.counts import count, repeated
 from tests.trained import ROOT, command, ended, offline, run, small_study, wait_until_alone
@@ -90,7 +92,7 @@ def after_seconds(seconds: float, line: str = "") -> Callable[[subprocess.Popen[
 @repeated
 @pytest.mark.parametrize("number", range(STORES))
 def test_a_writer_killed_at_any_moment_leaves_whole_results_and_loses_none(number: int, tmp_path: Path) -> None:
-    moments, arm, store = random.Random(number), study.load().arms[0], Store(tmp_path)
+    moments, arm, store = random.Random(number), studies.load().arms[0], Store(tmp_path)
     before: dict[Path, str] = {}
     stored = 0
     for kill in range(KILLS_OF_EACH):
@@ -99,13 +101,13 @@ def test_a_writer_killed_at_any_moment_leaves_whole_results_and_loses_none(numbe
         stored += sum(line.startswith("stored") for line in told)
         after = results(tmp_path)
         assert {path: after.get(path) for path in before} == before
-        entries = [store.entry(study.Run(arm, seed, "digits", 1), DIGITS.identity) for seed in range(stored)]
+        entries = [store.entry(Run(arm, seed, "digits", 1), DIGITS.identity) for seed in range(stored)]
         assert all(entry.done for entry in entries)
         derived(tmp_path)
         before = after
     assert stored
     with store.locked():  # as the next call does
-        victim.save(store, study.Run(arm, stored, "digits", 1), DIGITS.identity)
+        victim.save(store, Run(arm, stored, "digits", 1), DIGITS.identity)
     assert not list(tmp_path.rglob(".writing-*"))
     assert {path: sha256 for path, sha256 in results(tmp_path).items() if path in before} == before
 
@@ -135,7 +137,7 @@ def test_training_killed_at_any_moment_goes_on_with_whole_results_and_loses_none
 def test_drawing_killed_at_any_moment_is_made_again_whole(tmp_path: Path) -> None:
     moments = random.Random(0)
     path = small_study(tmp_path)
-    fixture.fill(Store(tmp_path), study.load(path).runs("digits", ("examples",)), DIGITS, fixture.SCORES)
+    fixture.fill(Store(tmp_path), studies.load(path).runs("digits", ("examples",)), DIGITS, fixture.SCORES)
     before = results(tmp_path)
     for _ in range(KILLS_OF_EACH):
         for made in (tmp_path / "results.json", tmp_path / "plots" / "figures.json"):

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from numpy.lib import format as npy
 
-from experiments import data
-from experiments.errors import UserError, shown
+from experiments.data import datasets
+from experiments.files.errors import UserError, shown
 
 MNIST_BYTES = 60000 * 28 * 28  # of its largest array
 
@@ -25,7 +25,7 @@ MNIST_BYTES = 60000 * 28 * 28  # of its largest array
 def refusal(path: Path) -> str:
     """The one line with which the file at `path` is refused as MNIST."""
     with pytest.raises(UserError) as error:
-        data.load(data.MNIST, path)
+        datasets.load(datasets.MNIST, path)
     message = str(error.value)
     assert message.startswith(f"{shown(path)}: ")
     assert "xpected" in message
@@ -54,7 +54,7 @@ def described(shape: tuple[int, ...], dtype: str = "|u1", fortran_order: bool = 
 # ---------------------------------------------------------------------------------------------- what is loaded
 
 
-def test_the_digits_are_1440_and_357_images_of_64_pixels_up_to_16(digits: data.Dataset) -> None:
+def test_the_digits_are_1440_and_357_images_of_64_pixels_up_to_16(digits: datasets.Dataset) -> None:
     assert (digits.name, digits.classes, digits.pixel_max) == ("digits", 10, 16)
     assert (digits.x_train.shape, digits.x_test.shape) == ((1440, 64), (357, 64))
     assert (digits.y_train.shape, digits.y_test.shape) == ((1440,), (357,))
@@ -63,7 +63,7 @@ def test_the_digits_are_1440_and_357_images_of_64_pixels_up_to_16(digits: data.D
     assert set(digits.y_train) == set(digits.y_test) == set(range(10))
 
 
-def test_mnist_is_60000_and_10000_images_of_784_pixels_up_to_255(mnist: data.Dataset) -> None:
+def test_mnist_is_60000_and_10000_images_of_784_pixels_up_to_255(mnist: datasets.Dataset) -> None:
     assert (mnist.name, mnist.classes, mnist.pixel_max) == ("mnist", 10, 255)
     assert (mnist.x_train.shape, mnist.x_test.shape) == ((60000, 784), (10000, 784))
     assert {array.dtype for array in (mnist.x_train, mnist.y_train, mnist.x_test, mnist.y_test)} == {np.dtype("u1")}
@@ -75,21 +75,21 @@ def test_mnist_is_60000_and_10000_images_of_784_pixels_up_to_255(mnist: data.Dat
 @pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_the_declared_sizes_are_those_of_the_images(name: str, request: pytest.FixtureRequest) -> None:
     dataset = request.getfixturevalue(name)
-    facts = {"mnist": data.MNIST, "digits": data.DIGITS}[name]
+    facts = {"mnist": datasets.MNIST, "digits": datasets.DIGITS}[name]
     assert len(dataset.x_train) == facts.train_images
     assert len(dataset.x_test) == facts.test_images
     assert dataset.x_train.shape[1] == math.prod(facts.image_shape)
 
 
 def test_the_two_data_sets_have_different_identities() -> None:
-    assert data.MNIST.identity != data.DIGITS.identity
+    assert datasets.MNIST.identity != datasets.DIGITS.identity
 
 
 def test_another_scale_of_the_pixels_is_another_identity() -> None:
-    assert replace(data.DIGITS, pixel_max=15).identity != data.DIGITS.identity
+    assert replace(datasets.DIGITS, pixel_max=15).identity != datasets.DIGITS.identity
 
 
-def test_mnist_is_recognised_in_a_file_packed_otherwise(tmp_path: Path, mnist: data.Dataset) -> None:
+def test_mnist_is_recognised_in_a_file_packed_otherwise(tmp_path: Path, mnist: datasets.Dataset) -> None:
     path = tmp_path / "packed otherwise.npz"
     np.savez_compressed(
         path,
@@ -99,7 +99,7 @@ def test_mnist_is_recognised_in_a_file_packed_otherwise(tmp_path: Path, mnist: d
         y_train=mnist.y_train,
         x_train=mnist.x_train.reshape(-1, 28, 28),
     )
-    found = data.load(data.MNIST, path)
+    found = datasets.load(datasets.MNIST, path)
     np.testing.assert_array_equal(found.x_train, mnist.x_train)
     np.testing.assert_array_equal(found.y_test, mnist.y_test)
 
@@ -138,7 +138,7 @@ def test_a_file_with_one_damaged_byte_is_refused(tmp_path: Path, mnist_path: Pat
     assert "truncated or corrupt" in refusal(path)
 
 
-def test_labels_that_are_not_mnists_are_refused(tmp_path: Path, mnist: data.Dataset) -> None:
+def test_labels_that_are_not_mnists_are_refused(tmp_path: Path, mnist: datasets.Dataset) -> None:
     path = tmp_path / "mnist.npz"
     images = {"x_train": mnist.x_train.reshape(-1, 28, 28), "x_test": mnist.x_test.reshape(-1, 28, 28)}
     np.savez(path, y_train=np.zeros_like(mnist.y_train), y_test=mnist.y_test, **images)
@@ -277,20 +277,20 @@ def other(**changes: np.ndarray) -> dict[str, np.ndarray]:
 def test_any_data_set_in_the_same_layout_is_known_by_its_arrays(tmp_path: Path) -> None:
     path = tmp_path / "tiny.npz"
     np.savez(path, **other())
-    facts = data.examine(path, "tiny")
+    facts = datasets.examine(path, "tiny")
     assert (facts.train_images, facts.test_images, facts.image_shape, facts.classes) == (6, 2, (2, 3), 3)
     assert facts.arrays_sha256[3] == hashlib.sha256(np.array([2, 0], np.int64).tobytes()).hexdigest()
-    dataset = data.load(facts, path)
+    dataset = datasets.load(facts, path)
     assert dataset.x_train.tolist()[1] == [6, 7, 8, 9, 10, 11]
     assert (dataset.y_test.tolist(), dataset.y_test.dtype, dataset.classes) == ([2, 0], np.uint8, 3)
-    assert data.Facts.of(json.loads(json.dumps(asdict(facts)))) == facts
+    assert datasets.Facts.of(json.loads(json.dumps(asdict(facts)))) == facts
 
 
 def test_labels_may_stand_in_a_column_and_images_may_have_colours(tmp_path: Path) -> None:
     path = tmp_path / "colours.npz"
     colours = {"x_train": np.zeros((6, 2, 2, 3), np.uint8), "x_test": np.zeros((2, 2, 2, 3), np.uint8)}
     np.savez(path, **other(**colours, y_train=np.array([[0], [1], [2], [0], [1], [2]])))
-    dataset = data.load(data.examine(path, "colours"), path)
+    dataset = datasets.load(datasets.examine(path, "colours"), path)
     assert (dataset.x_train.shape, dataset.y_train.shape) == ((6, 12), (6,))
 
 
@@ -312,7 +312,7 @@ def test_what_is_no_data_set_is_refused_in_one_line(tmp_path: Path, changes: dic
     path = tmp_path / "wrong.npz"
     np.savez(path, **other(**changes))
     with pytest.raises(UserError) as error:
-        data.examine(path, "wrong")
+        datasets.examine(path, "wrong")
     assert str(error.value).startswith(f"{shown(path)}: ")
     assert told in str(error.value)
     assert str(error.value).endswith("Make the file so, or unset DATASET_NPZ.")

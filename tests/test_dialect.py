@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import UserError
-from report import article, claims, dialect, quotes
+from experiments.files.errors import UserError
+from report.article import dialect, document, quotes
+from report.claims import claims
 from tests import fixture
 from tests.test_quotes import mark, marked, written
 
@@ -65,8 +66,8 @@ After the code[^1], again[^later].
 def rendered(tmp_path: Path, text: str) -> str:
     path = tmp_path / "article.md"
     path.write_text(text)
-    found = article.load(path)
-    rendering = article.Rendering(found.parts)
+    found = document.load(path)
+    rendering = document.Rendering(found.parts)
     return "\n".join(rendering.html(part) for part in found.parts)
 
 
@@ -107,11 +108,11 @@ def test_every_word_of_the_source_is_in_the_html(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_blocks_begin_where_they_do_on_github(source: str, expected: str) -> None:
-    assert article.to_html(article.Part("prose", source, 1)).replace("\n", "") == expected
+    assert document.to_html(document.Part("prose", source, 1)).replace("\n", "") == expected
 
 
 def test_a_table_has_its_head_its_alignment_and_a_frame_to_scroll_in() -> None:
-    html = article.to_html(article.Part("prose", "text\n|a *b*|c|\n|--|-:|\n|d|e|f|", 1)).replace("\n", "")
+    html = document.to_html(document.Part("prose", "text\n|a *b*|c|\n|--|-:|\n|d|e|f|", 1)).replace("\n", "")
     assert html == (
         '<p>text</p><div aria-label="Table: a b c" class="scroll" role="region" tabindex="0"><table><thead><tr>'
         '<th scope="col">a <em>b</em></th><th class="to-right" scope="col">c</th></tr></thead>'
@@ -137,7 +138,7 @@ def test_footnotes_are_numbered_over_all_parts_and_stand_below_the_last(tmp_path
 
 
 def test_a_label_that_is_defined_twice_keeps_both_texts() -> None:
-    html = article.to_html(article.Part("prose", "a[^x]\n\n[^x]: One.\n\n[^x]: Two.", 1))
+    html = document.to_html(document.Part("prose", "a[^x]\n\n[^x]: One.\n\n[^x]: Two.", 1))
     assert "One." in html
     assert "Two." in html
 
@@ -163,7 +164,7 @@ def test_quotes_are_found_in_tables_blockquotes_and_footnotes_and_across_their_n
     assert marker.unplaced == []
     assert html.count('id="said-c"') == 1
     assert html.count('href="#claim-c"') == 1
-    plain = article.to_html(article.Part("prose", source, 1))
+    plain = document.to_html(document.Part("prose", source, 1))
     assert re.sub(r'<a class="mark.*?</a>|<span class="said".*?>|</span>', "", html) == plain
 
 

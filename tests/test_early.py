@@ -8,30 +8,34 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as experiments
-from experiments import data, errors, runner, sources, study, worker
-from experiments.errors import UserError
-from experiments.figures import Figure
-from experiments.sources import DIGITS, Source
-from experiments.store import Store
+from experiments.data import datasets, sources
+from experiments.data.sources import DIGITS, Source
+from experiments.files import errors
+from experiments.files.errors import UserError
+from experiments.plots.figures import Figure
+from experiments.store.store import Store
+from experiments.study import load as studies
+from experiments.study.model import Study
+from experiments.training import runner, worker
 from report import __main__ as command
 from tests import fixture, victim
 
-MNIST = Source(data.MNIST, None, "a fixture")
+MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 @pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> study.Study:
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """The study with two seeds a block; workers store made-up results, and one figure stands for all."""
     figure = Figure(
         "accuracy", "A finding", "What it shows", ("example-1",), ("Arm",), (("Example 1",),), "<svg></svg>"
     )
     monkeypatch.setattr(experiments, "_draw", lambda _: [figure])
     path = tmp_path / "study.toml"
-    path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", study.STUDY.read_text()))
+    path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", studies.STUDY.read_text()))
     monkeypatch.setattr(worker, "start", victim.start)
     monkeypatch.setattr(worker, "work", victim.work_whole)
     monkeypatch.setattr(sources, "find", lambda *_, **__: MNIST)
-    return study.load(path)
+    return studies.load(path)
 
 
 def report_study(folder: Path, *options: str) -> int:
@@ -44,13 +48,13 @@ def page(folder: Path) -> str:
     return (folder / "site" / "index.html").read_text()
 
 
-def share(plan: study.Study, store: Store, block: str) -> float:
+def share(plan: Study, store: Store, block: str) -> float:
     """How much of the block is measured on MNIST."""
     entries = [store.entry(run, MNIST.identity) for run in plan.runs("mnist", (block,))]
     return sum(entry.done for entry in entries) / len(entries)
 
 
-def test_early_blocks_are_measured_first_and_each_is_announced(small: study.Study, tmp_path: Path) -> None:
+def test_early_blocks_are_measured_first_and_each_is_announced(small: Study, tmp_path: Path) -> None:
     assert [block.name for block in small.blocks if block.early] == ["examples", "changes"]
     store = Store(tmp_path)
     announced: list[list[float]] = []
@@ -66,14 +70,14 @@ def test_early_blocks_are_measured_first_and_each_is_announced(small: study.Stud
     assert announced[-1][2] < 1
 
 
-def test_early_blocks_that_are_measured_already_are_not_announced(small: study.Study, tmp_path: Path) -> None:
+def test_early_blocks_that_are_measured_already_are_not_announced(small: Study, tmp_path: Path) -> None:
     fixture.fill(Store(tmp_path), small.runs("mnist", ("examples", "changes")), MNIST, {})
     tasks = [runner.Task(MNIST, small.runs("mnist", ("examples", "changes", "dose")))]
     runner.execute(small, tasks, Store(tmp_path), 1, after_early_block=lambda: pytest.fail("announced"))
 
 
 def test_the_page_is_written_when_an_early_block_is_measured_and_at_the_end(
-    small: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices: list[list[str]] = []
     render = command.render
@@ -91,9 +95,9 @@ def test_the_page_is_written_when_an_early_block_is_measured_and_at_the_end(
 
 
 def test_after_ctrl_c_there_is_a_page_of_what_was_measured(
-    small: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(plan: study.Study, tasks: list[runner.Task], store: Store, *_: object) -> int:
+    def interrupted(plan: Study, tasks: list[runner.Task], store: Store, *_: object) -> int:
         fixture.fill(store, tasks[0].runs[:3], MNIST, fixture.SCORES)
         raise KeyboardInterrupt
 
@@ -112,7 +116,7 @@ def test_after_ctrl_c_there_is_a_page_of_what_was_measured(
     ids=["a mistake", "the file system"],
 )
 def test_a_page_that_cannot_be_written_yet_does_not_end_the_training(
-    small: study.Study,
+    small: Study,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

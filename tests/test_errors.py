@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import errors
-from experiments.errors import UserError
-from experiments.store import write_atomically
+from experiments.files import errors
+from experiments.files.durable import write_atomically
+from experiments.files.errors import UserError
 from report import __main__ as report
 
 ROOT = Path(__file__).parent.parent
@@ -103,7 +103,7 @@ def test_a_full_disk_without_a_path_is_told_without_one(capsys: pytest.CaptureFi
 def test_where_stdout_takes_nothing_the_status_is_neither_success_nor_pythons_complaint(
     buffered: bool, full: bool, status: int
 ) -> None:
-    program = "import argparse, sys; from experiments import errors; " + (
+    program = "import argparse, sys; from experiments.files import errors; " + (
         "sys.exit(errors.command(lambda _: print('Identical') or 0, argparse.Namespace(debug=False)))"
     )
     reader, pipe = os.pipe()

@@ -13,7 +13,7 @@ from hypothesis import Phase, given
 from hypothesis import strategies as some
 from playwright.sync_api import Browser
 
-from report import verify
+from report.sharing import verify
 from tests import fixture
 from tests.test_hostile import tried
 

@@ -15,15 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, records, statistics, study
-from experiments.sources import DIGITS, Source
-from experiments.store import Store
+from experiments.analysis import records, summary
+from experiments.data import datasets
+from experiments.data.sources import DIGITS, Source
+from experiments.store.store import Store
+from experiments.study.model import Run, Study
 from report import __main__ as command
 from tests import fixture
 
 GOLDEN = Path(__file__).with_name("golden.html")
 LINES_TOLD = 20  # of what differs
-MNIST = Source(data.MNIST, None, "a fixture")
+MNIST = Source(datasets.MNIST, None, "a fixture")
 LEFT_OUT = (  # what is replaced, and by what
     (r"(?<=<style>).*?(?=</style>)|(?<=<script>).*?(?=</script>)", ""),  # the policy on the page has their hashes
     (r"<svg .*?(<title.*?</desc>).*?</svg>", r"<svg>\1</svg>"),
@@ -34,7 +36,7 @@ LEFT_OUT = (  # what is replaced, and by what
 )
 
 
-def made_up(runs: list[study.Run], step: int) -> dict[str, float]:
+def made_up(runs: list[Run], step: int) -> dict[str, float]:
     """A score for each run, told apart by seed and by arm, but for arms that train the same, as Examples 1 and 2 do."""
     trained = list(dict.fromkeys(str(run.arm.training_spec()) for run in runs))
     number = {run.arm.name: trained.index(str(run.arm.training_spec())) for run in runs}
@@ -50,12 +52,12 @@ def rounded(results: dict) -> dict:
 
 
 @pytest.fixture
-def whole(plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+def whole(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     """Made-up results of every block, with those on the digits, and a record that has one contrast the other way."""
     store, mnist, digits = Store(tmp_path), plan.runs("mnist"), plan.runs("digits")
     fixture.fill(store, mnist, MNIST, made_up(mnist, step=7))
     fixture.fill(store, digits, DIGITS, made_up(digits, step=5))
-    results = rounded(statistics.update(plan, mnist, MNIST, store, digits))
+    results = rounded(summary.update(plan, mnist, MNIST, store, digits))
     results["versions"] = [["a library", "1.0"]]
     monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
     other = deepcopy(results)

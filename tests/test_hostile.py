@@ -28,13 +28,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from experiments import evidence, files, measures, sources, statistics, store, study
-from experiments.data import MNIST
-from experiments.errors import LONGEST, UserError
-from experiments.sources import DIGITS
-from experiments.store import Store
+from experiments.analysis import evidence, measures, summary
+from experiments.data import sources
+from experiments.data.datasets import MNIST
+from experiments.data.sources import DIGITS
+from experiments.files import reading, sealed
+from experiments.files.errors import LONGEST, UserError
+from experiments.store import store
+from experiments.store.store import Store
+from experiments.study import keys
+from experiments.study import load as studies
+from experiments.study.model import Study
 from report import __main__ as command
-from report import article, claims, numbers, page, quotes, verify
+from report.article import document, quotes
+from report.claims import claims
+from report.page import numerals, render
+from report.sharing import verify
 from tests import fixture
 from tests.counts import count, repeated
 from tests.test_data import described
@@ -263,10 +272,10 @@ def damaged_toml(content: bytes) -> some.SearchStrategy[bytes]:
 
 # ---------------------------------------------------------------------------------------------- what people write
 
-STUDIES = [study.STUDY.read_bytes(), (SECOND / "study.toml").read_bytes()]
+STUDIES = [studies.STUDY.read_bytes(), (SECOND / "study.toml").read_bytes()]
 LEDGERS = [claims.LEDGER.read_bytes(), (SECOND / "claims.toml").read_bytes()]
-ARTICLES = [article.ARTICLE.read_bytes(), (SECOND / "article.md").read_bytes(), DIALECT.encode()]
-PROSE = (page.PROSE / "article.toml").read_bytes()
+ARTICLES = [document.ARTICLE.read_bytes(), (SECOND / "article.md").read_bytes(), DIALECT.encode()]
+PROSE = (render.PROSE / "article.toml").read_bytes()
 
 
 @tried(300)
@@ -276,9 +285,9 @@ def test_a_damaged_study_plans_its_runs_or_is_refused(tmp_path: Path, content: b
     path.write_bytes(content)
 
     def plan() -> None:
-        found = study.load(path)
+        found = studies.load(path)
         for run in [*found.runs("mnist")[:20], *found.runs("digits")[:20], *found.quick().runs("mnist")]:
-            study.training_key(run, "data")
+            keys.training_key(run, "data")
             found.resolve(run, lambda _: 0.5)
             assert run.cost > 0
 
@@ -287,9 +296,7 @@ def test_a_damaged_study_plans_its_runs_or_is_refused(tmp_path: Path, content: b
 
 @tried(300)
 @given(content=some.sampled_from(LEDGERS).flatmap(damaged_toml))
-def test_a_damaged_ledger_is_judged_or_refused(
-    results: dict, plan: study.Study, tmp_path: Path, content: bytes
-) -> None:
+def test_a_damaged_ledger_is_judged_or_refused(results: dict, plan: Study, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "claims.toml"
     path.write_bytes(content)
 
@@ -401,9 +408,9 @@ def test_a_damaged_article_is_shown_without_a_script_or_a_request_or_is_refused(
     path.write_bytes(content)
 
     def show() -> None:
-        found = article.load(path)
+        found = document.load(path)
         quotes.sentences(found)
-        html = Tags("".join(article.to_html(part) for part in found.parts))
+        html = Tags("".join(document.to_html(part) for part in found.parts))
         f"{found.title}{found.date}{found.id}".encode()
         assert {tag[0] for tag in html.found} <= MARKDOWNS
         assert not [name for tag in html.found for name in tag[1:] if name.startswith("on") or name == "style"]
@@ -420,7 +427,7 @@ def test_damaged_prose_is_read_as_texts_or_refused(tmp_path: Path, content: byte
     (tmp_path / "article.toml").write_bytes(content)
 
     def read() -> None:
-        found = page.prose(tmp_path)
+        found = render.prose(tmp_path)
         pairs = (*found.figures, *found.notes, *found.changes.items())
         assert all(isinstance(text, str) for text in (*found.code_blocks, *(text for pair in pairs for text in pair)))
 
@@ -428,10 +435,10 @@ def test_damaged_prose_is_read_as_texts_or_refused(tmp_path: Path, content: byte
 
 
 @tried(50)
-@given(content=damaged_toml((page.PROSE / "numbers.toml").read_bytes()))
+@given(content=damaged_toml((render.PROSE / "numbers.toml").read_bytes()))
 def test_a_damaged_list_of_exemptions_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "numbers.toml").write_bytes(content)
-    answers("numbers.toml", lambda: numbers.exemptions(tmp_path / "numbers.toml"))
+    answers("numbers.toml", lambda: numerals.exemptions(tmp_path / "numbers.toml"))
 
 
 # ---------------------------------------------------------------------------------------------- what we wrote ourselves
@@ -447,20 +454,20 @@ JSON = some.recursive(
 @given(value=JSON, edits=EDITS)
 def test_a_file_of_ours_says_what_was_written_or_is_refused(tmp_path: Path, value: Any, edits: list) -> None:
     path, told = tmp_path / "a.json", {"format": store.FORMAT, "value": value}
-    path.write_bytes(store.to_json(told))
-    assert store.read_json(path) == told
+    path.write_bytes(sealed.to_json(told))
+    assert sealed.read_json(path, 2) == told
     content = damaged(path.read_bytes(), edits)
     path.write_bytes(content)
-    assert answers("a.json", lambda: store.read_json(path)) == (content == store.to_json(told))
+    assert answers("a.json", lambda: sealed.read_json(path, 2)) == (content == sealed.to_json(told))
 
 
-Stored = tuple[study.Study, list[store.Entry]]
+Stored = tuple[Study, list[store.Entry]]
 
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     """The four runs of the second study, made up."""
-    plan = study.load(SECOND / "study.toml")
+    plan = studies.load(SECOND / "study.toml")
     results_store = Store(tmp_path_factory.mktemp("stored"))
     entries = [results_store.entry(run, DIGITS.identity) for run in plan.runs("digits")]
     for entry in entries:
@@ -482,7 +489,7 @@ def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
     paths = [path for entry in entries for path in sorted(entry.folder.iterdir())]
     path, whole = paths[which], paths[which].read_bytes()
     before = (
-        statistics.summarise(plan, statistics._observed(entries), 4, DIGITS),
+        summary.summarise(plan, summary._observed(entries), 4, DIGITS),
         [entry.snapshots() for entry in entries],
     )
     after: list[Any] = []
@@ -491,7 +498,7 @@ def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
     def read() -> None:
         after.append(
             (
-                statistics.summarise(plan, statistics._observed(entries), 4, DIGITS),
+                summary.summarise(plan, summary._observed(entries), 4, DIGITS),
                 [entry.snapshots() for entry in entries],
             )
         )
@@ -500,8 +507,8 @@ def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
         answers(path.name, read)
     finally:
         path.write_bytes(whole)
-    for summary, weights in after:
-        assert summary == before[0]
+    for results, weights in after:
+        assert results == before[0]
         np.testing.assert_equal(weights, before[1])
 
 
@@ -538,9 +545,9 @@ def test_evidence_that_somebody_made_up_is_refused(change: dict, told: str) -> N
     nothing = {"count": 0, "columns": []}
     source = {"name": "mnist", "origin": "here", "fallback": ""}
     made_up = {"format": 1, "quick": False, "source": source, "record": "", "runs": nothing, "replication": nothing}
-    text = base64.b64encode(lzma.compress(store.compact({**made_up, **change}) + b"\n")).decode()
+    text = base64.b64encode(lzma.compress(sealed.compact({**made_up, **change}) + b"\n")).decode()
     with little_memory(), pytest.raises(UserError, match=told), verify.foreign():
-        verify.proof(f'<template id="evidence">{text}</template>', study.load)
+        verify.proof(f'<template id="evidence">{text}</template>', studies.load)
 
 
 def test_evidence_that_unpacks_to_more_than_any_study_has_is_refused() -> None:
@@ -570,7 +577,7 @@ def bomb(kind: str) -> str:
     elif kind == "a text of wide signs":
         return base64.b64encode(lzma.compress('{"a":"\U0001f600'.encode() + b" " * 20_000_000 + b'"}\n')).decode()
     filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 2**29 if kind == "a large dictionary" else 2**20}]
-    return base64.b64encode(lzma.compress(store.compact(head) + b"\n" + bits, filters=filters)).decode()
+    return base64.b64encode(lzma.compress(sealed.compact(head) + b"\n" + bits, filters=filters)).decode()
 
 
 @pytest.mark.parametrize(
@@ -689,7 +696,7 @@ def test_what_is_not_mnist_is_refused_whatever_it_is(
 
 WORDS = some.text(
     some.sampled_from("<>&\"'`/=;:{}%#$[]()!-*_ ab\u05d0\u200f")
-    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not files.unseen(sign)),
+    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not reading.unseen(sign)),
     min_size=1,
     max_size=60,
 ).filter(str.strip) | some.sampled_from(
@@ -710,7 +717,7 @@ WORDS = some.text(
 def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
     """The page's tags where every text that comes from a file is replaced by the given words."""
     drawn = {figure.name: figure for figure in fixture.draw(results)}
-    source, verdicts = article.load(), claims.judge(claims.load(), results)
+    source, verdicts = document.load(), claims.judge(claims.load(), results)
     fields = ("question", "because", "seen", "topic")
 
     def claim(one: claims.Claim, words: str) -> claims.Claim:
@@ -724,7 +731,7 @@ def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
         told = {name: replace(figure, title=words, description=words) for name, figure in drawn.items()}
         read = {**results, "arms": arms, "processors": [words]}
         titled = replace(source, title=words, date=words, id=words)
-        html = page.render(read, told, titled, page.Prose(Path("none")), ledger, {words: ("It's designed",)})
+        html = render.render(read, told, titled, render.Prose(Path("none")), ledger, {words: ("It's designed",)})
         return Tags(html).found
 
     return tags
@@ -745,20 +752,20 @@ def test_a_note_reaches_nothing_but_the_results(results: dict) -> None:
     ledger = [replace(first, claim=replace(first.claim, note=note))]
     drawn = {figure.name: figure for figure in fixture.draw(results)}
     with pytest.raises(UserError, match="'__class__' of 'str' object is unsafe"):
-        page.render(results, drawn, article.load(), page.Prose(Path("none")), ledger, {})
+        render.render(results, drawn, document.load(), render.Prose(Path("none")), ledger, {})
 
 
 # ---------------------------------------------------------------------------------------------- what nobody sees
 
 READERS: dict[str, Callable[[Path], object]] = {
-    "study.toml": study.load,
+    "study.toml": studies.load,
     "claims.toml": lambda path: (claims.load(path), claims.unchecked(path)),
-    "article.md": article.load,
-    "article.toml": lambda path: page.prose(path.parent),
-    "numbers.toml": numbers.exemptions,
+    "article.md": document.load,
+    "article.toml": lambda path: render.prose(path.parent),
+    "numbers.toml": numerals.exemptions,
 }
 REAL = {"study.toml": STUDIES[0], "claims.toml": LEDGERS[0], "article.md": ARTICLES[0], "article.toml": PROSE}
-REAL["numbers.toml"] = (page.PROSE / "numbers.toml").read_bytes()
+REAL["numbers.toml"] = (render.PROSE / "numbers.toml").read_bytes()
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -804,7 +811,7 @@ def test_signs_that_nobody_sees_are_refused_where_they_are_written_as_escapes(
 
 READERS_OF_FILES = {
     **READERS,
-    "results.json": store.read_json,
+    "results.json": lambda path: sealed.read_json(path, 2),
     "mnist.npz": lambda path: sources.find(path.with_name("memory.json")),
 }
 
@@ -944,7 +951,7 @@ def test_a_bomb_in_the_place_of_mnist_is_refused_before_it_is_unpacked(
 def test_what_was_not_written_by_us_is_not_even_parsed(tmp_path: Path, stored: Stored) -> None:
     (tmp_path / "results.json").write_bytes(b'{"format":1,"runs":[' + b"{}," * 5_000_000 + b"0]}")  # 400 MB as objects
     with little_memory(), pytest.raises(UserError, match="not what this version wrote"):
-        store.read_json(tmp_path / "results.json")
+        sealed.read_json(tmp_path / "results.json", 2)
     path = stored[1][0].folder / "weights.npz"
     whole = path.read_bytes()
     unpacked(path, zipfile.ZIP_DEFLATED, described((10**8,)), 100)

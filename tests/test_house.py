@@ -14,30 +14,38 @@ import pytest
 from tests.trained import offline
 
 ROOT = Path(__file__).parent.parent
-MODULES = sorted([*ROOT.glob("experiments/*.py"), *ROOT.glob("report/*.py")])
+FLOORS = (  # each room sees only those on floors below it
+    {"experiments.files"},
+    {"experiments.data"},
+    {"experiments.study"},
+    {"experiments.store"},
+    {"experiments.analysis"},
+    {"experiments.training", "experiments.plots"},
+    {"experiments"},
+    {"report.claims"},
+    {"report.article"},
+    {"report.page"},
+    {"report.sharing"},
+    {"report"},
+)
+ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+MODULES = sorted(path for package in ("experiments", "report") for path in (ROOT / package).rglob("*.py"))
 
 
 def imports(path: Path) -> set[str]:
     """Every module that the file imports, at its top or inside a function, by dotted name."""
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return found
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
 
 
-def reached(path: Path) -> set[str]:
-    """What the file imports, directly or through modules of this project, at any depth."""
-    found, queue = set(), [path]
-    while queue:
-        for name in imports(queue.pop()) - found:
-            found.add(name)
-            module = ROOT / (name.replace(".", "/") + ".py")
-            if module.exists():
-                queue.append(module)
-    return found
+def room(module: str) -> str:
+    """The room that a module is in: "experiments.study" of "experiments.study.model"."""
+    return next((name for name in (".".join(module.split(".")[:2]), module.split(".")[0]) if name in ROOMS), "")
 
 
 def importers(package: str) -> set[str]:
@@ -48,24 +56,31 @@ def importers(package: str) -> set[str]:
     }
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_from_rooms_below_it(path: Path) -> None:
+    own = room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    others = {room(name) for name in imports(path)} - {own, ""}
+    assert not {other for other in others if ROOMS[other] >= ROOMS[own]}
+
+
 def test_experiments_know_nothing_of_the_report() -> None:
-    for path in ROOT.glob("experiments/*.py"):
-        assert not {name for name in reached(path) if name.split(".")[0] in ("report", "jinja2", "markdown")}
+    for path in (ROOT / "experiments").rglob("*.py"):
+        assert not {name for name in imports(path) if name.split(".")[0] in ("report", "jinja2", "markdown")}
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("report/*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "report").rglob("*.py")), ids=lambda path: path.name)
 def test_the_report_imports_nothing_that_trains(path: Path) -> None:
-    trains = {"tensorflow", "keras", "experiments.training", "experiments.worker", "experiments.runner"}
-    assert not imports(path) & trains
+    trains = {"tensorflow", "keras", "experiments.training"}
+    assert not {name for name in imports(path) if any(name == t or name.startswith(t + ".") for t in trains)}
 
 
 def test_matplotlib_and_jinja_have_one_importer_each() -> None:
-    assert importers("matplotlib") == {"experiments/plots.py"}
-    assert importers("jinja2") == {"report/page.py"}
+    assert importers("matplotlib") == {"experiments/plots/drawings.py"}
+    assert importers("jinja2") == {"report/page/render.py"}
 
 
-def test_tensorflow_is_imported_by_training_and_by_the_worker_alone() -> None:
-    assert importers("tensorflow") == {"experiments/training.py", "experiments/worker.py"}
+def test_tensorflow_is_imported_by_the_trainer_and_the_worker_alone() -> None:
+    assert importers("tensorflow") == {"experiments/training/trainer.py", "experiments/training/worker.py"}
 
 
 def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) -> None:

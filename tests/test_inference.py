@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments import inference
+from experiments.analysis import inference
 
 ROOT = Path(__file__).parent.parent
 DIFFERENCES = [0.012, 0.009, 0.011, 0.007, 0.013, 0.010, -0.002, 0.008]
@@ -137,7 +137,7 @@ def test_mcnemar_is_the_binomial_test_of_the_discordant_images() -> None:
 
 def test_no_interval_and_no_test_imports_scipys_statistics() -> None:
     code = (
-        "import sys; from experiments import inference as i; x = [0.1, 0.2, 0.4];"
+        "import sys; from experiments.analysis import inference as i; x = [0.1, 0.2, 0.4];"
         "i.t_interval(x, 0.95), i.detectable_difference(x, 0.95), i.mcnemar_p([(1, 5)]);"
         "print('scipy.special' in sys.modules, 'scipy.stats' in sys.modules)"
     )

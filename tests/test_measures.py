@@ -14,15 +14,18 @@ import tensorflow as tf
 from scipy import special
 from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, log_loss
 
-from experiments import data, measures, study, training
-from experiments.data import Dataset
-from experiments.study import Arm
+from experiments.analysis import measures
+from experiments.data import datasets
+from experiments.data.datasets import Dataset
+from experiments.study import load as studies
+from experiments.study.model import Arm
+from experiments.training import trainer
 
 OUTPUTS = np.array([[0.9, -0.1, 0.2], [0.3, 0.4, -0.5], [0.6, 0.1, 0.5], [-0.2, -0.3, -0.1]], np.float32)
 LABELS = np.array([0, 1, 2, 2], np.uint8)
-EXAMPLE_1 = study.load().arm("example-1")
+EXAMPLE_1 = studies.load().arm("example-1")
 SQUARED = ("mean_squared_error", "one_sided_mean_squared_error")
-PAIRS = [(output, loss) for output in study.OUTPUT for loss in SQUARED]
+PAIRS = [(output, loss) for output in studies.OUTPUT for loss in SQUARED]
 PAIRS += [("softmax", "categorical_crossentropy"), ("sigmoid", "binary_crossentropy")]
 CODINGS = [(0.0, 1.0), (-1.0, 1.0), (-0.25, 1.0), (-1.0, 0.0)]
 
@@ -187,10 +190,10 @@ def test_a_sure_and_wrong_answer_costs_two_in_brier_and_sixteen_in_log_loss() ->
 
 
 def test_an_untrained_softmax_says_about_one_tenth_to_each_class() -> None:
-    digits = data.load(data.DIGITS)
+    digits = datasets.load(datasets.DIGITS)
     arm = tiny_arm(width=128, depth=1, output="softmax", loss="categorical_crossentropy")
-    model = training.build(arm, digits.x_test.shape[1], digits.classes)
-    model.set_weights(training.initial_weights(model, seed=0))
+    model = trainer.build(arm, digits.x_test.shape[1], digits.classes)
+    model.set_weights(trainer.initial_weights(model, seed=0))
     outputs = model(digits.x_test / np.float32(digits.pixel_max)).numpy()
     found = measures.calibration(measures.probabilities(arm, outputs), outputs.argmax(1), digits.y_test)
     assert found["nll"] == pytest.approx(np.log(10), abs=0.3)
@@ -238,7 +241,7 @@ def test_the_output_delta_is_the_finite_difference_of_the_loss(
     np.testing.assert_allclose(delta, expected, atol=1e-8)
 
 
-@pytest.mark.parametrize("hidden", study.HIDDEN)
+@pytest.mark.parametrize("hidden", studies.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_each_layers_delta_is_the_finite_difference_of_the_loss(hidden: str, output: str, loss: str) -> None:
     arm = tiny_arm(hidden=hidden, output=output, loss=loss)
@@ -301,18 +304,18 @@ def test_tanh_with_targets_of_one_sign_each_is_the_sigmoid_of_twice_z_four_times
     )
 
 
-@pytest.mark.parametrize("hidden", study.HIDDEN)
+@pytest.mark.parametrize("hidden", studies.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_kernel_norms_are_those_of_tensorflow_on_the_studys_own_model(hidden: str, output: str, loss: str) -> None:
     low = -0.5 if loss == "mean_squared_error" else 0.0
     arm = tiny_arm(hidden=hidden, output=output, loss=loss, low_target=low)
     dataset = tiny_dataset()
-    model = training.build(arm, 4, 3)
+    model = trainer.build(arm, 4, 3)
     model.set_weights(tiny_weights(4, 3, 3, 3))
-    wanted = tf.constant(training.targets(arm, dataset.y_train, 3))
+    wanted = tf.constant(trainer.targets(arm, dataset.y_train, 3))
     with tf.GradientTape() as tape:
-        outputs = model(training.scaled(tf.constant(dataset.x_train), 5))
-        loss_value = tf.reduce_mean(training.loss_function(loss)(wanted, outputs))
+        outputs = model(trainer.scaled(tf.constant(dataset.x_train), 5))
+        loss_value = tf.reduce_mean(trainer.loss_function(loss)(wanted, outputs))
     kernels = tape.gradient(loss_value, model.trainable_variables)[::2]
 
     found = measures.measure(arm, {"final": model.get_weights()}, outputs.numpy(), dataset)["gradient"]["final"]
@@ -404,7 +407,7 @@ def test_every_measure_is_there_for_any_number_of_classes(classes: int, output: 
     assert "epoch_1" not in found["saturation"]
 
 
-@pytest.mark.parametrize("hidden", study.HIDDEN)
+@pytest.mark.parametrize("hidden", studies.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_a_diverged_run_has_an_accuracy_and_none_for_what_is_undefined(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import UserError
-from report import numbers
-from report.numbers import Sources
+from experiments.files.errors import UserError
+from report.page import numerals
+from report.page.numerals import Sources
 
 
 def lay(folder: Path, texts: dict[str, str]) -> Sources:
@@ -24,7 +24,7 @@ def lay(folder: Path, texts: dict[str, str]) -> Sources:
 
 
 def loose(folder: Path, texts: dict[str, str]) -> list[tuple[str, int, str]]:
-    return [(n.path.name, n.line, n.numeral) for n in numbers.check(lay(folder, texts)).loose]
+    return [(n.path.name, n.line, n.numeral) for n in numerals.check(lay(folder, texts)).loose]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_numeral_is_taken_whole(tmp_path: Path, numeral: str) -> None:
     ],
 )
 def test_a_numeral_that_a_measure_fills_in_is_bound(tmp_path: Path, name: str, text: str, bound: int) -> None:
-    coverage = numbers.check(lay(tmp_path, {name: text}))
+    coverage = numerals.check(lay(tmp_path, {name: text}))
     assert (coverage.bound, coverage.exempt, list(coverage.loose)) == (bound, 0, [])
 
 
@@ -127,7 +127,7 @@ EXEMPT = '[exempt]\n"a name" = ["Example 1", "[0, 1]"]\n"no count" = ["one at a 
     ],
 )
 def test_a_numeral_within_an_exempt_phrase_is_exempt(tmp_path: Path, text: str) -> None:
-    coverage = numbers.check(lay(tmp_path, {"templates/a.html": text, "prose/numbers.toml": EXEMPT}))
+    coverage = numerals.check(lay(tmp_path, {"templates/a.html": text, "prose/numbers.toml": EXEMPT}))
     assert coverage.exempt > 0
     assert not coverage.loose
 
@@ -141,15 +141,15 @@ def test_a_numeral_that_an_exempt_phrase_only_touches_is_loose(tmp_path: Path, t
 
 def test_coverage_tells_how_many_numerals_there_are_and_what_keeps_them(tmp_path: Path) -> None:
     text = "Example 1: {{ a|percent }} of {{ n|thousands }}, ten times"
-    coverage = numbers.check(lay(tmp_path, {"templates/a.html": text, "prose/numbers.toml": EXEMPT}))
+    coverage = numerals.check(lay(tmp_path, {"templates/a.html": text, "prose/numbers.toml": EXEMPT}))
     assert coverage.told == "3 of 4 numerals bound or exempt (2 bound, 1 exempt)"
 
 
 def test_loose_numerals_are_an_error_with_place_words_and_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    coverage = numbers.check(lay(tmp_path, {"templates/a.html": "<b>all</b>\nten runs of {{ n }}" + "\n<i>7</i>" * 6}))
+    coverage = numerals.check(lay(tmp_path, {"templates/a.html": "<b>all</b>\nten runs of {{ n }}" + "\n<i>7</i>" * 6}))
     with pytest.raises(UserError) as error:
-        numbers.require(coverage)
+        numerals.require(coverage)
     assert str(error.value).startswith("templates/a.html:2: 'ten' in “all ten runs of … 7")
     assert "; and 2 more: typed by hand. Expected what is measured. Take it from a measure" in str(error.value)
     assert str(error.value).endswith("or list the phrase in prose/numbers.toml.")
@@ -161,19 +161,19 @@ def test_an_exemption_that_exempts_nothing_any_more_is_an_error(
     monkeypatch.chdir(tmp_path)
     texts = {"templates/a.html": "Example 1, one at a time, 1 seed", "prose/numbers.toml": EXEMPT}
     with pytest.raises(UserError, match=r"^prose/numbers\.toml:2: '\[0, 1\]' exempts no numeral\..* Remove it\.$"):
-        numbers.require(numbers.check(lay(tmp_path, texts)))
+        numerals.require(numerals.check(lay(tmp_path, texts)))
 
 
 def test_a_list_of_exemptions_that_is_no_toml_is_an_error_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"/numbers\.toml:1: .*Expected \[exempt\]"):
-        numbers.check(lay(tmp_path, {"prose/numbers.toml": "[exempt"}))
+        numerals.check(lay(tmp_path, {"prose/numbers.toml": "[exempt"}))
 
 
 def test_bound_and_exempt_numerals_are_no_error(tmp_path: Path) -> None:
-    numbers.require(numbers.check(lay(tmp_path, {"templates/a.html": "{{ a|percent }} of all"})))
+    numerals.require(numerals.check(lay(tmp_path, {"templates/a.html": "{{ a|percent }} of all"})))
 
 
 def test_no_numeral_of_this_project_is_loose() -> None:
-    coverage = numbers.check()
+    coverage = numerals.check()
     assert coverage.bound > 100
-    numbers.require(coverage)
+    numerals.require(coverage)

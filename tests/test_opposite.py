@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from experiments import records, statistics
+from experiments.analysis import records, summary
 from report import __main__ as command
-from report import claims, page
+from report.claims import claims
+from report.page import render
 from tests import fixture
 from tests.test_page import said
 
-RECORD = Path(records.__file__).with_name("record.json")
+RECORD = records.RECORD
 SWAPPED = (  # arms whose measures change places
     ("example-1", "example-3"),
     ("saturated-example-1", "saturated-cross-entropy"),
@@ -41,7 +42,7 @@ def real() -> dict[str, Any]:
         patch.setattr(records, "RECORD", RECORD)
         recorded = records.read()
     assert recorded is not None
-    return {**records.alone(recorded, records.NOTHING_MEASURED), "format": statistics.FORMAT, "inputs": ""}
+    return {**records.alone(recorded, records.NOTHING_MEASURED), "format": summary.FORMAT, "inputs": ""}
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +178,6 @@ def test_the_readme_says_what_the_committed_record_says(tmp_path: Path, monkeypa
 
 
 def test_the_readme_turns_with_the_record(real: dict[str, Any], opposite: dict[str, Any]) -> None:
-    told = [page.readme(found, claims.judge(claims.load(), found), page.prose()) for found in (real, opposite)]
+    told = [render.readme(found, claims.judge(claims.load(), found), render.prose()) for found in (real, opposite)]
     assert ["The article predicts that" in text for text in told] == [True, False]
     assert ["middle of tanh’s range" in text for text in told] == [True, False]

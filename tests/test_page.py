@@ -16,16 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, figures, inference, statistics, study
-from experiments.errors import UserError
-from experiments.sources import Source
+from experiments.analysis import inference, summary
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.files.errors import UserError
+from experiments.plots import figures
+from experiments.study.model import SETTINGS, Study
 from report import __main__ as command
-from report import article, page
+from report.article import document
+from report.page import render
 from tests import fixture
 from tests.test_article import Text, source_words
 
 ROOT = Path(__file__).parent.parent
-MNIST = Source(data.MNIST, None, "a fixture")
+MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 def said(html: str, section: str) -> str:
@@ -43,7 +47,7 @@ def test_every_word_of_the_article_is_on_the_page_in_its_order(html: str) -> Non
     quoted = html[html.index('<article class="source"') : html.index("</article>")]
     ours = r'<aside class="result".*?</aside>|<div class="note".*?</div>|<a class="mark .*?</a>|<header>.*?</header>'
     quoted = re.sub(ours, "", quoted, flags=re.DOTALL)
-    assert Text(quoted.split(">", 1)[1]).words == source_words(article.ARTICLE.read_text())
+    assert Text(quoted.split(">", 1)[1]).words == source_words(document.ARTICLE.read_text())
 
 
 def test_title_date_and_id_of_the_article_are_on_the_page(html: str) -> None:
@@ -65,30 +69,30 @@ def test_each_code_block_is_followed_by_what_it_measured(html: str) -> None:
     assert boxes == ["Example 1", "Example 2", "Example 3"]
 
 
-def test_the_opposite_outcome_turns_headline_and_answer(plan: study.Study, tmp_path: Path) -> None:
+def test_the_opposite_outcome_turns_headline_and_answer(plan: Study, tmp_path: Path) -> None:
     scores = {"example-1": 0.980, "example-2": 0.980, "example-3": 0.970}
     turned = fixture.page_of(fixture.results(plan, tmp_path, MNIST, scores))
     assert "score 1.00 points above its ReLU and cross-entropy" in turned
     assert "fails for its own examples: the order is the reverse" in said(turned, "answer")
 
 
-def test_no_difference_is_said_to_be_none(plan: study.Study, tmp_path: Path) -> None:
+def test_no_difference_is_said_to_be_none(plan: Study, tmp_path: Path) -> None:
     scores = {"example-1": 0.970, "example-2": 0.970, "example-3": 0.970}
     level = fixture.page_of(fixture.results(plan, tmp_path, MNIST, scores))
     assert "no difference can be seen" in level
     assert "is not borne out" in said(level, "answer")
 
 
-def test_the_digits_in_mnists_place_are_announced_unmissably(plan: study.Study, tmp_path: Path) -> None:
-    source = Source(data.DIGITS, None, "scikit-learn", fallback="no network: no answer")
+def test_the_digits_in_mnists_place_are_announced_unmissably(plan: Study, tmp_path: Path) -> None:
+    source = Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: no answer")
     text = fixture.page_of(fixture.results(plan, tmp_path, source))
     assert "This page is not about MNIST." in text
     assert "no network: no answer" in text
     assert "On scikit-learn’s small digits, the article’s tanh and squared error" in text
 
 
-def test_on_another_data_set_the_page_speaks_of_that(plan: study.Study, tmp_path: Path) -> None:
-    facts = replace(data.MNIST, name="seven-kinds", classes=7, image_shape=(10, 12))
+def test_on_another_data_set_the_page_speaks_of_that(plan: Study, tmp_path: Path) -> None:
+    facts = replace(datasets.MNIST, name="seven-kinds", classes=7, image_shape=(10, 12))
     found = fixture.results(plan, tmp_path, Source(facts, None, "the file that DATASET_NPZ names"))
     html = fixture.page_of(found)
     text = " ".join(Text(html.split("<main>")[0]).found)
@@ -98,12 +102,12 @@ def test_on_another_data_set_the_page_speaks_of_that(plan: study.Study, tmp_path
     assert "MNIST" not in said(html, "answer").split("Words used")[0]
 
 
-def test_an_unfinished_study_says_how_far_it_is(plan: study.Study, tmp_path: Path) -> None:
+def test_an_unfinished_study_says_how_far_it_is(plan: Study, tmp_path: Path) -> None:
     text = fixture.page_of(fixture.results(plan, tmp_path, MNIST, runs=15))
     assert "15 of 30 runs are measured" in text
 
 
-def test_a_page_of_one_arm_alone_can_be_rendered(plan: study.Study, tmp_path: Path) -> None:
+def test_a_page_of_one_arm_alone_can_be_rendered(plan: Study, tmp_path: Path) -> None:
     text = fixture.page_of(fixture.results(plan, tmp_path, MNIST, runs=10))
     assert "Not yet measured" in text
 
@@ -119,7 +123,7 @@ def test_every_run_is_in_the_table_of_its_arm(results: dict, html: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def every_arm(plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def every_arm(plan: Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Made-up results of every arm, over two seeds at most."""
     blocks = tuple(replace(block, seeds=block.seeds[:2]) for block in plan.blocks)
     return fixture.results(replace(plan, blocks=blocks), tmp_path_factory.mktemp("every"), MNIST, only=())
@@ -133,12 +137,12 @@ def alike(described: Mapping[str, object]) -> set[frozenset[str]]:
 
 
 def test_only_arms_of_the_same_settings_look_the_same_in_the_table_and_in_runs_csv(
-    plan: study.Study, every_arm: dict
+    plan: Study, every_arm: dict
 ) -> None:
     same = alike({run["arm"]: (run["epochs"], plan.arm(run["arm"]).settings()) for run in every_arm["runs"]})
     assert same == {frozenset({"example-1", "low0"}), frozenset({"targets", "low-1"})}
     rows = list(csv.DictReader(io.StringIO(command.runs_csv(every_arm))))
-    assert alike({row["arm"]: [row[name] for name in (*study.SETTINGS, "epochs")] for row in rows}) == same
+    assert alike({row["arm"]: [row[name] for name in (*SETTINGS, "epochs")] for row in rows}) == same
     cells = dict(
         re.findall(r'<th scope="row">([^<]*)(<td>(?:(?!<tr>).)*)<td class="seeds">', fixture.page_of(every_arm))
     )
@@ -146,7 +150,7 @@ def test_only_arms_of_the_same_settings_look_the_same_in_the_table_and_in_runs_c
     assert alike(cells) == same
 
 
-def test_accuracy_on_held_out_images_is_never_called_test_accuracy(plan: study.Study, every_arm: dict) -> None:
+def test_accuracy_on_held_out_images_is_never_called_test_accuracy(plan: Study, every_arm: dict) -> None:
     held_out = {arm.name for arm in plan.arms if arm.holdout}
     assert len(held_out) == 12
     for row in csv.DictReader(io.StringIO(command.runs_csv(every_arm))):
@@ -230,7 +234,7 @@ def test_a_mistake_in_a_template_is_named_with_its_line(
 ) -> None:
     (tmp_path / "runs.html").write_text(template)
     with pytest.raises(UserError) as error:
-        fixture.page_of(results, templates=(tmp_path, *page.TEMPLATES))
+        fixture.page_of(results, templates=(tmp_path, *render.TEMPLATES))
     assert f"runs.html:{line}: " in str(error.value)
     assert told in str(error.value)
 
@@ -238,15 +242,15 @@ def test_a_mistake_in_a_template_is_named_with_its_line(
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (page.percent(0.97141), "97.14\u202f%"),
-        (page.points(0.0123), "+1.23"),
-        (page.points(-0.0123), "−1.23"),
-        (page.points(0.0123, signed=False), "1.23"),
-        (page.p_value(0.01367), "0.014"),
-        (page.p_value(0.0001), "<\u202f0.001"),
-        (page.thousands(60000), "60,000"),
-        (page.count(3), "three"),
-        (page.count(40), "40"),
+        (render.percent(0.97141), "97.14\u202f%"),
+        (render.points(0.0123), "+1.23"),
+        (render.points(-0.0123), "−1.23"),
+        (render.points(0.0123, signed=False), "1.23"),
+        (render.p_value(0.01367), "0.014"),
+        (render.p_value(0.0001), "<\u202f0.001"),
+        (render.thousands(60000), "60,000"),
+        (render.count(3), "three"),
+        (render.count(40), "40"),
     ],
 )
 def test_numbers_are_written_as_readers_expect(found: str, expected: str) -> None:
@@ -257,7 +261,7 @@ def test_numbers_are_written_as_readers_expect(found: str, expected: str) -> Non
 
 
 @pytest.fixture
-def stored(plan: study.Study, tmp_path: Path) -> Path:
+def stored(plan: Study, tmp_path: Path) -> Path:
     """A results folder as `make plots` leaves it."""
     found = fixture.results(plan, tmp_path / "results", MNIST)
     figures.update(found, tmp_path / "results" / "plots", fixture.draw)
@@ -278,7 +282,7 @@ def test_the_site_has_the_page_and_the_numbers(stored: Path) -> None:
         "mean_squared_error",
     )
     assert (float(first["test_accuracy"]), float(first["train_seconds"])) == (0.965, 5.0)
-    assert json.loads((stored / "site" / "data" / "results.json").read_text())["format"] == statistics.FORMAT
+    assert json.loads((stored / "site" / "data" / "results.json").read_text())["format"] == summary.FORMAT
     assert (stored / "site" / "index.html").stat().st_size < 300_000
 
 
@@ -309,8 +313,8 @@ def test_rendering_before_anything_is_measured_says_what_to_do(tmp_path: Path) -
         command.main(command.parse(arguments(tmp_path)))
 
 
-def test_plots_of_other_results_are_refused(plan: study.Study, stored: Path) -> None:
-    fixture.results(plan, stored / "results", Source(data.MNIST, None, "another fixture"))
+def test_plots_of_other_results_are_refused(plan: Study, stored: Path) -> None:
+    fixture.results(plan, stored / "results", Source(datasets.MNIST, None, "another fixture"))
     with pytest.raises(UserError, match="drawn from other results"):
         command.main(command.parse(arguments(stored)))
 

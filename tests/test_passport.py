@@ -7,10 +7,10 @@ from copy import deepcopy
 
 import pytest
 
-from experiments import study
-from experiments.figures import Figure
-from report import page
-from report.passport import FIELDS, passport, ranges
+from experiments.plots.figures import Figure
+from experiments.study.model import SETTINGS
+from report.page import render
+from report.page.passport import FIELDS, passport, ranges
 from tests import fixture
 
 
@@ -39,12 +39,12 @@ def test_what_all_runs_share_is_told_once_and_what_differs_with_every_value(resu
 
 
 def test_many_values_are_told_by_the_first_and_the_last() -> None:
-    assert page.listed([0.001, 0.003, "tanh"]) == "0.001, 0.003, tanh"
-    assert page.listed([*range(2, 1000)]) == "998 values from 2 to 999"
+    assert render.listed([0.001, 0.003, "tanh"]) == "0.001, 0.003, tanh"
+    assert render.listed([*range(2, 1000)]) == "998 values from 2 to 999"
 
 
 def test_a_passport_tells_every_setting_and_leaves_out_what_no_run_has(results: dict) -> None:
-    assert set(FIELDS) == {*study.SETTINGS, "epochs"}
+    assert set(FIELDS) == {*SETTINGS, "epochs"}
     found = passport(results, figure("example-1"))
     assert found.shared.keys() == set(FIELDS.values()) - {"hidden layers taken from", "rate and schedule chosen from"}
 
@@ -54,7 +54,7 @@ def test_a_passport_says_whose_hidden_layers_runs_have(results: dict) -> None:
     for run in changed["runs"]:
         run["features_of"] = "example-1" if run["arm"] == "example-3" else ""
     found = passport(changed, figure("example-1", "example-3"))
-    assert page.listed(found.differing["hidden layers taken from"]) == "none, example-1"
+    assert render.listed(found.differing["hidden layers taken from"]) == "none, example-1"
 
 
 def test_a_figure_of_one_arm_has_nothing_that_differs(results: dict) -> None:

@@ -13,14 +13,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments import data, figures, plots, study, svg
-from experiments.errors import UserError
-from experiments.figures import Figure
-from experiments.sources import Source
-from experiments.store import to_json
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.files.errors import UserError
+from experiments.files.sealed import to_json
+from experiments.plots import drawings, figures, svg
+from experiments.plots.figures import Figure
+from experiments.study.model import Study
 from tests import fixture
 
-MNIST = Source(data.MNIST, None, "a fixture")
+MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 EXAMPLES = ["accuracy", "learning-curves", "outputs", "confusions"]
@@ -29,7 +31,7 @@ SEEDS = {"examples": 10, "changes": 2, "rates": 2, "readouts": 2}
 
 
 @pytest.fixture(scope="module")
-def whole(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
+def whole(no_record: None, plan: Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Made-up results of every block, over few seeds."""
     blocks = tuple(replace(block, seeds=block.seeds[: SEEDS.get(block.name, 1)]) for block in plan.blocks)
     folder = tmp_path_factory.mktemp("whole")
@@ -66,11 +68,11 @@ def test_every_figure_is_named_described_and_has_its_numbers(drawn: dict[str, Fi
         assert len(figure.title) <= 90
 
 
-def test_the_title_is_chosen_by_the_numbers(plan: study.Study, results: dict, tmp_path: Path) -> None:
-    assert plots.accuracy(results).title == "Example 3 above Example 1 and Example 2: 1.30 points apart"
+def test_the_title_is_chosen_by_the_numbers(plan: Study, results: dict, tmp_path: Path) -> None:
+    assert drawings.accuracy(results).title == "Example 3 above Example 1 and Example 2: 1.30 points apart"
     turned = fixture.results(plan, tmp_path, MNIST, scores={"example-1": 0.98, "example-2": 0.98, "example-3": 0.97})
-    assert plots.accuracy(turned).title == "Example 1 and Example 2 above Example 3: 1.00 points apart"
-    assert plots.learning_curves(turned).title == "Example 1 is ahead after every epoch"
+    assert drawings.accuracy(turned).title == "Example 1 and Example 2 above Example 3: 1.00 points apart"
+    assert drawings.learning_curves(turned).title == "Example 1 is ahead after every epoch"
 
 
 def test_every_mark_that_tells_a_value_has_its_row_in_the_table(drawn: dict[str, Figure]) -> None:
@@ -112,28 +114,28 @@ def test_a_figure_without_its_arms_is_not_drawn(results: dict, whole: dict) -> N
         arms = {name: arm for name, arm in whole["arms"].items() if arm["block"] != gone}
         runs = [run for run in whole["runs"] if run["arm"] in arms]
         there = [c for c in whole["contrasts"] if {c["first"], c["second"]} <= set(arms)]
-        found = plots.draw({**whole, "arms": arms, "runs": runs, "contrasts": there})
+        found = drawings.draw({**whole, "arms": arms, "runs": runs, "contrasts": there})
         assert {figure.name for figure in found} == {*EXAMPLES, *left}
 
 
 def test_changes_name_the_largest_that_is_beyond_chance(whole: dict) -> None:
-    assert plots.changes(whole).title == "None of 5 changes to Example 1 shifts the accuracy beyond chance"
+    assert drawings.changes(whole).title == "None of 5 changes to Example 1 shifts the accuracy beyond chance"
     turned = deepcopy(whole)
     for contrast in turned["contrasts"]:
         contrast |= {"mean": -0.02 if contrast["name"] == "hidden" else 0.01, "p_holm": 0.01}
-    assert plots.changes(turned).title == "Largest of 5 changes to Example 1: hidden ReLU, −2.00 points"
+    assert drawings.changes(turned).title == "Largest of 5 changes to Example 1: hidden ReLU, −2.00 points"
     turned["contrasts"][-1]["equivalent"] = True
-    assert plots.changes(turned).description.endswith(", within the margin.")
+    assert drawings.changes(turned).description.endswith(", within the margin.")
     turned["contrasts"][-1]["equivalent"] = False
-    assert plots.changes(turned).description.endswith(", not shown to be within the margin.")
+    assert drawings.changes(turned).description.endswith(", not shown to be within the margin.")
 
 
 def test_factorial_names_the_factor_that_moves_more(whole: dict) -> None:
     base = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] in ("examples", "changes", "factorial")}
-    head = plots.factorial(scored(whole, {**base, "relu": 0.99, "example-1": 0.985}))
+    head = drawings.factorial(scored(whole, {**base, "relu": 0.99, "example-1": 0.985}))
     assert head.title == "Up to 2.00 points lie between outputs, losses and targets, 0.50 between hidden activations"
     relu = {name: 0.98 for name in base if whole["arms"][name]["hidden"] == "relu"}
-    assert plots.factorial(scored(whole, {**base, **relu})).title == (
+    assert drawings.factorial(scored(whole, {**base, **relu})).title == (
         "Up to 1.00 points lie between hidden activations, 0.00 between outputs, losses and targets"
     )
     assert len(head.rows) == 17
@@ -141,16 +143,16 @@ def test_factorial_names_the_factor_that_moves_more(whole: dict) -> None:
 
 def test_dose_names_the_best_target_of_the_wrong_classes(whole: dict) -> None:
     lows = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "dose"}
-    assert plots.dose(scored(whole, {**lows, "low0": 0.98})).title.startswith("No lower target")
-    best = plots.dose(scored(whole, {**lows, "low-0.75": 0.98, "inside-0.8": 0.99}))
+    assert drawings.dose(scored(whole, {**lows, "low0": 0.98})).title.startswith("No lower target")
+    best = drawings.dose(scored(whole, {**lows, "low-0.75": 0.98, "inside-0.8": 0.99}))
     assert best.title == "Lower targets of the wrong classes: up to +1.00 points against 0"
 
 
 def test_rates_rank_the_arms_on_the_test_images(whole: dict) -> None:
     best = {"best-rate-example-1": 0.97, "best-rate-targets": 0.98, "best-rate-example-3": 0.975}
     title = "Each at its best rate, targets ±1 above Example 1: 1.00 points apart"
-    assert plots.rates(scored(whole, best)).title == title
-    turned = plots.rates(scored(whole, {**best, "best-rate-example-1": 0.99}))
+    assert drawings.rates(scored(whole, best)).title == title
+    turned = drawings.rates(scored(whole, {**best, "best-rate-example-1": 0.99}))
     assert turned.title == "Each at its best rate, Example 1 above Example 3: 1.50 points apart"
     assert {row[-1] for row in turned.rows} == {"held-out images", "test images"}
 
@@ -158,22 +160,24 @@ def test_rates_rank_the_arms_on_the_test_images(whole: dict) -> None:
 def test_sgd_ranks_the_arms_at_their_best_rates_and_tells_who_diverged(whole: dict) -> None:
     base = {name: 0.9 for name, arm in whole["arms"].items() if arm["block"] == "sgd"}
     turned = scored(whole, {**base, "sgd-targets-0.3": 0.95, "sgd-example-1-3": 0.99})
-    assert plots.sgd(turned).title == "Plain SGD, best rates: Example 1 above 4 arms: 9.00 points apart"
-    assert "No run diverged." in plots.sgd(turned).description
+    assert drawings.sgd(turned).title == "Plain SGD, best rates: Example 1 above 4 arms: 9.00 points apart"
+    assert "No run diverged." in drawings.sgd(turned).description
     for name in ("sgd-example-1-3", *(f"sgd-sigmoid-mse-{rate}" for rate in ("0.03", "0.1", "0.3", "1", "3"))):
         turned["arms"][name]["diverged_seeds"] = 1
-    figure = plots.sgd(turned)
+    figure = drawings.sgd(turned)
     assert figure.title == "Plain SGD, best rates: targets ±1 above 4 arms: 5.00 points apart"
     assert "Diverged: Example 1 at 3, sigmoid squared error at 0.03," in figure.description
-    assert "× diverged" in next(found for found in plots.draw(turned) if found.name == "sgd").svg
+    assert "× diverged" in next(found for found in drawings.draw(turned) if found.name == "sgd").svg
 
 
 def test_saturated_starts_are_ranked_by_what_they_reach(whole: dict) -> None:
-    reached = dict(zip((f"saturated-{recipe}" for recipe in plots.SATURATED), (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
-    figure = plots.saturated(scored(whole, reached))
+    reached = dict(
+        zip((f"saturated-{recipe}" for recipe in drawings.SATURATED), (0.1, 0.2, 0.3, 0.4, 0.5), strict=True)
+    )
+    figure = drawings.saturated(scored(whole, reached))
     assert figure.title == "Started saturated, softmax cross-entropy above Example 1: 40.00 points apart"
     turned = scored(whole, {**reached, "saturated-example-1": 0.9})
-    assert plots.saturated(turned).title == "Started saturated, Example 1 above targets ±1: 70.00 points apart"
+    assert drawings.saturated(turned).title == "Started saturated, Example 1 above targets ±1: 70.00 points apart"
     slopes = {row[0]: row[2] for row in figure.rows}
     assert slopes["cross-entropy"] == "–" != slopes["example-1"]
 
@@ -186,11 +190,11 @@ def test_depth_tells_where_the_gradient_vanishes(whole: dict) -> None:
                 1.24e-5 if "8-relu" in name else 0.5 + 0.2 * ("tanh-" in name)
             )
     title = "At depth 8, first-layer over output gradient: 1/81,000 with ReLU, 0.7 with tanh"
-    assert plots.depth(turned).title == title
+    assert drawings.depth(turned).title == title
     turned["arms"]["depth8-relu-mse"]["gradient"] = None
     turned["arms"]["depth8-relu-ce"]["gradient"]["start"]["first_over_output"] = None
-    assert plots.depth(turned).title.endswith("0.5 with sigmoid, 0.7 with tanh")
-    assert [row[3] for row in plots.depth(turned).rows if row[0].startswith("depth8-relu")] == ["–", "–"]
+    assert drawings.depth(turned).title.endswith("0.5 with sigmoid, 0.7 with tanh")
+    assert [row[3] for row in drawings.depth(turned).rows if row[0].startswith("depth8-relu")] == ["–", "–"]
 
 
 def test_readouts_compare_over_the_seeds_that_both_have(whole: dict) -> None:
@@ -207,18 +211,18 @@ def test_readouts_compare_over_the_seeds_that_both_have(whole: dict) -> None:
         if run["seed"] >= 102:  # those of other seeds do not count
             run["test_accuracy"] = 0.0
     title = "Hidden layers read by the other's output: Example 1's +1.00 points, cross-entropy's −0.50"
-    assert plots.readouts(turned).title == title
+    assert drawings.readouts(turned).title == title
 
 
 def test_accuracies_on_held_out_and_on_test_images_never_share_an_axis(results: dict) -> None:
     changed = deepcopy(results)
     hold_out(changed, "example-2")
-    shown = plots.draw(changed)[0]
+    shown = drawings.draw(changed)[0]
     assert shown.name == "accuracy"
     assert shown.arms == ("example-1", "example-3")
     for name in ("example-1", "example-3"):
         hold_out(changed, name)
-    shown = plots.draw(changed)[0]
+    shown = drawings.draw(changed)[0]
     assert len(shown.arms) == 3
     assert shown.description.startswith("Accuracy on held-out training images of every run on MNIST")
     assert shown.columns == ("Arm", "Seed", "Accuracy on held-out training images")
@@ -237,9 +241,9 @@ def hold_out(results: dict, name: str) -> None:
 def test_long_training_is_told_by_its_end(whole: dict) -> None:
     turned = scored(whole, {"long-example-1": 0.97, "long-cross-entropy": 0.98})
     title = "After epoch 40, softmax cross-entropy above Example 1: 1.00 points apart"
-    assert plots.long(turned).title == title
+    assert drawings.long(turned).title == title
     turned = scored(whole, {"long-example-1": 0.98, "long-cross-entropy": 0.98})
-    assert plots.long(turned).title == "After epoch 40, Example 1 and softmax cross-entropy score 98.00 %"
+    assert drawings.long(turned).title == "After epoch 40, Example 1 and softmax cross-entropy score 98.00 %"
 
 
 def test_reliability_names_the_best_and_the_worst_calibrated(whole: dict) -> None:
@@ -249,9 +253,9 @@ def test_reliability_names_the_best_and_the_worst_calibrated(whole: dict) -> Non
         turned["arms"][name]["calibration"]["ece"] = error
     turned["arms"]["cross-entropy"]["calibration"]["reliability"] = []
     title = "Calibration error from 2.0 % (targets ±1) to 50.0 % (softmax squared error)"
-    assert plots.reliability(turned).title == title
+    assert drawings.reliability(turned).title == title
     turned["arms"]["example-1"]["calibration"]["ece"] = 0.01
-    assert plots.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
+    assert drawings.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
 
 
 def test_the_outputs_of_the_targets_arm_stand_beside_the_examples(drawn: dict[str, Figure]) -> None:
@@ -259,14 +263,19 @@ def test_the_outputs_of_the_targets_arm_stand_beside_the_examples(drawn: dict[st
 
 
 def test_labels_are_pushed_apart_no_further_than_needed() -> None:
-    assert plots._apart([0.5], 0.1).tolist() == [0.5]
-    assert plots._apart([0.5, 0.1], 0.1).tolist() == pytest.approx([0.5, 0.1])
-    assert plots._apart([0.5, 0.5, 0.9], 0.1).tolist() == pytest.approx([0.45, 0.55, 0.9])
-    assert plots._apart([1.0, 1.0], 0.1).tolist() == pytest.approx([0.9, 1.0])
+    assert drawings._apart([0.5], 0.1).tolist() == [0.5]
+    assert drawings._apart([0.5, 0.1], 0.1).tolist() == pytest.approx([0.5, 0.1])
+    assert drawings._apart([0.5, 0.5, 0.9], 0.1).tolist() == pytest.approx([0.45, 0.55, 0.9])
+    assert drawings._apart([1.0, 1.0], 0.1).tolist() == pytest.approx([0.9, 1.0])
 
 
 def test_a_ratio_is_told_to_two_digits() -> None:
-    assert [plots.ratio(value) for value in (1.234, 0.0512, 0.00512, 1.24e-5)] == ["1.2", "0.051", "1/200", "1/81,000"]
+    assert [drawings.ratio(value) for value in (1.234, 0.0512, 0.00512, 1.24e-5)] == [
+        "1.2",
+        "0.051",
+        "1/200",
+        "1/81,000",
+    ]
 
 
 def test_every_seed_is_in_the_accuracy_figures_table(drawn: dict[str, Figure]) -> None:
@@ -290,7 +299,7 @@ def crowded(results: dict) -> dict:
 
 
 def test_of_many_seeds_quantiles_are_drawn_and_listed(crowded: dict) -> None:
-    figure = plots.accuracy(crowded)
+    figure = drawings.accuracy(crowded)
     own = [row[1:] for row in figure.rows if row[0] == "example-1"]
     assert own[0] == ("lowest of 60 seeds", "90.00 %")
     assert own[3] == ("50 % quantile of 60 seeds", "92.95 %")
@@ -311,7 +320,7 @@ def test_of_many_arms_the_best_and_the_worst_are_drawn(results: dict) -> None:
         arm["test_accuracy"]["mean"] = number / 100
         arms[f"arm-{number}"] = {**arm, "block": "another", "title": f"Arm {number}"}
     runs = [{**results["runs"][0], "arm": name} for name in arms]
-    figure = plots.accuracy({**results, "arms": arms, "runs": runs})
+    figure = drawings.accuracy({**results, "arms": arms, "runs": runs})
     assert figure.arms == tuple(f"arm-{number}" for number in (*range(99, 89, -1), *range(9, -1, -1)))
     assert "The best and the worst; 80 arms lie between." in figure.description
 
@@ -330,7 +339,7 @@ def test_text_stays_text_and_colours_are_classes(drawn: dict[str, Figure]) -> No
 
 def test_two_drawings_of_the_same_numbers_are_the_same_bytes(whole: dict, drawn: dict[str, Figure]) -> None:
     again = json.loads(to_json(whole))
-    assert [figure.svg for figure in plots.draw(again)] == [figure.svg for figure in drawn.values()]
+    assert [figure.svg for figure in drawings.draw(again)] == [figure.svg for figure in drawn.values()]
 
 
 def test_a_class_in_a_drawing_has_a_rule_in_the_style_sheet(drawn: dict[str, Figure]) -> None:
@@ -423,7 +432,7 @@ def test_marks_without_a_row_each_are_a_mistake_of_the_plot() -> None:
 
 
 def test_without_pictures_the_drawings_are_the_same(results: dict) -> None:
-    whole, drawings = plots.draw(results), plots.draw(results, pictures=False)
-    assert [replace(figure, png=b"", preview=b"") for figure in whole] == drawings
+    whole, without = drawings.draw(results), drawings.draw(results, pictures=False)
+    assert [replace(figure, png=b"", preview=b"") for figure in whole] == without
     assert whole[0].png
     assert whole[0].preview

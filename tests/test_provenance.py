@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, figures, provenance, records, study
-from experiments.sources import Source
-from experiments.store import to_json
+from experiments.analysis import records
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.files.sealed import to_json
+from experiments.plots import figures
+from experiments.store import provenance
+from experiments.study import keys
+from experiments.study.model import Study
 from report import __main__ as command
 from tests import fixture
 from tests.trained import FOLDER, HOST, ROOT, USER
@@ -61,7 +66,7 @@ def test_a_stored_training_says_where_it_comes_from(built: Path) -> None:
     assert len(found) == 4
     for training in found:
         assert {key: training[key] for key in ("commit", "dirty")} == provenance.code_version()
-        assert training["key"]["versions"] == study.versions("tensorflow", "keras", "numpy")
+        assert training["key"]["versions"] == keys.versions("tensorflow", "keras", "numpy")
         assert training["machine"] == provenance.machine(threads=1)
         assert training["started"] <= training["finished"]
         assert training["arm"] in ("wide", "narrow")
@@ -84,8 +89,8 @@ def test_nothing_stored_and_nothing_on_the_site_names_the_machine_its_user_or_a_
     assert {path.name: found for path in leaves if (found := TOLD.findall(path.read_text(errors="replace")))} == {}
 
 
-def test_the_page_of_the_first_article_names_no_path_either(plan: study.Study, tmp_path: Path) -> None:
-    source = Source(data.MNIST, Path("/home/somebody/mnist.npz"), "the file that MNIST_NPZ names")
+def test_the_page_of_the_first_article_names_no_path_either(plan: Study, tmp_path: Path) -> None:
+    source = Source(datasets.MNIST, Path("/home/somebody/mnist.npz"), "the file that MNIST_NPZ names")
     measured, site = tmp_path / FOLDER, tmp_path / "site"
     figures.update(fixture.results(plan, measured, source), measured / "plots", fixture.draw)
     command.main(command.parse(["render", "--results", str(measured), "--site", str(site)]))
@@ -94,13 +99,13 @@ def test_the_page_of_the_first_article_names_no_path_either(plan: study.Study, t
 
 
 def test_runs_recorded_or_stored_before_commits_were_noted_have_none(
-    plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_up = fixture.training
     monkeypatch.setattr(
         fixture, "training", lambda *of: {k: v for k, v in made_up(*of).items() if k not in ("commit", "dirty", "arm")}
     )
-    found = fixture.results(plan, tmp_path, Source(data.MNIST, None, "a fixture"))
+    found = fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"))
     assert {(run["commit"], run["dirty"]) for run in found["runs"]} == {("", None)}
     assert "\nmnist,example-1,100," in command.runs_csv(found)
     record = json.loads((ROOT / "experiments" / "record.json").read_text())

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments import statistics
-from experiments.errors import UserError
-from experiments.store import to_json, write_atomically
+from experiments.analysis import summary
+from experiments.files.durable import write_atomically
+from experiments.files.errors import UserError
+from experiments.files.sealed import to_json
 from report import __main__ as command
-from report import publish
+from report.sharing import publish
 
 MEASURED = {
-    "format": statistics.FORMAT,
+    "format": summary.FORMAT,
     "quick": False,
     "recorded": None,
     "dataset": {"name": "mnist"},

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from report import article, claims, quotes
+from report.article import document, quotes
+from report.claims import claims
 from tests.test_article import Text
 
 
 def marked(source: str, *marks: quotes.Mark, notes: tuple[quotes.Note, ...] = ()) -> tuple[str, quotes.Marker]:
     marker = quotes.Marker(marks, notes)
-    return article.to_html(article.Part("prose", source, 1), marker.mark), marker
+    return document.to_html(document.Part("prose", source, 1), marker.mark), marker
 
 
 def mark(*quote: str, name: str = "c") -> quotes.Mark:
@@ -85,19 +86,19 @@ def test_a_note_stands_after_the_block_and_keeps_its_markup() -> None:
 
 def test_the_articles_own_quotes_leave_its_words_untouched() -> None:
     marker = quotes.Marker(quotes.Mark(claim.id, claim.quote, "0", "v") for claim in claims.load())
-    for part in article.load().parts:
-        html = re.sub(r'<a class="mark.*?</a>|<span class="said".*?>|</span>', "", article.to_html(part, marker.mark))
-        assert html == re.sub("</span>", "", article.to_html(part))
+    for part in document.load().parts:
+        html = re.sub(r'<a class="mark.*?</a>|<span class="said".*?>|</span>', "", document.to_html(part, marker.mark))
+        assert html == re.sub("</span>", "", document.to_html(part))
     assert marker.unplaced == []
 
 
 # ---------------------------------------------------------------------------------------------- sentences
 
 
-def written(tmp_path: Path, text: str) -> article.Article:
+def written(tmp_path: Path, text: str) -> document.Article:
     path = tmp_path / "article.md"
     path.write_text(f"---\ntitle: t\ndate: d\nid: i\n---\n{text}")
-    return article.load(path)
+    return document.load(path)
 
 
 def test_sentences_are_split_and_headings_left_out(tmp_path: Path) -> None:
@@ -116,6 +117,6 @@ def test_every_sentence_is_checked_or_has_its_reason_or_is_told(tmp_path: Path) 
 
 def test_no_sentence_of_the_article_is_left_out() -> None:
     ledger = claims.load()
-    told = quotes.sort(article.load(), [claim.quote for claim in ledger], claims.unchecked())
+    told = quotes.sort(document.load(), [claim.quote for claim in ledger], claims.unchecked())
     assert (told.unsorted, told.unknown) == ((), ())
-    assert told.checked + sum(told.unchecked.values()) == told.total == len(quotes.sentences(article.load()))
+    assert told.checked + sum(told.unchecked.values()) == told.total == len(quotes.sentences(document.load()))

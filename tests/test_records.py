@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 
 from experiments import __main__ as command
-from experiments import data, errors, records, runner, sources, statistics, study
-from experiments.errors import UserError
-from experiments.sources import DIGITS, Source
-from experiments.store import Store
+from experiments.analysis import records, summary
+from experiments.data import datasets, sources
+from experiments.data.sources import DIGITS, Source
+from experiments.files import errors
+from experiments.files.errors import UserError
+from experiments.store.store import Store
+from experiments.study.model import Study
+from experiments.training import runner
 from report import __main__ as report_command
 from tests import fixture
 
-COMMITTED = Path(records.__file__).with_name("record.json")
-OFFLINE = Source(data.DIGITS, None, "scikit-learn", fallback="no network: no answer")
+COMMITTED = records.RECORD
+OFFLINE = Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: no answer")
 
 
 @pytest.fixture
@@ -51,7 +55,7 @@ def test_only_a_complete_study_measured_on_mnist_is_recorded(results: dict, chan
 
 
 def test_where_mnist_cannot_be_had_the_record_stands_first_and_the_digits_beside_it(
-    plan: study.Study, recorded: dict, tmp_path: Path
+    plan: Study, recorded: dict, tmp_path: Path
 ) -> None:
     found = fixture.results(plan, tmp_path / "results", OFFLINE)
     assert (found["dataset"]["name"], found["recorded"]) == ("mnist", "2026-01-01")
@@ -62,8 +66,8 @@ def test_where_mnist_cannot_be_had_the_record_stands_first_and_the_digits_beside
     assert "This page is not about MNIST" not in html
 
 
-def test_what_was_measured_here_comes_first_and_is_compared(plan: study.Study, recorded: dict, tmp_path: Path) -> None:
-    found = fixture.results(plan, tmp_path / "results", Source(data.MNIST, None, "a fixture"))
+def test_what_was_measured_here_comes_first_and_is_compared(plan: Study, recorded: dict, tmp_path: Path) -> None:
+    found = fixture.results(plan, tmp_path / "results", Source(datasets.MNIST, None, "a fixture"))
     assert found["recorded"] is None
     assert [row["agree"] for row in found["record_comparison"]["contrasts"]] == [True]
 
@@ -102,19 +106,19 @@ def test_the_records_page_says_whether_something_is_being_measured(recorded: dic
     assert "not measured on this machine" in notice(records.NOTHING_MEASURED)  # the measuring was given up
 
 
-def test_what_was_measured_is_never_replaced_by_the_record(plan: study.Study, recorded: dict, tmp_path: Path) -> None:
-    fixture.results(plan, tmp_path / "results", Source(data.MNIST, None, "a fixture"))
+def test_what_was_measured_is_never_replaced_by_the_record(plan: Study, recorded: dict, tmp_path: Path) -> None:
+    fixture.results(plan, tmp_path / "results", Source(datasets.MNIST, None, "a fixture"))
     before = (tmp_path / "results" / "results.json").read_bytes()
     assert not command.stand_in(Store(tmp_path / "results"), records.read(), records.MEASURING)
     assert (tmp_path / "results" / "results.json").read_bytes() == before
 
 
-def test_the_replication_stands_beside_and_is_never_mixed(plan: study.Study, tmp_path: Path) -> None:
-    store, mnist = Store(tmp_path), Source(data.MNIST, None, "a fixture")
+def test_the_replication_stands_beside_and_is_never_mixed(plan: Study, tmp_path: Path) -> None:
+    store, mnist = Store(tmp_path), Source(datasets.MNIST, None, "a fixture")
     fixture.fill(store, plan.runs("digits", ("examples",)), DIGITS, {"example-1": 0.91, "example-2": 0.91})
     fixture.fill(store, plan.runs("mnist", ("examples",)), mnist, fixture.SCORES)
     runs = plan.runs("mnist", ("examples",)), mnist, store, plan.runs("digits", ("examples",))
-    found = statistics.update(plan, *runs)
+    found = summary.update(plan, *runs)
     assert {run["dataset"] for run in found["runs"]} == {"mnist"}
     assert {run["dataset"] for run in found["replication"]["runs"]} == {"digits"}
     assert found["replication"]["arms"]["example-1"]["test_accuracy"]["max"] < 0.92
@@ -132,7 +136,7 @@ def test_ctrl_c_before_the_first_run_leaves_the_records_page(
     def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sources, "find", lambda *_, **__: Source(data.MNIST, None, "a fixture"))
+    monkeypatch.setattr(sources, "find", lambda *_, **__: Source(datasets.MNIST, None, "a fixture"))
     monkeypatch.setattr(runner, "execute", interrupted)
     assert report(tmp_path, "study") == 130
     assert "Recorded on 2026-01-01; measuring here now." in (tmp_path / "site" / "index.html").read_text()
@@ -145,9 +149,9 @@ def test_where_the_page_shows_the_record_the_digits_beside_it_get_no_early_page(
     recorded: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     early: list[object] = []
-    monkeypatch.setattr(sources, "find", lambda *_, **__: Source(data.DIGITS, None, "a fixture", "no network"))
+    monkeypatch.setattr(sources, "find", lambda *_, **__: Source(datasets.DIGITS, None, "a fixture", "no network"))
 
-    def execute(plan: study.Study, tasks: list[runner.Task], store: Store, *others: object) -> int:
+    def execute(plan: Study, tasks: list[runner.Task], store: Store, *others: object) -> int:
         fixture.fill(store, tasks[0].runs[:30], DIGITS, fixture.SCORES)
         early.append(others[-1])
         return 30
@@ -158,13 +162,13 @@ def test_where_the_page_shows_the_record_the_digits_beside_it_get_no_early_page(
 
 
 def test_what_another_process_measured_meanwhile_is_not_replaced_by_the_record(
-    plan: study.Study, recorded: dict, tmp_path: Path
+    plan: Study, recorded: dict, tmp_path: Path
 ) -> None:
     store = Store(tmp_path)
     with store.locked():
         waiting = threading.Thread(target=command.stand_in, args=(store, records.read(), records.MEASURING))
         waiting.start()
-        fixture.results(plan, tmp_path, Source(data.MNIST, None, "a fixture"))
+        fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"))
         before = (tmp_path / "results.json").read_bytes()
     waiting.join()
     assert (tmp_path / "results.json").read_bytes() == before

@@ -13,10 +13,16 @@ from typing import NamedTuple
 
 import pytest
 
-from experiments import data, runner, statistics, study, worker
-from experiments.errors import UserError
-from experiments.sources import Source
-from experiments.store import Entry, Store, read_json, write_atomically
+from experiments.analysis import summary
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.files.durable import write_atomically
+from experiments.files.errors import UserError
+from experiments.files.sealed import read_json
+from experiments.store.store import Entry, Store
+from experiments.study import load as studies
+from experiments.study.model import Study
+from experiments.training import runner, worker
 from tests import fixture, victim
 from tests.trained import (
     ROOT,
@@ -32,31 +38,31 @@ from tests.trained import (
     without_times,
 )
 
-DIGITS = Source(data.DIGITS, None, "scikit-learn")
+DIGITS = Source(datasets.DIGITS, None, "scikit-learn")
 
 
-def entries(plan: study.Study, store: Store) -> list[Entry]:
+def entries(plan: Study, store: Store) -> list[Entry]:
     return [store.entry(run, DIGITS.identity) for run in plan.runs("digits", ("examples",))]
 
 
 # ---------------------------------------------------------------------------------------------- planning
 
 
-def test_a_unit_is_a_network_with_its_missing_seeds(plan: study.Study, tmp_path: Path) -> None:
+def test_a_unit_is_a_network_with_its_missing_seeds(plan: Study, tmp_path: Path) -> None:
     units = runner.plan(entries(plan, Store(tmp_path)), jobs=1)
     told = [sorted({(e.run.arm.name, e.run.seed) for e in unit.entries}) for unit in units]
     assert [len(names) for names in told] == [20, 10]  # Example 2 reads Example 1's models
     assert [unit.cost for unit in units] == pytest.approx([10 * 40 * 1440 / 60000] * 2)
 
 
-def test_units_are_split_until_every_worker_has_one(plan: study.Study, tmp_path: Path) -> None:
+def test_units_are_split_until_every_worker_has_one(plan: Study, tmp_path: Path) -> None:
     units = runner.plan(entries(plan, Store(tmp_path)), jobs=5)
     assert len(units) == 5
     assert sum(len(unit.entries) for unit in units) == 30
     assert max(len(unit.folders) for unit in units) == 5
 
 
-def test_what_is_stored_is_not_planned(plan: study.Study, tmp_path: Path) -> None:
+def test_what_is_stored_is_not_planned(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     fixture.fill(store, plan.runs("digits", ("examples",))[:3], DIGITS, fixture.SCORES)
     seeds = {
@@ -95,7 +101,7 @@ def test_no_gpu_is_asked_for_where_there_is_no_driver_and_none_is_counted_where_
 
 
 def test_progress_tells_runs_done_time_left_and_the_last_accuracy(
-    plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
     fixture.fill(store, plan.runs("digits", ("examples",)), DIGITS, fixture.SCORES)
@@ -135,7 +141,7 @@ def test_weights_and_results_are_the_same_but_for_the_times_whatever_the_number_
 ) -> None:
     found = []
     for folder in (trained_examples, trained_at_once):  # by one worker, by two
-        written = read_json(folder / "results.json", statistics.FORMAT)  # without its seal
+        written = read_json(folder / "results.json", summary.FORMAT)  # without its seal
         stored = {
             str(path.relative_to(folder)): path.read_bytes()
             for kind in ("weights.npz", "measures-*.json")
@@ -147,11 +153,11 @@ def test_weights_and_results_are_the_same_but_for_the_times_whatever_the_number_
     assert len(found[0][1]) == 4 + 6
 
 
-def test_results_do_not_depend_on_the_order_in_which_runs_finish(plan: study.Study, tmp_path: Path) -> None:
+def test_results_do_not_depend_on_the_order_in_which_runs_finish(plan: Study, tmp_path: Path) -> None:
     runs = plan.runs("digits", ("examples",))
     for name, order in (("there", runs), ("back", runs[::-1])):
         fixture.fill(Store(tmp_path / name), order, DIGITS, fixture.SCORES)
-        statistics.update(plan, runs, DIGITS, Store(tmp_path / name))
+        summary.update(plan, runs, DIGITS, Store(tmp_path / name))
     there, back = (tmp_path / name / "results.json" for name in ("there", "back"))
     assert there.read_bytes() == back.read_bytes()
 
@@ -237,7 +243,7 @@ def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("mortal")
 def test_a_run_whose_worker_dies_is_named_and_tried_once_more(
-    plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
     poisoned(store, example_1_103=1, example_3_100=1)
@@ -253,7 +259,7 @@ def test_a_run_whose_worker_dies_is_named_and_tried_once_more(
 
 @pytest.mark.usefixtures("mortal")
 def test_a_run_that_kills_two_workers_is_reported_at_the_end_and_all_others_are_finished(
-    plan: study.Study, tmp_path: Path
+    plan: Study, tmp_path: Path
 ) -> None:
     store = Store(tmp_path)
     poisoned(store, example_1_103=2)
@@ -265,7 +271,7 @@ def test_a_run_that_kills_two_workers_is_reported_at_the_end_and_all_others_are_
 
 
 @pytest.mark.usefixtures("mortal")
-def test_where_every_worker_dies_the_study_ends_soon(plan: study.Study, tmp_path: Path) -> None:
+def test_where_every_worker_dies_the_study_ends_soon(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     poisoned(store, **{f"example_{n}_{seed}": 2 for n in (1, 2, 3) for seed in range(100, 110)})
     with pytest.raises(UserError, match=r"example-1, seed 100, on.*example-3, seed 100, on.*Nothing was finished"):
@@ -275,7 +281,7 @@ def test_where_every_worker_dies_the_study_ends_soon(plan: study.Study, tmp_path
 
 @pytest.mark.usefixtures("mortal")
 def test_what_builds_on_a_run_that_was_given_up_waits_and_all_else_is_finished(tmp_path: Path) -> None:
-    store, plan = Store(tmp_path), study.load(building_study(tmp_path))
+    store, plan = Store(tmp_path), studies.load(building_study(tmp_path))
     poisoned(store, **{"rate_0.01_1": 2})
     with pytest.raises(UserError, match=r"rate-0\.01, seed 1, on digits"):
         runner.execute(plan, [runner.Task(DIGITS, plan.runs("digits"))], store, jobs=1)

@@ -20,25 +20,29 @@ import matplotlib
 import pytest
 from playwright.sync_api import Browser
 
-from experiments import data, figures, plots, study
-from experiments.errors import UserError
-from experiments.sources import Source
-from experiments.store import read_json, to_json, write_atomically
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.files.durable import write_atomically
+from experiments.files.errors import UserError
+from experiments.files.sealed import read_json, to_json
+from experiments.plots import drawings, figures
+from experiments.study.model import Study
 from report import __main__ as command
-from report import article, page, sharing
+from report.article import document
+from report.page import citation, render
 from tests import fixture, test_browser
 from tests.test_article import Text
 from tests.test_page import said
 
 ROOT = Path(__file__).parent.parent
-MNIST = Source(data.MNIST, None, "a fixture")
+MNIST = Source(datasets.MNIST, None, "a fixture")
 URL = "https://example.org/report/"
 HOSTILE = "</script><script>alert('&')</script> 50 % of {A_B}"
 CITED = 'title: "Under & Test"\nversion: 1.2.3\nlicense: MIT\n'
 
 
 @pytest.fixture(scope="module")
-def measured(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def measured(no_record: None, plan: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder as `make plots` leaves it."""
     folder = tmp_path_factory.mktemp("measured")
     figures.update(fixture.results(plan, folder, MNIST), folder / "plots", fixture.draw)
@@ -65,9 +69,11 @@ def linked(html: str) -> dict:
 
 def published(
     results: dict, folder: Path, url: str = "", title: str = "A title", cff: str = CITED
-) -> sharing.Publication:
+) -> citation.Publication:
     (folder / "CITATION.cff").write_text(cff)
-    return sharing.publication(url, results, article.Article(title, "2020-01-02", "an-id", ()), folder / "CITATION.cff")
+    return citation.publication(
+        url, results, document.Article(title, "2020-01-02", "an-id", ()), folder / "CITATION.cff"
+    )
 
 
 # ---------------------------------------------------------------------------------------------- the address
@@ -121,14 +127,14 @@ def test_an_address_that_is_taken_back_leaves_no_sitemap(measured: Path, tmp_pat
 )
 def test_what_is_no_folder_on_the_web_is_refused(wrong: str) -> None:
     with pytest.raises(UserError, match=r"SITE_URL is .* Expected the address of the folder .* Mend it"):
-        sharing.address(wrong)
+        citation.address(wrong)
 
 
 @pytest.mark.parametrize(
     "right", ["http://localhost:8000/", "https://octocat.github.io/my-repo_2/", "https://a.b/c%20d/"]
 )
 def test_an_address_is_kept_as_it_is(right: str) -> None:
-    assert sharing.address(right) == right
+    assert citation.address(right) == right
 
 
 def test_a_wrong_address_is_one_line_and_exit_status_2_and_writes_nothing(measured: Path, tmp_path: Path) -> None:
@@ -149,7 +155,7 @@ def test_make_hands_the_address_over() -> None:
 # ---------------------------------------------------------------------------------------------- title, description
 
 
-def test_title_and_description_say_what_the_results_say(plan: study.Study, results: dict, tmp_path: Path) -> None:
+def test_title_and_description_say_what_the_results_say(plan: Study, results: dict, tmp_path: Path) -> None:
     scores = {"example-1": 0.980, "example-2": 0.980, "example-3": 0.970}
     pages = [fixture.page_of(found) for found in (results, fixture.results(plan, tmp_path, MNIST, scores))]
     told = [head(html) for html in pages]
@@ -274,8 +280,8 @@ def test_a_citation_without_a_title_is_named(results: dict, tmp_path: Path, brok
 
 
 def drawn(results: dict) -> bytes:
-    with matplotlib.rc_context(plots.STYLE):
-        return plots.preview(results, "A finding")
+    with matplotlib.rc_context(drawings.STYLE):
+        return drawings.preview(results, "A finding")
 
 
 def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -303,7 +309,7 @@ def test_the_preview_is_the_same_bytes_and_tells_no_date(results: dict) -> None:
     assert {name for name, _ in chunks(preview)} <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
 
 
-def test_the_preview_turns_with_the_numbers(plan: study.Study, results: dict, tmp_path: Path) -> None:
+def test_the_preview_turns_with_the_numbers(plan: Study, results: dict, tmp_path: Path) -> None:
     assert drawn(fixture.results(plan, tmp_path, MNIST, {"example-1": 0.98})) != drawn(results)
 
 
@@ -321,7 +327,7 @@ def test_of_many_arms_the_preview_shows_the_best_and_the_worst(results: dict, mo
     scores = [0.3, 0.9, 0.5, 0.1, 0.7, 0.2]
     named = {f"arm-{score}": {**arm, "test_accuracy": {**arm["test_accuracy"], "mean": score}} for score in scores}
     shown: list[str] = []
-    monkeypatch.setattr(plots, "_scores", lambda _, name: shown.append(name) or [1.0])
+    monkeypatch.setattr(drawings, "_scores", lambda _, name: shown.append(name) or [1.0])
     drawn({**results, "arms": named})
     assert shown == ["arm-0.9", "arm-0.7", "arm-0.2", "arm-0.1"]
 
@@ -357,7 +363,7 @@ def test_what_was_touched_is_written_again(measured: Path, tmp_path: Path, name:
 
 
 def test_plots_that_are_drawn_anew_are_rendered_anew(
-    plan: study.Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures.update(fixture.results(plan, tmp_path / "results", MNIST), tmp_path / "results" / "plots", fixture.draw)
     rendered(tmp_path / "results", tmp_path / "site")
@@ -400,5 +406,5 @@ def test_the_browser_reads_the_linked_data_and_shows_the_citation(
 
 def test_the_page_of_a_missing_address_looks_like_the_other_one() -> None:
     style = re.compile(r"<style>(.*?)</style>", re.DOTALL)
-    assert style.findall(page.missing("")) == style.findall(page.missing(URL))
-    assert "--paper:" in style.findall(page.missing(""))[0]
+    assert style.findall(render.missing("")) == style.findall(render.missing(URL))
+    assert "--paper:" in style.findall(render.missing(""))[0]

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import data, sources
-from experiments.errors import UserError
+from experiments.data import datasets, sources
+from experiments.files.errors import UserError
 from tests.test_data import other
 
 
@@ -93,12 +93,12 @@ def test_mnist_npz_comes_before_the_cache(
 ) -> None:
     put(cached, b"never looked at")
     monkeypatch.setenv("MNIST_NPZ", str(mnist_path))
-    assert sources.find(memory, nowhere) == sources.Source(data.MNIST, mnist_path, "the file that MNIST_NPZ names")
+    assert sources.find(memory, nowhere) == sources.Source(datasets.MNIST, mnist_path, "the file that MNIST_NPZ names")
 
 
 def test_the_cache_comes_before_the_network(cached: Path, memory: Path, nowhere: str, mnist_path: Path) -> None:
     put(cached, mnist_path)
-    assert sources.find(memory, nowhere) == sources.Source(data.MNIST, cached, "Keras' cache")
+    assert sources.find(memory, nowhere) == sources.Source(datasets.MNIST, cached, "Keras' cache")
 
 
 def test_an_empty_mnist_npz_names_nothing(
@@ -115,16 +115,16 @@ def test_a_download_lands_in_the_cache_and_is_found_there_later(
     content = mnist_path.read_bytes()
     trust(monkeypatch, content)
     with serving(content) as origin:
-        assert sources.find(memory, origin) == sources.Source(data.MNIST, cached, "Keras' download")
+        assert sources.find(memory, origin) == sources.Source(datasets.MNIST, cached, "Keras' download")
         assert cached.read_bytes() == content
-        assert sources.find(memory, origin) == sources.Source(data.MNIST, cached, "Keras' cache")
+        assert sources.find(memory, origin) == sources.Source(datasets.MNIST, cached, "Keras' cache")
     assert list(cached.parent.iterdir()) == [cached]
 
 
 def test_a_source_loads_the_data_that_its_identity_names(memory: Path, nowhere: str) -> None:
     source = sources.find(memory, nowhere)
     assert source.load().name == "digits"
-    assert source.identity == data.DIGITS.identity
+    assert source.identity == datasets.DIGITS.identity
 
 
 # ---------------------------------------------------------------------------------------------- bad files
@@ -194,7 +194,7 @@ def test_a_server_that_never_answers_is_given_up_in_time(
 
 
 def test_a_closed_port_gives_the_digits_with_the_reason(cached: Path, memory: Path, nowhere: str) -> None:
-    expected = sources.Source(data.DIGITS, None, "scikit-learn", fallback="no network: Connection refused")
+    expected = sources.Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: Connection refused")
     assert sources.find(memory, nowhere) == expected
     assert not cached.exists()
 
@@ -249,21 +249,21 @@ def test_a_cache_that_cannot_be_written_is_an_error_since_mnist_was_to_be_had(
 
 
 def test_the_warning_says_that_mnist_could_not_be_had_and_why() -> None:
-    text = sources.warning(sources.Source(data.DIGITS, None, "scikit-learn", fallback="no network: timed out"))
+    text = sources.warning(sources.Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: timed out"))
     assert "MNIST COULD NOT BE HAD" in text
     assert "Why: no network: timed out." in text
     assert "MNIST_NPZ=path/to/mnist.npz make report" in text
 
 
 def test_with_mnist_there_is_no_warning() -> None:
-    assert sources.warning(sources.Source(data.MNIST, Path("mnist.npz"), "Keras' cache")) == ""
+    assert sources.warning(sources.Source(datasets.MNIST, Path("mnist.npz"), "Keras' cache")) == ""
 
 
 def test_the_terminal_is_told_which_data_and_from_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    source = sources.Source(data.MNIST, tmp_path / "a.npz", "the file that MNIST_NPZ names")
+    source = sources.Source(datasets.MNIST, tmp_path / "a.npz", "the file that MNIST_NPZ names")
     assert sources.describe(source) == "Data: mnist, from the file that MNIST_NPZ names (a.npz)"
-    assert sources.describe(sources.Source(data.DIGITS, None, "scikit-learn")) == "Data: digits, from scikit-learn"
+    assert sources.describe(sources.Source(datasets.DIGITS, None, "scikit-learn")) == "Data: digits, from scikit-learn"
 
 
 # ---------------------------------------------------------------------------------------------- the memory
@@ -275,7 +275,7 @@ def test_a_file_once_recognised_is_not_unpacked_again(
     put(cached, mnist_path)
     first = sources.find(memory, nowhere)
     assert json.loads(memory.read_text())["recognised"].keys() == {hashlib.sha256(mnist_path.read_bytes()).hexdigest()}
-    monkeypatch.setattr(data, "load", no_load)
+    monkeypatch.setattr(datasets, "load", no_load)
     assert sources.find(memory, nowhere) == first
 
 
@@ -310,7 +310,7 @@ def test_dataset_npz_comes_before_all_and_names_the_data_after_its_file(
     source = sources.find(memory, nowhere)
     assert (source.name, source.facts.classes) == ("two-kinds", 3)
     assert source.origin == "the file that DATASET_NPZ names"
-    monkeypatch.setattr(data, "examine", no_load)
+    monkeypatch.setattr(datasets, "examine", no_load)
     assert sources.find(memory, nowhere) == source
 
 
@@ -318,7 +318,7 @@ def test_mnist_is_mnist_whatever_names_it(
     memory: Path, nowhere: str, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATASET_NPZ", str(mnist_path))
-    assert sources.find(memory, nowhere).facts == data.MNIST
+    assert sources.find(memory, nowhere).facts == datasets.MNIST
 
 
 def test_what_dataset_npz_named_before_is_not_taken_for_mnist(

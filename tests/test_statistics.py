@@ -8,15 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import data, statistics, study
-from experiments.sources import Source
-from experiments.store import Store
+from experiments.analysis import summary
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.store.store import Store
+from experiments.study import load as studies
+from experiments.study.model import Study
 from tests import fixture
 
 
 def contrast(margin: float | None, wrong: list[tuple[set[int], set[int]]]) -> dict:
     """The first contrast with `margin`, of made-up runs: by seed, which of 100 images both arms get wrong."""
-    declared = replace(study.load().contrasts[0], equivalence_margin=margin)
+    declared = replace(studies.load().contrasts[0], equivalence_margin=margin)
     measures = {
         arm: {
             seed: {"images": 100, "wrong": len(pair[end]), "wrong_images": sorted(pair[end])}
@@ -24,8 +27,8 @@ def contrast(margin: float | None, wrong: list[tuple[set[int], set[int]]]) -> di
         }
         for end, arm in enumerate((declared.first, declared.second))
     }
-    plan = replace(study.load(), contrasts=(declared,), confidence=0.95)
-    return statistics.contrasts(plan, measures)[0]
+    plan = replace(studies.load(), contrasts=(declared,), confidence=0.95)
+    return summary.contrasts(plan, measures)[0]
 
 
 def test_an_arm_is_summarised_over_its_seeds(results: dict) -> None:
@@ -80,13 +83,13 @@ def test_example_2s_map_is_compared_with_example_1s_predictions(results: dict) -
     assert readout == {"arm": "example-1", "changed": 0, "compared": 10 * fixture.TEST_IMAGES, "changed_share": 0}
 
 
-def test_unfinished_runs_are_counted_as_missing(plan: study.Study, tmp_path: Path) -> None:
-    found = fixture.results(plan, tmp_path, Source(data.MNIST, None, "a fixture"), runs=12)
+def test_unfinished_runs_are_counted_as_missing(plan: Study, tmp_path: Path) -> None:
+    found = fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"), runs=12)
     assert (len(found["runs"]), found["runs_expected"]) == (12, 30)
 
 
-def test_results_are_written_anew_only_when_something_changed(plan: study.Study, tmp_path: Path) -> None:
-    source = Source(data.MNIST, None, "a fixture")
+def test_results_are_written_anew_only_when_something_changed(plan: Study, tmp_path: Path) -> None:
+    source = Source(datasets.MNIST, None, "a fixture")
     fixture.results(plan, tmp_path, source)
     before = (tmp_path / "results.json").stat().st_mtime_ns
     fixture.results(plan, tmp_path, source)
@@ -98,12 +101,12 @@ def test_results_are_written_anew_only_when_something_changed(plan: study.Study,
 @pytest.mark.parametrize("name", ["results.json", "evidence.json"])
 @pytest.mark.parametrize("content", [b"", b'{"format":1,', b'{"format":0}', b"[]"], ids=repr)
 def test_a_damaged_or_older_derived_file_is_made_again(tmp_path: Path, content: bytes, name: str) -> None:
-    plan, source = study.load(), Source(data.MNIST, None, "a fixture")
+    plan, source = studies.load(), Source(datasets.MNIST, None, "a fixture")
     found = fixture.results(plan, tmp_path, source, runs=2)
     path = tmp_path / name
     whole = path.read_bytes()
     path.write_bytes(content)
-    again = statistics.update(plan, plan.runs("mnist", ("examples",)), source, Store(tmp_path))
+    again = summary.update(plan, plan.runs("mnist", ("examples",)), source, Store(tmp_path))
     assert again["inputs"] == found["inputs"]
     assert path.read_bytes() == whole
 
@@ -112,6 +115,6 @@ def test_a_clock_that_went_backwards_loses_nothing(tmp_path: Path, monkeypatch: 
     made_up = fixture.training
     back = {"started": "2026-01-01T00:00:05+00:00", "finished": "2025-12-31T23:59:00+00:00"}
     monkeypatch.setattr(fixture, "training", lambda run, score: {**made_up(run, score), **back})
-    found = fixture.results(study.load(), tmp_path, Source(data.MNIST, None, "a fixture"))
+    found = fixture.results(studies.load(), tmp_path, Source(datasets.MNIST, None, "a fixture"))
     assert len(found["runs"]) == found["runs_expected"] == 30
     assert "2025-12-31 23:59" in fixture.page_of(found)

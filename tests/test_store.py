@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import store, study
-from experiments.errors import UserError, shown
-from experiments.store import Entry, Store
+from experiments.files import durable, sealed
+from experiments.files.errors import UserError, shown
+from experiments.store.store import Entry, Store
+from experiments.study import keys
+from experiments.study.model import Run, Study
 
 TRAINING = {"test_accuracy": [0.5]}
 WEIGHTS = [np.float32([[1, 2], [3, 4]]), np.float32([5, 6])]
@@ -31,7 +33,7 @@ def results_store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def entry(results_store: Store, plan: study.Study) -> Entry:
+def entry(results_store: Store, plan: Study) -> Entry:
     """The place of example 1, seed 100, in an empty store."""
     return results_store.entry(plan.runs("digits")[0], "data")
 
@@ -53,8 +55,8 @@ def complaint(path: Path, action: Callable[[], object]) -> str:
 
 def test_a_file_is_written_with_its_folder_and_replaces_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.json"
-    store.write_atomically(path, b"old")
-    store.write_atomically(path, b"new")
+    sealed.write_atomically(path, b"old")
+    sealed.write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert list(path.parent.iterdir()) == [path]
 
@@ -68,7 +70,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
     path.write_bytes(b"old")
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        store.write_atomically(path, b"new")
+        sealed.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -104,26 +106,26 @@ def test_what_a_killed_writer_left_is_no_result_and_is_swept_away(
 def test_a_writer_that_is_swept_away_while_it_writes_publishes_nothing(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = store._write
+    write = sealed._write
 
     def swept_before_the_last(path: Path, content: bytes) -> None:
         if path.name == "training.json":
-            store.sweep(entry.folder.parent)  # by the next call, whose worker outlived its parent by a moment
+            sealed.sweep(entry.folder.parent)  # by the next call, whose worker outlived its parent by a moment
         write(path, content)
 
-    monkeypatch.setattr(store, "_write", swept_before_the_last)
+    monkeypatch.setattr(durable, "write_durably", swept_before_the_last)
     with pytest.raises(FileNotFoundError):
         results_store.save_training(entry, TRAINING, SNAPSHOTS)
     assert list(entry.folder.parent.iterdir()) == []
 
 
-def test_sweeping_without_end_leaves_nothing_half(plan: study.Study, results_store: Store) -> None:
-    entries = [results_store.entry(study.Run(plan.arms[0], seed, "digits", 1), "data") for seed in range(300)]
+def test_sweeping_without_end_leaves_nothing_half(plan: Study, results_store: Store) -> None:
+    entries = [results_store.entry(Run(plan.arms[0], seed, "digits", 1), "data") for seed in range(300)]
     ended = threading.Event()
 
     def sweep() -> None:
         while not ended.is_set():
-            store.sweep(results_store.root / "runs")
+            sealed.sweep(results_store.root / "runs")
 
     with ThreadPoolExecutor(1) as sweeper:
         swept = sweeper.submit(sweep)
@@ -182,14 +184,14 @@ def test_a_training_stored_twice_stays_the_first(entry: Entry, results_store: St
 def test_a_training_that_another_process_stores_at_the_last_moment_stays(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync = store._sync
+    sync = sealed._sync
 
     def overtaken(folder: Path) -> None:
-        monkeypatch.setattr(store, "_sync", sync)
+        monkeypatch.setattr(durable, "sync_folder", sync)
         results_store.save_training(entry, {"test_accuracy": [0.9]}, SNAPSHOTS)
 
     (results_store.root / "runs").mkdir(parents=True)
-    monkeypatch.setattr(store, "_sync", overtaken)
+    monkeypatch.setattr(durable, "sync_folder", overtaken)
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     assert entry.training()["test_accuracy"] == [0.9]
     assert list(entry.folder.parent.iterdir()) == [entry.folder]
@@ -205,7 +207,7 @@ def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     results_store.save_measures(entry, {"accuracy": 0.5})
     assert entry.measured
-    own = {"format": 2, "run": entry.folder.name, "key": study.measures_key(entry.run)}
+    own = {"format": 2, "run": entry.folder.name, "key": keys.measures_key(entry.run)}
     assert entry.measures() == {**own, "accuracy": 0.5}
 
 
@@ -221,19 +223,19 @@ def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry
 def test_equal_values_are_equal_bytes_and_nan_is_refused() -> None:
     rest = '"a":[1,null],"b":"−"}'.encode()
     sha256 = hashlib.sha256(rest).hexdigest().encode()
-    assert store.to_json({"b": "−", "a": [1, None]}) == b'{"sha256":"' + sha256 + b'",' + rest
+    assert sealed.to_json({"b": "−", "a": [1, None]}) == b'{"sha256":"' + sha256 + b'",' + rest
     with pytest.raises(ValueError, match="JSON compliant"):
-        store.to_json({"loss": float("nan")})
+        sealed.to_json({"loss": float("nan")})
 
 
 # ---------------------------------------------------------------------------------------------- told apart
 
 
 def test_runs_that_differ_in_their_readout_share_a_training_and_not_their_measures(
-    results_store: Store, plan: study.Study
+    results_store: Store, plan: Study
 ) -> None:
     first, second = (
-        results_store.entry(study.Run(plan.arm(name), 100, "digits", 40), "data") for name in ("example-1", "example-2")
+        results_store.entry(Run(plan.arm(name), 100, "digits", 40), "data") for name in ("example-1", "example-2")
     )
     assert first.folder == second.folder
     assert first.measures_path != second.measures_path
@@ -254,7 +256,7 @@ def test_a_folder_tells_data_network_and_seed_in_its_name(entry: Entry) -> None:
 
 # ---------------------------------------------------------------------------------------------- damaged
 
-RUN = store.to_json({"format": 2, "run": "x", "test_accuracy": 0.97})
+RUN = sealed.to_json({"format": 2, "run": "x", "test_accuracy": 0.97})
 DAMAGED_JSON = {
     "cut short": (RUN[:-1], ": not what this version wrote: the SHA-256 at its beginning is not that of its rest."),
     "empty": (b"", ": not what this version wrote"),
@@ -262,8 +264,8 @@ DAMAGED_JSON = {
     "no object": (b"[]", ": not what this version wrote"),
     "a digit changed": (RUN.replace(b"0.97", b"0.98"), ": not what this version wrote"),
     "its digest gone": (b'{"format":2,"run":"x","test_accuracy":0.97}', ": not what this version wrote"),
-    "of another format": (store.to_json({"format": 0}), ": format 0, expected 2."),
-    "without its format": (store.to_json({"a": 1}), ": format None, expected 2."),
+    "of another format": (sealed.to_json({"format": 0}), ": format 0, expected 2."),
+    "without its format": (sealed.to_json({"a": 1}), ": format None, expected 2."),
     "of another run": (RUN, ": written for another place in the store, in x."),
 }
 
@@ -282,12 +284,12 @@ def test_damaged_json_is_named_with_the_way_out(
 @pytest.mark.parametrize("content", [content for content, _ in DAMAGED_JSON.values()], ids=DAMAGED_JSON)
 def test_a_damaged_derived_file_was_made_from_nothing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "derived.json"
-    assert not store.made_from(path, "abc")
-    path.write_bytes(store.to_json({"format": 1, "inputs": "abc"}))
-    assert store.made_from(path, "abc")
-    assert not store.made_from(path, "ab")
+    assert not sealed.made_from(path, "abc")
+    path.write_bytes(sealed.to_json({"format": 1, "inputs": "abc"}))
+    assert sealed.made_from(path, "abc")
+    assert not sealed.made_from(path, "ab")
     path.write_bytes(content)
-    assert not store.made_from(path, "abc")
+    assert not sealed.made_from(path, "abc")
 
 
 def test_missing_measures_are_named(entry: Entry) -> None:
@@ -342,7 +344,7 @@ def test_a_second_process_waits_and_then_finds_the_firsts_results(entry: Entry, 
             [sys.executable, "-c", SECOND, str(results_store.root)],
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(study.__file__).parents[1],
+            cwd=Path(__file__).parents[1],
         )
         deadline = threading.Timer(60, second.kill)
         deadline.start()
@@ -364,6 +366,6 @@ def test_a_lock_is_free_again_after_an_error(results_store: Store) -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(study.__file__).parents[1],
+        cwd=Path(__file__).parents[1],
     )
     assert (done.returncode, done.stdout) == (0, "found 0\n")

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments import data, study
-from experiments.errors import UserError
+from experiments.data import datasets
+from experiments.files.errors import UserError
+from experiments.study import keys
+from experiments.study import load as studies
+from experiments.study.model import SETTINGS, Arm, Study
 
-TEXT = study.STUDY.read_text(encoding="utf-8")
+TEXT = studies.STUDY.read_text(encoding="utf-8")
 SEEDS = "seeds = [100, 101, 102, 103, 104, 105, 106, 107, 108, 109]"
 
 
@@ -22,7 +25,7 @@ def line_of(text: str, part: str, start: int = 0) -> int:
 
 def complaint(path: Path) -> str:
     with pytest.raises(UserError) as error:
-        study.load(path)
+        studies.load(path)
     return str(error.value)
 
 
@@ -38,7 +41,7 @@ def complaint(path: Path) -> str:
     ],
 )
 def test_an_example_has_the_articles_configuration(
-    plan: study.Study, name: str, hidden: str, output: str, loss: str, readout: str
+    plan: Study, name: str, hidden: str, output: str, loss: str, readout: str
 ) -> None:
     arm = plan.arm(name)
     assert (arm.hidden, arm.output, arm.loss, arm.readout) == (hidden, output, loss, readout)
@@ -46,31 +49,31 @@ def test_an_example_has_the_articles_configuration(
     assert (arm.optimizer, arm.learning_rate, arm.batch_size) == ("adam", 0.001, 32)
 
 
-def test_example_2_is_trained_as_example_1_is(plan: study.Study) -> None:
+def test_example_2_is_trained_as_example_1_is(plan: Study) -> None:
     assert plan.arm("example-2").training_spec() == plan.arm("example-1").training_spec()
 
 
 @pytest.mark.parametrize(("dataset", "epochs"), [("mnist", 10), ("digits", 40)])
-def test_the_examples_run_over_seeds_100_to_109(plan: study.Study, dataset: str, epochs: int) -> None:
+def test_the_examples_run_over_seeds_100_to_109(plan: Study, dataset: str, epochs: int) -> None:
     found = [(run.arm.name, run.seed, run.dataset, run.epochs) for run in plan.runs(dataset, ("examples",))]
     names = ("example-1", "example-2", "example-3")
     assert found == [(name, seed, dataset, epochs) for name in names for seed in range(100, 110)]
 
 
-def test_only_the_blocks_to_replicate_run_on_the_digits(plan: study.Study) -> None:
+def test_only_the_blocks_to_replicate_run_on_the_digits(plan: Study) -> None:
     assert {run.arm.block for run in plan.runs("digits")} == {"examples", "changes"}
     assert {run.arm.block for run in plan.runs("mnist", only=("changes",))} == {"changes"}
     assert len(plan.runs("mnist", only=("changes",))) == 6 * 10
 
 
-def test_a_list_makes_a_family_of_arms_with_their_values_in_their_names(plan: study.Study) -> None:
+def test_a_list_makes_a_family_of_arms_with_their_values_in_their_names(plan: Study) -> None:
     family = {arm.name: arm for arm in plan.arms if arm.block == "depth"}
     assert len(family) == 4 * 3 * 2
     assert (family["depth8-relu-ce"].depth, family["depth8-relu-ce"].hidden) == (8, "relu")
     assert plan.arm("sgd-targets-0.03").learning_rate == 0.03
 
 
-def test_the_best_candidate_by_its_mean_score_lends_its_rate_and_schedule(plan: study.Study) -> None:
+def test_the_best_candidate_by_its_mean_score_lends_its_rate_and_schedule(plan: Study) -> None:
     run = plan.runs("mnist", ("rates-chosen",))[0]
     scores = {"rate-example-1-0.003": 0.97, "rate-example-1-cosine": 0.98}
     chosen = plan.resolve(run, lambda other: scores.get(other.arm.name, 0.9) - 0.001 * other.seed)
@@ -79,14 +82,14 @@ def test_the_best_candidate_by_its_mean_score_lends_its_rate_and_schedule(plan: 
     assert plan.resolve(run, lambda other: None if other.seed else 0.9) is None
 
 
-def test_frozen_features_are_those_of_the_same_seed_and_part_of_the_key(plan: study.Study) -> None:
+def test_frozen_features_are_those_of_the_same_seed_and_part_of_the_key(plan: Study) -> None:
     run = plan.runs("mnist", ("readouts",))[1]
     assert (run.features.arm.name, run.features.seed, run.seed) == ("example-1", 101, 101)
     assert plan.needs(run) == [run.features]
-    assert study.training_key(run, "x")["features"] == study.training_key(run.features, "x")
+    assert keys.training_key(run, "x")["features"] == keys.training_key(run.features, "x")
 
 
-def test_the_quick_study_keeps_a_point_of_every_block_that_builds_on_no_other(plan: study.Study) -> None:
+def test_the_quick_study_keeps_a_point_of_every_block_that_builds_on_no_other(plan: Study) -> None:
     quick = plan.quick()
     found = {block.name: len(quick.runs("mnist", (block.name,))) for block in quick.blocks}
     assert (found["examples"], found["changes"]) == (3 * 2, 6 * 2)
@@ -94,7 +97,7 @@ def test_the_quick_study_keeps_a_point_of_every_block_that_builds_on_no_other(pl
     assert {run.epochs for run in quick.runs("mnist")} == {2}
 
 
-def test_only_names_an_unknown_block_and_hears_the_known_ones(plan: study.Study) -> None:
+def test_only_names_an_unknown_block_and_hears_the_known_ones(plan: Study) -> None:
     with pytest.raises(UserError, match=r"'example' is no block of .*study\.toml\. Known: examples, changes, "):
         plan.runs("mnist", only=("changes", "example"))
 
@@ -104,18 +107,18 @@ def test_an_arm_without_a_title_is_titled_by_its_name(tmp_path: Path) -> None:
     assert title in TEXT
     path = tmp_path / "study.toml"
     path.write_text(TEXT.replace(title, ""), encoding="utf-8")
-    assert study.load(path).arm("example-1").title == "example-1"
+    assert studies.load(path).arm("example-1").title == "example-1"
 
 
-def test_settings_are_all_that_tells_two_arms_apart_besides_name_block_and_title(plan: study.Study) -> None:
+def test_settings_are_all_that_tells_two_arms_apart_besides_name_block_and_title(plan: Study) -> None:
     arm = plan.arm("example-1")
-    for field in fields(study.Arm):
+    for field in fields(Arm):
         other = replace(arm, **{field.name: "anything else"})
         assert (other.settings() != arm.settings()) == (field.name not in ("name", "block", "title")), field.name
-    assert tuple(arm.settings()) == study.SETTINGS
+    assert tuple(arm.settings()) == SETTINGS
 
 
-def test_a_run_is_called_by_arm_seed_and_data(plan: study.Study) -> None:
+def test_a_run_is_called_by_arm_seed_and_data(plan: Study) -> None:
     assert str(plan.runs("digits")[0]) == "example-1, seed 100, on digits"
 
 
@@ -331,13 +334,13 @@ def test_a_study_that_cannot_be_read_is_one_line_with_the_reason(
 
 def test_a_digest_is_the_sha256_of_canonical_json() -> None:
     expected = hashlib.sha256(b'{"a":[1,2.5,null],"b":"\\u2212"}').hexdigest()
-    assert study.digest({"b": "−", "a": [1, 2.5, None]}) == expected
-    assert study.digest({"a": [1, 2.5, None], "b": "−"}) == expected
+    assert keys.digest({"b": "−", "a": [1, 2.5, None]}) == expected
+    assert keys.digest({"a": [1, 2.5, None], "b": "−"}) == expected
 
 
 def test_a_digest_of_nan_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
-        study.digest({"loss": float("nan")})
+        keys.digest({"loss": float("nan")})
 
 
 CODE = '"""Doc."""\n\n\ndef f(x):\n    """Doc."""\n    return x + 1\n'
@@ -370,7 +373,7 @@ def test_comments_docstrings_and_layout_leave_the_code_fingerprint(tmp_path: Pat
     assert old in CODE
     (tmp_path / "before.py").write_text(CODE)
     (tmp_path / "after.py").write_text(CODE.replace(old, new, 1))
-    assert study.code_fingerprint(tmp_path / "before.py") == study.code_fingerprint(tmp_path / "after.py")
+    assert keys.code_fingerprint(tmp_path / "before.py") == keys.code_fingerprint(tmp_path / "after.py")
 
 
 @pytest.mark.parametrize(("old", "new"), [("x + 1", "x + 2"), ("x + 1", "x - 1"), ("return ", "")])
@@ -378,14 +381,14 @@ def test_what_the_code_does_changes_its_fingerprint(tmp_path: Path, old: str, ne
     assert old in CODE
     (tmp_path / "before.py").write_text(CODE)
     (tmp_path / "after.py").write_text(CODE.replace(old, new))
-    assert study.code_fingerprint(tmp_path / "before.py") != study.code_fingerprint(tmp_path / "after.py")
+    assert keys.code_fingerprint(tmp_path / "before.py") != keys.code_fingerprint(tmp_path / "after.py")
 
 
 @pytest.mark.parametrize("field", ["name", "block", "title", "readout"])
-def test_how_an_arm_is_reported_leaves_its_training_key(plan: study.Study, field: str) -> None:
+def test_how_an_arm_is_reported_leaves_its_training_key(plan: Study, field: str) -> None:
     run = plan.runs("digits")[0]
     other = replace(run, arm=replace(run.arm, **{field: "other"}))
-    assert study.training_key(other, "data") == study.training_key(run, "data")
+    assert keys.training_key(other, "data") == keys.training_key(run, "data")
 
 
 @pytest.mark.parametrize(
@@ -404,68 +407,66 @@ def test_how_an_arm_is_reported_leaves_its_training_key(plan: study.Study, field
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_what_an_arm_trains_changes_its_training_key(plan: study.Study, change: dict) -> None:
+def test_what_an_arm_trains_changes_its_training_key(plan: Study, change: dict) -> None:
     run = plan.runs("digits")[0]
     other = replace(run, arm=replace(run.arm, **change))
-    assert study.digest(study.training_key(other, "data")) != study.digest(study.training_key(run, "data"))
+    assert keys.digest(keys.training_key(other, "data")) != keys.digest(keys.training_key(run, "data"))
 
 
 @pytest.mark.parametrize("change", [{"seed": 101}, {"epochs": 41}, {"dataset": "mnist"}], ids=str)
-def test_what_a_run_trains_with_changes_its_training_key(plan: study.Study, change: dict) -> None:
+def test_what_a_run_trains_with_changes_its_training_key(plan: Study, change: dict) -> None:
     run = plan.runs("digits")[0]
-    assert study.training_key(replace(run, **change), "data") != study.training_key(run, "data")
+    assert keys.training_key(replace(run, **change), "data") != keys.training_key(run, "data")
 
 
-def test_other_data_change_the_training_key(plan: study.Study) -> None:
+def test_other_data_change_the_training_key(plan: Study) -> None:
     run = plan.runs("digits")[0]
-    assert study.training_key(run, "data") != study.training_key(run, "other data")
+    assert keys.training_key(run, "data") != keys.training_key(run, "other data")
 
 
-def test_another_version_of_a_library_changes_the_training_key(
-    plan: study.Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_version_of_a_library_changes_the_training_key(plan: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     run = plan.runs("digits")[0]
-    before = study.training_key(run, "data")
-    monkeypatch.setattr(study, "versions", lambda *packages: {**before["versions"], "keras": "0.1"})
-    assert study.training_key(run, "data") != before
+    before = keys.training_key(run, "data")
+    monkeypatch.setattr(keys, "versions", lambda *packages: {**before["versions"], "keras": "0.1"})
+    assert keys.training_key(run, "data") != before
 
 
-def test_measures_depend_on_the_readout_and_not_on_the_seed(plan: study.Study) -> None:
+def test_measures_depend_on_the_readout_and_not_on_the_seed(plan: Study) -> None:
     first, second = plan.runs("digits")[:2]
-    assert study.measures_key(first) == study.measures_key(second)
-    assert study.measures_key(replace(first, arm=plan.arm("example-2"))) != study.measures_key(first)
+    assert keys.measures_key(first) == keys.measures_key(second)
+    assert keys.measures_key(replace(first, arm=plan.arm("example-2"))) != keys.measures_key(first)
 
 
-def test_a_split_larger_than_another_data_set_is_named_before_anything_is_trained(plan: study.Study) -> None:
-    small = replace(data.MNIST, name="small", train_images=8_000)
+def test_a_split_larger_than_another_data_set_is_named_before_anything_is_trained(plan: Study) -> None:
+    small = replace(datasets.MNIST, name="small", train_images=8_000)
     with pytest.raises(
         UserError, match=r"study\.toml: arm '\S+' holds out 5000 of the 8000 training images of small\."
     ):
         plan.check(small)
-    plan.check(data.MNIST)
-    plan.check(data.DIGITS)
+    plan.check(datasets.MNIST)
+    plan.check(datasets.DIGITS)
 
 
 @pytest.mark.parametrize(("holdout", "told"), [(0, "32 images and trains on"), (4, "32 images and trains on 31 of")])
 def test_a_batch_larger_than_the_training_images_is_named_before_anything_is_trained(
-    plan: study.Study, holdout: int, told: str
+    plan: Study, holdout: int, told: str
 ) -> None:
     arms = tuple(replace(arm, holdout=holdout, batch_size=32) for arm in plan.arms)
-    enough = replace(data.MNIST, name="small", train_images=32 + holdout)
+    enough = replace(datasets.MNIST, name="small", train_images=32 + holdout)
     replace(plan, arms=arms).check(enough)
     with pytest.raises(UserError, match=rf"study\.toml: arm '\S+' has batches of {told} .* training images of small\."):
         replace(plan, arms=arms).check(replace(enough, train_images=31 + holdout))
 
 
-def test_a_batch_larger_than_the_digits_matters_only_in_blocks_that_run_on_them(plan: study.Study) -> None:
+def test_a_batch_larger_than_the_digits_matters_only_in_blocks_that_run_on_them(plan: Study) -> None:
     arm = plan.arm("example-1")
-    large = replace(plan, arms=(replace(arm, batch_size=data.DIGITS.train_images + 1),))
-    large.check(data.MNIST)
+    large = replace(plan, arms=(replace(arm, batch_size=datasets.DIGITS.train_images + 1),))
+    large.check(datasets.MNIST)
     with pytest.raises(UserError, match="1440 training images of digits"):
-        large.check(data.DIGITS)
-    replace(large, blocks=tuple(replace(block, replicate=False) for block in plan.blocks)).check(data.DIGITS)
+        large.check(datasets.DIGITS)
+    replace(large, blocks=tuple(replace(block, replicate=False) for block in plan.blocks)).check(datasets.DIGITS)
 
 
-def test_another_data_set_has_all_blocks_and_mnists_epochs(plan: study.Study) -> None:
+def test_another_data_set_has_all_blocks_and_mnists_epochs(plan: Study) -> None:
     there, here = plan.runs("mnist"), plan.runs("fashion")
     assert [(run.arm, run.seed, run.epochs) for run in here] == [(run.arm, run.seed, run.epochs) for run in there]

@@ -11,31 +11,33 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import data, study, training
-from experiments.training import Trainer
+from experiments.data import datasets
+from experiments.study.model import Arm, Study
+from experiments.training import trainer
+from experiments.training.trainer import Trainer, initial_weights
 
 EXAMPLES = ("example-1", "example-3")
 
 
-def fit(arm: study.Arm, dataset: data.Dataset, seed: int, steps: int | None = None) -> keras.Model:
+def fit(arm: Arm, dataset: datasets.Dataset, seed: int, steps: int | None = None) -> keras.Model:
     """Keras' own training for one epoch, or its first `steps`, from the arm's start and in its order."""
-    model = training.build(arm, dataset.x_train.shape[1], dataset.classes)
-    model.set_weights(training.initial_weights(model, seed))
+    model = trainer.build(arm, dataset.x_train.shape[1], dataset.classes)
+    model.set_weights(trainer.initial_weights(model, seed))
     optimizer = keras.optimizers.get({"class_name": arm.optimizer, "config": {"learning_rate": arm.learning_rate}})
     model.compile(optimizer=optimizer, loss=arm.loss)
-    order = training.batch_order(seed, 1, len(dataset.x_train))[: steps and steps * arm.batch_size]
+    order = trainer.batch_order(seed, 1, len(dataset.x_train))[: steps and steps * arm.batch_size]
     x = dataset.x_train[order].astype("float32") / dataset.pixel_max
-    y = training.targets(arm, dataset.y_train[order], dataset.classes)
+    y = trainer.targets(arm, dataset.y_train[order], dataset.classes)
     model.fit(x, y, batch_size=arm.batch_size, epochs=1, shuffle=False, verbose=0)
     return model
 
 
-def cut(dataset: data.Dataset, images: int) -> data.Dataset:
+def cut(dataset: datasets.Dataset, images: int) -> datasets.Dataset:
     return replace(dataset, x_train=dataset.x_train[:images], y_train=dataset.y_train[:images])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_fifty_steps_give_the_weights_of_model_fit(plan: study.Study, mnist: data.Dataset, name: str) -> None:
+def test_fifty_steps_give_the_weights_of_model_fit(plan: Study, mnist: datasets.Dataset, name: str) -> None:
     arm, small = plan.arm(name), cut(mnist, 50 * 32)
     expected = fit(arm, small, seed=0).get_weights()
     found = Trainer(arm, small).train(arm, 0, 1).weights
@@ -44,14 +46,14 @@ def test_fifty_steps_give_the_weights_of_model_fit(plan: study.Study, mnist: dat
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_epoch_gives_the_accuracy_of_model_fit(plan: study.Study, mnist: data.Dataset, name: str) -> None:
+def test_an_epoch_gives_the_accuracy_of_model_fit(plan: Study, mnist: datasets.Dataset, name: str) -> None:
     arm = plan.arm(name)
     outputs = fit(arm, mnist, seed=0).predict(mnist.x_test.astype("float32") / 255, batch_size=1000, verbose=0)
     expected = np.mean(outputs.argmax(1) == mnist.y_test)
     assert Trainer(arm, mnist).train(arm, 0, 1).test_accuracy[0] == pytest.approx(expected, abs=0.003)
 
 
-def test_a_last_batch_that_is_smaller_is_trained_too(plan: study.Study, digits: data.Dataset) -> None:
+def test_a_last_batch_that_is_smaller_is_trained_too(plan: Study, digits: datasets.Dataset) -> None:
     arm, odd = plan.arm("example-3"), cut(digits, 3 * 32 + 5)
     expected = fit(arm, odd, seed=1).get_weights()
     for one, other in zip(Trainer(arm, odd).train(arm, 1, 1).weights, expected, strict=True):
@@ -59,7 +61,7 @@ def test_a_last_batch_that_is_smaller_is_trained_too(plan: study.Study, digits: 
 
 
 def test_a_run_depends_on_its_seed_alone_and_not_on_what_was_trained_before(
-    plan: study.Study, digits: data.Dataset
+    plan: Study, digits: datasets.Dataset
 ) -> None:
     arm = plan.arm("example-1")
     trainer = Trainer(arm, digits)
@@ -69,16 +71,16 @@ def test_a_run_depends_on_its_seed_alone_and_not_on_what_was_trained_before(
     assert not np.array_equal(first.weights[0], other.weights[0])
 
 
-def test_arms_of_one_seed_start_from_the_same_weights_where_shapes_agree(plan: study.Study) -> None:
+def test_arms_of_one_seed_start_from_the_same_weights_where_shapes_agree(plan: Study) -> None:
     starts = []
     for name in ("example-1", "example-3"):
-        model = training.build(plan.arm(name), 784, 10)
-        starts.append(training.initial_weights(model, 100))
+        model = trainer.build(plan.arm(name), 784, 10)
+        starts.append(trainer.initial_weights(model, 100))
     assert all(np.array_equal(a, b) for a, b in zip(*starts, strict=True))
 
 
-def test_the_start_is_glorot_uniform_with_zero_biases(plan: study.Study) -> None:
-    kernel, bias, _, _ = training.initial_weights(training.build(plan.arm("example-1"), 784, 10), 0)
+def test_the_start_is_glorot_uniform_with_zero_biases(plan: Study) -> None:
+    kernel, bias, _, _ = trainer.initial_weights(trainer.build(plan.arm("example-1"), 784, 10), 0)
     limit = np.sqrt(6 / (784 + 128))
     assert not bias.any()
     assert 0.999 * limit < np.abs(kernel).max() <= limit
@@ -86,45 +88,45 @@ def test_the_start_is_glorot_uniform_with_zero_biases(plan: study.Study) -> None
 
 
 def test_each_epoch_visits_every_image_once_in_an_order_of_its_own() -> None:
-    first, second = training.batch_order(100, 1, 1000), training.batch_order(100, 2, 1000)
+    first, second = trainer.batch_order(100, 1, 1000), trainer.batch_order(100, 2, 1000)
     assert sorted(first) == list(range(1000))
     assert not np.array_equal(first, second)
 
 
-def test_targets_are_high_for_the_class_and_low_for_the_others(plan: study.Study) -> None:
-    coded = training.targets(plan.arm("targets"), np.array([2, 0]), 3)
+def test_targets_are_high_for_the_class_and_low_for_the_others(plan: Study) -> None:
+    coded = trainer.targets(plan.arm("targets"), np.array([2, 0]), 3)
     assert coded.tolist() == [[-1, -1, 1], [1, -1, -1]]
 
 
 def test_the_one_sided_error_forgives_only_negative_outputs_on_wrong_classes() -> None:
     target = np.array([[0, 0, 1]], np.float32)
-    loss = training.one_sided_mean_squared_error(target, np.array([[-0.5, 0.4, -0.1]], np.float32))
+    loss = trainer.one_sided_mean_squared_error(target, np.array([[-0.5, 0.4, -0.1]], np.float32))
     assert loss.numpy() == pytest.approx([(0 + 0.16 + 1.21) / 3])
 
 
 def test_squared_error_on_plus_and_minus_one_is_four_times_that_of_the_sigmoid_of_twice_z() -> None:
     z = np.linspace(-3, 3, 7).astype(np.float32)
     target = np.array([0, 1, 0, 1, 0, 1, 0], np.float32)
-    squared_error = training.loss_function("mean_squared_error")
+    squared_error = trainer.loss_function("mean_squared_error")
     tanh = squared_error((2 * target - 1)[None], keras.ops.tanh(z)[None])
     sigmoid = squared_error(target[None], keras.ops.sigmoid(2 * z)[None])
     np.testing.assert_allclose(tanh, 4 * sigmoid, rtol=1e-5)
 
 
-def test_softmax_starts_near_the_loss_of_a_guess(plan: study.Study, digits: data.Dataset) -> None:
+def test_softmax_starts_near_the_loss_of_a_guess(plan: Study, digits: datasets.Dataset) -> None:
     trainer = Trainer(plan.arm("example-3"), digits)
-    outputs = trainer.outputs(training.initial_weights(trainer.model, 0))
+    outputs = trainer.outputs(initial_weights(trainer.model, 0))
     nll = -np.log(outputs[np.arange(len(outputs)), digits.y_test]).mean()
     assert nll == pytest.approx(np.log(10), abs=0.35)
 
 
-def test_shuffled_labels_teach_nothing(plan: study.Study, mnist: data.Dataset) -> None:
+def test_shuffled_labels_teach_nothing(plan: Study, mnist: datasets.Dataset) -> None:
     shuffled = replace(mnist, y_train=np.random.default_rng(0).permutation(mnist.y_train))
     arm = plan.arm("example-3")
     assert Trainer(arm, shuffled).train(arm, 0, 1).test_accuracy[0] == pytest.approx(0.1, abs=0.06)
 
 
-def test_a_diverging_run_ends_and_says_in_which_epoch(plan: study.Study, digits: data.Dataset) -> None:
+def test_a_diverging_run_ends_and_says_in_which_epoch(plan: Study, digits: datasets.Dataset) -> None:
     arm = replace(plan.arm("linear-output"), optimizer="sgd", learning_rate=100.0)
     trained = Trainer(arm, digits).train(arm, 0, 3)
     assert trained.diverged_epoch in (1, 2)
@@ -132,7 +134,7 @@ def test_a_diverging_run_ends_and_says_in_which_epoch(plan: study.Study, digits:
 
 
 def test_arms_of_one_computation_share_a_trainer_and_each_gets_its_own_result(
-    plan: study.Study, digits: data.Dataset
+    plan: Study, digits: datasets.Dataset
 ) -> None:
     shared = Trainer(plan.arm("example-1"), digits)
     for name in ("targets", "low-0.5", "rate-example-1-0.003", "best-rate-example-1"):
@@ -144,21 +146,21 @@ def test_arms_of_one_computation_share_a_trainer_and_each_gets_its_own_result(
         shared.train(plan.arm("example-3"), 0, 1)
 
 
-def test_the_cosine_schedule_is_that_of_keras(plan: study.Study) -> None:
+def test_the_cosine_schedule_is_that_of_keras(plan: Study) -> None:
     arm = plan.arm("rate-example-1-cosine")
     schedule = keras.optimizers.schedules.CosineDecay(arm.learning_rate, decay_steps=3 * 5)
     expected = [float(schedule(step)) for step in range(5, 10)]
-    np.testing.assert_allclose(training.learning_rates(arm, 2, 3, 5), expected, rtol=1e-5)
+    np.testing.assert_allclose(trainer.learning_rates(arm, 2, 3, 5), expected, rtol=1e-5)
 
 
-def test_a_scaled_start_multiplies_the_output_kernel_alone(plan: study.Study, digits: data.Dataset) -> None:
+def test_a_scaled_start_multiplies_the_output_kernel_alone(plan: Study, digits: datasets.Dataset) -> None:
     scaled, plain = plan.arm("saturated-example-1"), plan.arm("sgd-example-1-0.1")
     trainer = Trainer(scaled, digits)
     for index, (one, other) in enumerate(zip(trainer.start(scaled, 0), trainer.start(plain, 0), strict=True)):
         np.testing.assert_array_equal(one, other * np.float32(20 if index == 2 else 1))
 
 
-def test_frozen_features_stay_as_they_were_and_only_the_readout_learns(plan: study.Study, digits: data.Dataset) -> None:
+def test_frozen_features_stay_as_they_were_and_only_the_readout_learns(plan: Study, digits: datasets.Dataset) -> None:
     arm = plan.arm("example-1-read-by-cross-entropy")
     features = Trainer(plan.arm("example-1"), digits).train(plan.arm("example-1"), 0, 2).weights
     trainer = Trainer(arm, digits)
@@ -167,13 +169,13 @@ def test_frozen_features_stay_as_they_were_and_only_the_readout_learns(plan: stu
     assert not np.array_equal(trained.weights[2], trainer.start(arm, 0, features)[2])
 
 
-def test_images_that_are_held_out_are_measured_on_and_not_trained_on(digits: data.Dataset) -> None:
+def test_images_that_are_held_out_are_measured_on_and_not_trained_on(digits: datasets.Dataset) -> None:
     split = digits.with_holdout(100)
     assert (len(split.x_train), len(split.x_test)) == (1340, 100)
     assert np.array_equal(np.concatenate([split.x_train, split.x_test]), digits.x_train)
 
 
-def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: study.Study, digits: data.Dataset) -> None:
+def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: Study, digits: datasets.Dataset) -> None:
     arm = plan.arm("example-1")
     trainer = Trainer(arm, digits)
     one, three = trainer.train(arm, 0, 1), trainer.train(arm, 0, 3)
@@ -188,12 +190,14 @@ def test_an_accelerator_multiplies_in_full_precision_and_gives_the_same_result_e
         tf.config.list_physical_devices = lambda kind: [kind]
         tf.config.experimental.get_device_details = lambda found: {"device_name": "Made Up 1"}
 
-        from experiments import data, study, worker
+        from experiments.data import datasets
+        from experiments.study import load as studies
+        from experiments.training import worker
         assert worker.start_tensorflow() == "Made Up 1"
         assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
-        from experiments.training import Trainer
-        digits, plan = data.load(data.DIGITS, None), study.load()
+        from experiments.training.trainer import Trainer, initial_weights
+        digits, plan = datasets.load(datasets.DIGITS, None), studies.load()
         for name in ("example-1", "example-3", "best-rate-example-1", "one-sided"):
             arm = plan.arm(name)
             print([Trainer(arm, digits).train(arm, 0, 2).training_loss for _ in range(2)])

@@ -11,27 +11,34 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from experiments import data, errors, evidence, figures, plots, records, statistics, study
-from experiments.errors import UserError
-from experiments.sources import Source
-from experiments.store import Store, to_json, write_atomically
+from experiments.analysis import evidence, records, summary
+from experiments.data import datasets
+from experiments.data.sources import Source
+from experiments.files import errors
+from experiments.files.durable import write_atomically
+from experiments.files.errors import UserError
+from experiments.files.sealed import to_json
+from experiments.plots import drawings, figures
+from experiments.store.store import Store
+from experiments.study import load as studies
+from experiments.study.model import Study, replace
 from report import __main__ as command
-from report import verify
+from report.sharing import verify
 from tests import fixture, test_browser
 
-MNIST = Source(data.MNIST, None, "a fixture")
+MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 def page_in(folder: Path) -> Path:
     """The page of the results in `folder`, as `make plots render` writes it."""
-    found = statistics.read_json(folder / "results.json", statistics.FORMAT)
-    figures.update(found, folder / "plots", plots.draw)
+    found = summary.read_json(folder / "results.json", summary.FORMAT)
+    figures.update(found, folder / "plots", drawings.draw)
     command.main(command.parse(["render", "--results", str(folder), "--site", str(folder / "site")]))
     return folder / "site" / "index.html"
 
 
 @pytest.fixture(scope="module")
-def path(no_record: None, plan: study.Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def path(no_record: None, plan: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of the examples and of one contrast besides, over a few seeds."""
     folder = tmp_path_factory.mktemp("verify")
     fixture.results(plan, folder, MNIST, only=("examples", "changes", "rates", "rates-chosen"))
@@ -56,7 +63,7 @@ def test_an_untouched_page_is_derived_again_byte_for_byte(path: Path, capsys: py
 
 def test_a_page_of_another_study_is_told_so_and_how_to_name_it(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "study.toml"
-    other.write_text(study.STUDY.read_text().replace('"example-2"', '"example-4"'))
+    other.write_text(studies.STUDY.read_text().replace('"example-2"', '"example-4"'))
     with pytest.raises(UserError, match=r"about another study: \S*study\.toml has no arm 'example-2'\. .* STUDY=…"):
         command.main(command.parse(["verify", str(path), "--study", str(other)]))
 
@@ -179,29 +186,29 @@ def test_a_page_in_another_encoding_is_refused(
 
 
 def test_a_page_of_the_record_is_derived_from_the_record(
-    plan: study.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
-    examples = study.replace(plan, arms=tuple(arm for arm in plan.arms if arm.block == "examples"), contrasts=())
+    examples = replace(plan, arms=tuple(arm for arm in plan.arms if arm.block == "examples"), contrasts=())
     store = Store(tmp_path / "measured")
     runs = examples.runs("mnist")
     fixture.fill(store, runs, MNIST, fixture.SCORES)
-    records.write(statistics.update(plan, runs, MNIST, store))
+    records.write(summary.update(plan, runs, MNIST, store))
     recorded = records.read()
     assert recorded is not None
     alone = {
         **records.alone(recorded, records.NOTHING_MEASURED),
-        "format": statistics.FORMAT,
+        "format": summary.FORMAT,
         "inputs": records.fingerprint(),
     }
     write_atomically(tmp_path / "results" / "results.json", to_json(alone))
     path = page_in(tmp_path / "results")
     assert verified(path, capsys)[0] == 0
 
-    fallback = Source(data.DIGITS, None, "scikit-learn", fallback="no network")
+    fallback = Source(datasets.DIGITS, None, "scikit-learn", fallback="no network")
     digits = plan.runs("digits", ("examples",))
     fixture.fill(Store(tmp_path / "beside"), digits, fallback, {})
-    statistics.update(plan, digits, fallback, Store(tmp_path / "beside"))
+    summary.update(plan, digits, fallback, Store(tmp_path / "beside"))
     beside = page_in(tmp_path / "beside")
     assert "not measured on this machine" in beside.read_text()
     assert verified(beside, capsys)[0] == 0
@@ -222,7 +229,7 @@ def test_a_page_of_the_record_is_derived_from_the_record(
 )
 def test_a_page_without_its_evidence_is_told_so(html: str, damage, told: str) -> None:
     with pytest.raises(UserError, match=told):
-        verify.proof(damage(html), study.load)
+        verify.proof(damage(html), studies.load)
 
 
 def test_evidence_that_unpacks_to_gigabytes_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments import study, why
-from experiments.errors import UserError
-from experiments.sources import DIGITS
-from experiments.store import Entry, Store
+from experiments.data.sources import DIGITS
+from experiments.files.errors import UserError
+from experiments.store import freshness
+from experiments.store.store import Entry, Store
+from experiments.study import keys
+from experiments.study import load as studies
+from experiments.study.model import Run, Study
 from tests import fixture
 from tests.trained import copied, offline, trainings
 
@@ -64,12 +67,12 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def plan(checkout: Path) -> study.Study:
-    return study.load(checkout / "study.toml")
+def plan(checkout: Path) -> Study:
+    return studies.load(checkout / "study.toml")
 
 
 @pytest.fixture
-def measured(checkout: Path, plan: study.Study) -> Store:
+def measured(checkout: Path, plan: Study) -> Store:
     """The checkout's store with all runs of the first block: made-up weights, real measures."""
     store = Store(checkout / "results")
     fixture.fill(store, plan.runs("digits", ("tried",)), DIGITS, {"slow": 0.9, "fast": 0.95})
@@ -102,14 +105,18 @@ def edit(path: Path, old: str, new: str) -> None:
 
 HARMLESS = {
     "a comment": (
-        "experiments/training.py",
+        "experiments/training/trainer.py",
         "        losses, accuracies",
         "        # Now.\n        losses, accuracies",
     ),
-    "a docstring": ("experiments/data.py", '"""Labelled images, split once', '"""Images and labels, split once'),
-    "layout": ("experiments/measures.py", "import numpy as np\n", "import numpy as np\n\n\n"),
+    "a docstring": (
+        "experiments/data/datasets.py",
+        '"""Labelled images, split once',
+        '"""Images and labels, split once',
+    ),
+    "layout": ("experiments/analysis/measures.py", "import numpy as np\n", "import numpy as np\n\n\n"),
     "a caption": ("study.toml", 'title = "A slow one"', 'title = "Another"'),
-    "other code": ("experiments/plots.py", "def draw(", "UNUSED = 0\n\n\ndef draw("),
+    "other code": ("experiments/plots/drawings.py", "def draw(", "UNUSED = 0\n\n\ndef draw("),
 }
 
 
@@ -132,8 +139,8 @@ def test_touched_files_and_a_fresh_checkout_train_nothing(checkout: Path, measur
 
 
 CODE = {
-    "training": ("training.py", "total += step(batches[index]", "total += 1 * step(batches[index]"),
-    "data": ("data.py", "default_rng(0).permutation", "default_rng(1).permutation"),
+    "training": ("training/trainer.py", "total += step(batches[index]", "total += 1 * step(batches[index]"),
+    "data": ("data/datasets.py", "default_rng(0).permutation", "default_rng(1).permutation"),
 }
 
 
@@ -154,10 +161,10 @@ def test_an_edited_measure_is_taken_again_from_the_stored_weights_and_nothing_is
 ) -> None:
     copied(trained_examples, checkout / "results").rename(checkout / "study.toml")
     before = trainings(checkout / "results")
-    edit(checkout / "experiments" / "measures.py", "SATURATED = 0.95", "SATURATED = 0.96")
+    edit(checkout / "experiments" / "analysis" / "measures.py", "SATURATED = 0.95", "SATURATED = 0.96")
     told = call(checkout, "why", "example-1, 0")
     assert re.search(
-        r"measures: code measures\.py changed \(.*\): will be measured again from the stored weights", told
+        r"measures: code analysis/measures\.py changed \(.*\): will be measured again from the stored weights", told
     )
     assert "6 runs in" in call(checkout, "run", "--jobs", "1")
     assert trainings(checkout / "results") == before
@@ -168,7 +175,7 @@ def test_an_edited_measure_is_taken_again_from_the_stored_weights_and_nothing_is
 def test_an_arm_that_is_gone_is_never_shown_and_status_names_what_it_left(checkout: Path, measured: Store) -> None:
     edit(checkout / "study.toml", 'name = "slow"', 'name = "renamed-so"')
     edit(checkout / "study.toml", "learning_rate = 0.0001", "learning_rate = 0.0003")
-    fixture.fill(measured, study.load(checkout / "study.toml").runs("digits", ("tried",)), DIGITS, {})
+    fixture.fill(measured, studies.load(checkout / "study.toml").runs("digits", ("tried",)), DIGITS, {})
     call(checkout, "run", "--only", "tried")
     results = (checkout / "results" / "results.json").read_text()
     assert '"arm":"renamed-so"' in results
@@ -181,12 +188,12 @@ def test_an_arm_that_is_gone_is_never_shown_and_status_names_what_it_left(checko
 # ---------------------------------------------------------------------------------------------- the words
 
 
-def reasons(plan: study.Study, store: Store) -> dict[str, str]:
-    found = why.reasons(plan, plan.runs("digits"), DIGITS.identity, store)
+def reasons(plan: Study, store: Store) -> dict[str, str]:
+    found = freshness.reasons(plan, plan.runs("digits"), DIGITS.identity, store)
     return {run.arm.name: told for run, told in found.items()}
 
 
-def stored(store: Store, run: study.Run, **changed: object) -> Entry:
+def stored(store: Store, run: Run, **changed: object) -> Entry:
     """Stores a training of `run` under a key with `changed` components, as an older version would have."""
     entry = store.entry(run, DIGITS.identity)
     older = replace(entry, key={**entry.key, **changed}, folder=entry.folder.with_name("older-" + run.arm.name))
@@ -195,7 +202,7 @@ def stored(store: Store, run: study.Run, **changed: object) -> Entry:
     return older
 
 
-def test_nothing_stored_is_not_trained_yet_and_what_builds_on_it_waits(plan: study.Study, tmp_path: Path) -> None:
+def test_nothing_stored_is_not_trained_yet_and_what_builds_on_it_waits(plan: Study, tmp_path: Path) -> None:
     assert reasons(plan, Store(tmp_path / "empty")) == {
         "slow": "not trained yet",
         "fast": "not trained yet",
@@ -203,10 +210,10 @@ def test_nothing_stored_is_not_trained_yet_and_what_builds_on_it_waits(plan: stu
     }
 
 
-def test_versions_and_specs_are_told_old_and_new_of_the_nearest_run(plan: study.Study, tmp_path: Path) -> None:
+def test_versions_and_specs_are_told_old_and_new_of_the_nearest_run(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     slow, fast = plan.runs("digits", ("tried",))
-    versions = study.training_key(slow, "")["versions"]
+    versions = keys.training_key(slow, "")["versions"]
     stored(store, slow, versions={**versions, "keras": "3.0.0"})
     stored(store, replace(fast, arm=replace(fast.arm, learning_rate=0.03), epochs=2))
     told = reasons(plan, store)
@@ -214,7 +221,7 @@ def test_versions_and_specs_are_told_old_and_new_of_the_nearest_run(plan: study.
     assert told["fast"] == "spec.learning_rate 0.03 → 0.01; epochs 2 → 1: will be trained again"
 
 
-def test_an_older_version_of_another_arm_is_not_taken_for_one_of_this(plan: study.Study, tmp_path: Path) -> None:
+def test_an_older_version_of_another_arm_is_not_taken_for_one_of_this(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     stored(store, plan.runs("digits", ("tried",))[0], epochs=2)
     told = reasons(plan, store)
@@ -222,7 +229,7 @@ def test_an_older_version_of_another_arm_is_not_taken_for_one_of_this(plan: stud
     assert told["fast"] == "not trained yet"
 
 
-def test_a_run_in_a_format_that_is_not_read_any_more_is_said_to_be_one(plan: study.Study, tmp_path: Path) -> None:
+def test_a_run_in_a_format_that_is_not_read_any_more_is_said_to_be_one(plan: Study, tmp_path: Path) -> None:
     folder = Store(tmp_path).entry(plan.runs("digits")[0], DIGITS.identity).folder
     older = folder.with_name(folder.name[:-16] + "0" * 16)
     older.mkdir(parents=True)
@@ -234,30 +241,30 @@ def test_a_run_in_a_format_that_is_not_read_any_more_is_said_to_be_one(plan: stu
 def test_what_a_run_shares_with_its_features_is_told_once() -> None:
     old = {"code": {"training.py": "a" * 64}, "features": {"code": {"training.py": "a" * 64}, "seed": 0}}
     new = {"code": {"training.py": "b" * 64}, "features": {"code": {"training.py": "b" * 64}, "seed": 1}}
-    assert why.changes(old, new) == ["code training.py changed (aaaa… → bbbb…)", "features.seed 0 → 1"]
+    assert freshness.changes(old, new) == ["code training.py changed (aaaa… → bbbb…)", "features.seed 0 → 1"]
 
 
 def test_a_component_that_is_new_was_none_before() -> None:
-    assert why.changes({"spec": {}}, {"spec": {"holdout": 0}}) == ["spec.holdout none → 0"]
+    assert freshness.changes({"spec": {}}, {"spec": {"holdout": 0}}) == ["spec.holdout none → 0"]
 
 
-def test_weights_without_measures_are_said_to_be_measured(plan: study.Study, measured: Store) -> None:
+def test_weights_without_measures_are_said_to_be_measured(plan: Study, measured: Store) -> None:
     next(measured.root.glob("runs/*/measures-*")).unlink()
     told = "measures: not there yet: will be measured from the stored weights"
     assert sorted(reasons(plan, measured)[name] for name in ("slow", "fast")) == ["fresh", told]
 
 
-def test_a_damaged_run_is_named_with_the_way_out(plan: study.Study, measured: Store) -> None:
+def test_a_damaged_run_is_named_with_the_way_out(plan: Study, measured: Store) -> None:
     (measured.entry(plan.runs("digits")[0], DIGITS.identity).folder / "training.json").write_text("{")
     assert re.match(r"damaged: .*training\.json: .* Delete its folder", reasons(plan, measured)["slow"])
 
 
 @pytest.mark.parametrize("name", ["nothing", "slow, 7", "slow, first"])
-def test_a_name_that_means_no_run_is_refused_with_those_there_are(plan: study.Study, name: str) -> None:
+def test_a_name_that_means_no_run_is_refused_with_those_there_are(plan: Study, name: str) -> None:
     with pytest.raises(UserError, match=rf"NAME={name} is no arm, block or 'arm, seed'.*Its blocks: tried, built;"):
-        why.chosen(plan, plan.runs("digits"), name)
+        freshness.chosen(plan, plan.runs("digits"), name)
 
 
 @pytest.mark.parametrize("name", ["slow,0", "slow, seed 0"])
-def test_one_run_is_named_by_arm_and_seed(plan: study.Study, name: str) -> None:
-    assert why.chosen(plan, plan.runs("digits"), name) == plan.runs("digits", ("tried",))[:1]
+def test_one_run_is_named_by_arm_and_seed(plan: Study, name: str) -> None:
+    assert freshness.chosen(plan, plan.runs("digits"), name) == plan.runs("digits", ("tried",))[:1]

@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from experiments import statistics, study
+from experiments.analysis import summary
+from experiments.study import load as studies
 
 ROOT = Path(__file__).parent.parent
 SECOND = Path(__file__).with_name("second")
@@ -41,7 +42,7 @@ def small_study(folder: Path, epochs: int = 2, seeds: int = 2) -> Path:
     text = text.replace("epochs = 40 ", f"epochs = {epochs} ").replace("epochs = 40\n", f"epochs = {epochs}\n")
     path = folder / "study.toml"
     path.write_text(text)
-    assert study.load(path).epochs["digits"] == epochs
+    assert studies.load(path).epochs["digits"] == epochs
     return path
 
 
@@ -90,7 +91,7 @@ def wait_until_alone(session: int) -> None:
 def without_times(value: Any) -> Any:
     """`value` without the fields that are marked as times, at any depth."""
     if isinstance(value, dict):
-        return {key: without_times(inner) for key, inner in value.items() if key not in statistics.TIMES}
+        return {key: without_times(inner) for key, inner in value.items() if key not in summary.TIMES}
     return [without_times(inner) for inner in value] if isinstance(value, list) else value
 
 

@@ -13,9 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments import data, sources, study
-from experiments.store import Store, to_json, write_atomically
-from experiments.worker import Files, Unit
+from experiments.data import datasets, sources
+from experiments.files.durable import write_atomically
+from experiments.files.sealed import to_json
+from experiments.store.store import Store
+from experiments.study import load as studies
+from experiments.study.model import Run
+from experiments.training.worker import Files, Unit
 
 
 def start(log: Path, scratch: str) -> None:
@@ -40,9 +44,7 @@ def work_whole(unit: Unit, store: Store, source: sources.Source, code: Mapping[s
         fixture.fill(store, [entry.run], source, fixture.SCORES)
 
 
-def work_away(
-    unit: Unit, known: Mapping[study.Run, Files], source: sources.Source, code: Mapping[str, Any]
-) -> list[Files]:
+def work_away(unit: Unit, known: Mapping[Run, Files], source: sources.Source, code: Mapping[str, Any]) -> list[Files]:
     """As `worker.work_away`; always dies of one run."""
     if any(str(entry.run) == "rate-0.01, seed 1, on digits" for entry in unit.entries):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -53,7 +55,7 @@ def work_away(
         return [store.content(entry) for entry in entries]
 
 
-def save(store: Store, run: study.Run, data_identity: str) -> None:
+def save(store: Store, run: Run, data_identity: str) -> None:
     """Stores a training and measures of `run`, both made of its seed."""
     entry = store.entry(run, data_identity)
     weights = [np.full((300, 100), run.seed, np.float32), np.full(100, run.seed, np.float32)]
@@ -63,11 +65,11 @@ def save(store: Store, run: study.Run, data_identity: str) -> None:
 
 def write(root: Path, first_seed: int) -> None:
     """Stores run after run, announcing each that is stored, and writes the same derived file after each."""
-    store, arm = Store(root), study.load().arms[0]
+    store, arm = Store(root), studies.load().arms[0]
     with store.locked():
         print("begun", flush=True)
         for seed in itertools.count(first_seed):
-            save(store, study.Run(arm, seed, "digits", 1), data.DIGITS.identity)
+            save(store, Run(arm, seed, "digits", 1), datasets.DIGITS.identity)
             write_atomically(
                 root / "derived.json", to_json({"format": 1, "inputs": str(seed), "rest": [seed] * 10_000})
             )

@@ -1,0 +1,1 @@
+"""From weights and outputs to measures, and from these to results."""

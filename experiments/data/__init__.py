@@ -1,0 +1,1 @@
+"""Data sets as arrays, and where they come from."""

@@ -1,0 +1,228 @@
+"""The images: MNIST or any data set in its layout from an .npz file, and scikit-learn's embedded digits → Dataset.
+
+A data set is recognised by the SHA-256 of its four arrays, whatever file they come in. Pickles are never loaded, and no
+more is read than was declared and is allowed. Where the file comes from is the business of `sources.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from experiments.files.errors import UserError, shown
+
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+MAX_BYTES = 1_000_000_000  # of an array
+MAX_CLASSES = 256
+MAX_TEST_IMAGES = 100_000
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a data set is, as it is known before it is read.
+
+    arrays_sha256: of each array's bytes in C order, in the order of ARRAYS. image_shape: pixels down and across, and
+    colours if there are several. Pixels are 0 … pixel_max, labels 0 … classes − 1.
+    """
+
+    name: str
+    arrays_sha256: tuple[str, ...]
+    train_images: int
+    test_images: int
+    image_shape: tuple[int, ...]
+    classes: int = 10
+    pixel_max: int = 255
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> Facts:
+        """The inverse of `asdict`, from JSON."""
+        lists = {key: tuple(found[key]) for key in ("arrays_sha256", "image_shape")}
+        return cls(**{**found, **lists})
+
+    @property
+    def identity(self) -> str:
+        """One SHA-256 for the data set: of its arrays' digests and of the scale of its pixels."""
+        return hashlib.sha256("".join((*self.arrays_sha256, str(self.pixel_max))).encode()).hexdigest()
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each array, by its name."""
+        train, test = (self.train_images,), (self.test_images,)
+        return dict(zip(ARRAYS, (train + self.image_shape, train, test + self.image_shape, test), strict=True))
+
+
+MNIST = Facts(
+    "mnist",
+    (
+        "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
+        "1feba77c54802fa5339a11837ea4b2866434b83314ec45192930f1df69120c13",
+        "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+        "ddeff807876a9661a1110d45c266c86239a3a1b7d37da0c3716a7a683c852ff5",
+    ),
+    train_images=60000,
+    test_images=10000,
+    image_shape=(28, 28),
+)
+DIGITS = Facts(
+    "digits",
+    (
+        "c810a4fdcbbd0638a127400b773605eaccf8b9c1a2784b49693ae698d6c97792",
+        "b0fa9e3bcbd6fadd2e95e1b752d9e6cb29b93fddd4e43738b45310131fe59ee6",
+        "058e07ab12c2a8192981555baff317d20ac5fa72dd17c6fee6435a8a64640ea9",
+        "acbd9cc8d63c4fe7ee769f12adcec578acc3799bbef5fea3c200fbe1fdfcfc95",
+    ),
+    train_images=1440,  # a multiple of the batch size 32
+    test_images=357,
+    image_shape=(8, 8),
+    pixel_max=16,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Labelled images, split once and for all.
+
+    x_train: [n_train, pixels] uint8 in 0 … pixel_max; x_test: [n_test, pixels] uint8.
+    y_train, y_test: [n] uint8 in 0 … classes − 1.
+    """
+
+    name: str
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    pixel_max: int
+    classes: int
+
+    def with_holdout(self, images: int) -> Dataset:
+        """The last `images` training images in place of the test images; with 0, the data set as it is."""
+        if not images:
+            return self
+        kept = len(self.x_train) - images
+        return replace(
+            self,
+            x_train=self.x_train[:kept],
+            y_train=self.y_train[:kept],
+            x_test=self.x_train[kept:],
+            y_test=self.y_train[kept:],
+        )
+
+
+def load(facts: Facts, path: Path | None = None) -> Dataset:
+    """The data set of these `facts`, from the .npz at `path`, or the embedded digits.
+
+    Raises `UserError` where the file is not exactly that.
+    """
+    arrays = _digits() if path is None else _read(path, facts)
+    for key, found, expected in zip(ARRAYS, _digests(arrays), facts.arrays_sha256, strict=True):
+        if found != expected:
+            where = "scikit-learn's digits" if path is None else shown(path)
+            fix = "Install the locked version of scikit-learn."
+            if path:
+                fix = _MNIST if facts == MNIST else _ANY
+            raise UserError(
+                f"{where}: array '{key}' is not that of {facts.name}: its SHA-256 begins {found[:8]}, expected "
+                f"{expected[:8]}. {fix}"
+            )
+    x_train, y_train, x_test, y_test = arrays
+    return Dataset(
+        facts.name,
+        x_train.reshape(len(x_train), -1),
+        y_train.reshape(-1).astype(np.uint8),
+        x_test.reshape(len(x_test), -1),
+        y_test.reshape(-1).astype(np.uint8),
+        facts.pixel_max,
+        facts.classes,
+    )
+
+
+def examine(path: Path, name: str) -> Facts:
+    """The facts of any data set in Keras' layout, in the .npz at `path`. Raises `UserError` where it is none."""
+    arrays = _read(path, None)
+    x_train, y_train, x_test, y_test = arrays
+
+    def wrong(found: str) -> UserError:
+        return UserError(f"{shown(path)}: {found}. {_ANY}")
+
+    if x_train.shape[1:] != x_test.shape[1:] or not 2 <= x_train.ndim <= 4 or not x_train[:1].size:
+        raise wrong(f"its images are {list(x_train.shape)} for training, {list(x_test.shape)} for testing")
+    for x, y, kind in ((x_train, y_train, "train"), (x_test, y_test, "test")):
+        if y.shape not in ((len(x),), (len(x), 1)) or not len(x) or len(x_test) > MAX_TEST_IMAGES:
+            raise wrong(f"array 'y_{kind}' is {y.dtype} {list(y.shape)} for {len(x)} images")
+    classes = int(max(y_train.max(), y_test.max())) + 1
+    if min(y_train.min(), y_test.min()) < 0 or not 2 <= classes <= MAX_CLASSES or y_train.min() == y_train.max():
+        raise wrong(f"its labels reach from {min(y_train.min(), y_test.min())} to {classes - 1}")
+    return Facts(name, _digests(arrays), len(x_train), len(x_test), x_train.shape[1:], classes)
+
+
+def _digests(arrays: Sequence[np.ndarray]) -> tuple[str, ...]:
+    return tuple(hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays)
+
+
+_ANY = (
+    "Expected an .npz of x_train, y_train, x_test and y_test: images of one size as uint8, and for each a whole number "
+    f"that names its class, 0 to {MAX_CLASSES - 1}. Make the file so, or unset DATASET_NPZ."
+)
+_MNIST = "Name the original mnist.npz in MNIST_NPZ, or unset it to let Keras find or download MNIST."
+
+
+def _fix(facts: Facts | None) -> str:
+    return f"Expected MNIST as .npz. {_MNIST}" if facts == MNIST else _ANY
+
+
+def _digits() -> list[np.ndarray]:
+    """scikit-learn's 1,797 images of 8 × 8 pixels, shuffled once and split 1,440 : 357."""
+    from sklearn.datasets import load_digits  # costs a second: only where it is used
+
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))
+    images, labels = bunch.images.astype(np.uint8)[order], bunch.target.astype(np.uint8)[order]
+    cut = DIGITS.train_images
+    return [images[:cut], labels[:cut], images[cut:], labels[cut:]]
+
+
+def _read(path: Path, facts: Facts | None) -> list[np.ndarray]:
+    """The four arrays of an .npz, each read only if its header declares what `facts` say, or else what is allowed."""
+    fix = _fix(facts)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [_read_array(archive, path, name, facts) for name in ARRAYS]
+    except FileNotFoundError:
+        raise UserError(f"{shown(path)}: no such file. {fix}") from None
+    except (UserError, MemoryError):
+        raise
+    except OSError as error:
+        raise UserError(f"{shown(path)}: cannot be read: {error.strerror or error}. {fix}") from error
+    except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
+        raise UserError(f"{shown(path)}: truncated or corrupt ({error}). {fix}") from error
+
+
+def _read_array(archive: zipfile.ZipFile, path: Path, name: str, facts: Facts | None) -> np.ndarray:
+    try:
+        info = archive.getinfo(name + ".npy")
+    except KeyError:
+        held = ", ".join(archive.namelist()[:6]) or "nothing"
+        raise UserError(f"{shown(path)}: has no array '{name}' (it holds {held}). {_fix(facts)}") from None
+    with archive.open(info) as member:
+        if npy.read_magic(member) != (1, 0):  # the later versions' headers may be gigabytes long
+            raise ValueError(f"array '{name}' has not the header that NumPy writes for such arrays")
+        shape, fortran_order, dtype = npy.read_array_header_1_0(member)
+        kind = dtype == np.uint8 if facts == MNIST or name.startswith("x") else dtype.kind in "iu"
+        size = math.prod(shape) * dtype.itemsize
+        expected = (facts.shapes[name], (*facts.shapes[name], 1)) if facts else (shape,)
+        if not kind or fortran_order or not 0 <= size <= MAX_BYTES or shape not in expected:
+            wanted = f"Expected uint8 {list(expected[0])}: MNIST. {_MNIST}" if facts == MNIST else _ANY
+            raise UserError(f"{shown(path)}: array '{name}' is {dtype} {list(shape)}. {wanted}")
+        buffer = member.read(size)
+        if len(buffer) != size:
+            raise EOFError(f"array '{name}' ends after {len(buffer)} of {size} bytes")
+        member.read(1)  # at the end of the member its checksum is compared
+    return np.frombuffer(buffer, dtype).reshape(shape)

@@ -1,0 +1,1 @@
+"""The ground floor: errors, safe reading, durable and sealed writing."""

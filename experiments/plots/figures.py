@@ -1,0 +1,143 @@
+"""The finished plots as values and as files. Light: those who only read them need no matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.files.durable import write_atomically
+from experiments.files.errors import UserError, shown
+from experiments.files.sealed import made_from, read_json, to_json
+from experiments.plots import svg
+from experiments.study import keys
+
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A finished plot.
+
+    title: the finding, in one line; description: what there is to see, for those who hear it;
+    arms: those whose runs it shows; columns and rows: the numbers behind it, as text;
+    svg: the drawing, ready to stand inline in a page, its marks tied to the rows by data-row; png: a picture of it;
+    preview: the finding as PNG, for previews of links; only the first figure, which stands for the study, has one.
+    """
+
+    name: str
+    title: str
+    description: str
+    arms: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    svg: str
+    png: bytes = b""
+    preview: bytes = b""
+
+
+MAX_MARKS = 50  # runs of an arm that are drawn and listed one by one; of more, these quantiles
+FOLDED = {"lowest": 0.0, **{f"{share} % quantile": share / 100 for share in (5, 25, 50, 75, 95)}, "highest": 1.0}
+
+
+def folded(values: Sequence[float]) -> Sequence[float]:
+    """The values that are shown: all, or of many their quantiles."""
+    return values if len(values) <= MAX_MARKS else np.quantile(values, [*FOLDED.values()]).tolist()
+
+
+def final_accuracy(measured: Mapping[str, Any]) -> Any:
+    """The final accuracy of a run or an arm: on the test images, or on those held out where these were used."""
+    return measured["test_accuracy"] if measured["test_accuracy"] is not None else measured["held_out_accuracy"]
+
+
+def accuracy_by_epoch(run: Mapping[str, Any]) -> Any:
+    """A run's accuracy after each epoch, on the same images as its final accuracy; None where it is not known."""
+    tested = run["test_accuracy_by_epoch"]
+    return tested if tested is not None else run["held_out_accuracy_by_epoch"]
+
+
+def marked(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The runs of one arm as they are shown: each, or of many the quantiles of their accuracy.
+
+    In place of the seed stands then which one it is; the lowest tells whether one diverged.
+    """
+    if len(runs) <= MAX_MARKS:
+        return runs
+    diverged = next(filter(None, (run["diverged_epoch"] for run in runs)), None)
+    shown = zip(FOLDED, folded([final_accuracy(run) for run in runs]), strict=True)
+    return [
+        {
+            "arm": runs[0]["arm"],
+            "seed": f"{quantile} of {len(runs):,} seeds",
+            "test_accuracy": None if runs[0]["test_accuracy"] is None else accuracy,
+            "held_out_accuracy": accuracy if runs[0]["test_accuracy"] is None else None,
+            "diverged_epoch": diverged if quantile == "lowest" else None,
+        }
+        for quantile, accuracy in shown
+    ]
+
+
+def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str, Any]], list[Figure]]) -> int:
+    """Has all plots drawn into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
+
+    figures.json holds everything the page shows; beside it lie each drawing as an .svg and a .png, and preview.png.
+    """
+    here = Path(__file__)
+    inputs = keys.digest(
+        {
+            "results": results["inputs"],
+            "code": [keys.file_digest(here.with_name(name)) for name in ("figures.py", "drawings.py", "svg.py")],
+            "versions": dict(keys.versions("matplotlib")),
+        }
+    )
+    path = folder / "figures.json"
+    if made_from(path, inputs) and _is_whole(folder):
+        return 0
+    figures = draw(results)
+    for figure in figures:
+        write_atomically(folder / f"{figure.name}.svg", svg.standalone(figure.svg).encode())
+        write_atomically(folder / f"{figure.name}.png", figure.png)
+    write_atomically(folder / "preview.png", figures[0].preview)
+    content = {
+        "format": FORMAT,
+        "inputs": inputs,
+        "results": results["inputs"],
+        "figures": [{k: v for k, v in asdict(figure).items() if k not in ("png", "preview")} for figure in figures],
+    }
+    write_atomically(path, to_json(content))
+    return len(figures)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        return bool(read(folder))
+    except UserError:
+        return False
+
+
+def read(folder: Path) -> tuple[dict[str, Figure], str]:
+    """The figures that `update` left in `folder`, by name, and the digest of the results they were drawn from.
+
+    Raises `UserError` where they are not all there, as they were written.
+    """
+    path = folder / "figures.json"
+    content = read_json(path, FORMAT)
+    try:
+        figures = [_figure(found, folder) for found in content["figures"]]
+        figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
+        return {figure.name: figure for figure in figures}, str(content["results"])
+    except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise UserError(f"{shown(path)}: not the drawings that were written ({error!r}). Run 'make plots'.") from error
+
+
+def _figure(found: Mapping[str, Any], folder: Path) -> Figure:
+    """A figure from its object in figures.json, with the picture beside it."""
+    tuples = {
+        "arms": tuple(found["arms"]),
+        "columns": tuple(found["columns"]),
+        "rows": tuple(map(tuple, found["rows"])),
+    }
+    return Figure(**{**found, **tuples, "png": (folder / f"{found['name']}.png").read_bytes()})

@@ -1,0 +1,47 @@
+"""Where a result comes from: the commit of the code, and the machine in words that name neither it nor its user."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+
+
+def code_version(root: Path = ROOT) -> dict[str, Any]:
+    """The commit that is checked out in `root`, and whether tracked files differ from it; "" and None without git."""
+    unknown = {"commit": "", "dirty": None}
+    if not (root / ".git").exists():  # else git would name the commit of a repository around this folder
+        return unknown
+    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=root, env=own_git(), capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return unknown
+    commit, dirty, _ = done.stdout.strip().partition("-dirty")
+    return {"commit": commit, "dirty": bool(dirty)}
+
+
+def own_git() -> dict[str, str]:
+    """The environment in which git takes the repository of the folder it runs in: a hook's names another one."""
+    places = ("DIR", "WORK_TREE", "COMMON_DIR", "INDEX_FILE", "OBJECT_DIRECTORY", "NAMESPACE")
+    other = {f"GIT_{place}" for place in places}
+    return {name: value for name, value in os.environ.items() if name not in other}
+
+
+def machine(threads: int, accelerator: str = "") -> dict[str, Any]:
+    """What a training depends on of the machine, besides versions: above all for its times."""
+    with_ = f" with {accelerator}" if accelerator else ""
+    return {"processor": processor() + with_, "system": platform.system(), "threads": threads}
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

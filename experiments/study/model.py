@@ -1,0 +1,223 @@
+"""study.toml → Study, Arm, Block, Contrast, Run: the experiments as frozen values, validated, with their fingerprints.
+
+Nothing here trains or reads data. A wrong key or value is one `UserError` that names the file and the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields, replace
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from experiments.data.datasets import DIGITS, MNIST, Facts
+from experiments.files.errors import UserError, shown
+
+MAX_RUNS = 20_000  # a product of lists grows faster than one thinks
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration of the network and its training; all its runs differ only in their seed.
+
+    `name`, `block`, `title` and `readout` say how it is reported; every other field changes the trained weights.
+    `low_target` and `high_target` are what a wrong and the right class's output is trained towards.
+    `schedule`: the learning rate stays, or falls to 0 over the run along half a cosine.
+    `output_kernel_scale`: the output layer's initial kernel is multiplied by this.
+    `holdout`: so many of the last training images are held out, and measured on in place of the test images.
+    `features_of`: the hidden layers are those that this arm's run of the same seed has learned, and stay as they are.
+    `chosen_from`: learning rate and schedule are those of the best arm whose name matches this pattern.
+    """
+
+    name: str
+    block: str
+    title: str
+    hidden: str
+    output: str
+    loss: str
+    low_target: float
+    high_target: float
+    depth: int
+    width: int
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    readout: str
+    schedule: str = "constant"
+    output_kernel_scale: float = 1.0
+    holdout: int = 0
+    features_of: str = ""
+    chosen_from: str = ""
+
+    def training_spec(self) -> dict[str, Any]:
+        """The fields that change the trained weights, by name."""
+        elsewhere = ("readout", "features_of", "chosen_from")
+        return {name: value for name, value in self.settings().items() if name not in elsewhere}
+
+    def settings(self) -> dict[str, Any]:
+        """Every field that configures the arm, by name: two arms with the same settings are the same network."""
+        return {name: getattr(self, name) for name in SETTINGS}
+
+    def computation(self) -> tuple[Any, ...]:
+        """What arms have in common that can share one compilation: rates, targets and starts are only its input."""
+        shape = (self.hidden, self.output, self.loss, self.depth, self.width)
+        return (*shape, self.optimizer, self.batch_size, self.holdout, bool(self.features_of))
+
+
+SETTINGS = tuple(f.name for f in fields(Arm) if f.name not in ("name", "block", "title"))
+
+
+@dataclass(frozen=True)
+class Block:
+    """Arms that answer one question together, over the same seeds.
+
+    `epochs` of each run, where they are not the data set's own. A block to `replicate` runs on the digits too.
+    The `early` blocks are trained first, and the page is written as soon as each of them is measured.
+    """
+
+    name: str
+    question: str
+    seeds: tuple[int, ...]
+    epochs: int | None = None
+    replicate: bool = False
+    early: bool = False
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A predeclared comparison: final test accuracy of arm `first` minus that of arm `second`, paired by seed.
+
+    With `equivalence_margin` (a fraction of the test images) the question is whether the difference lies within
+    ± that margin; without it, whether it differs from 0.
+    """
+
+    name: str
+    question: str
+    first: str
+    second: str
+    equivalence_margin: float | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: an arm, a seed, a data set, for how many epochs, and the run whose hidden layers it keeps."""
+
+    arm: Arm
+    seed: int
+    dataset: str
+    epochs: int
+    features: Run | None = None
+
+    @property
+    def cost(self) -> float:
+        """What the run takes, in epochs of MNIST with one hidden layer; each further one adds a sixth.
+
+        Other data sets count as MNIST, since none runs beside them.
+        """
+        share = DIGITS.train_images / MNIST.train_images if self.dataset == DIGITS.name else 1
+        return self.epochs * (1 + (self.arm.depth - 1) / 6) * share
+
+    def __str__(self) -> str:
+        return f"{self.arm.name}, seed {self.seed}, on {self.dataset}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that study.toml says."""
+
+    path: Path
+    epochs: Mapping[str, int]  # by data set
+    blocks: tuple[Block, ...]
+    arms: tuple[Arm, ...]
+    contrasts: tuple[Contrast, ...]
+    declared: str  # the day on which the contrasts were fixed, ISO 8601
+    confidence: float
+
+    def arm(self, name: str) -> Arm:
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def block(self, name: str) -> Block:
+        return next(block for block in self.blocks if block.name == name)
+
+    def runs(self, dataset: str, only: Collection[str] = ()) -> list[Run]:
+        """Every run on `dataset` in the file's order, of all blocks or of those named in `only`.
+
+        Raises `UserError` if there is no block of such a name.
+        """
+        known = [block.name for block in self.blocks]
+        for name in only:
+            if name not in known:
+                told = f"ONLY={','.join(only)}: '{name}' is no block of {shown(self.path)}"
+                raise UserError(f"{told}. Known: {', '.join(known)}. Name one of these, or several with commas.")
+        return [
+            self.run(arm, seed, dataset)
+            for block in self.blocks
+            if (not only or block.name in only) and (dataset != DIGITS.name or block.replicate)
+            for arm in self.arms
+            if arm.block == block.name
+            for seed in block.seeds
+        ]
+
+    def quick(self) -> Study:
+        """A small version for trying things out: the replicated blocks at two seeds, one arm of each other at one.
+
+        Two epochs each on MNIST. Arms that build on others are left out.
+        """
+        blocks = tuple(
+            replace(
+                block, seeds=block.seeds[: 2 if block.replicate else 1], epochs=block.epochs and min(2, block.epochs)
+            )
+            for block in self.blocks
+        )
+        replicated = {block.name for block in blocks if block.replicate}
+        alone = [arm for arm in self.arms if not arm.chosen_from and not arm.features_of]
+        first = {arm.block: arm for arm in reversed(alone)}
+        arms = tuple(arm for arm in alone if arm.block in replicated or arm is first[arm.block])
+        return replace(self, blocks=blocks, arms=arms, epochs={**self.epochs, "mnist": min(2, self.epochs["mnist"])})
+
+    def run(self, arm: Arm, seed: int, dataset: str) -> Run:
+        epochs = self.block(arm.block).epochs or self.epochs.get(dataset, self.epochs["mnist"])
+        features = self.run(self.arm(arm.features_of), seed, dataset) if arm.features_of else None
+        return Run(arm, seed, dataset, epochs, features)
+
+    def check(self, facts: Facts) -> None:
+        """Raises `UserError` where an arm holds out more than half of the training images, or lacks a whole batch."""
+        for arm in self.arms:
+            if facts == DIGITS and not self.block(arm.block).replicate:
+                continue
+            there = f"the {facts.train_images} training images of {facts.name}"
+            if arm.holdout > facts.train_images // 2:
+                raise UserError(
+                    f"{shown(self.path)}: arm '{arm.name}' holds out {arm.holdout} of {there}. "
+                    "Expected at most half. Lower it."
+                )
+            if arm.batch_size > facts.train_images - arm.holdout:
+                rest = f"{facts.train_images - arm.holdout} of " if arm.holdout else ""
+                raise UserError(
+                    f"{shown(self.path)}: arm '{arm.name}' has batches of {arm.batch_size} images and trains on "
+                    f"{rest}{there}. Expected at least one whole batch. Lower batch_size or use more images."
+                )
+
+    def needs(self, run: Run) -> list[Run]:
+        """The runs that must be measured before `run` can be trained."""
+        pattern = run.arm.chosen_from
+        arms = [arm for arm in self.arms if pattern and fnmatch(arm.name, pattern) and not arm.chosen_from]
+        candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.block(arm.block).seeds]
+        return candidates + ([run.features] if run.features else [])
+
+    def resolve(self, run: Run, score: Callable[[Run], float | None]) -> Run | None:
+        """`run` with the learning rate and schedule of the best of its candidates; None while one is not measured.
+
+        The best has the highest mean `score` over its seeds; `score` is None for a run that is not measured.
+        """
+        if not run.arm.chosen_from:
+            return run
+        scores: dict[Arm, list[float]] = {}
+        for candidate in self.needs(replace(run, features=None)):
+            found = score(candidate)
+            if found is None:
+                return None
+            scores.setdefault(candidate.arm, []).append(found)
+        best = max(scores, key=lambda arm: sum(scores[arm]) / len(scores[arm]))
+        return replace(run, arm=replace(run.arm, learning_rate=best.learning_rate, schedule=best.schedule))

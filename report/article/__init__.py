@@ -1,0 +1,1 @@
+"""The source document: Markdown to parts, marks and notes."""

@@ -1,0 +1,200 @@
+"""The article's sentences, and what is set beside them: marks after quoted words, notes after a block.
+
+Words are found in the text of a rendered block, so that emphasis and line breaks do not matter, and stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from markdown.util import HtmlStash
+
+from experiments.files.errors import UserError, shown
+from report.article import dialect, document
+from report.claims.claims import Claim
+
+BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "th", "td", "dt", "dd"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A link to the claim `id` with the words `text`, after the last fragment of `quote`; `kind` is its CSS class."""
+
+    id: str
+    quote: tuple[str, ...]
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """HTML to stand after the block that holds the words `after`."""
+
+    after: str
+    html: str
+
+
+@dataclass(frozen=True)
+class _Fragment:
+    mark: Mark
+    place: int
+
+    @property
+    def text(self) -> str:
+        return self.mark.quote[self.place]
+
+
+class Marker:
+    """Sets marks and notes into the article's parts, one after the other, each once, at its words' first place."""
+
+    def __init__(self, marks: Iterable[Mark], notes: Iterable[Note] = ()):
+        self.fragments = [_Fragment(mark, place) for mark in marks for place in range(len(mark.quote))]
+        self.notes = list(notes)
+
+    @property
+    def unplaced(self) -> list[str]:
+        """The words that were not in any part so far."""
+        return [fragment.text for fragment in self.fragments] + [note.after for note in self.notes]
+
+    def mark(self, root: Element, stash: HtmlStash) -> None:
+        """Marks the blocks of a part's tree. `stash` keeps the notes' HTML as it is."""
+        for block in [element for element in root.iter() if element.tag in BLOCKS]:
+            text = "".join(stretch for *_, stretch in _slots(block))
+            for note in [note for note in reversed(self.notes) if _place(note.after, text)]:  # the last one first
+                self.notes.remove(note)
+                aside = Element("p")
+                aside.text = stash.store(note.html)
+                root.insert(_index(root, block) + 1, aside)
+            for fragment in [fragment for fragment in self.fragments if _place(fragment.text, text)]:
+                self.fragments.remove(fragment)
+                _wrap(block, *(_place(fragment.text, text) or (0, 0)), fragment)
+
+
+def check(article: document.Article, claims: Sequence[Claim], path: Path) -> None:
+    """Raises `UserError` with the line of a claim in the file at `path` that quotes what nowhere stands."""
+    marker = Marker([Mark(claim.id, claim.quote, "", "") for claim in claims])
+    rendering = document.Rendering(article.parts)
+    for part in article.parts:
+        rendering.html(part, marker.mark)
+    for words in marker.unplaced:
+        claim = next(claim for claim in claims if words in claim.quote)
+        raise UserError(
+            f"{shown(path)}:{claim.line}: claim '{claim.id}': the article nowhere says '{words}'. "
+            "Quote it word for word, in fragments where need be."
+        )
+
+
+def _index(root: Element, block: Element) -> int:
+    """The place of the root's child that is, or holds, `block`."""
+    return next(n for n, child in enumerate(root) if any(inner is block for inner in child.iter()))
+
+
+def _place(words: str, text: str) -> tuple[int, int] | None:
+    """Where `words` stand in `text`, however their spaces are broken."""
+    found = re.search(r"\s+".join(map(re.escape, words.split())), text)
+    return found.span() if found else None
+
+
+def _slots(element: Element) -> Iterator[tuple[Element, Element | None, str]]:
+    """The article's own text within `element`, in stretches: (parent, the child that it follows or None, text)."""
+    yield element, None, element.text or ""
+    for child in element:
+        if not child.get("class", "").startswith("mark ") and not _is_footnote_link(child):
+            yield from _slots(child)
+        yield element, child, child.tail or ""
+
+
+def _is_footnote_link(element: Element) -> bool:
+    """Whether it is the number of a footnote, or the link back from one: neither is a word of the article."""
+    return element.get("class") == "footnote-backref" or (
+        element.tag == "sup" and len(element) == 1 and element[0].get("class") == "footnote-ref"
+    )
+
+
+def _wrap(block: Element, start: int, end: int, fragment: _Fragment) -> None:
+    """Puts the text from `start` to `end` into spans, stretch by stretch, and the mark's link after the last one."""
+    pieces, at = [], 0
+    for parent, after, text in _slots(block):
+        low, high = max(start - at, 0), min(end - at, len(text))
+        if low < high:
+            pieces.append((parent, after, text, low, high))
+        at += len(text)
+    last = fragment.place == len(fragment.mark.quote) - 1
+    for number, (parent, after, text, low, high) in reversed(list(enumerate(pieces))):
+        span = Element("span", {"class": "said"})
+        if number == fragment.place == 0:
+            span.set("id", f"said-{fragment.mark.id}")
+        span.text, span.tail = text[low:high], text[high:]
+        place = 0 if after is None else list(parent).index(after) + 1
+        if after is None:
+            parent.text = text[:low]
+        else:
+            after.tail = text[:low]
+        parent.insert(place, span)
+        if last and number == len(pieces) - 1:
+            link = Element("a", {"class": f"mark {fragment.mark.kind}", "href": f"#claim-{fragment.mark.id}"})
+            link.text = fragment.mark.text
+            _insert_after(block, parent, span, link)
+
+
+def _insert_after(block: Element, parent: Element, span: Element, link: Element) -> None:
+    """Puts `link` after `span` in `parent`, or after the article's own link that holds it: links hold no links."""
+    above = {child: element for element in block.iter() for child in element}
+    before = element = span
+    while element in above:
+        element = above[element]
+        before = element if element.tag == "a" else before
+    holder = parent if before is span else above[before]
+    link.tail, before.tail = before.tail, ""
+    holder.insert(list(holder).index(before) + 1, link)
+
+
+# ---------------------------------------------------------------------------------------------- sentences
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """The article's sentences by what is done with them: `checked` by a claim, or not, by the reason; the rest."""
+
+    total: int
+    checked: int
+    unchecked: Mapping[str, int]
+    unsorted: tuple[str, ...]
+    unknown: tuple[str, ...]  # beginnings, given as unchecked, of no sentence
+
+
+def sentences(article: document.Article) -> list[str]:
+    """The sentences of the article's prose, headings left out, with single spaces."""
+    found = []
+    for paragraph in "\n\n".join(part.source for part in article.parts if part.kind == "prose").split("\n\n"):
+        text = " ".join(dialect.words(paragraph).split())
+        if text and not text.startswith("#") and not re.fullmatch(r"\*\*[^*]+\*\*", text):
+            found += re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)
+    return found
+
+
+def sort(
+    article: document.Article, quotes: Sequence[Sequence[str]], unchecked: Mapping[str, Sequence[str]]
+) -> Sentences:
+    """Those with a fragment of a quote are checked; `unchecked` gives others by their first words, under the reason."""
+    said = [" ".join(fragment.split()) for quote in quotes for fragment in quote]
+    starts = {" ".join(start.split()): reason for reason, list_ in unchecked.items() for start in list_}
+    counts: Counter[str] = Counter()
+    checked, unsorted, used = 0, [], set()
+    every = sentences(article)
+    for sentence in every:
+        start = next((start for start in starts if sentence.startswith(start)), None)
+        if any(fragment in sentence for fragment in said):
+            checked += 1
+        elif start is not None:
+            used.add(start)
+            counts[starts[start]] += 1
+        else:
+            unsorted.append(sentence)
+    unknown = tuple(start for start in starts if start not in used)
+    return Sentences(len(every), checked, dict(counts), tuple(unsorted), unknown)

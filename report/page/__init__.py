@@ -1,0 +1,1 @@
+"""From results, figures, article and verdicts to the page."""

@@ -1,0 +1,101 @@
+"""A figure's passport: the runs behind it, how they were configured, on what data, with what, when, and how to repeat.
+
+Pure: the results in, words' raw material out; the template passport.html says it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.plots.figures import Figure
+from experiments.study.model import SETTINGS
+
+_LABELS = {  # what settings are called whose own names do not say it
+    "hidden": "hidden activation",
+    "depth": "hidden layers",
+    "width": "units",
+    "output": "output activation",
+    "low_target": "target of wrong classes",
+    "high_target": "target of the right class",
+    "output_kernel_scale": "factor on the output layer’s first kernel",
+    "holdout": "held-out training images",
+    "features_of": "hidden layers taken from",
+    "chosen_from": "rate and schedule chosen from",
+}
+FIELDS = {name: _LABELS.get(name, name.replace("_", " ")) for name in (*SETTINGS, "epochs")}
+IN_COLUMNS = (  # of the table of every run
+    *("hidden", "depth", "output", "loss", "low_target", "high_target", "optimizer", "learning_rate", "schedule"),
+    "holdout",
+)
+
+
+@dataclass(frozen=True)
+class Passport:
+    """What stands behind a figure.
+
+    blocks: name, number of arms and seeds of each block of the study that the figure draws from, in their order.
+    shared and differing: configuration by name: the one value of all runs, or the several, in order.
+    first_day and last_day: when the runs finished, ISO 8601.
+    """
+
+    runs: int
+    blocks: tuple[tuple[str, int, str], ...]
+    shared: Mapping[str, Any]
+    differing: Mapping[str, tuple[Any, ...]]
+    first_day: str
+    last_day: str
+
+
+def passport(results: Mapping[str, Any], figure: Figure) -> Passport:
+    """The passport of a figure that was drawn from `results`."""
+    arms = set(figure.arms)
+    runs = [run for run in results["runs"] if run["arm"] in arms]
+    blocks: dict[str, list[Mapping[str, Any]]] = {}
+    for arm in (results["arms"][name] for name in figure.arms):
+        blocks.setdefault(arm["block"], []).append(arm)
+    seeds = {name: ranges(sorted({seed for arm in arms for seed in arm["seeds"]})) for name, arms in blocks.items()}
+    found = {told: sorted({run[key] for run in runs}) for key, told in FIELDS.items()}
+    days = sorted(run["finished"][:10] for run in runs)
+    return Passport(
+        len(runs),
+        tuple((name, len(arms), seeds[name]) for name, arms in blocks.items()),
+        {told: values[0] for told, values in found.items() if len(values) == 1 and values[0] != ""},
+        {told: tuple(values) for told, values in found.items() if len(values) > 1},
+        days[0],
+        days[-1],
+    )
+
+
+@dataclass(frozen=True)
+class OtherSettings:
+    """The settings without a column of their own in the table of every run, by label.
+
+    usual: the most common value of each; unusual: for each arm, the values that differ from that.
+    """
+
+    usual: Mapping[str, Any]
+    unusual: Mapping[str, Mapping[str, Any]]
+
+
+def other_settings(arms: Mapping[str, Mapping[str, Any]]) -> OtherSettings:
+    """What the table has to add to its columns, so that arms with different settings have different rows."""
+    names = [name for name in SETTINGS if name not in IN_COLUMNS]
+    usual = {name: Counter(arm[name] for arm in arms.values()).most_common(1)[0][0] for name in names}
+    return OtherSettings(
+        {FIELDS[name]: value for name, value in usual.items() if value != ""},
+        {arm: {FIELDS[name]: own[name] for name in names if own[name] != usual[name]} for arm, own in arms.items()},
+    )
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Whole numbers in order, neighbours drawn together: [0, 1, 2, 100] → 0–2, 100."""
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(low) if low == high else f"{low}–{high}" for low, high in spans)

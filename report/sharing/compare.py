@@ -1,0 +1,125 @@
+"""Two results of the study held against each other: which verdicts turned, which effects moved beyond seed noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.plots.figures import final_accuracy
+from report.claims import claims
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A claim whose verdict is not the same."""
+
+    claim: str
+    before: str
+    after: str
+
+
+SAME = 1e-6  # numbers closer than this differ by the record's rounding alone
+NO_SPREAD = 1e-9  # an interval narrower than this is that of equal seeds, but for floating point
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The mean over the seeds of one result, as a fraction. `half`: half its interval, 0 where all seeds are equal."""
+
+    mean: float
+    half: float
+    seeds: int
+
+    @property
+    def unknown(self) -> str:
+        """Why these seeds do not show by how much seeds differ; nothing where they do."""
+        if self.seeds < 2:
+            return "one seed"
+        return f"{self.seeds} equal seeds" if self.half < NO_SPREAD else ""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A number that both results have."""
+
+    name: str
+    before: Measured
+    after: Measured
+
+    @property
+    def change(self) -> float:
+        return self.after.mean - self.before.mean
+
+    @property
+    def noise(self) -> float | None:
+        """How far seeds alone let the two means lie apart; None where one of the results does not show it.
+
+        Half the interval of the difference of two independent means, from the halves of theirs, which add in squares.
+        Schenker and Gentleman 2001, section 2: intervals may overlap and the means still differ.
+        """
+        return None if self.unknown else math.hypot(self.before.half, self.after.half)
+
+    @property
+    def unknown(self) -> str:
+        return self.before.unknown or self.after.unknown
+
+    @property
+    def moved(self) -> bool:
+        return self.noise is not None and abs(self.change) > max(self.noise, SAME)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the number changed and nobody can say whether by more than seeds do."""
+        return self.noise is None and abs(self.change) > SAME
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`single`: arms and contrasts that only one of the results has measured."""
+
+    turned: tuple[Turned, ...]
+    effects: tuple[Effect, ...]
+    single: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.turned) or any(effect.moved for effect in self.effects)
+
+
+def compare(before: Mapping[str, Any], after: Mapping[str, Any], ledger: Sequence[claims.Claim]) -> Comparison:
+    """What changed from one results.json to another, by the rules of the same claims."""
+    old, new = (
+        {judged.claim.id: judged.verdict for judged in claims.judge(ledger, found)} for found in (before, after)
+    )
+    first, second = _measured(before), _measured(after)
+    return Comparison(
+        tuple(Turned(name, old[name], new[name]) for name in old if old[name] != new[name]),
+        tuple(Effect(name, first[name], second[name]) for name in first if name in second),
+        tuple(sorted(first.keys() ^ second.keys())),
+    )
+
+
+def _measured(results: Mapping[str, Any]) -> dict[str, Measured]:
+    """Every contrast that has pairs of runs, and the accuracy of every arm."""
+    contrasts = {
+        f"contrast {row['name']}": Measured(row["mean"], _half(row["interval"]), row["n"])
+        for row in results["contrasts"]
+        if row["n"]
+    }
+    return contrasts | {_called(name, arm): _accuracy(arm) for name, arm in results["arms"].items()}
+
+
+def _called(name: str, arm: Mapping[str, Any]) -> str:
+    """An arm that holds out images in one result alone is not the same number in both."""
+    return f"arm {name}" if arm["test_accuracy"] is not None else f"arm {name} on held-out images"
+
+
+def _accuracy(arm: Mapping[str, Any]) -> Measured:
+    accuracy = final_accuracy(arm)
+    return Measured(accuracy["mean"], _half(accuracy["interval"]), len(arm["seeds"]))
+
+
+def _half(interval: Sequence[float] | None) -> float:
+    return (interval[1] - interval[0]) / 2 if interval else 0.0

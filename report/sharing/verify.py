@@ -1,0 +1,278 @@
+"""A page against the evidence that it carries: everything is derived from it again, and compared.
+
+Promised: a file that is called *identical* is, byte for byte, the page that follows from its evidence. One that is
+called *saved* is, byte for byte, that page as browsers write it, before its script has changed anything. Nothing in a
+file is forgiven and no file is ever parsed, so there is no second reading in which it could show something else. Only
+the page that was derived here is parsed; tests compare that parser's trees and texts with Chromium's.
+
+Not promised: a browser's "complete page" is refused. It has what the script added and what the reader did; Chromium
+leaves the evidence out and changes links, Firefox breaks the lines anew. Nobody can tell that from a forgery. And a
+forgery that changes the evidence too, and everything that follows from it, is not found: only running the study again
+helps against that. Files beside the page are not looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from types import FrameType
+from typing import Any
+
+from selectolax.lexbor import LexborHTMLParser
+
+from experiments.analysis import evidence, records, summary
+from experiments.files.errors import UserError, printable, shown
+from experiments.files.sealed import compact
+from experiments.plots.figures import Figure
+from experiments.study.model import Study
+from report.claims import claims
+
+FORMAT = 1
+SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
+LISTS = ("runs", "replication")
+MARK = re.compile(r'<template id="evidence">\s*+([A-Za-z0-9+/=]++)\s*+</template>')
+
+
+def carried(
+    content: Mapping[str, Any],
+    results: Mapping[str, Any],
+    drawn: Mapping[str, Figure],
+    found: Sequence[claims.Claim],
+    url: str,
+) -> str:
+    """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
+    claimed = claims.asked_of_arms(found, results["arms"])
+    contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
+    figures = {name: figure.arms for name, figure in drawn.items()}
+    own = None if results["recorded"] else figures  # else the figures show the record's runs
+    return evidence.pack(
+        {
+            "format": FORMAT,
+            "url": url,
+            "measuring": bool(results["dataset"].get("measuring")),
+            **{key: content.get(key) for key in ("quick", "source", "record", "expected")},
+            "runs": [
+                evidence.reduced(seen, contrasted, own, claimed.get(seen["arm"], ()))
+                for seen in content.get("runs", [])
+            ],
+            "replication": [evidence.reduced(seen, contrasted) for seen in content.get("replication", [])],
+        },
+        *LISTS,
+    )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a page carries. text: as it stands there; url: where the page is published; results: what follows."""
+
+    text: str
+    url: str
+    results: dict[str, Any]
+
+
+def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Proof:
+    """The results that follow from the evidence in a page. Raises `UserError` where there is none, or none of ours.
+
+    Without `same_record`, a page made beside another record is read too, if its own numbers do not come from there.
+    """
+    found = MARK.findall(html)
+    if len(found) != 1:
+        raise UserError(
+            f"{len(found)} pieces of evidence in the page. Expected one, in a page that 'make report' wrote, copied or "
+            "saved as 'HTML only'."
+        )
+    content = evidence.unpack(found[0], *LISTS)
+    if content.get("format") != FORMAT:
+        raise UserError(f"The page's evidence has format {content.get('format')}, expected {FORMAT}. Use its version.")
+    known_record = content["record"] in (None, "", records.fingerprint())
+    if not known_record and not same_record and not content["source"]["fallback"]:
+        content["record"] = ""  # the record was only held against them
+    elif not known_record:
+        raise UserError(
+            "The page was made beside another record than experiments/record.json. Check out the version it was made "
+            "with and run this again."
+        )
+    plan = load()
+    if content["source"] is not None:  # else all is from the record
+        _check_same_study(content, plan)
+    derived = results(content, plan)
+    return Proof(found[0], content["url"], json.loads(compact(derived)))  # as the page's were read: keys in order
+
+
+def _check_same_study(content: Mapping[str, Any], plan: Study) -> None:
+    known = {arm.name for arm in plan.arms}
+    for arm in (run["arm"] for run in content["runs"]):
+        if arm not in known:
+            raise UserError(
+                f"The page is about another study: {shown(plan.path)} has no arm '{arm}'. Name the study, the claims "
+                "and the article that it was made from: STUDY=… CLAIMS=… ARTICLE=…"
+            )
+
+
+@contextmanager
+def foreign(seconds: float | None = None) -> Iterator[None]:
+    """Within it, what somebody else packed is reckoned with; that nothing can be derived from it is one clear error.
+
+    `seconds`: of processor time that it may take; SECONDS where it is None.
+    """
+    seconds = SECONDS if seconds is None else seconds
+    if not 0 < seconds <= 1e6:
+        raise UserError(f"PATIENCE is {seconds:g}. Expected a number of seconds, such as {SECONDS}.")
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise UserError(
+            f"Nothing has followed from the evidence in the page after {seconds:g} s of processor time. "
+            f"If you trust its sender, allow more: make verify PATIENCE={10 * seconds:g}."
+        )
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1)  # again each second: code in between may catch the error
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # whatever statistics, rules and drawings raise over numbers that no run ever had
+        raise UserError(
+            f"Nothing follows from the evidence in the page: {type(error).__name__}: {error}. "
+            "Get the page again from where it was, or add --debug to see where it fails."
+        ) from error
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def results(content: Mapping[str, Any], plan: Study) -> dict[str, Any]:
+    if content["source"] is None:
+        recorded = records.read()
+        if recorded is None:
+            raise UserError("The page shows the record, and experiments/record.json is missing. Restore it.")
+        return records.alone(recorded, records.MEASURING if content.get("measuring") else records.NOTHING_MEASURED)
+    return summary.assemble(plan.quick() if content["quick"] else plan, content)
+
+
+# ---------------------------------------------------------------------------------------------- the comparison
+
+
+class Result(IntEnum):
+    """What a file is, compared with the page that follows from its evidence; the exit status that says so."""
+
+    IDENTICAL = 0
+    CHANGED = 1
+    SAVED = 3
+
+
+def judge(file: str, derived: str) -> Result:
+    """`file`: any text whatever. `derived`: the page that follows from the evidence in it."""
+    if file == derived:
+        return Result.IDENTICAL
+    return Result.SAVED if file in saved_forms(derived) else Result.CHANGED
+
+
+def saved_forms(derived: str) -> tuple[str, ...]:
+    """The texts that browsers make of the page, before its script has changed anything.
+
+    The first is the whole document in HTML's standard serialisation, the second what the page's own button saves: its
+    script runs before the blank lines at the end have been read. None where that text would be read as another page.
+    """
+    document = serialised(derived)
+    if serialised(document) != document:
+        return ()
+    root = document.removeprefix("<!DOCTYPE html>")
+    return document, "<!doctype html>\n" + re.sub(r"\s+(?=</body></html>$)", "", root)
+
+
+def serialised(html: str) -> str:
+    return LexborHTMLParser(html).html or ""
+
+
+# ---------------------------------------------------------------------------------------------- what differs
+
+TOKEN = re.compile(r"<[^<>]*+>|[^<>]++|[<>]")  # to show and to align differences; no result depends on it
+PLACE = re.compile(r"""<(?:section|figure|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
+WINDOW = 20_000  # characters that are searched for where two texts meet again
+RUN = 3  # tokens that must agree there
+CONTEXT = 30  # characters shown on each side of a difference
+
+
+@dataclass(frozen=True)
+class Difference:
+    """In or below the element with the id `place`, the file has `shown`; its evidence gives `derived`."""
+
+    place: str
+    shown: str
+    derived: str
+
+    def __str__(self) -> str:
+        texts = [" ".join(text.split()) or text for text in (self.shown, self.derived)]
+        if texts[0] == texts[1]:  # nothing but white space differs, so show that
+            texts = [self.shown, self.derived]
+        first = _common(*texts)
+        shown, derived = (_around(text, first) for text in texts)
+        signs = [text[first : first + 1] for text in texts]
+        alike = all(signs) and not "".join(signs).isascii()  # they may look the same
+        codes = " (U+{:04X}, not U+{:04X})".format(*map(ord, signs)) if alike else ""
+        return f"at #{printable(self.place)}: the page has {shown}, its evidence gives {derived}{codes}"
+
+
+def _around(text: str, place: int) -> str:
+    """The words around a place in `text`."""
+    start, end = max(0, place - CONTEXT), place + CONTEXT
+    return f"“{'… ' if start else ''}{printable(text[start:end])}{' …' if text[end:] else ''}”" if text else "nothing"
+
+
+def differences(file: str, derived: str) -> Iterator[Difference]:
+    """Where a file that is not the page differs from it, or from its saved form if that is nearer, in order.
+
+    Only an explanation, for the reader: each step looks at WINDOW characters, and where the two texts don't meet again
+    within them, the rest is one difference.
+    """
+    lines = set(file.splitlines())
+    derived = max((derived, *saved_forms(derived)), key=lambda form: len(lines.intersection(form.splitlines())))
+    place = "top"
+    while file != derived:
+        same = _common(file, derived)
+        begun = max(file.rfind("<", 0, same), file.rfind(">", 0, same) + 1)  # the tag or text in which they part
+        start = max(begun, same - WINDOW // 2)
+        shown, expected = (TOKEN.findall(text, start, start + WINDOW) for text in (file, derived))
+        meeting = _meeting(shown, expected)
+        if meeting:
+            shown, expected = shown[: meeting[0]], expected[: meeting[1]]
+        place = _place(derived[: start + sum(map(len, expected[:1]))], place)
+        difference = Difference(place, "".join(shown), "".join(expected))
+        yield difference
+        if not meeting:
+            return
+        file, rest = file[start + len(difference.shown) :], start + len(difference.derived)
+        place, derived = _place(derived[:rest], place), derived[rest:]
+
+
+def _place(passed: str, before: str) -> str:
+    """The last place that is named in the text `passed`."""
+    return (PLACE.findall(passed) or [before])[-1]
+
+
+def _common(first: str, second: str) -> int:
+    """How many characters two texts begin with that are the same."""
+    same, end = 0, min(len(first), len(second))
+    while same < end:  # by halves: comparing slices is fast
+        middle = (same + end + 1) // 2
+        same, end = (middle, end) if first[same:middle] == second[same:middle] else (same, middle - 1)
+    return same
+
+
+def _meeting(first: Sequence[str], second: Sequence[str]) -> tuple[int, int] | None:
+    """The nearest places, one in each, from which RUN tokens are the same."""
+    places: dict[tuple[str, ...], int] = {}
+    for place in range(len(second) - RUN + 1):
+        places.setdefault(tuple(second[place : place + RUN]), place)
+    found = [
+        (place, places[run])
+        for place in range(len(first) - RUN + 1)
+        if (run := tuple(first[place : place + RUN])) in places
+    ]
+    return min(found, key=sum, default=None)
