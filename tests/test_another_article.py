@@ -26,20 +26,20 @@ def html(built: Path) -> str:
     return (built / "site" / "index.html").read_text()
 
 
-def test_another_article_gets_its_own_verdicts_in_words_of_its_own(html: str) -> None:
+def test_another_article_gets_its_own_verdicts_in_its_own_words(html: str) -> None:
     assert "a wider hidden layer is more accurate1 supported than a narrow one" in said(html, "article")
     assert "takes longer to train2 not supported" in said(html, "article")
     assert "not testable here" in said(html, "claims")
     assert "<h1>Three claims, checked on scikit-learn’s small digits: one supported, one not supported" in html
 
 
-def test_nothing_is_said_of_the_first_article(html: str) -> None:
+def test_the_first_article_is_not_mentioned(html: str) -> None:
     for word in ("Example 1", "tanh network", "cross-entropy’s lead", "trial", "MNIST’s numbers"):
         assert word not in html
     assert "Recorded on" not in html
 
 
-def test_sentences_that_nobody_has_sorted_are_counted(html: str) -> None:
+def test_unclassified_sentences_are_counted(html: str) -> None:
     assert "Of its 4 sentences, 3 state something that could be checked. One nobody has looked at yet." in said(
         html, "article"
     )
@@ -51,12 +51,12 @@ def test_its_verdicts_are_written_as_data(built: Path) -> None:
     assert told == {"wider-is-better": "supported", "takes-longer": "not supported", "everybody": "not testable here"}
 
 
-def test_its_page_carries_all_that_its_claims_ask(built: Path) -> None:
+def test_its_page_contains_every_measure_that_its_claims_need(built: Path) -> None:
     told = command("report", "verify", *STUDY, *TEXTS, str(built / "site" / "index.html"))
     assert told.startswith("Identical: ")
 
 
-def test_its_ledger_is_told_in_the_terminal(built: Path) -> None:
+def test_the_terminal_lists_its_verdicts(built: Path) -> None:
     told = command("report", "claims", *STUDY, *TEXTS, "--results", str(built / "results"))
     assert "Would become partly supported if the wide layer’s lead fell to +0.25 points" in " ".join(told.split())
 
@@ -73,7 +73,7 @@ def test_its_ledger_is_told_in_the_terminal(built: Path) -> None:
         ('question = "Does everybody agree?"\n', "", "'everybody': "),
     ],
 )
-def test_a_mistake_in_the_claims_stops_the_build_and_says_where(
+def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
     built: Path, tmp_path: Path, old: str, new: str, told: str
 ) -> None:
     text = (SECOND / "claims.toml").read_text()

@@ -48,7 +48,7 @@ def importers(package: str) -> set[str]:
     }
 
 
-def test_experiments_know_nothing_of_the_report() -> None:
+def test_experiments_never_import_the_report() -> None:
     for path in ROOT.glob("experiments/*.py"):
         assert not {name for name in reached(path) if name.split(".")[0] in ("report", "jinja2", "markdown")}
 
@@ -59,16 +59,16 @@ def test_the_report_imports_nothing_that_trains(path: Path) -> None:
     assert not imports(path) & trains
 
 
-def test_matplotlib_and_jinja_have_one_importer_each() -> None:
+def test_matplotlib_and_jinja_are_imported_by_one_module_each() -> None:
     assert importers("matplotlib") == {"experiments/plots.py"}
     assert importers("jinja2") == {"report/page.py"}
 
 
-def test_tensorflow_is_imported_by_training_and_by_the_worker_alone() -> None:
+def test_only_training_and_the_worker_import_tensorflow() -> None:
     assert importers("tensorflow") == {"experiments/training.py", "experiments/worker.py"}
 
 
-def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) -> None:
+def test_making_and_checking_pages_needs_only_the_page_layer(tmp_path: Path) -> None:
     """Without TensorFlow and all else that only training needs, a page is made of the record, verified and compared."""
     locked = [
         {line.split("==")[0] for line in (ROOT / "requirements" / name).read_text().splitlines() if "==" in line}
@@ -94,7 +94,7 @@ def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) 
         assert (command, done.returncode, done.stderr) == (command, 0, "")
 
 
-def test_the_version_is_the_same_wherever_it_stands() -> None:
+def test_the_version_is_the_same_everywhere() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"\nversion: {project['version']}\n" in (ROOT / "CITATION.cff").read_text()
 
@@ -110,7 +110,7 @@ def test_nothing_names_a_package_index() -> None:
     assert not [path.name for path in tracked() if path != own and pattern.search(path.read_text(errors="ignore"))]
 
 
-def test_the_workflows_actions_are_pinned_by_commit_with_their_version_beside() -> None:
+def test_workflow_actions_are_pinned_by_commit_and_name_their_version() -> None:
     workflows = "".join(path.read_text() for path in ROOT.glob(".github/workflows/*.yml"))
     used = re.findall(r"uses: (.*)", workflows)
     assert used
@@ -118,7 +118,7 @@ def test_the_workflows_actions_are_pinned_by_commit_with_their_version_beside() 
     assert len(set(used)) == len({action.split("@")[0] for action in used})  # one version of each, wherever it is used
 
 
-def test_no_data_no_images_and_nothing_large_is_committed() -> None:
+def test_no_data_images_or_large_files_are_committed() -> None:
     unwanted = {".npz", ".npy", ".gz", ".h5", ".keras", ".png", ".jpg", ".webp"}
     assert [p for p in tracked() if p.suffix in unwanted] == [ROOT / "docs" / "page.webp"]  # the README's picture
     assert (ROOT / "docs" / "page.webp").stat().st_size < 80_000

@@ -12,7 +12,7 @@ import pytest
 
 
 @pytest.mark.parametrize(("ci", "workers", "status"), [("", 0, 0), ("true", 0, 1), ("true", 2, 1)])
-def test_without_mnist_the_tests_that_need_it_are_told_in_one_line_and_fail_in_ci(
+def test_tests_that_need_mnist_are_listed_in_one_line_without_it_and_fail_in_ci(
     tmp_path: Path, ci: str, workers: int, status: int
 ) -> None:
     here = Path(__file__).parent

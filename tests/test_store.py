@@ -51,7 +51,7 @@ def complaint(path: Path, action: Callable[[], object]) -> str:
 # ---------------------------------------------------------------------------------------------- whole or not at all
 
 
-def test_a_file_is_written_with_its_folder_and_replaces_the_old_one(tmp_path: Path) -> None:
+def test_writing_a_file_creates_its_folder_and_replaces_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.json"
     store.write_atomically(path, b"old")
     store.write_atomically(path, b"new")
@@ -73,7 +73,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_leaves_no_half_training(
+def test_a_full_disk_leaves_no_partial_training(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry.folder.parent.mkdir(parents=True)
@@ -85,7 +85,7 @@ def test_a_full_disk_leaves_no_half_training(
 
 
 @pytest.mark.parametrize("place", ["", "runs", "runs/{run}"])
-def test_what_a_killed_writer_left_is_no_result_and_is_swept_away(
+def test_a_killed_writers_leftovers_are_no_result_and_are_swept_away(
     entry: Entry, results_store: Store, place: str
 ) -> None:
     folder = results_store.root / place.format(run=entry.folder.name)
@@ -101,7 +101,7 @@ def test_what_a_killed_writer_left_is_no_result_and_is_swept_away(
         assert not file.exists()
 
 
-def test_a_writer_that_is_swept_away_while_it_writes_publishes_nothing(
+def test_a_writer_whose_folder_is_swept_away_publishes_nothing(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = store._write
@@ -117,7 +117,7 @@ def test_a_writer_that_is_swept_away_while_it_writes_publishes_nothing(
     assert list(entry.folder.parent.iterdir()) == []
 
 
-def test_sweeping_without_end_leaves_nothing_half(plan: study.Study, results_store: Store) -> None:
+def test_constant_sweeping_never_leaves_a_partial_result(plan: study.Study, results_store: Store) -> None:
     entries = [results_store.entry(study.Run(plan.arms[0], seed, "digits", 1), "data") for seed in range(300)]
     ended = threading.Event()
 
@@ -151,7 +151,7 @@ def test_sweeping_leaves_the_results(entry: Entry, results_store: Store) -> None
 # ---------------------------------------------------------------------------------------------- found again
 
 
-def test_a_stored_training_is_found_with_its_key(entry: Entry, results_store: Store) -> None:
+def test_a_stored_training_is_found_by_its_key(entry: Entry, results_store: Store) -> None:
     assert not entry.trained
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     assert entry.trained
@@ -171,7 +171,7 @@ def test_weights_come_back_exactly_and_in_order(entry: Entry, results_store: Sto
     assert [array.tobytes() for array in found] == [array.tobytes() for array in weights]
 
 
-def test_a_training_stored_twice_stays_the_first(entry: Entry, results_store: Store) -> None:
+def test_storing_a_training_twice_keeps_the_first(entry: Entry, results_store: Store) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     results_store.save_training(entry, {"test_accuracy": [0.9]}, {"final": [2 * array for array in WEIGHTS]})
     assert entry.training()["test_accuracy"] == [0.5]
@@ -179,7 +179,7 @@ def test_a_training_stored_twice_stays_the_first(entry: Entry, results_store: St
     assert list(entry.folder.parent.iterdir()) == [entry.folder]
 
 
-def test_a_training_that_another_process_stores_at_the_last_moment_stays(
+def test_a_training_that_another_process_stores_at_the_last_moment_is_kept(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sync = store._sync
@@ -195,13 +195,13 @@ def test_a_training_that_another_process_stores_at_the_last_moment_stays(
     assert list(entry.folder.parent.iterdir()) == [entry.folder]
 
 
-def test_measures_of_a_training_that_is_gone_are_not_stored(entry: Entry, results_store: Store) -> None:
+def test_measures_of_a_deleted_training_are_not_stored(entry: Entry, results_store: Store) -> None:
     with pytest.raises(FileNotFoundError):
         results_store.save_measures(entry, {"accuracy": 0.5})
     assert not entry.folder.exists()
 
 
-def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -> None:
+def test_measures_are_found_by_their_key(entry: Entry, results_store: Store) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     results_store.save_measures(entry, {"accuracy": 0.5})
     assert entry.measured
@@ -209,7 +209,9 @@ def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -
     assert entry.measures() == {**own, "accuracy": 0.5}
 
 
-def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry, results_store: Store) -> None:
+def test_measures_from_older_code_are_removed_and_those_of_other_readouts_are_kept(
+    entry: Entry, results_store: Store
+) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     (entry.folder / "measures-as_is-0000000000000000.json").write_text("{}")
     (entry.folder / "measures-half_shift-0000000000000000.json").write_text("{}")
@@ -218,7 +220,7 @@ def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry
     assert found == {entry.measures_path.name, "measures-half_shift-0000000000000000.json"}
 
 
-def test_equal_values_are_equal_bytes_and_nan_is_refused() -> None:
+def test_equal_values_give_equal_bytes_and_nan_is_refused() -> None:
     rest = '"a":[1,null],"b":"−"}'.encode()
     sha256 = hashlib.sha256(rest).hexdigest().encode()
     assert store.to_json({"b": "−", "a": [1, None]}) == b'{"sha256":"' + sha256 + b'",' + rest
@@ -229,7 +231,7 @@ def test_equal_values_are_equal_bytes_and_nan_is_refused() -> None:
 # ---------------------------------------------------------------------------------------------- told apart
 
 
-def test_runs_that_differ_in_their_readout_share_a_training_and_not_their_measures(
+def test_runs_that_differ_only_in_readout_share_a_training_but_not_measures(
     results_store: Store, plan: study.Study
 ) -> None:
     first, second = (
@@ -240,15 +242,15 @@ def test_runs_that_differ_in_their_readout_share_a_training_and_not_their_measur
 
 
 @pytest.mark.parametrize("change", [{"seed": 101}, {"dataset": "mnist"}, {"epochs": 41}], ids=str)
-def test_another_run_has_another_folder(entry: Entry, results_store: Store, change: dict) -> None:
+def test_different_runs_have_different_folders(entry: Entry, results_store: Store, change: dict) -> None:
     assert results_store.entry(replace(entry.run, **change), "data").folder != entry.folder
 
 
-def test_other_data_have_another_folder(entry: Entry, results_store: Store) -> None:
+def test_different_data_have_different_folders(entry: Entry, results_store: Store) -> None:
     assert results_store.entry(entry.run, "other data").folder != entry.folder
 
 
-def test_a_folder_tells_data_network_and_seed_in_its_name(entry: Entry) -> None:
+def test_a_folders_name_contains_data_network_and_seed(entry: Entry) -> None:
     assert entry.folder.name.startswith("digits-tanh-tanh-mean_squared_error-s100-")
 
 
@@ -270,7 +272,7 @@ DAMAGED_JSON = {
 
 @pytest.mark.parametrize(("content", "told"), DAMAGED_JSON.values(), ids=DAMAGED_JSON)
 @pytest.mark.parametrize("what", ["training", "measures"])
-def test_damaged_json_is_named_with_the_way_out(
+def test_damaged_json_is_reported_with_the_fix(
     entry: Entry, results_store: Store, what: str, content: bytes, told: str
 ) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
@@ -280,7 +282,7 @@ def test_damaged_json_is_named_with_the_way_out(
 
 
 @pytest.mark.parametrize("content", [content for content, _ in DAMAGED_JSON.values()], ids=DAMAGED_JSON)
-def test_a_damaged_derived_file_was_made_from_nothing(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_derived_file_counts_as_missing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "derived.json"
     assert not store.made_from(path, "abc")
     path.write_bytes(store.to_json({"format": 1, "inputs": "abc"}))
@@ -295,7 +297,7 @@ def test_missing_measures_are_named(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "a byte changed", "a lone array", "compression"])
-def test_damaged_weights_are_named_with_the_way_out(entry: Entry, results_store: Store, damage: str) -> None:
+def test_damaged_weights_are_reported_with_the_fix(entry: Entry, results_store: Store, damage: str) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     path = entry.folder / "weights.npz"
     content = bytearray(path.read_bytes())
@@ -316,7 +318,7 @@ def test_damaged_weights_are_named_with_the_way_out(entry: Entry, results_store:
     assert told in complaint(path, entry.snapshots)
 
 
-def test_a_training_deleted_as_the_error_advises_can_be_stored_again(entry: Entry, results_store: Store) -> None:
+def test_a_training_deleted_as_the_error_suggests_can_be_stored_again(entry: Entry, results_store: Store) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     (entry.folder / "training.json").unlink()  # "Delete it (or its folder) and run 'make experiments'"
     assert not entry.trained
@@ -336,7 +338,7 @@ with Store(root).locked():
 """
 
 
-def test_a_second_process_waits_and_then_finds_the_firsts_results(entry: Entry, results_store: Store) -> None:
+def test_a_second_process_waits_and_then_finds_the_first_ones_results(entry: Entry, results_store: Store) -> None:
     with results_store.locked():
         second = subprocess.Popen(
             [sys.executable, "-c", SECOND, str(results_store.root)],
@@ -356,7 +358,7 @@ def test_a_second_process_waits_and_then_finds_the_firsts_results(entry: Entry, 
     assert second.returncode == 0
 
 
-def test_a_lock_is_free_again_after_an_error(results_store: Store) -> None:
+def test_an_error_releases_the_lock(results_store: Store) -> None:
     with pytest.raises(ZeroDivisionError), results_store.locked():
         raise ZeroDivisionError
     done = subprocess.run(
