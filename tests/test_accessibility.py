@@ -181,9 +181,9 @@ def test_every_figure_is_labelled_with_its_finding_and_has_a_description(browser
 
 def test_the_audit_says_what_is_missing_and_how_to_install_it() -> None:
     command = [sys.executable, "-m", "tests.audit"]
-    done = subprocess.run(command, cwd=audit.ROOT, env=os.environ | {"PATH": ""}, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "apt-get install nodejs npm default-jre-headless chromium" in done.stderr
+    result = subprocess.run(command, cwd=audit.ROOT, env=os.environ | {"PATH": ""}, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "apt-get install nodejs npm default-jre-headless chromium" in result.stderr
 
 
 def test_the_audits_packages_are_locked_by_hash_and_name_no_registry() -> None:

@@ -14,11 +14,11 @@ from tests.trained import ROOT, SECOND, STUDY, TEXTS, offline
 
 
 def command(*arguments: str, status: int = 0) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", *arguments], cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300
     )
-    assert done.returncode == status, done.stderr
-    return done.stdout if status == 0 else done.stderr
+    assert result.returncode == status, result.stderr
+    return result.stdout if status == 0 else result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_the_terminal_lists_its_verdicts(built: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         (
             "a wider hidden layer",
@@ -74,7 +74,7 @@ def test_the_terminal_lists_its_verdicts(built: Path) -> None:
     ],
 )
 def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
-    built: Path, tmp_path: Path, old: str, new: str, told: str
+    built: Path, tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     text = (SECOND / "claims.toml").read_text()
     assert old in text
@@ -92,5 +92,5 @@ def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
     )
     said = command("report", "render", *options, status=2)
     assert said.startswith("error: ")
-    assert told in said
+    assert message in said
     assert not (tmp_path / "site" / "index.html").exists()

@@ -82,7 +82,7 @@ def test_code_in_an_unknown_language_is_not_highlighted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "told"),
+    ("text", "place", "message"),
     [
         ("No front matter", ":1:", "front matter"),
         ("---\ntitle: a\ndate: 2020-01-01\n---\n", ":1:", "'id'"),
@@ -90,13 +90,13 @@ def test_code_in_an_unknown_language_is_not_highlighted() -> None:
         ("---\ntitle: a\ndate: b\nid: c\n---\nText\n```python\nx = 1\n", ":7:", "never closed"),
     ],
 )
-def test_an_error_in_the_article_names_its_line(tmp_path: Path, text: str, place: str, told: str) -> None:
+def test_an_error_in_the_article_names_its_line(tmp_path: Path, text: str, place: str, message: str) -> None:
     path = tmp_path / "article.md"
     path.write_text(text)
     with pytest.raises(UserError) as error:
         article.load(path)
     assert f"article.md{place}" in str(error.value)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_missing_article_is_reported_by_its_path(tmp_path: Path) -> None:

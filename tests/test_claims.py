@@ -51,7 +51,7 @@ def test_all_evidence_names_arms_and_contrasts_in_the_study(plan: study.Study) -
 
 
 @pytest.mark.parametrize(
-    ("of", "told"),
+    ("of", "message"),
     [
         ("arm example-4 test_accuracy mean", "the arm 'example-4'"),
         ("arm example-* test_accuracy mean", "the arm 'example-*'"),
@@ -60,12 +60,12 @@ def test_all_evidence_names_arms_and_contrasts_in_the_study(plan: study.Study) -
     ],
 )
 def test_evidence_missing_from_the_study_is_an_error_that_names_the_claim(
-    tmp_path: Path, plan: study.Study, of: str, told: str
+    tmp_path: Path, plan: study.Study, of: str, message: str
 ) -> None:
     given = ledger(tmp_path, of=of)
     with pytest.raises(UserError, match=r"claims\.toml:2: claim 'c': evidence 'gap' names ") as error:
         claims.check(given, plan, tmp_path / "claims.toml")
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "study.toml does not have. Mend the name" in str(error.value)
 
 
@@ -157,7 +157,7 @@ def test_the_verdict_follows_the_numbers(tmp_path: Path, mean: float | None, ver
 
 
 @pytest.mark.parametrize(
-    ("supported", "told"),
+    ("supported", "message"),
     [
         ("gap >", "invalid syntax"),
         ("lap > 0", "names 'lap'"),
@@ -172,14 +172,14 @@ def test_the_verdict_follows_the_numbers(tmp_path: Path, mean: float | None, ver
         ("", "'supported' is missing"),
     ],
 )
-def test_an_unreadable_rule_is_an_error_that_names_the_claim(tmp_path: Path, supported: str, told: str) -> None:
+def test_an_unreadable_rule_is_an_error_that_names_the_claim(tmp_path: Path, supported: str, message: str) -> None:
     with pytest.raises(UserError, match=r"claims\.toml:2: claim 'c': ") as error:
         ledger(tmp_path, supported)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ("figure = []", "unknown key 'figure'"),
         ('figures = "changes"', "'figures' may not be 'changes'"),
@@ -194,12 +194,12 @@ def test_an_unreadable_rule_is_an_error_that_names_the_claim(tmp_path: Path, sup
         (f'evidence.a = {{ of = "{GAP} / arm one n", says = "it", unit = "p" }}', "has more than two numbers"),
     ],
 )
-def test_an_invalid_key_or_value_is_an_error_that_names_the_claim(tmp_path: Path, more: str, told: str) -> None:
+def test_an_invalid_key_or_value_is_an_error_that_names_the_claim(tmp_path: Path, more: str, message: str) -> None:
     path = tmp_path / "claims.toml"
     path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "a > 0"\n{more}\n')
     with pytest.raises(UserError, match=r"claims\.toml:1: claim 'c': ") as error:
         claims.load(path)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 # ---------------------------------------------------------------------------------------------- telling

@@ -201,10 +201,10 @@ NO_ANSWER = pytest.param("tcp://127.0.0.1:9", marks=pytest.mark.slow("waits ten 
 
 @pytest.mark.parametrize("address", [NO_ANSWER, "nonsense://", "127.0.0.1"])
 def test_an_unreachable_scheduler_is_one_line(address: str, tmp_path: Path) -> None:
-    done = run(building_study(tmp_path), "--cluster", address)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: No scheduler of a Dask cluster answers at {address}. Expected an address")
-    assert done.stderr.count("\n") == 1
+    result = run(building_study(tmp_path), "--cluster", address)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: No scheduler of a Dask cluster answers at {address}. Expected an address")
+    assert result.stderr.count("\n") == 1
 
 
 def test_make_cluster_starts_workers_here_and_names_their_address(tmp_path: Path) -> None:

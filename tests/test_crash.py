@@ -124,8 +124,8 @@ def test_training_killed_at_any_moment_continues_from_complete_results_and_loses
         assert early or len(after) > len(before)
         derived(tmp_path)
         before = after
-    done = run(path)
-    assert "60 of 60 runs on digits measured" in done.stdout, done.stderr
+    result = run(path)
+    assert "60 of 60 runs on digits measured" in result.stdout, result.stderr
     after = results(tmp_path)
     assert {path: after[path] for path in before} == before
     assert not list(tmp_path.rglob(".writing-*"))

@@ -148,7 +148,7 @@ def test_labels_other_than_mnists_are_refused(tmp_path: Path, mnist: data.Datase
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (described((10, 28, 28)), "array 'x_train' is uint8 [10, 28, 28]. Expected uint8 [60000, 28, 28]: MNIST."),
         (described((60000, 784)), "array 'x_train' is uint8 [60000, 784]."),
@@ -178,14 +178,14 @@ def test_labels_other_than_mnists_are_refused(tmp_path: Path, mnist: data.Datase
         "a header of 20,000 characters",
     ],
 )
-def test_arrays_other_than_mnists_are_refused(tmp_path: Path, content: bytes, told: str) -> None:
+def test_arrays_other_than_mnists_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "mnist.npz"
     npz_of(path, content)
-    assert told in refusal(path)
+    assert message in refusal(path)
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "expected"),
     [
         ([], "(it holds nothing)"),
         (["images.npy", "labels.npy"], "(it holds images.npy, labels.npy)"),
@@ -193,14 +193,14 @@ def test_arrays_other_than_mnists_are_refused(tmp_path: Path, content: bytes, to
     ],
     ids=["no array", "other arrays", "a name of two lines"],
 )
-def test_a_file_without_all_four_arrays_is_refused(tmp_path: Path, names: list[str], told: str) -> None:
+def test_a_file_without_all_four_arrays_is_refused(tmp_path: Path, names: list[str], expected: str) -> None:
     path = tmp_path / "mnist.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             archive.writestr(name, b"")
     message = refusal(path)
     assert "has no array 'x_train'" in message
-    assert told in message
+    assert expected in message
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
@@ -295,7 +295,7 @@ def test_labels_may_be_a_column_and_images_may_have_colours(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"x_test": np.zeros((2, 3, 3), np.uint8)}, "its images are [6, 2, 3] for training, [2, 3, 3] for testing."),
         ({"x_train": np.zeros((6, 2, 3))}, "array 'x_train' is float64 [6, 2, 3]."),
@@ -308,11 +308,11 @@ def test_labels_may_be_a_column_and_images_may_have_colours(tmp_path: Path) -> N
     ],
     ids=["sizes", "floats", "float labels", "too few labels", "negative", "too many classes", "one class", "no image"],
 )
-def test_an_unusable_data_set_is_refused_in_one_line(tmp_path: Path, changes: dict, told: str) -> None:
+def test_an_unusable_data_set_is_refused_in_one_line(tmp_path: Path, changes: dict, message: str) -> None:
     path = tmp_path / "wrong.npz"
     np.savez(path, **other(**changes))
     with pytest.raises(UserError) as error:
         data.examine(path, "wrong")
     assert str(error.value).startswith(f"{shown(path)}: ")
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert str(error.value).endswith("Make the file so, or unset DATASET_NPZ.")

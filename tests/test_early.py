@@ -104,7 +104,7 @@ def test_ctrl_c_leaves_a_page_of_the_finished_runs(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (UserError("no page of this."), "no page of this."),
         (FileExistsError(17, "File exists"), "File exists. Expected"),
@@ -117,12 +117,12 @@ def test_failing_to_write_an_early_page_does_not_stop_training(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: Exception,
-    told: str,
+    message: str,
 ) -> None:
     def refused(arguments: object) -> None:
         raise error
 
     monkeypatch.setattr(command, "render", refused)
     assert report_study(tmp_path) == 2  # at the end it counts
-    assert f"No page yet: {told}" in capsys.readouterr().out
+    assert f"No page yet: {message}" in capsys.readouterr().out
     assert share(small, Store(tmp_path), "examples") == share(small, Store(tmp_path), "depth") == 1

@@ -48,7 +48,7 @@ def test_a_users_mistake_is_one_line_and_exit_status_2(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         (errno.ENOSPC, "No space left on device. Free some space and run the same command again"),
         (errno.EDQUOT, "Disk quota exceeded. Free some space and run the same command again"),
@@ -73,14 +73,14 @@ def test_a_users_mistake_is_one_line_and_exit_status_2(capsys: pytest.CaptureFix
     ],
 )
 def test_a_file_system_error_is_one_line_with_path_and_fix_and_exit_status_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     error = OSError(code, os.strerror(code), str(tmp_path / "results" / "runs"))
     assert errors.command(raising(error), QUIET) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"error: results/runs: {told}")
+    assert err.startswith(f"error: results/runs: {message}")
     assert err.index("\n") == len(err) - 1
 
 
@@ -110,11 +110,11 @@ def test_failing_to_write_to_stdout_is_neither_success_nor_pythons_own_error(
     os.close(reader)
     taken = os.open("/dev/full", os.O_WRONLY) if full else pipe
     environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
-    done = subprocess.run([sys.executable, "-c", program], stdout=taken, stderr=subprocess.PIPE, env=environment)
+    result = subprocess.run([sys.executable, "-c", program], stdout=taken, stderr=subprocess.PIPE, env=environment)
     os.close(pipe)
-    assert done.returncode == status
-    assert b"Exception ignored" not in done.stderr
-    assert done.stderr.startswith(b"error: No space left on device") if full else done.stderr == b""
+    assert result.returncode == status
+    assert b"Exception ignored" not in result.stderr
+    assert result.stderr.startswith(b"error: No space left on device") if full else result.stderr == b""
 
 
 def test_ctrl_c_exits_with_130_and_says_that_finished_runs_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,10 +201,10 @@ def test_make_passes_values_on_unchanged(tmp_path: Path, values: list[str], last
 
 
 def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: Path) -> None:
-    done = subprocess.run(["make", "-f", ROOT / "Makefile", "render"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "make -C path/to/project" in done.stderr
-    assert done.stderr.count("\n") == 1
+    result = subprocess.run(["make", "-f", ROOT / "Makefile", "render"], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "make -C path/to/project" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", ""])

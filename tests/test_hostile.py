@@ -332,7 +332,7 @@ def test_a_rule_that_parses_but_cannot_be_evaluated_is_an_error_that_names_the_c
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "told"),
+    ("name", "old", "new", "message"),
     [
         ("claims.toml", 'id = "lower-accuracy"', 'id = "slower-convergence"', "another claim has this id"),
         ("claims.toml", 'id = "lower-accuracy"', "id = 'a b\"'", "expected an id of letters"),
@@ -347,11 +347,13 @@ def test_a_rule_that_parses_but_cannot_be_evaluated_is_an_error_that_names_the_c
         ("article.toml", "[[notes]]", "[[note]]", "'note' may not be there"),
     ],
 )
-def test_values_that_would_break_the_page_are_refused(tmp_path: Path, name: str, old: str, new: str, told: str) -> None:
+def test_values_that_would_break_the_page_are_refused(
+    tmp_path: Path, name: str, old: str, new: str, message: str
+) -> None:
     path, text = tmp_path / name, REAL[name].decode()
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(UserError, match=re.escape(told)) as error:
+    with pytest.raises(UserError, match=re.escape(message)) as error:
         READERS[name](path)
     assert name in str(error.value)
 
@@ -521,7 +523,7 @@ def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> 
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"format": 2}, "has format 2, expected 1"),
         ({"record": "another"}, "beside another record"),
@@ -534,12 +536,12 @@ def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> 
     ],
     ids=["another format", "another record", "many runs", "many images", "few values", "no list", "no data", "a gap"],
 )
-def test_made_up_evidence_is_refused(change: dict, told: str) -> None:
+def test_made_up_evidence_is_refused(change: dict, message: str) -> None:
     nothing = {"count": 0, "columns": []}
     source = {"name": "mnist", "origin": "here", "fallback": ""}
     made_up = {"format": 1, "quick": False, "source": source, "record": "", "runs": nothing, "replication": nothing}
     text = base64.b64encode(lzma.compress(store.compact({**made_up, **change}) + b"\n")).decode()
-    with little_memory(), pytest.raises(UserError, match=told), verify.foreign():
+    with little_memory(), pytest.raises(UserError, match=message), verify.foreign():
         verify.proof(f'<template id="evidence">{text}</template>', study.load)
 
 
@@ -574,7 +576,7 @@ def bomb(kind: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
         ("every image is wrong", "more images are wrong than in any evidence"),
         ("objects for every run", "more objects than any evidence"),
@@ -586,10 +588,10 @@ def bomb(kind: str) -> str:
         ("a large dictionary", "Memory usage limit exceeded"),
     ],
 )
-def test_evidence_that_would_need_far_more_memory_than_its_size_is_refused(kind: str, told: str) -> None:
+def test_evidence_that_would_need_far_more_memory_than_its_size_is_refused(kind: str, message: str) -> None:
     text = bomb(kind)
     assert len(text) < 1_000_000
-    with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match=told):
+    with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match=message):
         evidence.unpack(text, *verify.LISTS)
 
 
@@ -820,7 +822,7 @@ def huge(path: Path) -> None:
 
 @pytest.mark.parametrize("name", READERS_OF_FILES)
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (os.mkfifo, "Not a regular file"),
         (os.mkdir, "Is a directory"),
@@ -831,12 +833,12 @@ def huge(path: Path) -> None:
     ids=["a pipe", "a folder", "a device", "a link to itself", "a terabyte"],
 )
 def test_anything_but_a_file_of_reasonable_size_is_refused_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Path], None], told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Path], None], message: str
 ) -> None:
     path = tmp_path / name
     make(path)
     monkeypatch.setenv("MNIST_NPZ", str(path))
-    with pytest.raises(UserError, match=rf"{name}: cannot be read: {told}"):
+    with pytest.raises(UserError, match=rf"{name}: cannot be read: {message}"):
         READERS_OF_FILES[name](path)
 
 
@@ -896,11 +898,11 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "told"), BOMBS.values(), ids=BOMBS)
-def test_a_bomb_does_not_go_off(tmp_path: Path, name: str, content: str, told: str) -> None:
+@pytest.mark.parametrize(("name", "content", "message"), BOMBS.values(), ids=BOMBS)
+def test_a_bomb_does_not_go_off(tmp_path: Path, name: str, content: str, message: str) -> None:
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    with little_memory(), pytest.raises(UserError, match=re.escape(told)) if told else nullcontext():
+    with little_memory(), pytest.raises(UserError, match=re.escape(message)) if message else nullcontext():
         READERS[name](path)
 
 
@@ -921,7 +923,7 @@ def unpacked(path: Path, method: int, start: bytes, megabytes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "start", "told"),
+    ("method", "start", "message"),
     [
         (zipfile.ZIP_BZIP2, described((60000, 28, 28)), "packed in another way than NumPy packs a few arrays."),
         (zipfile.ZIP_DEFLATED, described((10**12,)), "array 'x_train' is uint8 [1000000000000]."),
@@ -929,11 +931,11 @@ def unpacked(path: Path, method: int, start: bytes, megabytes: int) -> None:
     ids=["bzip2", "a header that lies"],
 )
 def test_a_zip_bomb_in_place_of_mnist_is_refused_before_it_is_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: int, start: bytes, told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: int, start: bytes, message: str
 ) -> None:
     unpacked(tmp_path / "mnist.npz", method, start, 200)
     monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "mnist.npz"))
-    with little_memory(), pytest.raises(UserError, match=re.escape(told)):
+    with little_memory(), pytest.raises(UserError, match=re.escape(message)):
         sources.find(tmp_path / "memory.json")
 
 

@@ -88,10 +88,10 @@ def test_making_and_checking_pages_needs_only_the_page_layer(tmp_path: Path) -> 
         ("experiments", "status", *results),
         ("experiments", "why", *results),
     ):
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", hide + run, *command], cwd=ROOT, capture_output=True, text=True, env=offline()
         )
-        assert (command, done.returncode, done.stderr) == (command, 0, "")
+        assert (command, result.returncode, result.stderr) == (command, 0, "")
 
 
 def test_the_version_is_the_same_everywhere() -> None:
@@ -127,5 +127,5 @@ def test_no_data_images_or_large_files_are_committed() -> None:
 
 def test_build_output_is_ignored() -> None:
     outputs = ["site/index.html", "experiments/results/results.json", "experiments/results/runs/x/weights.npz"]
-    done = subprocess.run(["git", "check-ignore", *outputs], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.split() == outputs
+    result = subprocess.run(["git", "check-ignore", *outputs], cwd=ROOT, capture_output=True, text=True)
+    assert result.stdout.split() == outputs

@@ -141,8 +141,8 @@ def test_no_interval_or_test_imports_scipy_stats() -> None:
         "i.t_interval(x, 0.95), i.detectable_difference(x, 0.95), i.mcnemar_p([(1, 5)]);"
         "print('scipy.special' in sys.modules, 'scipy.stats' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["True", "False"]
 
 
 # ---------------------------------------------------------------------------------------------- the bootstrap

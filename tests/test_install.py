@@ -104,8 +104,8 @@ class Project:
         """Name and version of what is in the environment, besides pip and uv."""
         ask = "from importlib.metadata import distributions as d; print(*(f'{x.name}=={x.version}' for x in d()))"
         python = self.root / ".venv" / "bin" / "python"
-        done = subprocess.run([python, "-I", "-c", ask], capture_output=True, text=True, check=True)
-        found = dict(pair.split("==") for pair in done.stdout.split())
+        result = subprocess.run([python, "-I", "-c", ask], capture_output=True, text=True, check=True)
+        found = dict(pair.split("==") for pair in result.stdout.split())
         return {name: version for name, version in found.items() if name not in ("pip", "uv", "setuptools", "wheel")}
 
 
@@ -128,8 +128,8 @@ def test_locked_versions_are_installed_despite_newer_releases_and_the_users_sett
         **{"PYTHONPATH": str(tmp_path), "PYTHONHOME": "", "PYTHONOPTIMIZE": "2", "UV_SYSTEM_PYTHON": "1"},
         **{"VIRTUAL_ENV": str(tmp_path / "another"), "UV_NO_VERIFY_HASHES": "1"},
     }
-    done = project.install(**hostile)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = project.install(**hostile)
+    assert (result.returncode, result.stderr) == (0, "")
     assert project.installed() == LOCKED
     assert not (tmp_path / "elsewhere").exists()
 
@@ -163,8 +163,10 @@ def test_an_environment_whose_lock_changed_is_rebuilt_even_when_run_with_its_own
     project.install("page")
     project.lock("page", "gamma")
     own = project.root / ".venv" / "bin" / "python"  # as `python3` is, where that environment is activated
-    done = subprocess.run([own, *project.command("page")[1:]], env=project.environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = subprocess.run(
+        [own, *project.command("page")[1:]], env=project.environment, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
     assert project.installed() == {"gamma": "1.0"}
 
 
@@ -207,17 +209,17 @@ def test_two_simultaneous_calls_both_end_with_everything_installed(project: Proj
 def test_a_file_with_another_hash_is_refused(project: Project) -> None:
     lock = project.locks / "page.txt"
     lock.write_text(re.sub("sha256:[0-9a-f]{64}", "sha256:" + "0" * 64, lock.read_text(), count=1))
-    done = project.install("page")
-    assert done.returncode == 2
-    assert "is not the one that was locked" in done.stderr.splitlines()[-1]
+    result = project.install("page")
+    assert result.returncode == 2
+    assert "is not the one that was locked" in result.stderr.splitlines()[-1]
     assert not (project.root / ".venv" / ".page").exists()
 
 
 def test_an_incomplete_lock_is_refused(project: Project) -> None:
     project.lock("page", "alpha")
-    done = project.install("page")
-    assert done.returncode == 2
-    assert "beta" in done.stderr
+    result = project.install("page")
+    assert result.returncode == 2
+    assert "beta" in result.stderr
     assert not (project.root / ".venv" / ".page").exists()
 
 
@@ -232,9 +234,9 @@ def test_a_venv_path_that_is_not_an_environment_is_named_and_left_alone(
         venv.write_text("mine")
     else:
         venv.symlink_to("/no/where" if kind == "a dangling link" else kept.parent)
-    done = project.install("page")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert f"{venv}: not a virtual environment" in done.stderr
+    result = project.install("page")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert f"{venv}: not a virtual environment" in result.stderr
     assert kept.exists()
     assert venv.is_symlink() or venv.read_text() == "mine"
 
@@ -247,9 +249,9 @@ def test_a_folder_that_cannot_hold_an_environment_is_named(project: Project, fol
     except OSError:
         pytest.skip("this file system has no such name")
     project.root, project.locks = root, root / "requirements"
-    done = project.install("page")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "Rename the folder" in done.stderr
+    result = project.install("page")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "Rename the folder" in result.stderr
     assert not (root / ".venv").exists()
 
 
@@ -257,9 +259,9 @@ def test_a_folder_that_cannot_hold_an_environment_is_named(project: Project, fol
 def test_pip_settings_that_install_elsewhere_are_named_and_can_be_overridden(project: Project, tmp_path: Path) -> None:
     settings = tmp_path / "pip.conf"
     settings.write_text(f"[install]\ntarget = {tmp_path / 'elsewhere'}\n")
-    done = project.install("page", PIP_CONFIG_FILE=str(settings))
-    assert done.returncode == 2
-    assert "PIP_CONFIG_FILE=/dev/null" in done.stderr.splitlines()[-1]
+    result = project.install("page", PIP_CONFIG_FILE=str(settings))
+    assert result.returncode == 2
+    assert "PIP_CONFIG_FILE=/dev/null" in result.stderr.splitlines()[-1]
     assert project.install("page", PIP_CONFIG_FILE="/dev/null").returncode == 0
 
 
@@ -276,9 +278,11 @@ def test_characters_that_the_terminal_cannot_show_stop_nothing(
 
 def test_a_missing_network_is_one_line_with_the_fix(project: Project, installer: ModuleType) -> None:
     address = "http://127.0.0.1:9/nothing"
-    done = project.install(PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL=address, PIP_RETRIES="0", PIP_TIMEOUT="1")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == f"error: the set-up of .venv failed (see above). {installer.NETWORK}"
+    result = project.install(
+        PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL=address, PIP_RETRIES="0", PIP_TIMEOUT="1"
+    )
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == f"error: the set-up of .venv failed (see above). {installer.NETWORK}"
 
 
 def loaded(path: Path) -> ModuleType:

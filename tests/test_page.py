@@ -217,7 +217,7 @@ def test_the_same_results_give_the_same_bytes(results: dict, html: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "line", "told"),
+    ("template", "line", "message"),
     [
         ("<p>\n{{ no_such_number }}</p>", 2, "'no_such_number' is undefined"),
         ("<p>\n\n{% if %}</p>", 3, "Expected an expression"),
@@ -226,13 +226,13 @@ def test_the_same_results_give_the_same_bytes(results: dict, html: str) -> None:
     ],
 )
 def test_a_mistake_in_a_template_is_reported_with_its_line(
-    results: dict, tmp_path: Path, template: str, line: int, told: str
+    results: dict, tmp_path: Path, template: str, line: int, message: str
 ) -> None:
     (tmp_path / "runs.html").write_text(template)
     with pytest.raises(UserError) as error:
         fixture.page_of(results, templates=(tmp_path, *page.TEMPLATES))
     assert f"runs.html:{line}: " in str(error.value)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -298,10 +298,10 @@ def test_rendering_never_imports_tensorflow_or_matplotlib(stored: Path) -> None:
         "import sys; from report.__main__ import main, parse; main(parse(sys.argv[1:]));"
         "print([name for name in ('tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn') if name in sys.modules])"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, *arguments(stored)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert result.stdout.splitlines()[-1] == "[]"
 
 
 def test_rendering_without_results_says_what_to_do(tmp_path: Path) -> None:
@@ -317,8 +317,8 @@ def test_plots_from_other_results_are_refused(plan: study.Study, stored: Path) -
 
 def test_an_unreadable_result_is_one_line_and_exit_status_2(stored: Path) -> None:
     (stored / "results" / "results.json").write_text('{"format": 1,\n "runs": [')
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "report", *arguments(stored)], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 2
-    assert re.fullmatch(r"error: .*results\.json: not what this version wrote: .*\n", done.stderr)
+    assert result.returncode == 2
+    assert re.fullmatch(r"error: .*results\.json: not what this version wrote: .*\n", result.stderr)

@@ -19,11 +19,11 @@ def figure(*arms: str) -> Figure:
 
 
 @pytest.mark.parametrize(
-    ("numbers", "told"),
+    ("numbers", "message"),
     [([], ""), ([7], "7"), ([0, 1, 2], "0–2"), ([0, 1, 5, 100, 101], "0–1, 5, 100–101")],
 )
-def test_consecutive_seeds_are_written_as_a_range(numbers: list[int], told: str) -> None:
-    assert ranges(numbers) == told
+def test_consecutive_seeds_are_written_as_a_range(numbers: list[int], message: str) -> None:
+    assert ranges(numbers) == message
 
 
 def test_shared_settings_are_listed_once_and_differing_ones_with_every_value(results: dict) -> None:

@@ -393,7 +393,7 @@ def test_cleaning_drops_only_elements_that_show_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ("M 0 0 L 5 0 L 9 0 L 9 4", "M0 0H9V4"),  # level, then upright
         ("M 0 0 L 5 0 L 3 0", "M0 0H5H3"),  # a way back is drawn
@@ -401,9 +401,9 @@ def test_cleaning_drops_only_elements_that_show_nothing() -> None:
         ("M 0 0 C 1 1 2 2 3 3", "M0 0C1 1 2 2 3 3"),  # curves stay
     ],
 )
-def test_a_path_is_written_in_the_fewest_steps(given: str, told: str) -> None:
+def test_a_path_is_written_in_the_fewest_steps(given: str, message: str) -> None:
     raw = f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9"><path d="{given}" style="stroke: #111111"/></svg>'
-    assert f' d="{told}" ' in svg.clean(raw, "f", "T", "D")
+    assert f' d="{message}" ' in svg.clean(raw, "f", "T", "D")
 
 
 def test_marks_of_one_class_share_a_group_and_each_has_its_row() -> None:

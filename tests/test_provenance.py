@@ -22,8 +22,8 @@ TOLD = re.compile(rf"{USER}|{HOST}|{FOLDER}|(?<![\w./:<-])/(?:home|root|tmp|User
 
 def git(folder: Path, *arguments: str) -> str:
     named = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false")
-    done = subprocess.run(["git", *named, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    result = subprocess.run(["git", *named, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return result.stdout.strip()
 
 
 @pytest.fixture

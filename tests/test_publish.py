@@ -27,8 +27,8 @@ MEASURED = {
 
 
 def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    result = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return result.stdout.strip()
 
 
 def published(remote: Path, name: str, commit: str = "gh-pages") -> bytes:

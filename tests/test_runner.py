@@ -285,9 +285,11 @@ def test_runs_that_depend_on_a_failed_run_are_left_out_and_all_others_are_finish
 
 
 def test_a_read_only_folder_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
-    done = run(small_study(tmp_path), "--results", "/sys/results")  # where even root cannot write
-    assert done.returncode == 2
-    assert re.fullmatch(r"error: /sys.*: .*\. Make the folder writable and run the same command again\.\n", done.stderr)
+    result = run(small_study(tmp_path), "--results", "/sys/results")  # where even root cannot write
+    assert result.returncode == 2
+    assert re.fullmatch(
+        r"error: /sys.*: .*\. Make the folder writable and run the same command again\.\n", result.stderr
+    )
 
 
 def test_a_full_disk_is_one_line_and_exit_status_2_and_the_next_call_goes_on(trained_examples: Path) -> None:
@@ -299,19 +301,19 @@ def test_a_full_disk_is_one_line_and_exit_status_2_and_the_next_call_goes_on(tra
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [(("--only", "nothing"), "'nothing' is no block"), (("--jobs", "0"), "Expected a whole number from 1")],
 )
-def test_invalid_options_are_named(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
-    done = run(small_study(tmp_path), *options)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+def test_invalid_options_are_named(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    result = run(small_study(tmp_path), *options)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    done = run(small_study(tmp_path), "--only", "nothing", "--debug")
-    assert "Traceback" in done.stderr
+    result = run(small_study(tmp_path), "--only", "nothing", "--debug")
+    assert "Traceback" in result.stderr
 
 
 def test_arms_are_trained_after_those_they_depend_on_even_if_only_the_former_are_requested(tmp_path: Path) -> None:

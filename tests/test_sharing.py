@@ -133,17 +133,17 @@ def test_a_valid_address_is_kept_unchanged(right: str) -> None:
 
 def test_an_invalid_address_is_one_line_and_exit_status_2_and_writes_nothing(measured: Path, tmp_path: Path) -> None:
     options = ["render", "--results", str(measured), "--site", str(tmp_path), "--url", "my page"]
-    done = subprocess.run([sys.executable, "-m", "report", *options], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert re.fullmatch(r"error: SITE_URL is 'my page'\. .*\n", done.stderr)
+    result = subprocess.run([sys.executable, "-m", "report", *options], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert re.fullmatch(r"error: SITE_URL is 'my page'\. .*\n", result.stderr)
     assert not list(tmp_path.iterdir())
 
 
 def test_make_passes_the_address_on() -> None:
-    done = subprocess.run(
+    result = subprocess.run(
         ["make", "-n", "render", f"SITE_URL={URL}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert f"report render --url='{URL}'" in " ".join(done.stdout.split())
+    assert f"report render --url='{URL}'" in " ".join(result.stdout.split())
 
 
 # ---------------------------------------------------------------------------------------------- title, description

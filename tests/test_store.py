@@ -270,15 +270,15 @@ DAMAGED_JSON = {
 }
 
 
-@pytest.mark.parametrize(("content", "told"), DAMAGED_JSON.values(), ids=DAMAGED_JSON)
+@pytest.mark.parametrize(("content", "message"), DAMAGED_JSON.values(), ids=DAMAGED_JSON)
 @pytest.mark.parametrize("what", ["training", "measures"])
 def test_damaged_json_is_reported_with_the_fix(
-    entry: Entry, results_store: Store, what: str, content: bytes, told: str
+    entry: Entry, results_store: Store, what: str, content: bytes, message: str
 ) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     path = entry.folder / "training.json" if what == "training" else entry.measures_path
     path.write_bytes(content)
-    assert told in complaint(path, getattr(entry, what))
+    assert message in complaint(path, getattr(entry, what))
 
 
 @pytest.mark.parametrize("content", [content for content, _ in DAMAGED_JSON.values()], ids=DAMAGED_JSON)
@@ -361,11 +361,11 @@ def test_a_second_process_waits_and_then_finds_the_first_ones_results(entry: Ent
 def test_an_error_releases_the_lock(results_store: Store) -> None:
     with pytest.raises(ZeroDivisionError), results_store.locked():
         raise ZeroDivisionError
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", SECOND, str(results_store.root)],
         capture_output=True,
         text=True,
         timeout=60,
         cwd=Path(study.__file__).parents[1],
     )
-    assert (done.returncode, done.stdout) == (0, "found 0\n")
+    assert (result.returncode, result.stdout) == (0, "found 0\n")

@@ -446,14 +446,16 @@ def test_a_split_larger_than_the_data_set_is_reported_before_training(plan: stud
     plan.check(data.DIGITS)
 
 
-@pytest.mark.parametrize(("holdout", "told"), [(0, "32 images and trains on"), (4, "32 images and trains on 31 of")])
+@pytest.mark.parametrize(("holdout", "message"), [(0, "32 images and trains on"), (4, "32 images and trains on 31 of")])
 def test_a_batch_larger_than_the_training_set_is_reported_before_training(
-    plan: study.Study, holdout: int, told: str
+    plan: study.Study, holdout: int, message: str
 ) -> None:
     arms = tuple(replace(arm, holdout=holdout, batch_size=32) for arm in plan.arms)
     enough = replace(data.MNIST, name="small", train_images=32 + holdout)
     replace(plan, arms=arms).check(enough)
-    with pytest.raises(UserError, match=rf"study\.toml: arm '\S+' has batches of {told} .* training images of small\."):
+    with pytest.raises(
+        UserError, match=rf"study\.toml: arm '\S+' has batches of {message} .* training images of small\."
+    ):
         replace(plan, arms=arms).check(replace(enough, train_images=31 + holdout))
 
 

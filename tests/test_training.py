@@ -196,9 +196,9 @@ def test_a_gpu_multiplies_in_full_precision_and_gives_the_same_result_each_time(
             arm = plan.arm(name)
             print([Trainer(arm, digits).train(arm, 0, 2).training_loss for _ in range(2)])
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert not done.returncode, done.stderr[-2000:]
-    for line in done.stdout.splitlines():
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert not result.returncode, result.stderr[-2000:]
+    for line in result.stdout.splitlines():
         first, second = json.loads(line)
         assert first == second
         assert first[1] < first[0]

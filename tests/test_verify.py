@@ -212,7 +212,7 @@ def test_a_page_showing_the_record_is_derived_from_the_record(
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda html: verify.MARK.sub("", html), "0 pieces of evidence"),
         (lambda html: html + verify.MARK.search(html)[0], "2 pieces of evidence"),
@@ -220,8 +220,8 @@ def test_a_page_showing_the_record_is_derived_from_the_record(
         (lambda html: html.replace('<template id="evidence">/Td6', '<template id="evidence">/Td7'), "is damaged"),
     ],
 )
-def test_a_page_without_its_evidence_is_refused(html: str, damage, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_page_without_its_evidence_is_refused(html: str, damage, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         verify.proof(damage(html), study.load)
 
 

@@ -79,7 +79,7 @@ def measured(checkout: Path, plan: study.Study) -> Store:
 def call(checkout: Path, *arguments: str) -> str:
     """What the command line prints in the checkout of the runs on the digits, below what it says of the data."""
     options = ("--study", "study.toml", "--results", "results")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "experiments", *arguments, *options],
         cwd=checkout,
         env=offline(),
@@ -87,8 +87,8 @@ def call(checkout: Path, *arguments: str) -> str:
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
-    below = done.stdout.split("!" * 100 + "\n")[-1].splitlines(keepends=True)
+    assert result.returncode == 0, result.stderr
+    below = result.stdout.split("!" * 100 + "\n")[-1].splitlines(keepends=True)
     return "".join(line for line in below if not line.startswith("Data: ") and "on mnist" not in line)
 
 
