@@ -19,8 +19,8 @@ def audit(lock: Path = LOCK, service: str = "") -> tuple[int, str]:
     asked = ("--vulnerability-service", "osv", "--osv-url", service) if service else ()
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--disable-pip", *asked]
     command += ["--format", "json", "--progress-spinner", "off"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return verdict(done.stdout, done.stderr, service or "The package registry")
+    result = subprocess.run(command, capture_output=True, text=True)
+    return verdict(result.stdout, result.stderr, service or "The package registry")
 
 
 def verdict(answer: str, errors: str, service: str) -> tuple[int, str]:

@@ -81,8 +81,8 @@ def version(command: str) -> str:
     """What `command --version` prints; "" where there is no such command, or one that does not work."""
     if not shutil.which(command):
         return ""
-    done = subprocess.run([command, "--version"], capture_output=True, text=True)
-    return done.stdout if done.returncode == 0 else ""
+    result = subprocess.run([command, "--version"], capture_output=True, text=True)
+    return result.stdout if result.returncode == 0 else ""
 
 
 def install() -> None:
@@ -148,10 +148,10 @@ def served(content: dict[str, tuple[str, bytes]]) -> Iterator[str]:
 def lighthouse(url: str, options: tuple[str, ...]) -> dict[str, Any]:
     flags = ["--quiet", "--output=json", "--no-enable-error-reporting", f"--chrome-flags={CHROMIUM_FLAGS}", *options]
     environment = os.environ | {"CHROME_PATH": str(chromium.PATH)}
-    done = subprocess.run(["node", LIGHTHOUSE, url, *flags], env=environment, capture_output=True, text=True)
-    if done.returncode:
-        stop(f"Lighthouse did not finish: {done.stderr.strip() or done.stdout[-500:]}")
-    return json.loads(done.stdout)
+    result = subprocess.run(["node", LIGHTHOUSE, url, *flags], env=environment, capture_output=True, text=True)
+    if result.returncode:
+        stop(f"Lighthouse did not finish: {result.stderr.strip() or result.stdout[-500:]}")
+    return json.loads(result.stdout)
 
 
 def tell(reports: dict[str, dict[str, Any]]) -> None:

@@ -49,7 +49,7 @@ def shown(browser: Browser, path: Path, mode: str) -> Page:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_axe_finds_no_violation(browser: Browser, path: Path, mode: str) -> None:
+def test_axe_finds_no_violations(browser: Browser, path: Path, mode: str) -> None:
     sheet = shown(browser, path, mode)
     sheet.evaluate(AXE)
     found = sheet.evaluate(ALL_RULES)
@@ -72,14 +72,14 @@ ALL_RULES = """async () => {
 
 
 @pytest.mark.parametrize("mode", ["light", "dark", "print"])
-def test_text_in_drawings_has_the_contrast_that_wcag_aa_asks_for(browser: Browser, path: Path, mode: str) -> None:
+def test_text_in_figures_meets_wcag_aa_contrast(browser: Browser, path: Path, mode: str) -> None:
     ratios = [(kind, *told) for kind, *told in shown(browser, path, mode).evaluate(DRAWN) if kind == "text"]
     assert len(ratios) > 250
     assert [told for told in ratios if told[1] < 4.5] == []
 
 
 @pytest.mark.parametrize("mode", ["light", "dark", "print"])
-def test_marks_and_lines_of_drawings_stand_out_from_the_paper(browser: Browser, path: Path, mode: str) -> None:
+def test_marks_and_lines_in_figures_stand_out_from_the_background(browser: Browser, path: Path, mode: str) -> None:
     ratios = [(kind, *told) for kind, *told in shown(browser, path, mode).evaluate(DRAWN) if kind != "text"]
     assert len(ratios) > 400
     assert [told for told in ratios if told[1] < 3] == []
@@ -124,7 +124,7 @@ DRAWN = """() => {
 
 
 @pytest.mark.parametrize("preferred", ["dark", "light"])
-def test_on_paper_the_ink_is_black_even_where_dark_is_preferred_or_chosen(
+def test_print_is_black_on_white_even_if_dark_is_preferred_or_chosen(
     browser: Browser, path: Path, preferred: str
 ) -> None:
     sheet = opened(browser, path, color_scheme=preferred)
@@ -135,7 +135,7 @@ def test_on_paper_the_ink_is_black_even_where_dark_is_preferred_or_chosen(
 
 
 @pytest.mark.parametrize(("width", "scale"), [(640, 2), (320, 4)], ids=["200%", "400%"])
-def test_zoomed_in_a_window_of_1280_pixels_the_page_never_scrolls_sideways(
+def test_the_page_never_scrolls_sideways_when_zoomed_in_a_1280_pixel_window(
     browser: Browser, path: Path, width: int, scale: int
 ) -> None:
     sheet = opened(browser, path, viewport={"width": width, "height": 720 // scale}, device_scale_factor=scale)
@@ -144,7 +144,7 @@ def test_zoomed_in_a_window_of_1280_pixels_the_page_never_scrolls_sideways(
         sheet.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
 
 
-def test_nothing_moves_where_less_motion_is_asked_for(browser: Browser, path: Path) -> None:
+def test_nothing_moves_when_the_reader_prefers_reduced_motion(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path, reduced_motion="reduce")
     assert sheet.evaluate(MOVING) == []
     sheet.locator("summary").first.click()
@@ -160,7 +160,7 @@ MOVING = """() => {
 }"""
 
 
-def test_the_page_has_its_landmarks_and_one_first_heading(browser: Browser, path: Path) -> None:
+def test_the_page_has_its_landmarks_and_exactly_one_h1(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path)
     for role in ("banner", "main", "contentinfo"):
         expect(sheet.get_by_role(role)).to_have_count(1)
@@ -168,7 +168,7 @@ def test_the_page_has_its_landmarks_and_one_first_heading(browser: Browser, path
     expect(sheet.get_by_role("heading", level=1)).to_have_count(1)
 
 
-def test_every_drawing_is_named_after_its_finding_and_described(browser: Browser, path: Path) -> None:
+def test_every_figure_is_labelled_with_its_finding_and_has_a_description(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path)
     figures = sheet.get_by_role("figure").all()
     assert len(figures) == sheet.locator("svg").count() == 14
@@ -181,12 +181,12 @@ def test_every_drawing_is_named_after_its_finding_and_described(browser: Browser
 
 def test_the_audit_says_what_is_missing_and_how_to_install_it() -> None:
     command = [sys.executable, "-m", "tests.audit"]
-    done = subprocess.run(command, cwd=audit.ROOT, env=os.environ | {"PATH": ""}, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "apt-get install nodejs npm default-jre-headless chromium" in done.stderr
+    result = subprocess.run(command, cwd=audit.ROOT, env=os.environ | {"PATH": ""}, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "apt-get install nodejs npm default-jre-headless chromium" in result.stderr
 
 
-def test_what_the_audit_installs_is_locked_by_hash_and_without_an_address() -> None:
+def test_the_audits_packages_are_locked_by_hash_and_name_no_registry() -> None:
     lock = audit.LOCK.read_text()
     packages = re.findall(r'^    "node_modules/', lock, re.MULTILINE)
     assert len(packages) == lock.count('"integrity": "sha512-') > 100

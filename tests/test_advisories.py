@@ -57,21 +57,21 @@ def lock(folder: Path, *packages: str) -> Path:
     return path
 
 
-def test_where_nothing_is_known_the_check_passes(service: str, tmp_path: Path) -> None:
+def test_the_check_passes_when_no_vulnerability_is_known(service: str, tmp_path: Path) -> None:
     assert advisories.audit(lock(tmp_path, "right", "fine"), service) == (
         0,
         "Vulnerabilities: none known in 2 packages.",
     )
 
 
-def test_a_known_vulnerability_is_named_with_the_version_that_mends_it(service: str, tmp_path: Path) -> None:
+def test_a_known_vulnerability_is_named_with_the_version_that_fixes_it(service: str, tmp_path: Path) -> None:
     status, told = advisories.audit(lock(tmp_path, "right", "wrong"), service)
     assert status == 1
     assert told.splitlines()[0] == "wrong 1.0: PYSEC-2026-1, mended in 1.1"
     assert "make lock UPGRADE=1" in told
 
 
-def test_a_service_that_cannot_be_reached_is_one_line_and_fails_nothing(
+def test_an_unreachable_service_is_reported_in_one_line_and_fails_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -81,7 +81,7 @@ def test_a_service_that_cannot_be_reached_is_one_line_and_fails_nothing(
     assert "\n" not in told
 
 
-def test_packages_that_the_service_does_not_know_are_not_called_safe() -> None:
+def test_packages_unknown_to_the_service_are_not_called_safe() -> None:
     skipped = {"name": "fine", "skip_reason": "Dependency not found"}
     clean = {"name": "right", "version": "1.0", "vulns": []}
     told = [advisories.verdict(json.dumps({"dependencies": d}), "", "It") for d in ([skipped], [skipped, clean])]

@@ -44,7 +44,7 @@ def test_the_article_is_the_source_document_byte_for_byte() -> None:
     assert sha256 == "5a44e059f4071f90281c83812e6ca573e175d3d85a92193a552c5341db55d241"
 
 
-def test_every_word_of_the_source_is_rendered_in_its_order() -> None:
+def test_every_word_of_the_source_is_rendered_in_order() -> None:
     html = "\n".join(document.to_html(part) for part in document.load().parts)
     assert Text(html).words == source_words(document.ARTICLE.read_text())
 
@@ -55,7 +55,7 @@ def test_title_date_and_id_come_from_the_front_matter() -> None:
     assert (found.date, found.id) == ("2025-01-30", "how-does-using-mean-squared-error-loss-and")
 
 
-def test_parts_know_the_line_they_begin_on() -> None:
+def test_each_part_records_the_line_it_starts_on() -> None:
     lines = document.ARTICLE.read_text().splitlines()
     for part in document.load().parts:
         assert lines[part.line - 1] == part.source.splitlines()[0]
@@ -70,19 +70,19 @@ def test_headings_emphasis_lists_and_code_are_rendered() -> None:
     assert '<span class="kn">import</span>' in code
 
 
-def test_raw_html_in_an_article_is_shown_and_not_obeyed() -> None:
+def test_raw_html_in_an_article_is_shown_as_text() -> None:
     html = document.to_html(document.Part("prose", "<script>alert(1)</script> and <b onclick=x>b</b>", 1))
     assert "<script" not in html
     assert "<b " not in html
     assert "&lt;script&gt;" in html
 
 
-def test_code_of_an_unknown_language_is_shown_plain() -> None:
+def test_code_in_an_unknown_language_is_not_highlighted() -> None:
     assert "<code>a &lt; b" in document.to_html(document.Part("code", "a < b", 1, "klingon"))
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "told"),
+    ("text", "place", "message"),
     [
         ("No front matter", ":1:", "front matter"),
         ("---\ntitle: a\ndate: 2020-01-01\n---\n", ":1:", "'id'"),
@@ -90,15 +90,15 @@ def test_code_of_an_unknown_language_is_shown_plain() -> None:
         ("---\ntitle: a\ndate: b\nid: c\n---\nText\n```python\nx = 1\n", ":7:", "never closed"),
     ],
 )
-def test_a_broken_article_is_named_with_its_line(tmp_path: Path, text: str, place: str, told: str) -> None:
+def test_an_error_in_the_article_names_its_line(tmp_path: Path, text: str, place: str, message: str) -> None:
     path = tmp_path / "article.md"
     path.write_text(text)
     with pytest.raises(UserError) as error:
         document.load(path)
     assert f"article.md{place}" in str(error.value)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_missing_article_is_named(tmp_path: Path) -> None:
+def test_a_missing_article_is_reported_by_its_path(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.md: cannot be read"):
         document.load(tmp_path / "none.md")

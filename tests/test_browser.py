@@ -43,7 +43,7 @@ def test_the_page_requests_nothing_but_itself(browser: Browser, path: Path) -> N
     assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
 
 
-def test_offline_and_without_script_the_same_words_and_figures_are_there(browser: Browser, path: Path) -> None:
+def test_the_page_has_the_same_words_and_figures_offline_and_without_scripts(browser: Browser, path: Path) -> None:
     plain = opened(browser, path)
     bare = opened(browser, path, java_script_enabled=False, offline=True)
     plain.evaluate(WITHOUT_BUTTONS)
@@ -62,7 +62,7 @@ def test_the_page_never_scrolls_sideways(browser: Browser, path: Path, width: in
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_the_contrast_that_wcag_aa_asks_for(browser: Browser, path: Path, scheme: str) -> None:
+def test_text_meets_wcag_aa_contrast(browser: Browser, path: Path, scheme: str) -> None:
     sheet = opened(browser, path, color_scheme=scheme)
     sheet.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     ratios = sheet.evaluate(CONTRASTS)
@@ -94,7 +94,7 @@ def test_there_is_one_h1_and_headings_skip_no_level(browser: Browser, path: Path
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
 
 
-def test_everything_to_operate_is_reached_by_keyboard_and_shows_its_focus(browser: Browser, path: Path) -> None:
+def test_every_control_is_reachable_by_keyboard_and_shows_its_focus(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path)
     sheet.keyboard.press("Tab")
     assert sheet.evaluate("document.activeElement.textContent") == "Skip to the answer"
@@ -123,7 +123,7 @@ def test_every_link_within_the_page_has_its_target(browser: Browser, path: Path)
     )
 
 
-def test_a_checked_passage_and_its_entry_in_the_ledger_lead_to_each_other(browser: Browser, path: Path) -> None:
+def test_a_checked_passage_and_its_ledger_entry_link_to_each_other(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path)
     for mark in sheet.locator(".source .mark").all():
         claim = sheet.locator(mark.get_attribute("href"))
@@ -137,7 +137,7 @@ def test_a_checked_passage_and_its_entry_in_the_ledger_lead_to_each_other(browse
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1280, True), (375, False)])
-def test_verdicts_stand_in_the_margin_where_there_is_one(
+def test_verdicts_are_in_the_margin_if_the_window_has_room_for_one(
     browser: Browser, path: Path, width: int, beside: bool
 ) -> None:
     sheet = opened(browser, path, viewport={"width": width, "height": 900})
@@ -147,9 +147,7 @@ def test_verdicts_stand_in_the_margin_where_there_is_one(
     assert mark["x"] + mark["width"] <= width
 
 
-def test_the_ledger_is_filtered_and_sorted_and_a_hidden_claim_is_shown_when_it_is_asked_for(
-    browser: Browser, path: Path
-) -> None:
+def test_the_ledger_can_be_filtered_and_sorted_and_a_link_reveals_a_hidden_claim(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path)
     every = sheet.locator(".ledger tbody tr")
     verdict = sheet.locator("#claim-experience .verdict").inner_text()
@@ -171,7 +169,7 @@ def test_the_ledger_is_filtered_and_sorted_and_a_hidden_claim_is_shown_when_it_i
     assert every.locator(".number").all_inner_texts() == [str(number) for number in range(1, 24)]
 
 
-def test_a_mark_of_a_figure_tells_its_row_of_the_table_on_pointer_and_by_key(browser: Browser, path: Path) -> None:
+def test_pointing_at_a_mark_or_using_the_arrow_keys_shows_its_table_row(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path)
     figure = sheet.locator("#figure-accuracy")
     rows = [[cell.strip() for cell in row.locator("td").all_text_contents()] for row in figure.locator("tr").all()[1:]]
@@ -219,7 +217,7 @@ def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Bro
     assert "var(" not in Path(drawing.value.path()).read_text()
 
 
-def test_in_print_the_folded_numbers_are_there(browser: Browser, path: Path, tmp_path: Path) -> None:
+def test_print_includes_the_collapsed_numbers(browser: Browser, path: Path, tmp_path: Path) -> None:
     sheet = opened(browser, path)
     sheet.emulate_media(media="print")
     row = sheet.locator("#runs tbody tr").last
@@ -228,7 +226,7 @@ def test_in_print_the_folded_numbers_are_there(browser: Browser, path: Path, tmp
     assert (tmp_path / "page.pdf").stat().st_size > 50_000
 
 
-def test_the_browser_shows_the_words_that_the_file_holds(browser: Browser, path: Path) -> None:
+def test_the_browser_shows_the_words_in_the_file(browser: Browser, path: Path) -> None:
     written = Text(path.read_text().split("<main>")[1].split("</main>")[0]).words
     sheet = opened(browser, path)
     sheet.evaluate(WITHOUT_BUTTONS)

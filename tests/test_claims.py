@@ -26,13 +26,13 @@ CLAIMS = {claim["id"]: claim for claim in LEDGER["claims"]}
 TESTED = {name: claim for name, claim in CLAIMS.items() if "not_testable" not in claim}
 
 
-def test_claims_have_ids_of_their_own_and_the_day_of_the_contrasts(plan: Study) -> None:
+def test_claims_have_unique_ids_and_the_date_of_the_contrasts(plan: Study) -> None:
     assert len(LEDGER["claims"]) == len(CLAIMS) == len(claims.load())
     assert LEDGER["declared"].isoformat() == plan.declared
 
 
 @pytest.mark.parametrize("name", CLAIMS)
-def test_every_quote_stands_in_the_article_word_for_word(name: str) -> None:
+def test_every_quote_is_in_the_article_word_for_word(name: str) -> None:
     quote = CLAIMS[name]["quote"]
     text = " ".join(document.ARTICLE.read_text().split())
     places = [text.find(fragment) for fragment in ([quote] if isinstance(quote, str) else quote)]
@@ -48,12 +48,12 @@ def test_every_rule_uses_its_evidence_and_nothing_else(name: str) -> None:
     assert names - {"abs"} == set(claim["evidence"])
 
 
-def test_all_evidence_names_arms_and_contrasts_of_the_study(plan: Study) -> None:
+def test_all_evidence_names_arms_and_contrasts_in_the_study(plan: Study) -> None:
     claims.check(claims.load(), plan)
 
 
 @pytest.mark.parametrize(
-    ("of", "told"),
+    ("of", "message"),
     [
         ("arm example-4 test_accuracy mean", "the arm 'example-4'"),
         ("arm example-* test_accuracy mean", "the arm 'example-*'"),
@@ -61,13 +61,13 @@ def test_all_evidence_names_arms_and_contrasts_of_the_study(plan: Study) -> None
         ("largest example-1|rat-* test_accuracy mean", "the arm 'rat-*'"),
     ],
 )
-def test_evidence_of_what_the_study_does_not_have_is_named_with_its_claim(
-    tmp_path: Path, plan: Study, of: str, told: str
+def test_evidence_missing_from_the_study_is_an_error_that_names_the_claim(
+    tmp_path: Path, plan: Study, of: str, message: str
 ) -> None:
     given = ledger(tmp_path, of=of)
     with pytest.raises(UserError, match=r"claims\.toml:2: claim 'c': evidence 'gap' names ") as error:
         claims.check(given, plan, tmp_path / "claims.toml")
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "study.toml does not have. Mend the name" in str(error.value)
 
 
@@ -102,9 +102,7 @@ RESULTS = {
         ("arm one list 0 / arm one zero", None),
     ],
 )
-def test_evidence_is_read_off_the_results_and_none_where_it_is_not_measured(
-    expression: str, expected: float | None
-) -> None:
+def test_evidence_comes_from_the_results_and_is_none_if_not_measured(expression: str, expected: float | None) -> None:
     found = claims.evidence(expression, RESULTS)
     assert found == (None if expected is None else pytest.approx(expected))
 
@@ -114,7 +112,7 @@ def test_evidence_is_read_off_the_results_and_none_where_it_is_not_measured(
     [("a > 0.5 and b < 2", True), ("a > 0.5 and not b < 2", False), ("abs(-a) <= b / 2 + 0.5", True),
      ("a > 9 or b == 1", True), ("max(a, b, 0) - min(a, b) > 0.3", False)],
 )  # fmt: skip
-def test_a_rule_says_of_its_numbers_what_is_worked_out_by_hand(rule: str, expected: bool) -> None:
+def test_rules_evaluate_to_hand_computed_outcomes(rule: str, expected: bool) -> None:
     assert claims.evaluate(rule, {"a": 0.75, "b": 1.0}) is expected
 
 
@@ -122,7 +120,7 @@ def test_a_rule_says_of_its_numbers_what_is_worked_out_by_hand(rule: str, expect
     "rule",
     ["__import__('os')", "a.real", "(lambda: 1)()", "a ** 9999999", "[a][0]", "'text'", "a if a else b", "open(a)"],
 )
-def test_a_rule_can_say_nothing_else(rule: str) -> None:
+def test_anything_else_in_a_rule_is_refused(rule: str) -> None:
     with pytest.raises(ValueError, match="a rule may not say"):
         claims.evaluate(rule, {"a": 1.0, "b": 1.0})
 
@@ -142,7 +140,7 @@ def ledger(
     return claims.load(path)
 
 
-def test_a_claim_knows_its_line_its_figures_and_that_its_rule_came_late(tmp_path: Path) -> None:
+def test_a_claim_records_its_line_its_figures_and_that_its_rule_was_added_later(tmp_path: Path) -> None:
     (claim,) = ledger(tmp_path, more='figures = ["changes", "rates"]\nafter_runs = true')
     assert (claim.line, claim.figures, claim.after_runs) == (2, ("changes", "rates"), True)
     assert claim.evidence["gap"] == claims.Evidence(GAP, "the gap", "points")
@@ -154,14 +152,14 @@ def test_a_claim_knows_its_line_its_figures_and_that_its_rule_came_late(tmp_path
     ("mean", "verdict"),
     [(0.95, "supported"), (0.979, "partly supported"), (0.99, "not supported"), (None, "not measured")],
 )
-def test_the_verdict_turns_with_the_numbers(tmp_path: Path, mean: float | None, verdict: str) -> None:
+def test_the_verdict_follows_the_numbers(tmp_path: Path, mean: float | None, verdict: str) -> None:
     changed = {**RESULTS, "arms": {**RESULTS["arms"], "one": {"accuracy": {"mean": mean}}}}
     (judged,) = claims.judge(ledger(tmp_path), changed)
     assert judged.verdict == verdict
 
 
 @pytest.mark.parametrize(
-    ("supported", "told"),
+    ("supported", "message"),
     [
         ("gap >", "invalid syntax"),
         ("lap > 0", "names 'lap'"),
@@ -176,14 +174,14 @@ def test_the_verdict_turns_with_the_numbers(tmp_path: Path, mean: float | None, 
         ("", "'supported' is missing"),
     ],
 )
-def test_a_rule_that_cannot_be_read_is_named_with_its_claim(tmp_path: Path, supported: str, told: str) -> None:
+def test_an_unreadable_rule_is_an_error_that_names_the_claim(tmp_path: Path, supported: str, message: str) -> None:
     with pytest.raises(UserError, match=r"claims\.toml:2: claim 'c': ") as error:
         ledger(tmp_path, supported)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "message"),
     [
         ("figure = []", "unknown key 'figure'"),
         ('figures = "changes"', "'figures' may not be 'changes'"),
@@ -198,12 +196,12 @@ def test_a_rule_that_cannot_be_read_is_named_with_its_claim(tmp_path: Path, supp
         (f'evidence.a = {{ of = "{GAP} / arm one n", says = "it", unit = "p" }}', "has more than two numbers"),
     ],
 )
-def test_what_a_claim_may_not_hold_is_named_with_its_claim(tmp_path: Path, more: str, told: str) -> None:
+def test_an_invalid_key_or_value_is_an_error_that_names_the_claim(tmp_path: Path, more: str, message: str) -> None:
     path = tmp_path / "claims.toml"
     path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "a > 0"\n{more}\n')
     with pytest.raises(UserError, match=r"claims\.toml:1: claim 'c': ") as error:
         claims.load(path)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 # ---------------------------------------------------------------------------------------------- telling
@@ -228,7 +226,7 @@ def test_what_a_claim_may_not_hold_is_named_with_its_claim(tmp_path: Path, more:
         (None, "points", "not measured"),
     ],
 )
-def test_a_number_is_told_in_its_unit(value: float | None, unit: str, expected: str) -> None:
+def test_numbers_are_written_with_their_units(value: float | None, unit: str, expected: str) -> None:
     assert claims.told(value, unit).replace(claims.NARROW, " ") == expected
 
 
@@ -245,7 +243,7 @@ def margin(about: claims.Claim, **values: float | None) -> str:
     return claims.margin(judged).replace(claims.NARROW, " ")
 
 
-def test_the_margin_tells_the_nearest_flip_in_a_sentence() -> None:
+def test_the_margin_describes_the_nearest_flip_in_a_sentence() -> None:
     lead = claim("lead > 0.0025", lead="points")
     assert (
         margin(lead, lead=0.0061) == "Would become not supported if the lead fell to +0.25 points; it is +0.61 points."
@@ -262,12 +260,12 @@ def test_the_margin_tells_the_nearest_flip_in_a_sentence() -> None:
     assert margin(alike, alike=1.0) == "Would become supported if the alike were no; it is yes."
 
 
-def test_a_margin_smaller_than_the_digits_is_told_with_more_of_them() -> None:
+def test_a_margin_too_small_for_the_usual_digits_gets_more_digits() -> None:
     told = margin(claim("lead > 0.0025", lead="points"), lead=0.002514)
     assert told == "Would become not supported if the lead fell to +0.250 points; it is +0.251 points."
 
 
-def test_a_verdict_that_no_single_number_can_change_says_so_and_an_open_one_says_nothing() -> None:
+def test_a_verdict_that_no_single_number_can_change_says_so_and_an_open_one_has_no_margin() -> None:
     both = claim("a > 1 and b > 1", a="number", b="number")
     assert margin(both, a=0.0, b=0.0) == "No single number could change it: several would have to move at once."
     assert margin(both, a=0.0, b=None) == ""
@@ -306,7 +304,7 @@ YES, PARTLY, NO = claims.SUPPORTED, claims.PARTLY, claims.NOT
         ("x + abs(x)", "", {"x": 2}, [("x", 0, False, NO)]),
     ],
 )
-def test_flips_are_where_they_are_worked_out_by_hand(
+def test_flips_are_at_hand_computed_values(
     supported: str, partly: str, values: dict[str, float], expected: list[tuple[str, float, bool, str]]
 ) -> None:
     found = claims.flips(claim(supported, partly, **dict.fromkeys(values, "number")), values)
@@ -322,7 +320,7 @@ def test_a_yes_can_only_become_a_no() -> None:
     assert claims.flips(claim("alike == 0 or gap > 1", alike="yes", gap="number"), {**values, "alike": 0.0}) == []
 
 
-def test_nothing_flips_what_is_not_decided() -> None:
+def test_an_undecided_claim_has_no_flips() -> None:
     late = claim("x > 1", "y > 1", x="number", y="number")
     assert claims.flips(late, {"x": 2, "y": None}) == []  # below 1 the verdict would hang on y
     assert claims.flips(replace(late, not_testable="why"), {"x": 2, "y": 2}) == []
@@ -357,7 +355,7 @@ def dyadic(number: float) -> float:
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(rules, rules, quarters, quarters)
-def test_beyond_a_limit_the_verdict_is_the_one_told_and_before_it_the_present_one(
+def test_the_verdict_changes_as_announced_just_past_a_flip_and_not_before_it(
     supported: str, partly: str, x: float, y: float
 ) -> None:
     about, values = claim(supported, partly, x="number", y="number"), {"x": x, "y": y}
@@ -408,7 +406,7 @@ SEEDS = {
         ("arm a test_accuracy mean", None),
     ],
 )
-def test_seeds_are_counted_that_go_the_way_of_their_mean(of: str, expected: tuple[int, int] | None) -> None:
+def test_seeds_with_the_sign_of_the_mean_are_counted(of: str, expected: tuple[int, int] | None) -> None:
     assert claims.seeds_agreeing(claims.Evidence(of, "it", "points"), SEEDS) == expected
 
 
@@ -423,7 +421,7 @@ def test_seeds_agree_on_held_out_images_as_they_do_on_test_images() -> None:
 
 
 @pytest.mark.parametrize("of", ["arm rate-example-1-cosine {} mean", "largest example-1|rate-* {} max"])
-def test_the_test_accuracy_of_an_arm_measured_on_held_out_images_is_refused(plan: Study, of: str) -> None:
+def test_asking_for_the_test_accuracy_of_a_held_out_arm_is_refused(plan: Study, of: str) -> None:
     (claim, *_) = claims.load()
     asked = replace(claim, evidence={"x": claims.Evidence(of.format("test_accuracy"), "it", "percent")})
     with pytest.raises(UserError, match=r"'x' names the test_accuracy of 'rate-example-1-.*Use held_out_accuracy"):
@@ -440,14 +438,14 @@ def test_held_out_accuracy_may_be_evidence(plan: Study) -> None:
 
 
 @pytest.mark.parametrize("unit", ["p", "percent", "yes"])
-def test_what_is_no_difference_has_no_sign_for_seeds_to_agree_with(unit: str) -> None:
+def test_evidence_that_is_not_a_difference_has_no_sign_to_agree_on(unit: str) -> None:
     assert claims.seeds_agreeing(claims.Evidence("contrast yes mean", "it", unit), SEEDS) is None
 
 
 # ---------------------------------------------------------------------------------------------- the whole ledger
 
 
-def test_the_command_tells_verdicts_numbers_and_margins_within_a_hundred_columns(
+def test_the_command_prints_verdicts_numbers_and_margins_within_100_columns(
     results: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "_read", lambda folder: (results, None))
@@ -461,7 +459,7 @@ def test_the_command_tells_verdicts_numbers_and_margins_within_a_hundred_columns
     assert told.splitlines()[-1].startswith(f"{len(CLAIMS)} claims: ")
 
 
-def test_the_ledger_stands_on_the_page_with_what_decided_each_claim(results: dict) -> None:
+def test_the_page_has_the_ledger_with_the_evidence_for_each_verdict(results: dict) -> None:
     verdicts = claims.judge(claims.load(), results)
     drawn = {figure.name: figure for figure in fixture.draw(results)}
     html = render.render(results, drawn, document.load(), render.prose(), verdicts, LEDGER["unchecked"])

@@ -35,9 +35,7 @@ SECONDS = 180  # for whatever a busy machine takes
 # ---------------------------------------------------------------------------------------------- any executor
 
 
-def test_units_for_workers_elsewhere_are_small_and_those_of_a_computation_follow_each_other(
-    plan: Study, tmp_path: Path
-) -> None:
+def test_units_for_remote_workers_are_small_and_grouped_by_computation(plan: Study, tmp_path: Path) -> None:
     runs = plan.runs("mnist", ("examples", "changes"))
     units = runner.plan_away([Store(tmp_path).entry(run, "0") for run in runs])
     assert {entry.run for unit in units for entry in unit.entries} == set(runs)
@@ -47,7 +45,7 @@ def test_units_for_workers_elsewhere_are_small_and_those_of_a_computation_follow
     assert changes == len(set(computations)) - 1
 
 
-def test_what_any_executors_workers_finish_comes_home_and_is_not_done_again(
+def test_runs_finished_by_any_executors_workers_are_stored_and_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "work", victim.work)
@@ -61,7 +59,7 @@ def test_what_any_executors_workers_finish_comes_home_and_is_not_done_again(
         assert entry.snapshots()["final"][1][0] == entry.measures()["test_accuracy"] == found.seed
 
 
-def test_a_worker_with_another_version_says_which(plan: Study, tmp_path: Path) -> None:
+def test_a_worker_with_another_version_is_refused_and_says_which(plan: Study, tmp_path: Path) -> None:
     entry = Store(tmp_path).entry(plan.runs("digits", ("examples",))[0], DIGITS.identity)
     other = {**entry.key, "versions": {**entry.key["versions"], "keras": "2.0"}}
     asked = replace(entry, key=other, measures_path=entry.folder.with_name("other") / entry.measures_path.name)
@@ -69,7 +67,7 @@ def test_a_worker_with_another_version_says_which(plan: Study, tmp_path: Path) -
         worker.work_away(Unit((asked,)), {}, DIGITS, {})
 
 
-def test_data_that_came_with_the_work_is_used_in_place_of_a_path_that_is_not_here(tmp_path: Path) -> None:
+def test_a_worker_uses_the_data_it_was_sent_if_the_path_does_not_exist_there(tmp_path: Path) -> None:
     away = replace(DIGITS, path=Path("/nonexistent/data.npz"))
     worker.bring(away.identity, b"images", tmp_path)
     try:
@@ -142,7 +140,7 @@ def weights_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow("starts TensorFlow four times")
-def test_a_cluster_gives_what_this_machine_gives_though_a_worker_is_killed_and_another_joins_late(
+def test_a_cluster_gives_this_machines_results_even_if_a_worker_is_killed_and_another_joins_late(
     dask: Dask, tmp_path: Path
 ) -> None:
     for name in ("here", "there"):
@@ -165,7 +163,7 @@ def test_a_cluster_gives_what_this_machine_gives_though_a_worker_is_killed_and_a
 
 
 @pytest.mark.slow("starts TensorFlow twice")
-def test_a_lost_scheduler_is_one_line_and_what_came_home_is_kept(dask: Dask, tmp_path: Path) -> None:
+def test_losing_the_scheduler_is_one_line_and_keeps_the_finished_runs(dask: Dask, tmp_path: Path) -> None:
     path = building_study(tmp_path)
     dask.worker()
     process = started(path, dask.address)
@@ -183,7 +181,7 @@ def test_a_lost_scheduler_is_one_line_and_what_came_home_is_kept(dask: Dask, tmp
     assert {name: when for name, when in trainings(tmp_path).items() if name in kept} == kept
 
 
-def test_a_run_that_kills_its_workers_is_left_out_and_all_others_come_home(
+def test_a_run_that_kills_its_workers_is_left_out_and_all_others_are_finished(
     dask: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(worker, "work_away", victim.work_away)
@@ -206,11 +204,11 @@ NO_ANSWER = pytest.param("tcp://127.0.0.1:9", marks=pytest.mark.slow("waits ten 
 
 
 @pytest.mark.parametrize("address", [NO_ANSWER, "nonsense://", "127.0.0.1"])
-def test_where_no_scheduler_answers_it_is_one_line(address: str, tmp_path: Path) -> None:
-    done = run(building_study(tmp_path), "--cluster", address)
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: No scheduler of a Dask cluster answers at {address}. Expected an address")
-    assert done.stderr.count("\n") == 1
+def test_an_unreachable_scheduler_is_one_line(address: str, tmp_path: Path) -> None:
+    result = run(building_study(tmp_path), "--cluster", address)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: No scheduler of a Dask cluster answers at {address}. Expected an address")
+    assert result.stderr.count("\n") == 1
 
 
 def test_make_cluster_starts_workers_here_and_names_their_address(tmp_path: Path) -> None:

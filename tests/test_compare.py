@@ -36,7 +36,7 @@ def effect(before: float, after: float, halves: tuple[float, float] = (0.003, 0.
     return Effect("a", Measured(before, halves[0], seeds), Measured(after, halves[1], 3))
 
 
-def test_an_effect_moves_where_the_interval_of_the_difference_leaves_0_out() -> None:
+def test_an_effect_moved_if_the_interval_of_the_difference_excludes_0() -> None:
     assert effect(0.10, 0.1051).noise == pytest.approx(0.005)
     assert effect(0.10, 0.1051).moved
     assert not effect(0.10, 0.1049).moved
@@ -47,7 +47,7 @@ def test_an_effect_moves_where_the_interval_of_the_difference_leaves_0_out() -> 
     ("halves", "seeds", "why"),
     [((0.0, 0.004), 1, "one seed"), ((1e-17, 0.004), 2, "2 equal seeds"), ((0.003, 0.0), 2, "3 equal seeds")],
 )
-def test_without_a_spread_of_seeds_a_change_is_neither_moved_nor_not(
+def test_without_spread_between_seeds_a_change_counts_neither_as_moved_nor_as_unmoved(
     halves: tuple[float, float], seeds: int, why: str
 ) -> None:
     changed = effect(0.10, 0.90, halves, seeds)
@@ -57,13 +57,13 @@ def test_without_a_spread_of_seeds_a_change_is_neither_moved_nor_not(
     assert not Comparison((), (changed,), ()).differs
 
 
-def test_what_did_not_change_did_not_move_however_few_seeds_there_are() -> None:
+def test_an_unchanged_effect_did_not_move_however_few_its_seeds() -> None:
     same = effect(0.10, 0.10 + 1e-7, (0.0, 0.0), 1)
     assert not same.undecided
     assert not same.moved
 
 
-def test_the_noise_of_a_difference_adds_both_intervals_in_squares(results: dict) -> None:
+def test_the_noise_of_a_difference_adds_both_intervals_in_quadrature(results: dict) -> None:
     changed = deepcopy(results)
     for found, half in ((results, 0.003), (changed, 0.004)):
         accuracy = found["arms"]["example-1"]["test_accuracy"]
@@ -86,7 +86,7 @@ def paths(plan: Study, tmp_path: Path) -> list[str]:
     return [str(tmp_path / f"{name}.json") for name in "ab"]
 
 
-def test_a_turned_verdict_is_told_with_both_and_decides_the_exit_status(
+def test_a_changed_verdict_is_listed_as_before_and_after_and_sets_the_exit_status(
     paths: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(command.parse(["compare", *paths])) == 1
@@ -96,7 +96,7 @@ def test_a_turned_verdict_is_told_with_both_and_decides_the_exit_status(
     assert "not moved" not in told
 
 
-def test_what_did_not_move_is_counted_and_listed_only_on_request(
+def test_unmoved_effects_are_counted_and_listed_only_on_request(
     paths: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(command.parse(["compare", paths[0], paths[0]])) == 0
@@ -112,7 +112,7 @@ def test_what_did_not_move_is_counted_and_listed_only_on_request(
     assert counted == "0 verdicts turned; 0 of 4 effects moved beyond seed noise, 4 did not."
 
 
-def test_an_arm_with_one_seed_is_said_to_have_unknown_noise(
+def test_an_arm_with_one_seed_is_reported_to_have_unknown_noise(
     plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = []
@@ -126,14 +126,14 @@ def test_an_arm_with_one_seed_is_said_to_have_unknown_noise(
     assert "0 of 1 effects moved beyond seed noise, 0 did not, 1 undecided: too few seeds, or identical ones.\n" in told
 
 
-def test_accuracy_on_other_images_is_another_number(results: dict) -> None:
+def test_accuracies_on_different_images_are_not_compared(results: dict) -> None:
     changed = deepcopy(results)
     arm = changed["arms"]["example-1"]
     arm |= {"test_accuracy": None, "held_out_accuracy": arm["test_accuracy"]}
     assert compare(results, changed, ()).single == ("arm example-1", "arm example-1 on held-out images")
 
 
-def test_a_page_made_beside_another_record_is_compared_by_its_own_numbers(
+def test_a_page_made_with_another_record_is_compared_by_its_own_numbers(
     plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = fixture.results(plan, tmp_path, MNIST)
@@ -150,7 +150,9 @@ def test_a_page_made_beside_another_record_is_compared_by_its_own_numbers(
         verify.proof(f'<template id="evidence">{packed}</template>', lambda: plan, same_record=False)
 
 
-def test_what_only_one_has_measured_is_told_and_is_no_change(plan: Study, results: dict, tmp_path: Path) -> None:
+def test_measurements_in_only_one_of_the_two_are_listed_and_are_no_change(
+    plan: Study, results: dict, tmp_path: Path
+) -> None:
     fewer = fixture.results(plan, tmp_path, MNIST, runs=10)
     found = compare(results, fewer, ())
     assert found.single == ("arm example-2", "arm example-3", "contrast recipe")
@@ -163,13 +165,13 @@ def test_anything_but_two_files_is_an_error_that_shows_the_command(files: list[s
         command.main(command.parse(["compare", *files]))
 
 
-def test_results_of_another_format_are_refused(tmp_path: Path) -> None:
+def test_results_in_another_format_are_refused(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_bytes(to_json({"format": summary.FORMAT + 1}))
     with pytest.raises(UserError, match="format"):
         command.main(command.parse(["compare", str(tmp_path / "old.json"), str(tmp_path / "old.json")]))
 
 
-def test_another_file_of_the_same_format_is_refused(tmp_path: Path) -> None:
+def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "claims.json"
     path.write_bytes(to_json({"format": summary.FORMAT, "claims": []}))
     with pytest.raises(UserError, match=r"claims\.json: no results in it\. Name a page"):

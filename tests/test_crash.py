@@ -91,7 +91,7 @@ def after_seconds(seconds: float, line: str = "") -> Callable[[subprocess.Popen[
 
 @repeated
 @pytest.mark.parametrize("number", range(STORES))
-def test_a_writer_killed_at_any_moment_leaves_whole_results_and_loses_none(number: int, tmp_path: Path) -> None:
+def test_a_writer_killed_at_any_moment_leaves_complete_results_and_loses_none(number: int, tmp_path: Path) -> None:
     moments, arm, store = random.Random(number), studies.load().arms[0], Store(tmp_path)
     before: dict[Path, str] = {}
     stored = 0
@@ -113,7 +113,7 @@ def test_a_writer_killed_at_any_moment_leaves_whole_results_and_loses_none(numbe
 
 
 @pytest.mark.slow("starts TensorFlow once for each kill; in test_runner.py, one kill of training is in `make test`")
-def test_training_killed_at_any_moment_goes_on_with_whole_results_and_loses_none(tmp_path: Path) -> None:
+def test_training_killed_at_any_moment_continues_from_complete_results_and_loses_none(tmp_path: Path) -> None:
     moments = random.Random(0)
     before: dict[Path, str] = {}
     for number in range(KILLS_OF_EACH):
@@ -126,15 +126,15 @@ def test_training_killed_at_any_moment_goes_on_with_whole_results_and_loses_none
         assert early or len(after) > len(before)
         derived(tmp_path)
         before = after
-    done = run(path)
-    assert "60 of 60 runs on digits measured" in done.stdout, done.stderr
+    result = run(path)
+    assert "60 of 60 runs on digits measured" in result.stdout, result.stderr
     after = results(tmp_path)
     assert {path: after[path] for path in before} == before
     assert not list(tmp_path.rglob(".writing-*"))
 
 
 @repeated
-def test_drawing_killed_at_any_moment_is_made_again_whole(tmp_path: Path) -> None:
+def test_plots_killed_at_any_moment_are_completed_by_the_next_call(tmp_path: Path) -> None:
     moments = random.Random(0)
     path = small_study(tmp_path)
     fixture.fill(Store(tmp_path), studies.load(path).runs("digits", ("examples",)), DIGITS, fixture.SCORES)
@@ -150,7 +150,7 @@ def test_drawing_killed_at_any_moment_is_made_again_whole(tmp_path: Path) -> Non
     assert figures.read(tmp_path / "plots")
 
 
-def test_two_calls_at_once_train_once_and_leave_whole_results(trained_at_once: Path) -> None:
+def test_two_calls_at_once_train_each_run_once_and_leave_complete_results(trained_at_once: Path) -> None:
     told = json.loads((trained_at_once / ".calls.json").read_text())
     assert sum("nothing to train" in one for one in told) == 1
     assert len(results(trained_at_once)) == 4 * 2 + 6

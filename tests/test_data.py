@@ -73,7 +73,7 @@ def test_mnist_is_60000_and_10000_images_of_784_pixels_up_to_255(mnist: datasets
 
 
 @pytest.mark.parametrize("name", ["mnist", "digits"])
-def test_the_declared_sizes_are_those_of_the_images(name: str, request: pytest.FixtureRequest) -> None:
+def test_the_declared_sizes_match_the_images(name: str, request: pytest.FixtureRequest) -> None:
     dataset = request.getfixturevalue(name)
     facts = {"mnist": datasets.MNIST, "digits": datasets.DIGITS}[name]
     assert len(dataset.x_train) == facts.train_images
@@ -85,11 +85,11 @@ def test_the_two_data_sets_have_different_identities() -> None:
     assert datasets.MNIST.identity != datasets.DIGITS.identity
 
 
-def test_another_scale_of_the_pixels_is_another_identity() -> None:
+def test_scaling_the_pixels_changes_the_identity() -> None:
     assert replace(datasets.DIGITS, pixel_max=15).identity != datasets.DIGITS.identity
 
 
-def test_mnist_is_recognised_in_a_file_packed_otherwise(tmp_path: Path, mnist: datasets.Dataset) -> None:
+def test_mnist_is_recognised_however_the_file_is_packed(tmp_path: Path, mnist: datasets.Dataset) -> None:
     path = tmp_path / "packed otherwise.npz"
     np.savez_compressed(
         path,
@@ -116,7 +116,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip file\n" * 1000], ids=["empty", "text"])
-def test_what_is_no_zip_file_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_zip_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mnist.npz"
     path.write_bytes(content)
     assert "truncated or corrupt (File is not a zip file)" in refusal(path)
@@ -138,7 +138,7 @@ def test_a_file_with_one_damaged_byte_is_refused(tmp_path: Path, mnist_path: Pat
     assert "truncated or corrupt" in refusal(path)
 
 
-def test_labels_that_are_not_mnists_are_refused(tmp_path: Path, mnist: datasets.Dataset) -> None:
+def test_labels_other_than_mnists_are_refused(tmp_path: Path, mnist: datasets.Dataset) -> None:
     path = tmp_path / "mnist.npz"
     images = {"x_train": mnist.x_train.reshape(-1, 28, 28), "x_test": mnist.x_test.reshape(-1, 28, 28)}
     np.savez(path, y_train=np.zeros_like(mnist.y_train), y_test=mnist.y_test, **images)
@@ -148,7 +148,7 @@ def test_labels_that_are_not_mnists_are_refused(tmp_path: Path, mnist: datasets.
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (described((10, 28, 28)), "array 'x_train' is uint8 [10, 28, 28]. Expected uint8 [60000, 28, 28]: MNIST."),
         (described((60000, 784)), "array 'x_train' is uint8 [60000, 784]."),
@@ -178,14 +178,14 @@ def test_labels_that_are_not_mnists_are_refused(tmp_path: Path, mnist: datasets.
         "a header of 20,000 characters",
     ],
 )
-def test_an_array_that_is_not_mnists_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
+def test_arrays_other_than_mnists_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "mnist.npz"
     npz_of(path, content)
-    assert told in refusal(path)
+    assert message in refusal(path)
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "expected"),
     [
         ([], "(it holds nothing)"),
         (["images.npy", "labels.npy"], "(it holds images.npy, labels.npy)"),
@@ -193,14 +193,14 @@ def test_an_array_that_is_not_mnists_is_refused(tmp_path: Path, content: bytes, 
     ],
     ids=["no array", "other arrays", "a name of two lines"],
 )
-def test_a_file_that_lacks_an_array_is_refused(tmp_path: Path, names: list[str], told: str) -> None:
+def test_a_file_without_all_four_arrays_is_refused(tmp_path: Path, names: list[str], expected: str) -> None:
     path = tmp_path / "mnist.npz"
     with zipfile.ZipFile(path, "w") as archive:
         for name in names:
             archive.writestr(name, b"")
     message = refusal(path)
     assert "has no array 'x_train'" in message
-    assert told in message
+    assert expected in message
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
@@ -242,7 +242,7 @@ def test_a_pickle_in_the_file_is_never_run(tmp_path: Path) -> None:
     ],
     ids=["a shape beyond bounds", "more than its shape says", "a header beyond bounds"],
 )
-def test_a_zip_bomb_is_refused_before_more_is_read_than_mnist_holds(
+def test_a_zip_bomb_is_refused_before_more_is_read_than_mnists_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     path = tmp_path / "mnist.npz"
@@ -274,7 +274,7 @@ def other(**changes: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def test_any_data_set_in_the_same_layout_is_known_by_its_arrays(tmp_path: Path) -> None:
+def test_any_data_set_in_the_same_layout_is_identified_by_its_arrays(tmp_path: Path) -> None:
     path = tmp_path / "tiny.npz"
     np.savez(path, **other())
     facts = datasets.examine(path, "tiny")
@@ -286,7 +286,7 @@ def test_any_data_set_in_the_same_layout_is_known_by_its_arrays(tmp_path: Path) 
     assert datasets.Facts.of(json.loads(json.dumps(asdict(facts)))) == facts
 
 
-def test_labels_may_stand_in_a_column_and_images_may_have_colours(tmp_path: Path) -> None:
+def test_labels_may_be_a_column_and_images_may_have_colours(tmp_path: Path) -> None:
     path = tmp_path / "colours.npz"
     colours = {"x_train": np.zeros((6, 2, 2, 3), np.uint8), "x_test": np.zeros((2, 2, 2, 3), np.uint8)}
     np.savez(path, **other(**colours, y_train=np.array([[0], [1], [2], [0], [1], [2]])))
@@ -295,7 +295,7 @@ def test_labels_may_stand_in_a_column_and_images_may_have_colours(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"x_test": np.zeros((2, 3, 3), np.uint8)}, "its images are [6, 2, 3] for training, [2, 3, 3] for testing."),
         ({"x_train": np.zeros((6, 2, 3))}, "array 'x_train' is float64 [6, 2, 3]."),
@@ -308,11 +308,11 @@ def test_labels_may_stand_in_a_column_and_images_may_have_colours(tmp_path: Path
     ],
     ids=["sizes", "floats", "float labels", "too few labels", "negative", "too many classes", "one class", "no image"],
 )
-def test_what_is_no_data_set_is_refused_in_one_line(tmp_path: Path, changes: dict, told: str) -> None:
+def test_an_unusable_data_set_is_refused_in_one_line(tmp_path: Path, changes: dict, message: str) -> None:
     path = tmp_path / "wrong.npz"
     np.savez(path, **other(**changes))
     with pytest.raises(UserError) as error:
         datasets.examine(path, "wrong")
     assert str(error.value).startswith(f"{shown(path)}: ")
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert str(error.value).endswith("Make the file so, or unset DATASET_NPZ.")

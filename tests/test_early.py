@@ -70,13 +70,13 @@ def test_early_blocks_are_measured_first_and_each_is_announced(small: Study, tmp
     assert announced[-1][2] < 1
 
 
-def test_early_blocks_that_are_measured_already_are_not_announced(small: Study, tmp_path: Path) -> None:
+def test_early_blocks_that_are_already_measured_are_not_announced(small: Study, tmp_path: Path) -> None:
     fixture.fill(Store(tmp_path), small.runs("mnist", ("examples", "changes")), MNIST, {})
     tasks = [runner.Task(MNIST, small.runs("mnist", ("examples", "changes", "dose")))]
     runner.execute(small, tasks, Store(tmp_path), 1, after_early_block=lambda: pytest.fail("announced"))
 
 
-def test_the_page_is_written_when_an_early_block_is_measured_and_at_the_end(
+def test_the_page_is_written_after_each_early_block_and_at_the_end(
     small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices: list[list[str]] = []
@@ -94,7 +94,7 @@ def test_the_page_is_written_when_an_early_block_is_measured_and_at_the_end(
     assert 2 <= len(notices) <= 3
 
 
-def test_after_ctrl_c_there_is_a_page_of_what_was_measured(
+def test_ctrl_c_leaves_a_page_of_the_finished_runs(
     small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(plan: Study, tasks: list[runner.Task], store: Store, *_: object) -> int:
@@ -108,25 +108,25 @@ def test_after_ctrl_c_there_is_a_page_of_what_was_measured(
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (UserError("no page of this."), "no page of this."),
         (FileExistsError(17, "File exists"), "File exists. Expected"),
     ],
     ids=["a mistake", "the file system"],
 )
-def test_a_page_that_cannot_be_written_yet_does_not_end_the_training(
+def test_failing_to_write_an_early_page_does_not_stop_training(
     small: Study,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: Exception,
-    told: str,
+    message: str,
 ) -> None:
     def refused(arguments: object) -> None:
         raise error
 
     monkeypatch.setattr(command, "render", refused)
     assert report_study(tmp_path) == 2  # at the end it counts
-    assert f"No page yet: {told}" in capsys.readouterr().out
+    assert f"No page yet: {message}" in capsys.readouterr().out
     assert share(small, Store(tmp_path), "examples") == share(small, Store(tmp_path), "depth") == 1

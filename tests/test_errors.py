@@ -31,24 +31,24 @@ def raising(error: BaseException) -> Callable[[argparse.Namespace], None]:
     return main
 
 
-def test_success_is_status_0_and_silent(capsys: pytest.CaptureFixture[str]) -> None:
+def test_success_is_silent_and_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors.command(lambda _: None, QUIET) == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_command_gets_its_arguments() -> None:
+def test_a_command_receives_its_arguments() -> None:
     seen: list[argparse.Namespace] = []
     errors.command(seen.append, QUIET)
     assert seen == [QUIET]
 
 
-def test_a_users_mistake_is_status_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_users_mistake_is_one_line_and_exit_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors.command(raising(UserError("study.toml:3: wrong. Fix this line.")), QUIET) == 2
     assert capsys.readouterr() == ("", "error: study.toml:3: wrong. Fix this line.\n")
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "message"),
     [
         (errno.ENOSPC, "No space left on device. Free some space and run the same command again"),
         (errno.EDQUOT, "Disk quota exceeded. Free some space and run the same command again"),
@@ -72,19 +72,19 @@ def test_a_users_mistake_is_status_2_and_one_line(capsys: pytest.CaptureFixture[
         "another",
     ],
 )
-def test_what_the_file_system_refused_is_status_2_and_one_line_with_path_and_fix(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, told: str
+def test_a_file_system_error_is_one_line_with_path_and_fix_and_exit_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     error = OSError(code, os.strerror(code), str(tmp_path / "results" / "runs"))
     assert errors.command(raising(error), QUIET) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"error: results/runs: {told}")
+    assert err.startswith(f"error: results/runs: {message}")
     assert err.index("\n") == len(err) - 1
 
 
-def test_a_rename_that_is_refused_is_told_with_its_target(
+def test_a_failed_rename_names_its_target(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -93,14 +93,14 @@ def test_a_rename_that_is_refused_is_told_with_its_target(
     assert capsys.readouterr().err.startswith("error: results.json: Is a directory. Expected a file there.")
 
 
-def test_a_full_disk_without_a_path_is_told_without_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_reported_without_a_path_if_none_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors.command(raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))), QUIET) == 2
     assert capsys.readouterr().err.startswith("error: No space left on device. Free some space")
 
 
 @pytest.mark.parametrize("buffered", [True, False], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize(("full", "status"), [(False, 141), (True, 2)], ids=["reader gone", "full device"])
-def test_where_stdout_takes_nothing_the_status_is_neither_success_nor_pythons_complaint(
+def test_failing_to_write_to_stdout_is_neither_success_nor_pythons_own_error(
     buffered: bool, full: bool, status: int
 ) -> None:
     program = "import argparse, sys; from experiments.files import errors; " + (
@@ -110,27 +110,27 @@ def test_where_stdout_takes_nothing_the_status_is_neither_success_nor_pythons_co
     os.close(reader)
     taken = os.open("/dev/full", os.O_WRONLY) if full else pipe
     environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
-    done = subprocess.run([sys.executable, "-c", program], stdout=taken, stderr=subprocess.PIPE, env=environment)
+    result = subprocess.run([sys.executable, "-c", program], stdout=taken, stderr=subprocess.PIPE, env=environment)
     os.close(pipe)
-    assert done.returncode == status
-    assert b"Exception ignored" not in done.stderr
-    assert done.stderr.startswith(b"error: No space left on device") if full else done.stderr == b""
+    assert result.returncode == status
+    assert b"Exception ignored" not in result.stderr
+    assert result.stderr.startswith(b"error: No space left on device") if full else result.stderr == b""
 
 
-def test_ctrl_c_is_status_130_and_says_that_nothing_finished_is_lost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_exits_with_130_and_says_that_finished_runs_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors.command(raising(KeyboardInterrupt()), QUIET) == 130
     assert "What was finished is stored; the same command goes on from there." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [UserError("wrong"), FULL], ids=["a user's mistake", "disk full"])
-def test_debug_raises_the_error_itself(capsys: pytest.CaptureFixture[str], error: Exception) -> None:
+def test_debug_reraises_the_error(capsys: pytest.CaptureFixture[str], error: Exception) -> None:
     with pytest.raises(type(error)) as raised:
         errors.command(raising(error), DEBUG)
     assert raised.value is error
     assert capsys.readouterr().err == ""
 
 
-def test_a_bug_of_ours_is_not_dressed_up_as_a_users_mistake() -> None:
+def test_a_bug_is_not_reported_as_a_users_mistake() -> None:
     with pytest.raises(ZeroDivisionError):
         errors.command(raising(ZeroDivisionError()), QUIET)
 
@@ -140,7 +140,7 @@ def test_a_bug_of_ours_is_not_dressed_up_as_a_users_mistake() -> None:
     [("here/a.txt", "a.txt"), ("here/b/../c.txt", "c.txt"), ("here", "."), ("there/a.txt", "{tmp}/there/a.txt")],
     ids=["below", "below, written crookedly", "itself", "beside"],
 )
-def test_a_path_is_relative_where_it_lies_below_the_current_folder(
+def test_a_path_below_the_current_folder_is_shown_relative_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, expected: str
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -148,12 +148,12 @@ def test_a_path_is_relative_where_it_lies_below_the_current_folder(
     assert errors.shown(tmp_path / path) == expected.format(tmp=tmp_path)
 
 
-def test_a_relative_path_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_is_shown_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert errors.shown("results/runs") == "results/runs"
 
 
-def test_a_terminal_that_lacks_a_character_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_that_the_terminal_cannot_show_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
     monkeypatch.setattr(sys, "stdout", terminal)
     assert errors.command(lambda _: print("−0.5 points"), QUIET) == 0
@@ -161,7 +161,7 @@ def test_a_terminal_that_lacks_a_character_stops_nothing(monkeypatch: pytest.Mon
     assert terminal.buffer.getvalue() == b"?0.5 points\n"  # type: ignore[attr-defined]
 
 
-def test_a_wrong_option_is_status_2_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_option_is_one_line_and_exit_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         errors.Parser().parse_args(["--nonsense"])
     assert ended.value.code == 2
@@ -196,25 +196,25 @@ HOSTILE = "it's; touch pwned '\"&|`x`"
         (["plots", f"STUDY={HOSTILE}"], [f"--study={HOSTILE}"]),
     ],
 )
-def test_make_hands_values_over_as_they_are(tmp_path: Path, values: list[str], last: list[str]) -> None:
+def test_make_passes_values_on_unchanged(tmp_path: Path, values: list[str], last: list[str]) -> None:
     assert received(tmp_path, *values)[-len(last) :] == last
 
 
-def test_make_in_another_folder_says_how_to_name_the_projects(tmp_path: Path) -> None:
-    done = subprocess.run(["make", "-f", ROOT / "Makefile", "render"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "make -C path/to/project" in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: Path) -> None:
+    result = subprocess.run(["make", "-f", ROOT / "Makefile", "render"], cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "make -C path/to/project" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", ""])
-def test_a_port_that_is_none_is_named(tmp_path: Path, port: str) -> None:
+def test_an_invalid_port_is_named(tmp_path: Path, port: str) -> None:
     (tmp_path / "index.html").touch()
     with pytest.raises(UserError, match=f"PORT is '{port}'. Expected a whole number"):
         report.serve(tmp_path, port)
 
 
-def test_a_busy_port_and_a_missing_page_are_named_with_the_fix(tmp_path: Path) -> None:
+def test_a_busy_port_and_a_missing_page_are_reported_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="make render"):
         report.serve(tmp_path, "8000")
     (tmp_path / "index.html").touch()

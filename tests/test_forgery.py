@@ -80,7 +80,7 @@ def without_end(html: str) -> str:
     return re.sub(r"\s+</body>\s+</html>\s*$", "</body></html>", html)
 
 
-def test_a_saved_page_has_the_text_and_the_tree_that_chromium_makes_of_the_page(html: str, chromium: Read) -> None:
+def test_a_saved_page_has_chromiums_text_and_tree_of_the_page(html: str, chromium: Read) -> None:
     whole, saved = verify.saved_forms(html)
     page, ended, *forms = chromium([html, without_end(html), whole, saved])
     assert not APART.search(html)
@@ -92,7 +92,7 @@ def test_a_saved_page_has_the_text_and_the_tree_that_chromium_makes_of_the_page(
     ]
 
 
-def test_what_a_browser_would_write_as_another_page_has_no_saved_form() -> None:
+def test_a_page_that_a_browser_would_save_as_a_different_page_has_no_saved_form() -> None:
     assert verify.saved_forms("<!doctype html><pre>\n\nx</pre>") == ()
 
 
@@ -198,7 +198,7 @@ def forged(html: str, forgery: tuple[str, str, str]) -> str:
 
 
 @pytest.mark.parametrize("what", [*FORGERIES, *SAME_TREE])
-def test_a_forged_page_is_refused_with_its_place(html: str, what: str) -> None:
+def test_a_forged_page_is_refused_and_the_place_is_named(html: str, what: str) -> None:
     forgery = {**FORGERIES, **SAME_TREE}[what]
     changed = forged(html, forgery)
     assert verify.judge(changed, html) == verify.Result.CHANGED
@@ -209,7 +209,7 @@ def test_a_forged_page_is_refused_with_its_place(html: str, what: str) -> None:
     assert str(found).isprintable()
 
 
-def test_each_forgery_is_another_page_in_chromium(html: str, chromium: Read) -> None:
+def test_each_forgery_is_a_different_page_in_chromium(html: str, chromium: Read) -> None:
     page, *changed = chromium([html, *(forged(html, forgery) for forgery in FORGERIES.values())])
     same = [what for what, read in zip(FORGERIES, changed, strict=True) if read["tree"] == page["tree"]]
     assert same == []
@@ -222,7 +222,7 @@ SAVED_ALIKE = (  # what has the same text in a browser's form of the page
 
 
 @pytest.mark.parametrize("what", [name for name, forgery in FORGERIES.items() if forgery[0] in SAVED_ALIKE])
-def test_a_forged_page_that_a_browser_had_saved_is_refused_too(html: str, what: str) -> None:
+def test_a_forged_page_saved_by_a_browser_is_refused_too(html: str, what: str) -> None:
     for form in verify.saved_forms(html):
         changed = forged(form, FORGERIES[what])
         assert verify.judge(changed, html) == verify.Result.CHANGED
@@ -303,7 +303,7 @@ def damaged(text: str, kind: str, where: str, place: float, snippet: str) -> str
     damages=some.lists(some.lists(DAMAGE, min_size=1, max_size=3), min_size=BATCH, max_size=BATCH),
     form=some.integers(0, 2),
 )
-def test_a_damaged_page_that_verifies_has_the_tree_of_the_page_in_chromium(
+def test_a_damaged_page_that_verifies_has_the_original_tree_in_chromium(
     html: str, chromium: Read, damages: list[list[tuple[str, str, float, str]]], form: int
 ) -> None:
     start = (html, *verify.saved_forms(html))[form]

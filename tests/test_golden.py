@@ -82,7 +82,7 @@ def differing(golden: str, page: str) -> list[str]:
     return [*lines[:LINES_TOLD], f"… and {more} lines more"] if more > 0 else lines
 
 
-def test_the_page_is_the_golden_one(whole: dict) -> None:
+def test_the_page_matches_the_golden_page(whole: dict) -> None:
     drawn = {figure.name: figure for figure in fixture.draw(whole)}
     page = told(command.compose(command.parse(["render"]), whole, drawn, "", "what the page is derived from").html)
     if os.environ.get("RENEW_GOLDEN"):

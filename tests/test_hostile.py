@@ -321,7 +321,7 @@ FINITE = some.floats(allow_nan=False, allow_infinity=False)
 
 @tried(400)
 @given(rule=some.lists(TOKENS, min_size=1, max_size=14).map(" ".join), x=FINITE, y=FINITE)
-def test_any_rule_is_judged_or_refused_whatever_the_numbers(tmp_path: Path, rule: str, x: float, y: float) -> None:
+def test_any_rule_is_evaluated_or_refused_whatever_the_numbers(tmp_path: Path, rule: str, x: float, y: float) -> None:
     path = tmp_path / "claims.toml"
     evidence = "".join(f'evidence.{n} = {{ of = "arm {n} n", says = "it", unit = "number" }}\n' for n in "xy")
     path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "{rule}"\n{evidence}')
@@ -329,7 +329,7 @@ def test_any_rule_is_judged_or_refused_whatever_the_numbers(tmp_path: Path, rule
     answers("claim 'c'", lambda: list(map(claims.margin, claims.judge(claims.load(path), numbers_))))
 
 
-def test_a_rule_that_can_be_read_but_not_reckoned_is_refused_with_its_claim(tmp_path: Path) -> None:
+def test_a_rule_that_parses_but_cannot_be_evaluated_is_an_error_that_names_the_claim(tmp_path: Path) -> None:
     path = tmp_path / "claims.toml"
     path.write_text("\n" + CLAIM % "1 / max(x, 2) > 0")
     results = {"arms": {"x": {"n": 3.0}}, "contrasts": [], "runs": []}
@@ -339,7 +339,7 @@ def test_a_rule_that_can_be_read_but_not_reckoned_is_refused_with_its_claim(tmp_
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new", "told"),
+    ("name", "old", "new", "message"),
     [
         ("claims.toml", 'id = "lower-accuracy"', 'id = "slower-convergence"', "another claim has this id"),
         ("claims.toml", 'id = "lower-accuracy"', "id = 'a b\"'", "expected an id of letters"),
@@ -354,11 +354,13 @@ def test_a_rule_that_can_be_read_but_not_reckoned_is_refused_with_its_claim(tmp_
         ("article.toml", "[[notes]]", "[[note]]", "'note' may not be there"),
     ],
 )
-def test_what_would_end_in_another_page_is_refused(tmp_path: Path, name: str, old: str, new: str, told: str) -> None:
+def test_values_that_would_break_the_page_are_refused(
+    tmp_path: Path, name: str, old: str, new: str, message: str
+) -> None:
     path, text = tmp_path / name, REAL[name].decode()
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(UserError, match=re.escape(told)) as error:
+    with pytest.raises(UserError, match=re.escape(message)) as error:
         READERS[name](path)
     assert name in str(error.value)
 
@@ -403,7 +405,7 @@ MARKDOWNS = {
 
 @tried(300)
 @given(content=some.builds(damaged, some.sampled_from(ARTICLES), EDITS))
-def test_a_damaged_article_is_shown_without_a_script_or_a_request_or_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_article_renders_without_scripts_or_requests_or_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "article.md"
     path.write_bytes(content)
 
@@ -423,7 +425,7 @@ def test_a_damaged_article_is_shown_without_a_script_or_a_request_or_is_refused(
 
 @tried(100)
 @given(content=damaged_toml(PROSE))
-def test_damaged_prose_is_read_as_texts_or_refused(tmp_path: Path, content: bytes) -> None:
+def test_damaged_prose_is_read_as_text_or_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "article.toml").write_bytes(content)
 
     def read() -> None:
@@ -452,7 +454,7 @@ JSON = some.recursive(
 
 @tried(100)
 @given(value=JSON, edits=EDITS)
-def test_a_file_of_ours_says_what_was_written_or_is_refused(tmp_path: Path, value: Any, edits: list) -> None:
+def test_a_sealed_file_yields_what_was_written_or_is_refused(tmp_path: Path, value: Any, edits: list) -> None:
     path, told = tmp_path / "a.json", {"format": store.FORMAT, "value": value}
     path.write_bytes(sealed.to_json(told))
     assert sealed.read_json(path, 2) == told
@@ -520,7 +522,7 @@ CONTENT = {"format": 1, "runs": [{**SEEN, "seed": seed} for seed in range(3)], "
 
 @tried(100)
 @given(edits=EDITS)
-def test_damaged_evidence_is_what_was_packed_or_is_refused(edits: list) -> None:
+def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> None:
     text = damaged(evidence.pack(CONTENT, *verify.LISTS).encode(), edits).decode("latin-1")
     found = []
     if answers("The evidence in the page is damaged", lambda: found.append(evidence.unpack(text, *verify.LISTS))):
@@ -528,7 +530,7 @@ def test_damaged_evidence_is_what_was_packed_or_is_refused(edits: list) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"format": 2}, "has format 2, expected 1"),
         ({"record": "another"}, "beside another record"),
@@ -541,16 +543,16 @@ def test_damaged_evidence_is_what_was_packed_or_is_refused(edits: list) -> None:
     ],
     ids=["another format", "another record", "many runs", "many images", "few values", "no list", "no data", "a gap"],
 )
-def test_evidence_that_somebody_made_up_is_refused(change: dict, told: str) -> None:
+def test_made_up_evidence_is_refused(change: dict, message: str) -> None:
     nothing = {"count": 0, "columns": []}
     source = {"name": "mnist", "origin": "here", "fallback": ""}
     made_up = {"format": 1, "quick": False, "source": source, "record": "", "runs": nothing, "replication": nothing}
     text = base64.b64encode(lzma.compress(sealed.compact({**made_up, **change}) + b"\n")).decode()
-    with little_memory(), pytest.raises(UserError, match=told), verify.foreign():
+    with little_memory(), pytest.raises(UserError, match=message), verify.foreign():
         verify.proof(f'<template id="evidence">{text}</template>', studies.load)
 
 
-def test_evidence_that_unpacks_to_more_than_any_study_has_is_refused() -> None:
+def test_evidence_that_unpacks_to_more_than_any_study_needs_is_refused() -> None:
     text = base64.b64encode(lzma.compress(b'{"a":"' + b" " * (evidence.LARGEST_BYTES + 1))).decode()
     with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match="cut short, or larger than any"):
         evidence.unpack(text)
@@ -581,7 +583,7 @@ def bomb(kind: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"),
+    ("kind", "message"),
     [
         ("every image is wrong", "more images are wrong than in any evidence"),
         ("objects for every run", "more objects than any evidence"),
@@ -593,10 +595,10 @@ def bomb(kind: str) -> str:
         ("a large dictionary", "Memory usage limit exceeded"),
     ],
 )
-def test_evidence_that_takes_much_more_memory_than_it_seems_is_refused(kind: str, told: str) -> None:
+def test_evidence_that_would_need_far_more_memory_than_its_size_is_refused(kind: str, message: str) -> None:
     text = bomb(kind)
     assert len(text) < 1_000_000
-    with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match=told):
+    with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match=message):
         evidence.unpack(text, *verify.LISTS)
 
 
@@ -605,7 +607,7 @@ def forever() -> None:
         pass
 
 
-def test_evidence_from_which_nothing_follows_for_ever_is_given_up() -> None:
+def test_evidence_that_takes_forever_to_process_is_given_up() -> None:
     told = r"after 0\.05 s of processor time.*make verify PATIENCE=0\.5\."
     with pytest.raises(UserError, match=told), verify.foreign(0.05):
         forever()
@@ -613,7 +615,7 @@ def test_evidence_from_which_nothing_follows_for_ever_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e300"])
-def test_a_patience_that_is_no_number_of_seconds_is_refused(tmp_path: Path, seconds: str) -> None:
+def test_a_time_limit_that_is_not_a_number_of_seconds_is_refused(tmp_path: Path, seconds: str) -> None:
     (tmp_path / "page.html").write_text("<p>")
     with pytest.raises(UserError, match="Expected a number of seconds, such as 20"):
         command.main(command.parse(["verify", f"--seconds={seconds}", str(tmp_path / "page.html")]))
@@ -649,7 +651,7 @@ def test_a_patience_that_is_no_number_of_seconds_is_refused(tmp_path: Path, seco
         ),
     ],
 )
-def test_four_megabytes_of_whatever_are_told_in_little_memory(results: dict, repeated: str) -> None:
+def test_four_megabytes_of_anything_are_compared_in_little_memory(results: dict, repeated: str) -> None:
     html = fixture.page_of(results, evidence="abcd" * 200)
     most = command.PAGE_BYTES - len(html.encode())
     before, after = html.split("<h1>")
@@ -684,9 +686,7 @@ ARCHIVES += [packed(0, x_train=np.array([{"a": 1}])), packed(0, nested=np.frombu
 
 @tried(100)
 @given(content=some.builds(damaged, some.sampled_from(ARCHIVES), EDITS))
-def test_what_is_not_mnist_is_refused_whatever_it_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
-) -> None:
+def test_anything_other_than_mnist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     (tmp_path / "mnist.npz").write_bytes(content)
     monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "mnist.npz"))
     assert not answers("mnist.npz", lambda: sources.find(tmp_path / "memory.json"))
@@ -739,13 +739,13 @@ def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
 
 @tried(10)
 @given(words=WORDS)
-def test_whatever_the_files_say_the_page_has_the_same_tags(
+def test_no_text_from_a_file_changes_the_pages_tags(
     tags_of: Callable[[str], list[tuple[str, ...]]], words: str
 ) -> None:
     assert tags_of(words) == tags_of("plain")
 
 
-def test_a_note_reaches_nothing_but_the_results(results: dict) -> None:
+def test_a_note_can_access_nothing_but_the_results(results: dict) -> None:
     note = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
     verdicts = claims.judge(claims.load(), results)
     (first,) = (judged for judged in verdicts if judged.claim.id == "slower-convergence")
@@ -769,7 +769,7 @@ REAL["numbers.toml"] = (render.PROSE / "numbers.toml").read_bytes()
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_byte_order_mark_and_line_ends_of_windows_change_nothing(tmp_path: Path, name: str) -> None:
+def test_a_byte_order_mark_and_windows_line_endings_change_nothing(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(REAL[name])
     plain = READERS[name](path)
@@ -779,7 +779,7 @@ def test_a_byte_order_mark_and_line_ends_of_windows_change_nothing(tmp_path: Pat
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("sign", ["\x00", "\x1b", "\x9b", "\u202e", "\u2066", "\uffff"], ids=ascii)
-def test_signs_that_nobody_sees_are_refused_with_their_line_and_name(tmp_path: Path, name: str, sign: str) -> None:
+def test_invisible_characters_are_refused_with_their_line_and_name(tmp_path: Path, name: str, sign: str) -> None:
     path = tmp_path / name
     lines = REAL[name].decode().split("\n")
     path.write_text("\n".join([*lines[:4], lines[4] + sign, *lines[5:]]), encoding="utf-8")
@@ -797,9 +797,7 @@ def test_signs_that_nobody_sees_are_refused_with_their_line_and_name(tmp_path: P
         ("article.md", 'title: "', 'title: "\\ud800'),
     ],
 )
-def test_signs_that_nobody_sees_are_refused_where_they_are_written_as_escapes(
-    tmp_path: Path, name: str, old: str, new: str
-) -> None:
+def test_invisible_characters_written_as_escapes_are_refused(tmp_path: Path, name: str, old: str, new: str) -> None:
     path, text = tmp_path / name, REAL[name].decode()
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -831,7 +829,7 @@ def huge(path: Path) -> None:
 
 @pytest.mark.parametrize("name", READERS_OF_FILES)
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (os.mkfifo, "Not a regular file"),
         (os.mkdir, "Is a directory"),
@@ -841,24 +839,24 @@ def huge(path: Path) -> None:
     ],
     ids=["a pipe", "a folder", "a device", "a link to itself", "a terabyte"],
 )
-def test_what_is_no_file_of_a_sane_size_is_refused_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Path], None], told: str
+def test_anything_but_a_file_of_reasonable_size_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[Path], None], message: str
 ) -> None:
     path = tmp_path / name
     make(path)
     monkeypatch.setenv("MNIST_NPZ", str(path))
-    with pytest.raises(UserError, match=rf"{name}: cannot be read: {told}"):
+    with pytest.raises(UserError, match=rf"{name}: cannot be read: {message}"):
         READERS_OF_FILES[name](path)
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, endless, huge], ids=lambda make: make.__name__)
-def test_a_memory_that_is_no_file_is_no_memory(tmp_path: Path, make: Callable[[Path], None]) -> None:
+def test_a_cache_entry_that_is_not_a_file_is_ignored(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "memory.json")
     assert sources._remembered(tmp_path / "memory.json") == {}
     assert not command._is_current(tmp_path / "memory.json", "inputs", tmp_path)
 
 
-def test_a_lock_that_is_a_link_is_refused_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+def test_a_lock_that_is_a_link_is_refused_and_its_target_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "diary").write_text("dear")
     (tmp_path / ".lock").symlink_to(tmp_path / "diary")
     with pytest.raises(OSError, match="Too many levels"), Store(tmp_path).locked():
@@ -907,15 +905,15 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize(("name", "content", "told"), BOMBS.values(), ids=BOMBS)
-def test_a_bomb_does_not_go_off(tmp_path: Path, name: str, content: str, told: str) -> None:
+@pytest.mark.parametrize(("name", "content", "message"), BOMBS.values(), ids=BOMBS)
+def test_a_bomb_does_not_go_off(tmp_path: Path, name: str, content: str, message: str) -> None:
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")
-    with little_memory(), pytest.raises(UserError, match=re.escape(told)) if told else nullcontext():
+    with little_memory(), pytest.raises(UserError, match=re.escape(message)) if message else nullcontext():
         READERS[name](path)
 
 
-def test_a_rule_that_turns_without_an_end_is_judged_all_the_same(tmp_path: Path) -> None:
+def test_a_rule_that_flips_endlessly_is_still_evaluated(tmp_path: Path) -> None:
     path = tmp_path / "claims.toml"
     path.write_text(CLAIM % f"{TENT} > 1000")
     with little_memory():
@@ -932,23 +930,23 @@ def unpacked(path: Path, method: int, start: bytes, megabytes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "start", "told"),
+    ("method", "start", "message"),
     [
         (zipfile.ZIP_BZIP2, described((60000, 28, 28)), "packed in another way than NumPy packs a few arrays."),
         (zipfile.ZIP_DEFLATED, described((10**12,)), "array 'x_train' is uint8 [1000000000000]."),
     ],
     ids=["bzip2", "a header that lies"],
 )
-def test_a_bomb_in_the_place_of_mnist_is_refused_before_it_is_unpacked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: int, start: bytes, told: str
+def test_a_zip_bomb_in_place_of_mnist_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: int, start: bytes, message: str
 ) -> None:
     unpacked(tmp_path / "mnist.npz", method, start, 200)
     monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "mnist.npz"))
-    with little_memory(), pytest.raises(UserError, match=re.escape(told)):
+    with little_memory(), pytest.raises(UserError, match=re.escape(message)):
         sources.find(tmp_path / "memory.json")
 
 
-def test_what_was_not_written_by_us_is_not_even_parsed(tmp_path: Path, stored: Stored) -> None:
+def test_a_file_without_a_valid_seal_is_not_even_parsed(tmp_path: Path, stored: Stored) -> None:
     (tmp_path / "results.json").write_bytes(b'{"format":1,"runs":[' + b"{}," * 5_000_000 + b"0]}")  # 400 MB as objects
     with little_memory(), pytest.raises(UserError, match="not what this version wrote"):
         sealed.read_json(tmp_path / "results.json", 2)
@@ -964,7 +962,7 @@ def test_what_was_not_written_by_us_is_not_even_parsed(tmp_path: Path, stored: S
 
 @tried(100)
 @given(words=some.text())
-def test_whatever_an_error_quotes_it_is_one_line_that_a_terminal_shows(words: str) -> None:
+def test_an_error_is_one_printable_line_whatever_it_quotes(words: str) -> None:
     message = str(UserError(f"here: {words} is wrong. Mend it."))
     assert message.isprintable()
     assert len(message) <= LONGEST + 3

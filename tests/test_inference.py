@@ -16,23 +16,23 @@ ROOT = Path(__file__).parent.parent
 DIFFERENCES = [0.012, 0.009, 0.011, 0.007, 0.013, 0.010, -0.002, 0.008]
 
 
-def test_the_t_interval_is_that_of_scipy() -> None:
+def test_the_t_interval_matches_scipys() -> None:
     expected = stats.ttest_1samp(DIFFERENCES, 0).confidence_interval(0.95)
     assert inference.t_interval(DIFFERENCES, 0.95) == pytest.approx((expected.low, expected.high))
 
 
-def test_the_t_interval_at_twice_the_level_is_that_of_both_one_sided_tests() -> None:
+def test_the_t_interval_at_twice_the_level_matches_two_one_sided_tests() -> None:
     low, high = inference.t_interval(DIFFERENCES, 2 * 0.95 - 1)
     assert stats.ttest_1samp(DIFFERENCES, low, alternative="greater").pvalue == pytest.approx(0.05)
     assert stats.ttest_1samp(DIFFERENCES, high, alternative="less").pvalue == pytest.approx(0.05)
 
 
-def test_equal_differences_have_an_interval_without_width_and_hide_nothing() -> None:
+def test_equal_differences_have_a_zero_width_interval_and_no_detectable_difference() -> None:
     assert inference.t_interval([0.1] * 10, 0.95) == (0.1, 0.1)
     assert inference.detectable_difference([0.1] * 10, 0.95) == 0
 
 
-def test_one_value_is_refused() -> None:
+def test_a_single_value_is_refused() -> None:
     with pytest.raises(ValueError, match="n = 1"):
         inference.t_interval([0.1], 0.95)
     with pytest.raises(ValueError, match="n = 1"):
@@ -42,7 +42,7 @@ def test_one_value_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("differences", "power"), [(DIFFERENCES, 0.8), (DIFFERENCES[:3], 0.5)])
-def test_the_t_test_finds_the_detectable_difference_with_the_power_promised(
+def test_the_t_test_finds_the_detectable_difference_with_the_stated_power(
     differences: list[float], power: float
 ) -> None:
     true_mean = inference.detectable_difference(differences, 0.95, power)
@@ -52,7 +52,7 @@ def test_the_t_test_finds_the_detectable_difference_with_the_power_promised(
     assert np.mean((found.pvalue < 0.05) & (found.statistic > 0)) == pytest.approx(power, abs=0.005)
 
 
-def test_ten_differences_detect_about_one_standard_deviation_wherever_their_mean_is() -> None:
+def test_ten_differences_detect_about_one_standard_deviation_whatever_their_mean() -> None:
     scatter = np.array([1.0, -1.0] * 5) * np.sqrt(0.9)
     assert inference.detectable_difference(scatter, 0.95) == pytest.approx(0.996, abs=0.001)
     assert inference.detectable_difference(scatter + 7, 0.95) == pytest.approx(0.996, abs=0.001)
@@ -70,26 +70,26 @@ def images_gained(n: int, mean: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("differences", [np.array(DIFFERENCES), images_gained(17, 8)], ids=["8", "17"])
-def test_the_sign_flip_p_is_that_of_scipys_exact_permutation_test(differences: np.ndarray) -> None:
+def test_the_sign_flip_p_matches_scipys_exact_permutation_test(differences: np.ndarray) -> None:
     assert inference.sign_flip_p(differences.tolist(), 10_000) == flipped_p(differences)
 
 
-def test_ten_equal_signs_give_two_of_1024() -> None:
+def test_ten_equal_signs_give_p_of_2_in_1024() -> None:
     assert inference.sign_flip_p([0.01 + 0.001 * n for n in range(10)], 1000) == 2 / 1024
 
 
-def test_no_difference_has_p_one() -> None:
+def test_no_difference_gives_p_1() -> None:
     assert inference.sign_flip_p([0.0, 0.0, 0.0], 1000) == 1
     assert inference.sign_flip_p([0.0] * 30, 1000) == 1
 
 
-def test_equivalence_holds_inside_the_margin_and_not_at_its_edge() -> None:
+def test_equivalence_holds_inside_the_margin_but_not_at_its_edge() -> None:
     assert inference.equivalence_p([0.0001 * n for n in range(-4, 6)], 0.0025, 10_000) == 1 / 1024
     assert inference.equivalence_p([0.0025 + 0.0001 * n for n in range(-4, 6)], 0.0025, 10_000) > 0.5
 
 
 @pytest.mark.parametrize("mean", [8, -3, 0])
-def test_counting_by_convolution_gives_the_p_of_going_through_all(mean: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_by_convolution_gives_the_same_p_as_enumeration(mean: int, monkeypatch: pytest.MonkeyPatch) -> None:
     differences = images_gained(19, mean).tolist()
     gone_through = inference.sign_flip_p(differences, 10_000), inference.equivalence_p(differences, 0.0025, 10_000)
     monkeypatch.setattr(inference, "ENUMERATED", 0)
@@ -97,24 +97,24 @@ def test_counting_by_convolution_gives_the_p_of_going_through_all(mean: int, mon
     assert counted == gone_through
 
 
-def test_of_many_equal_sizes_the_p_is_that_of_the_sign_test() -> None:
+def test_many_equal_magnitudes_give_the_p_of_the_sign_test() -> None:
     for positive in (60, 35, 50):
         differences = [0.003] * positive + [-0.003] * (100 - positive)
         expected = stats.binomtest(positive, 100).pvalue
         assert inference.sign_flip_p(differences, 1000) == pytest.approx(expected, rel=1e-12)
 
 
-def test_of_many_pairs_random_signs_estimate_the_same_p() -> None:
+def test_random_signs_over_many_pairs_estimate_the_same_p() -> None:
     differences = images_gained(300, 2)
     expected = flipped_p(differences, n_resamples=20_000, rng=np.random.default_rng(0), vectorized=True)
     assert inference.sign_flip_p(differences.tolist(), 10_000) == pytest.approx(expected, abs=0.01)
 
 
-def test_a_p_too_small_for_a_float_is_not_told_as_none() -> None:
+def test_a_p_too_small_for_a_float_is_not_reported_as_0() -> None:
     assert inference.sign_flip_p([0.001] * 5000, 1000) == 2 * inference.SMALLEST
 
 
-def test_a_margin_between_whole_images_is_rounded_down_where_seeds_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_margin_between_whole_images_is_rounded_down_for_many_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = (np.random.default_rng(0).integers(-3, 4, 18) / 357).tolist()  # a margin of 0.8925 images
     gone_through = inference.equivalence_p(differences, 0.0025, 357)
     monkeypatch.setattr(inference, "ENUMERATED", 0)
@@ -135,14 +135,14 @@ def test_mcnemar_is_the_binomial_test_of_the_discordant_images() -> None:
     assert inference.mcnemar_p(pairs) == pytest.approx(expected, rel=1e-12)
 
 
-def test_no_interval_and_no_test_imports_scipys_statistics() -> None:
+def test_no_interval_or_test_imports_scipy_stats() -> None:
     code = (
         "import sys; from experiments.analysis import inference as i; x = [0.1, 0.2, 0.4];"
         "i.t_interval(x, 0.95), i.detectable_difference(x, 0.95), i.mcnemar_p([(1, 5)]);"
         "print('scipy.special' in sys.modules, 'scipy.stats' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["True", "False"]
 
 
 # ---------------------------------------------------------------------------------------------- the bootstrap
@@ -199,11 +199,11 @@ def test_a_percentile_bootstrap_over_ten_seeds_alone_is_too_narrow_and_students_
     assert percentile == pytest.approx(0.90, abs=0.015)
 
 
-def test_the_bootstrap_over_seeds_and_images_covers_what_it_says() -> None:
+def test_the_bootstrap_over_seeds_and_images_has_its_nominal_coverage() -> None:
     assert two_way_coverage(seed_sd=0.02, simulations=400) >= 0.93
 
 
-def test_the_bootstrap_is_too_narrow_where_whole_seeds_differ_far_more_than_images_by_chance() -> None:
+def test_the_bootstrap_is_too_narrow_if_seeds_vary_far_more_than_images() -> None:
     assert two_way_coverage(seed_sd=0.5, simulations=400) < 0.93
 
 
@@ -215,7 +215,7 @@ def test_the_bootstrap_counts_chance_on_single_images_three_times() -> None:
     assert (high - low) / once == pytest.approx(np.sqrt(3), rel=0.15)
 
 
-def test_the_bootstrap_is_that_of_drawing_seeds_and_images_one_by_one() -> None:
+def test_the_bootstrap_matches_drawing_seeds_and_images_one_by_one() -> None:
     first, second, _ = models(np.random.default_rng(1), 6, 500)
     rng = np.random.default_rng(2)
     differences = second.astype(float) - first
@@ -233,17 +233,17 @@ def test_fewer_resamples_of_many_seeds_give_about_the_same_interval(monkeypatch:
     assert fewer != (low, high)
 
 
-def test_the_bootstrap_gives_the_same_interval_again() -> None:
+def test_the_bootstrap_gives_the_same_interval_each_time() -> None:
     first, second, _ = models(np.random.default_rng(0), 10, 10_000)
     found = inference.bootstrap_interval(first, second, 0.95)
     assert inference.bootstrap_interval(first, second, 0.95) == found
 
 
-def test_the_bootstrap_of_models_that_differ_on_no_image_has_no_width() -> None:
+def test_models_that_differ_on_no_image_have_a_zero_width_bootstrap_interval() -> None:
     wrong = np.random.default_rng(0).random((3, 50)) < 0.2
     assert inference.bootstrap_interval(wrong, wrong, 0.95) == (0, 0)
 
 
-def test_the_bootstrap_of_models_that_differ_on_every_image_has_no_width() -> None:
+def test_models_that_differ_on_every_image_have_a_zero_width_bootstrap_interval() -> None:
     wrong = np.ones((3, 50), bool)
     assert inference.bootstrap_interval(~wrong, wrong, 0.95) == pytest.approx((1, 1))

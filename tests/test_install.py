@@ -104,8 +104,8 @@ class Project:
         """Name and version of what is in the environment, besides pip and uv."""
         ask = "from importlib.metadata import distributions as d; print(*(f'{x.name}=={x.version}' for x in d()))"
         python = self.root / ".venv" / "bin" / "python"
-        done = subprocess.run([python, "-I", "-c", ask], capture_output=True, text=True, check=True)
-        found = dict(pair.split("==") for pair in done.stdout.split())
+        result = subprocess.run([python, "-I", "-c", ask], capture_output=True, text=True, check=True)
+        found = dict(pair.split("==") for pair in result.stdout.split())
         return {name: version for name, version in found.items() if name not in ("pip", "uv", "setuptools", "wheel")}
 
 
@@ -117,7 +117,7 @@ def project(tmp_path: Path, registry: tuple[Path, dict[str, str]]) -> Project:
 LOCKED = {"alpha": "1.0", "beta": "1.0", "gamma": "1.0"}
 
 
-def test_what_the_lock_names_is_installed_beside_newer_releases_and_under_settings_of_the_users(
+def test_locked_versions_are_installed_despite_newer_releases_and_the_users_settings(
     project: Project, tmp_path: Path
 ) -> None:
     (tmp_path / "pip.py").write_text("raise SystemExit('the pip of PYTHONPATH ran')")
@@ -128,19 +128,19 @@ def test_what_the_lock_names_is_installed_beside_newer_releases_and_under_settin
         **{"PYTHONPATH": str(tmp_path), "PYTHONHOME": "", "PYTHONOPTIMIZE": "2", "UV_SYSTEM_PYTHON": "1"},
         **{"VIRTUAL_ENV": str(tmp_path / "another"), "UV_NO_VERIFY_HASHES": "1"},
     }
-    done = project.install(**hostile)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = project.install(**hostile)
+    assert (result.returncode, result.stderr) == (0, "")
     assert project.installed() == LOCKED
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_layer_that_is_there_is_not_installed_again_and_needs_no_network(project: Project) -> None:
+def test_an_installed_layer_is_not_installed_again_and_needs_no_network(project: Project) -> None:
     project.install("page")
     offline = {"UV_FIND_LINKS": "/nowhere", "PIP_FIND_LINKS": "/nowhere"}
     assert (project.install("page", **offline).returncode, project.install("page", **offline).stdout) == (0, "")
 
 
-def test_after_a_change_of_a_lock_nothing_of_the_old_one_is_left(project: Project) -> None:
+def test_nothing_from_the_old_lock_is_left_after_the_lock_changes(project: Project) -> None:
     project.lock("page", "beta", "gamma")
     project.install("page")
     project.lock("page", "gamma")
@@ -148,7 +148,7 @@ def test_after_a_change_of_a_lock_nothing_of_the_old_one_is_left(project: Projec
     assert project.installed() == {"gamma": "1.0"}
 
 
-def test_what_an_interrupted_installation_left_is_not_taken_for_whole(project: Project) -> None:
+def test_an_interrupted_installation_does_not_count_as_complete(project: Project) -> None:
     project.install("page")
     venv = project.root / ".venv"
     next(venv.glob("lib/*/site-packages/alpha.py")).unlink()  # but its metadata says that it is there
@@ -159,16 +159,18 @@ def test_what_an_interrupted_installation_left_is_not_taken_for_whole(project: P
 
 
 @pytest.mark.slow("it makes environments anew")
-def test_an_environment_whose_lock_changed_is_made_anew_from_its_own_python_too(project: Project) -> None:
+def test_an_environment_whose_lock_changed_is_rebuilt_even_when_run_with_its_own_python(project: Project) -> None:
     project.install("page")
     project.lock("page", "gamma")
     own = project.root / ".venv" / "bin" / "python"  # as `python3` is, where that environment is activated
-    done = subprocess.run([own, *project.command("page")[1:]], env=project.environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = subprocess.run(
+        [own, *project.command("page")[1:]], env=project.environment, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stderr) == (0, "")
     assert project.installed() == {"gamma": "1.0"}
 
 
-def test_uv_is_told_the_index_of_pips_settings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uv_uses_the_index_from_pips_settings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.install("page")
     module = loaded(project.locks / "install.py")
     monkeypatch.setattr(os, "environ", project.environment)
@@ -183,7 +185,7 @@ def test_uv_is_told_the_index_of_pips_settings(project: Project, monkeypatch: py
 
 @pytest.mark.slow("it makes environments anew")
 @pytest.mark.parametrize("said", ["Setting up", "Installing"])
-def test_an_installation_that_was_killed_is_made_by_the_next_call(project: Project, said: str) -> None:
+def test_the_next_call_completes_an_installation_that_was_killed(project: Project, said: str) -> None:
     process = subprocess.Popen(
         project.command("page"), env=project.environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -198,7 +200,7 @@ def test_an_installation_that_was_killed_is_made_by_the_next_call(project: Proje
 
 
 @pytest.mark.slow("it makes environments anew")
-def test_two_calls_at_once_both_end_with_everything_installed(project: Project) -> None:
+def test_two_simultaneous_calls_both_end_with_everything_installed(project: Project) -> None:
     calls = [subprocess.Popen(project.command(layer), env=project.environment) for layer in ("page", "train")]
     assert [call.wait() for call in calls] == [0, 0]
     assert project.installed() == LOCKED
@@ -207,22 +209,24 @@ def test_two_calls_at_once_both_end_with_everything_installed(project: Project) 
 def test_a_file_with_another_hash_is_refused(project: Project) -> None:
     lock = project.locks / "page.txt"
     lock.write_text(re.sub("sha256:[0-9a-f]{64}", "sha256:" + "0" * 64, lock.read_text(), count=1))
-    done = project.install("page")
-    assert done.returncode == 2
-    assert "is not the one that was locked" in done.stderr.splitlines()[-1]
+    result = project.install("page")
+    assert result.returncode == 2
+    assert "is not the one that was locked" in result.stderr.splitlines()[-1]
     assert not (project.root / ".venv" / ".page").exists()
 
 
 def test_an_incomplete_lock_is_refused(project: Project) -> None:
     project.lock("page", "alpha")
-    done = project.install("page")
-    assert done.returncode == 2
-    assert "beta" in done.stderr
+    result = project.install("page")
+    assert result.returncode == 2
+    assert "beta" in result.stderr
     assert not (project.root / ".venv" / ".page").exists()
 
 
 @pytest.mark.parametrize("kind", ["a file", "a dangling link", "a link to a folder"])
-def test_what_is_no_environment_and_no_folder_is_named_and_kept(project: Project, tmp_path: Path, kind: str) -> None:
+def test_a_venv_path_that_is_not_an_environment_is_named_and_left_alone(
+    project: Project, tmp_path: Path, kind: str
+) -> None:
     venv, kept = project.root / ".venv", tmp_path / "kept" / "precious"
     kept.parent.mkdir()
     kept.touch()
@@ -230,40 +234,38 @@ def test_what_is_no_environment_and_no_folder_is_named_and_kept(project: Project
         venv.write_text("mine")
     else:
         venv.symlink_to("/no/where" if kind == "a dangling link" else kept.parent)
-    done = project.install("page")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert f"{venv}: not a virtual environment" in done.stderr
+    result = project.install("page")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert f"{venv}: not a virtual environment" in result.stderr
     assert kept.exists()
     assert venv.is_symlink() or venv.read_text() == "mine"
 
 
 @pytest.mark.parametrize("folder", ["a:b", b"caf\xe9"], ids=["the separator of PATH", "bytes that are no text"])
-def test_a_folder_that_cannot_have_an_environment_is_named(project: Project, folder: str | bytes) -> None:
+def test_a_folder_that_cannot_hold_an_environment_is_named(project: Project, folder: str | bytes) -> None:
     root = project.root.with_name(os.fsdecode(folder))
     try:
         project.root.rename(root)
     except OSError:
         pytest.skip("this file system has no such name")
     project.root, project.locks = root, root / "requirements"
-    done = project.install("page")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "Rename the folder" in done.stderr
+    result = project.install("page")
+    assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    assert "Rename the folder" in result.stderr
     assert not (root / ".venv").exists()
 
 
 @pytest.mark.slow("it makes environments anew")
-def test_where_pip_is_set_to_install_elsewhere_that_is_told_and_can_be_set_aside(
-    project: Project, tmp_path: Path
-) -> None:
+def test_pip_settings_that_install_elsewhere_are_named_and_can_be_overridden(project: Project, tmp_path: Path) -> None:
     settings = tmp_path / "pip.conf"
     settings.write_text(f"[install]\ntarget = {tmp_path / 'elsewhere'}\n")
-    done = project.install("page", PIP_CONFIG_FILE=str(settings))
-    assert done.returncode == 2
-    assert "PIP_CONFIG_FILE=/dev/null" in done.stderr.splitlines()[-1]
+    result = project.install("page", PIP_CONFIG_FILE=str(settings))
+    assert result.returncode == 2
+    assert "PIP_CONFIG_FILE=/dev/null" in result.stderr.splitlines()[-1]
     assert project.install("page", PIP_CONFIG_FILE="/dev/null").returncode == 0
 
 
-def test_a_terminal_that_lacks_a_character_stops_nothing(
+def test_characters_that_the_terminal_cannot_show_stop_nothing(
     installer: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
@@ -274,11 +276,13 @@ def test_a_terminal_that_lacks_a_character_stops_nothing(
     assert terminal.buffer.getvalue() == b"Installing page ?\n"  # type: ignore[attr-defined]
 
 
-def test_without_a_network_it_is_one_line_with_the_fix(project: Project, installer: ModuleType) -> None:
+def test_a_missing_network_is_one_line_with_the_fix(project: Project, installer: ModuleType) -> None:
     address = "http://127.0.0.1:9/nothing"
-    done = project.install(PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL=address, PIP_RETRIES="0", PIP_TIMEOUT="1")
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == f"error: the set-up of .venv failed (see above). {installer.NETWORK}"
+    result = project.install(
+        PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL=address, PIP_RETRIES="0", PIP_TIMEOUT="1"
+    )
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1] == f"error: the set-up of .venv failed (see above). {installer.NETWORK}"
 
 
 def loaded(path: Path) -> ModuleType:
@@ -299,7 +303,7 @@ OLDEST_PIP = "pip==22.3 --hash=sha256:1daab4b8d3b97d1d763caeb01a4640a2250a0ea899
 
 
 @pytest.mark.slow("it takes that pip from the package registry")
-def test_the_oldest_pip_that_a_supported_python_came_with_installs_the_locked_packages(
+def test_the_oldest_pip_bundled_with_a_supported_python_installs_the_locked_packages(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     module = loaded(project.locks / "install.py")
@@ -347,7 +351,7 @@ def test_the_oldest_pip_that_a_supported_python_came_with_installs_the_locked_pa
         ("tensorflow==2.21.0 has no wheels with a matching platform tag", "PYTHON=path/to/python3.12"),
     ],
 )
-def test_what_stopped_an_installation_is_told_with_the_fix(installer: ModuleType, said: str, fix: str) -> None:
+def test_a_failed_installation_is_explained_with_the_fix(installer: ModuleType, said: str, fix: str) -> None:
     assert fix in installer._fix(said)
 
 
@@ -386,6 +390,6 @@ def test_every_requirement_of_a_locked_package_is_locked_too(layer: str, python:
                 extras[canonical(requirement.name)] |= requirement.extras
 
 
-def test_each_layer_has_what_those_before_it_have() -> None:
+def test_each_layer_includes_the_layers_before_it() -> None:
     named = [{str(pin) for pin in pins(layer)} for layer in LAYERS]
     assert named[0] < named[1] < named[2] < named[3]

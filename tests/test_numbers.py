@@ -53,7 +53,7 @@ def loose(folder: Path, texts: dict[str, str]) -> list[tuple[str, int, str]]:
         ("p.py", "a = f'{\"the 13 runs\" if x else y} are'", 1, "13"),
     ],
 )
-def test_a_typed_numeral_is_loose_where_people_read_it(
+def test_a_typed_numeral_is_loose_in_text_for_readers(
     tmp_path: Path, name: str, text: str, line: int, numeral: str
 ) -> None:
     assert loose(tmp_path, {name: text}) == [(Path(name).name, line, numeral)]
@@ -81,14 +81,14 @@ def test_a_typed_numeral_is_loose_where_people_read_it(
         ("p.py", 'assert x, "1 of them"\ncolour = "#d55e00"\ny = f"{x:.2f} %"\nz = "low0"'),
     ],
 )
-def test_what_people_do_not_read_as_a_number_of_ours_is_none(tmp_path: Path, name: str, text: str) -> None:
+def test_digits_that_readers_do_not_take_for_a_result_are_ignored(tmp_path: Path, name: str, text: str) -> None:
     assert loose(tmp_path, {name: text}) == []
 
 
 @pytest.mark.parametrize(
     "numeral", ["60,000", "−0.25", "±1", "97.14 %", "1/K", "1.5.5", "twelve", "hundredths", "Quarter", "½"]
 )
-def test_a_numeral_is_taken_whole(tmp_path: Path, numeral: str) -> None:
+def test_a_numeral_is_matched_whole(tmp_path: Path, numeral: str) -> None:
     assert loose(tmp_path, {"templates/a.html": f"about {numeral}, or so"}) == [("a.html", 1, numeral)]
 
 
@@ -103,12 +103,12 @@ def test_a_numeral_is_taken_whole(tmp_path: Path, numeral: str) -> None:
         ("p.py", "a = f'{x:.2f} points, {points(y)}, of {name}'\nb = f'{x:.2f}'", 2),
     ],
 )
-def test_a_numeral_that_a_measure_fills_in_is_bound(tmp_path: Path, name: str, text: str, bound: int) -> None:
+def test_a_numeral_filled_in_by_a_measure_is_bound(tmp_path: Path, name: str, text: str, bound: int) -> None:
     coverage = numerals.check(lay(tmp_path, {name: text}))
     assert (coverage.bound, coverage.exempt, list(coverage.loose)) == (bound, 0, [])
 
 
-def test_loose_numerals_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_loose_numerals_are_listed_in_file_order(tmp_path: Path) -> None:
     code = "a = ['of 1', f(['of 2'], 'of 3')]\nb = 'of 4'\nc = ['of 5', 'of 6']"
     assert [line for _, line, _ in loose(tmp_path, {"p.py": code})] == [1, 1, 1, 2, 3, 3]
 
@@ -126,7 +126,7 @@ EXEMPT = '[exempt]\n"a name" = ["Example 1", "[0, 1]"]\n"no count" = ["one at a 
         '<p title="Example 1">',
     ],
 )
-def test_a_numeral_within_an_exempt_phrase_is_exempt(tmp_path: Path, text: str) -> None:
+def test_a_numeral_inside_an_exempt_phrase_is_exempt(tmp_path: Path, text: str) -> None:
     coverage = numerals.check(lay(tmp_path, {"templates/a.html": text, "prose/numbers.toml": EXEMPT}))
     assert coverage.exempt > 0
     assert not coverage.loose
@@ -135,17 +135,19 @@ def test_a_numeral_within_an_exempt_phrase_is_exempt(tmp_path: Path, text: str) 
 @pytest.mark.parametrize(
     "text", ["Example 1.5", "Example 12", "Example 1,000", "Counterexample 1", "[0, 10]", "one at", "0.1 seed"]
 )
-def test_a_numeral_that_an_exempt_phrase_only_touches_is_loose(tmp_path: Path, text: str) -> None:
+def test_a_numeral_that_only_overlaps_an_exempt_phrase_is_loose(tmp_path: Path, text: str) -> None:
     assert loose(tmp_path, {"templates/a.html": text, "prose/numbers.toml": EXEMPT})
 
 
-def test_coverage_tells_how_many_numerals_there_are_and_what_keeps_them(tmp_path: Path) -> None:
+def test_the_summary_counts_numerals_by_whether_they_are_bound_or_exempt(tmp_path: Path) -> None:
     text = "Example 1: {{ a|percent }} of {{ n|thousands }}, ten times"
     coverage = numerals.check(lay(tmp_path, {"templates/a.html": text, "prose/numbers.toml": EXEMPT}))
     assert coverage.told == "3 of 4 numerals bound or exempt (2 bound, 1 exempt)"
 
 
-def test_loose_numerals_are_an_error_with_place_words_and_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loose_numeral_is_an_error_with_its_place_text_and_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     coverage = numerals.check(lay(tmp_path, {"templates/a.html": "<b>all</b>\nten runs of {{ n }}" + "\n<i>7</i>" * 6}))
     with pytest.raises(UserError) as error:
@@ -155,25 +157,23 @@ def test_loose_numerals_are_an_error_with_place_words_and_fix(tmp_path: Path, mo
     assert str(error.value).endswith("or list the phrase in prose/numbers.toml.")
 
 
-def test_an_exemption_that_exempts_nothing_any_more_is_an_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unused_exemption_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     texts = {"templates/a.html": "Example 1, one at a time, 1 seed", "prose/numbers.toml": EXEMPT}
     with pytest.raises(UserError, match=r"^prose/numbers\.toml:2: '\[0, 1\]' exempts no numeral\..* Remove it\.$"):
         numerals.require(numerals.check(lay(tmp_path, texts)))
 
 
-def test_a_list_of_exemptions_that_is_no_toml_is_an_error_with_its_path(tmp_path: Path) -> None:
+def test_exemptions_that_are_not_valid_toml_are_an_error_with_the_path(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"/numbers\.toml:1: .*Expected \[exempt\]"):
         numerals.check(lay(tmp_path, {"prose/numbers.toml": "[exempt"}))
 
 
-def test_bound_and_exempt_numerals_are_no_error(tmp_path: Path) -> None:
+def test_bound_and_exempt_numerals_are_allowed(tmp_path: Path) -> None:
     numerals.require(numerals.check(lay(tmp_path, {"templates/a.html": "{{ a|percent }} of all"})))
 
 
-def test_no_numeral_of_this_project_is_loose() -> None:
+def test_no_numeral_in_this_project_is_loose() -> None:
     coverage = numerals.check()
     assert coverage.bound > 100
     numerals.require(coverage)

@@ -108,7 +108,7 @@ def as_the_article_says(real: dict[str, Any]) -> dict[str, Any]:
     return turned
 
 
-def test_where_everything_is_as_the_article_says_every_testable_claim_is_supported(
+def test_every_testable_claim_is_supported_if_the_results_agree_with_the_article(
     as_the_article_says: dict[str, Any],
 ) -> None:
     told = verdicts(as_the_article_says)
@@ -116,9 +116,7 @@ def test_where_everything_is_as_the_article_says_every_testable_claim_is_support
     assert told["experience"] == "not testable here"
 
 
-def test_the_opposite_outcome_turns_every_verdict_that_was_supported(
-    real: dict[str, Any], opposite: dict[str, Any]
-) -> None:
+def test_opposite_results_change_every_supported_verdict(real: dict[str, Any], opposite: dict[str, Any]) -> None:
     before, after = verdicts(real), verdicts(opposite)
     supported = [name for name, verdict in before.items() if verdict == "supported"]
     assert len(supported) >= 4
@@ -134,7 +132,7 @@ def pages(
     return lambda section: {name: said(page, section) for name, page in html.items()}
 
 
-def test_the_marks_beside_the_sentences_turn(pages: Callable[[str], dict[str, str]]) -> None:
+def test_the_marks_in_the_article_follow_the_verdicts(pages: Callable[[str], dict[str, str]]) -> None:
     told = pages("article")
     assert "potentially lower accuracy2 supported" in told["real"]
     assert "potentially lower accuracy2 not supported" in told["opposite"]
@@ -158,7 +156,7 @@ def test_the_marks_beside_the_sentences_turn(pages: Callable[[str], dict[str, st
         ("others", "it has no edge beyond the margin", "article", "cross-entropy keeps an edge"),
     ],
 )
-def test_sentences_that_hang_on_the_numbers_turn_with_them(
+def test_sentences_that_depend_on_the_numbers_change_with_them(
     pages: Callable[[str], dict[str, str]], section: str, here: str, world: str, there: str
 ) -> None:
     told = pages(section)
@@ -168,7 +166,7 @@ def test_sentences_that_hang_on_the_numbers_turn_with_them(
     assert there in told[world]
 
 
-def test_the_readme_says_what_the_committed_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readme_agrees_with_the_committed_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "RECORD", RECORD)
     committed = RECORD.parent.parent / "README.md"
     copy = tmp_path / "README.md"
@@ -177,7 +175,7 @@ def test_the_readme_says_what_the_committed_record_says(tmp_path: Path, monkeypa
     assert copy.read_text() == committed.read_text(), "run: .venv/bin/python -m report readme"
 
 
-def test_the_readme_turns_with_the_record(real: dict[str, Any], opposite: dict[str, Any]) -> None:
+def test_the_readme_follows_the_record(real: dict[str, Any], opposite: dict[str, Any]) -> None:
     told = [render.readme(found, claims.judge(claims.load(), found), render.prose()) for found in (real, opposite)]
     assert ["The article predicts that" in text for text in told] == [True, False]
     assert ["middle of tanh’s range" in text for text in told] == [True, False]

@@ -43,20 +43,20 @@ def html(results: dict) -> str:
     return fixture.page_of(results)
 
 
-def test_every_word_of_the_article_is_on_the_page_in_its_order(html: str) -> None:
+def test_every_word_of_the_article_is_on_the_page_in_order(html: str) -> None:
     quoted = html[html.index('<article class="source"') : html.index("</article>")]
     ours = r'<aside class="result".*?</aside>|<div class="note".*?</div>|<a class="mark .*?</a>|<header>.*?</header>'
     quoted = re.sub(ours, "", quoted, flags=re.DOTALL)
     assert Text(quoted.split(">", 1)[1]).words == source_words(document.ARTICLE.read_text())
 
 
-def test_title_date_and_id_of_the_article_are_on_the_page(html: str) -> None:
+def test_the_articles_title_date_and_id_are_on_the_page(html: str) -> None:
     text = said(html, "article")
     assert "How does using mean squared error loss and a tanh activation function affect MNIST" in text
     assert "2025-01-30 · how-does-using-mean-squared-error-loss-and" in text
 
 
-def test_the_answer_is_told_in_measured_numbers(html: str) -> None:
+def test_the_answer_quotes_measured_numbers(html: str) -> None:
     text = said(html, "answer").replace("\u202f", " ")
     assert "Example 1 gets 96.55 % of the test images right, its Example 3 97.85 %" in text
     assert "Example 3 against Example 1: +1.30 points, with a 95 % interval from " in text
@@ -64,26 +64,26 @@ def test_the_answer_is_told_in_measured_numbers(html: str) -> None:
     assert "not one of 20,000 predictions changed" in text
 
 
-def test_each_code_block_is_followed_by_what_it_measured(html: str) -> None:
+def test_each_code_block_is_followed_by_its_results(html: str) -> None:
     boxes = re.findall(r'</pre>\s*<aside class="result" aria-label="Measured: (Example \d)', html)
     assert boxes == ["Example 1", "Example 2", "Example 3"]
 
 
-def test_the_opposite_outcome_turns_headline_and_answer(plan: Study, tmp_path: Path) -> None:
+def test_opposite_results_change_the_headline_and_the_answer(plan: Study, tmp_path: Path) -> None:
     scores = {"example-1": 0.980, "example-2": 0.980, "example-3": 0.970}
     turned = fixture.page_of(fixture.results(plan, tmp_path, MNIST, scores))
     assert "score 1.00 points above its ReLU and cross-entropy" in turned
     assert "fails for its own examples: the order is the reverse" in said(turned, "answer")
 
 
-def test_no_difference_is_said_to_be_none(plan: Study, tmp_path: Path) -> None:
+def test_the_headline_says_so_if_there_is_no_difference(plan: Study, tmp_path: Path) -> None:
     scores = {"example-1": 0.970, "example-2": 0.970, "example-3": 0.970}
     level = fixture.page_of(fixture.results(plan, tmp_path, MNIST, scores))
     assert "no difference can be seen" in level
     assert "is not borne out" in said(level, "answer")
 
 
-def test_the_digits_in_mnists_place_are_announced_unmissably(plan: Study, tmp_path: Path) -> None:
+def test_digits_in_place_of_mnist_are_announced_prominently(plan: Study, tmp_path: Path) -> None:
     source = Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: no answer")
     text = fixture.page_of(fixture.results(plan, tmp_path, source))
     assert "This page is not about MNIST." in text
@@ -91,7 +91,7 @@ def test_the_digits_in_mnists_place_are_announced_unmissably(plan: Study, tmp_pa
     assert "On scikit-learn’s small digits, the article’s tanh and squared error" in text
 
 
-def test_on_another_data_set_the_page_speaks_of_that(plan: Study, tmp_path: Path) -> None:
+def test_the_page_names_another_data_set(plan: Study, tmp_path: Path) -> None:
     facts = replace(datasets.MNIST, name="seven-kinds", classes=7, image_shape=(10, 12))
     found = fixture.results(plan, tmp_path, Source(facts, None, "the file that DATASET_NPZ names"))
     html = fixture.page_of(found)
@@ -112,7 +112,7 @@ def test_a_page_of_one_arm_alone_can_be_rendered(plan: Study, tmp_path: Path) ->
     assert "Not yet measured" in text
 
 
-def test_contrasts_not_yet_measured_say_so(html: str) -> None:
+def test_unmeasured_contrasts_say_so(html: str) -> None:
     assert said(html, "methods").count("not yet measured") == 6
 
 
@@ -136,9 +136,7 @@ def alike(described: Mapping[str, object]) -> set[frozenset[str]]:
     }
 
 
-def test_only_arms_of_the_same_settings_look_the_same_in_the_table_and_in_runs_csv(
-    plan: Study, every_arm: dict
-) -> None:
+def test_only_arms_with_the_same_settings_look_alike_in_the_table_and_in_runs_csv(plan: Study, every_arm: dict) -> None:
     same = alike({run["arm"]: (run["epochs"], plan.arm(run["arm"]).settings()) for run in every_arm["runs"]})
     assert same == {frozenset({"example-1", "low0"}), frozenset({"targets", "low-1"})}
     rows = list(csv.DictReader(io.StringIO(command.runs_csv(every_arm))))
@@ -173,7 +171,7 @@ def test_accuracy_on_held_out_images_is_never_called_test_accuracy(plan: Study, 
     }
 
 
-def test_many_runs_of_an_arm_are_told_by_quantiles(results: dict) -> None:
+def test_an_arm_with_many_runs_is_summarised_by_quantiles(results: dict) -> None:
     first = next(run for run in results["runs"] if run["arm"] == "example-1")
     many = [{**first, "seed": seed, "test_accuracy": 0.9 + 0.001 * seed} for seed in range(61)]
     others = [run for run in results["runs"] if run["arm"] != "example-1"]
@@ -182,7 +180,7 @@ def test_many_runs_of_an_arm_are_told_by_quantiles(results: dict) -> None:
     assert "95 % quantile of 61 seeds: 95.70, highest of 61 seeds: 96.00" in shown
 
 
-def test_the_page_says_where_assignments_of_signs_are_counted_together(results: dict) -> None:
+def test_the_page_says_when_sign_assignments_are_counted_rather_than_enumerated(results: dict) -> None:
     for n in (inference.ENUMERATED, inference.ENUMERATED + 1):
         contrasts = [{**results["contrasts"][0], "n": n}, *results["contrasts"][1:]]
         shown = said(fixture.page_of({**results, "contrasts": contrasts}), "methods")
@@ -196,7 +194,7 @@ def test_the_page_is_one_file_that_fetches_nothing(html: str) -> None:
     assert "style=" not in html
 
 
-def test_the_policy_allows_style_sheet_and_script_by_their_hashes(html: str) -> None:
+def test_the_policy_allows_the_style_sheet_and_the_script_by_their_hashes(html: str) -> None:
     for name in ("style", "script"):
         (text,) = re.findall(f"<{name}>(.*?)</{name}>", html, re.DOTALL)
         sha256 = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -221,7 +219,7 @@ def test_the_same_results_give_the_same_bytes(results: dict, html: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "line", "told"),
+    ("template", "line", "message"),
     [
         ("<p>\n{{ no_such_number }}</p>", 2, "'no_such_number' is undefined"),
         ("<p>\n\n{% if %}</p>", 3, "Expected an expression"),
@@ -229,14 +227,14 @@ def test_the_same_results_give_the_same_bytes(results: dict, html: str) -> None:
         ("<p>\n{{ results|percent }}</p>", 2, "unsupported operand"),
     ],
 )
-def test_a_mistake_in_a_template_is_named_with_its_line(
-    results: dict, tmp_path: Path, template: str, line: int, told: str
+def test_a_mistake_in_a_template_is_reported_with_its_line(
+    results: dict, tmp_path: Path, template: str, line: int, message: str
 ) -> None:
     (tmp_path / "runs.html").write_text(template)
     with pytest.raises(UserError) as error:
         fixture.page_of(results, templates=(tmp_path, *render.TEMPLATES))
     assert f"runs.html:{line}: " in str(error.value)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +251,7 @@ def test_a_mistake_in_a_template_is_named_with_its_line(
         (render.count(40), "40"),
     ],
 )
-def test_numbers_are_written_as_readers_expect(found: str, expected: str) -> None:
+def test_numbers_are_formatted_for_readers(found: str, expected: str) -> None:
     assert found == expected
 
 
@@ -286,7 +284,7 @@ def test_the_site_has_the_page_and_the_numbers(stored: Path) -> None:
     assert (stored / "site" / "index.html").stat().st_size < 300_000
 
 
-def test_rendering_again_writes_nothing_unless_the_site_was_touched(
+def test_rendering_again_writes_nothing_unless_the_site_was_changed(
     stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for expected in ("kB", "nothing to render"):
@@ -302,18 +300,18 @@ def test_rendering_never_imports_tensorflow_or_matplotlib(stored: Path) -> None:
         "import sys; from report.__main__ import main, parse; main(parse(sys.argv[1:]));"
         "print([name for name in ('tensorflow', 'keras', 'matplotlib', 'scipy', 'sklearn') if name in sys.modules])"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, *arguments(stored)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert result.stdout.splitlines()[-1] == "[]"
 
 
-def test_rendering_before_anything_is_measured_says_what_to_do(tmp_path: Path) -> None:
+def test_rendering_without_results_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing to render yet\. Run 'make report'"):
         command.main(command.parse(arguments(tmp_path)))
 
 
-def test_plots_of_other_results_are_refused(plan: Study, stored: Path) -> None:
+def test_plots_from_other_results_are_refused(plan: Study, stored: Path) -> None:
     fixture.results(plan, stored / "results", Source(datasets.MNIST, None, "another fixture"))
     with pytest.raises(UserError, match="drawn from other results"):
         command.main(command.parse(arguments(stored)))
@@ -321,8 +319,8 @@ def test_plots_of_other_results_are_refused(plan: Study, stored: Path) -> None:
 
 def test_an_unreadable_result_is_one_line_and_exit_status_2(stored: Path) -> None:
     (stored / "results" / "results.json").write_text('{"format": 1,\n "runs": [')
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "report", *arguments(stored)], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 2
-    assert re.fullmatch(r"error: .*results\.json: not what this version wrote: .*\n", done.stderr)
+    assert result.returncode == 2
+    assert re.fullmatch(r"error: .*results\.json: not what this version wrote: .*\n", result.stderr)

@@ -55,7 +55,7 @@ def scored(results: dict, scores: Mapping[str, float]) -> dict:
     return changed
 
 
-def test_every_figure_is_named_described_and_has_its_numbers(drawn: dict[str, Figure]) -> None:
+def test_every_figure_has_a_title_a_description_and_its_numbers(drawn: dict[str, Figure]) -> None:
     assert list(drawn) == EXAMPLES + WHY
     for name, figure in drawn.items():
         root = ElementTree.fromstring(figure.svg)
@@ -68,14 +68,14 @@ def test_every_figure_is_named_described_and_has_its_numbers(drawn: dict[str, Fi
         assert len(figure.title) <= 90
 
 
-def test_the_title_is_chosen_by_the_numbers(plan: Study, results: dict, tmp_path: Path) -> None:
+def test_the_title_depends_on_the_numbers(plan: Study, results: dict, tmp_path: Path) -> None:
     assert drawings.accuracy(results).title == "Example 3 above Example 1 and Example 2: 1.30 points apart"
     turned = fixture.results(plan, tmp_path, MNIST, scores={"example-1": 0.98, "example-2": 0.98, "example-3": 0.97})
     assert drawings.accuracy(turned).title == "Example 1 and Example 2 above Example 3: 1.00 points apart"
     assert drawings.learning_curves(turned).title == "Example 1 is ahead after every epoch"
 
 
-def test_every_mark_that_tells_a_value_has_its_row_in_the_table(drawn: dict[str, Figure]) -> None:
+def test_every_mark_that_shows_a_value_has_a_row_in_the_table(drawn: dict[str, Figure]) -> None:
     for name, figure in drawn.items():
         tied = [int(number) for number in re.findall(r'data-row="(\d+)"', figure.svg)]
         assert tied, name
@@ -83,9 +83,7 @@ def test_every_mark_that_tells_a_value_has_its_row_in_the_table(drawn: dict[str,
 
 
 @pytest.mark.parametrize(("name", "column"), [("accuracy", 2), ("readouts", 2), ("changes", 3)])
-def test_the_further_right_a_mark_the_higher_the_value_in_its_row(
-    drawn: dict[str, Figure], name: str, column: int
-) -> None:
+def test_marks_further_right_have_higher_values_in_their_rows(drawn: dict[str, Figure], name: str, column: int) -> None:
     marks = re.findall(r'<use [^>]*x="([\d.]+)"[^>]*data-row="(\d+)"', drawn[name].svg)
     values = [drawn[name].rows[int(row)][column] for _, row in marks]
     told = [float(value.removesuffix(" %").replace("−", "-")) for value in values]
@@ -104,7 +102,7 @@ def test_a_figure_says_whose_runs_it_shows(drawn: dict[str, Figure], whole: dict
         assert set(figure.arms) <= set(whole["arms"])
 
 
-def test_a_figure_without_its_arms_is_not_drawn(results: dict, whole: dict) -> None:
+def test_a_figure_whose_arms_are_missing_is_not_drawn(results: dict, whole: dict) -> None:
     assert [figure.name for figure in fixture.draw(results)] == EXAMPLES
     for gone, left in (
         ("changes", {"dose", "rates", "sgd", "saturated", "depth", "long"}),
@@ -118,7 +116,7 @@ def test_a_figure_without_its_arms_is_not_drawn(results: dict, whole: dict) -> N
         assert {figure.name for figure in found} == {*EXAMPLES, *left}
 
 
-def test_changes_name_the_largest_that_is_beyond_chance(whole: dict) -> None:
+def test_the_changes_figure_names_the_largest_significant_change(whole: dict) -> None:
     assert drawings.changes(whole).title == "None of 5 changes to Example 1 shifts the accuracy beyond chance"
     turned = deepcopy(whole)
     for contrast in turned["contrasts"]:
@@ -130,7 +128,7 @@ def test_changes_name_the_largest_that_is_beyond_chance(whole: dict) -> None:
     assert drawings.changes(turned).description.endswith(", not shown to be within the margin.")
 
 
-def test_factorial_names_the_factor_that_moves_more(whole: dict) -> None:
+def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
     base = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] in ("examples", "changes", "factorial")}
     head = drawings.factorial(scored(whole, {**base, "relu": 0.99, "example-1": 0.985}))
     assert head.title == "Up to 2.00 points lie between outputs, losses and targets, 0.50 between hidden activations"
@@ -141,14 +139,14 @@ def test_factorial_names_the_factor_that_moves_more(whole: dict) -> None:
     assert len(head.rows) == 17
 
 
-def test_dose_names_the_best_target_of_the_wrong_classes(whole: dict) -> None:
+def test_the_dose_figure_names_the_best_target_for_wrong_classes(whole: dict) -> None:
     lows = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "dose"}
     assert drawings.dose(scored(whole, {**lows, "low0": 0.98})).title.startswith("No lower target")
     best = drawings.dose(scored(whole, {**lows, "low-0.75": 0.98, "inside-0.8": 0.99}))
     assert best.title == "Lower targets of the wrong classes: up to +1.00 points against 0"
 
 
-def test_rates_rank_the_arms_on_the_test_images(whole: dict) -> None:
+def test_the_rates_figure_ranks_the_arms_on_the_test_images(whole: dict) -> None:
     best = {"best-rate-example-1": 0.97, "best-rate-targets": 0.98, "best-rate-example-3": 0.975}
     title = "Each at its best rate, targets ±1 above Example 1: 1.00 points apart"
     assert drawings.rates(scored(whole, best)).title == title
@@ -157,7 +155,7 @@ def test_rates_rank_the_arms_on_the_test_images(whole: dict) -> None:
     assert {row[-1] for row in turned.rows} == {"held-out images", "test images"}
 
 
-def test_sgd_ranks_the_arms_at_their_best_rates_and_tells_who_diverged(whole: dict) -> None:
+def test_the_sgd_figure_ranks_arms_at_their_best_rates_and_names_those_that_diverged(whole: dict) -> None:
     base = {name: 0.9 for name, arm in whole["arms"].items() if arm["block"] == "sgd"}
     turned = scored(whole, {**base, "sgd-targets-0.3": 0.95, "sgd-example-1-3": 0.99})
     assert drawings.sgd(turned).title == "Plain SGD, best rates: Example 1 above 4 arms: 9.00 points apart"
@@ -170,7 +168,7 @@ def test_sgd_ranks_the_arms_at_their_best_rates_and_tells_who_diverged(whole: di
     assert "× diverged" in next(found for found in drawings.draw(turned) if found.name == "sgd").svg
 
 
-def test_saturated_starts_are_ranked_by_what_they_reach(whole: dict) -> None:
+def test_saturated_starts_are_ranked_by_their_final_accuracy(whole: dict) -> None:
     reached = dict(
         zip((f"saturated-{recipe}" for recipe in drawings.SATURATED), (0.1, 0.2, 0.3, 0.4, 0.5), strict=True)
     )
@@ -182,7 +180,7 @@ def test_saturated_starts_are_ranked_by_what_they_reach(whole: dict) -> None:
     assert slopes["cross-entropy"] == "–" != slopes["example-1"]
 
 
-def test_depth_tells_where_the_gradient_vanishes(whole: dict) -> None:
+def test_the_depth_figure_says_where_the_gradient_vanishes(whole: dict) -> None:
     turned = deepcopy(whole)
     for name, arm in turned["arms"].items():
         if arm["block"] == "depth":
@@ -197,7 +195,7 @@ def test_depth_tells_where_the_gradient_vanishes(whole: dict) -> None:
     assert [row[3] for row in drawings.depth(turned).rows if row[0].startswith("depth8-relu")] == ["–", "–"]
 
 
-def test_readouts_compare_over_the_seeds_that_both_have(whole: dict) -> None:
+def test_readouts_are_compared_over_the_seeds_that_both_have(whole: dict) -> None:
     turned = scored(
         whole,
         {
@@ -238,7 +236,7 @@ def hold_out(results: dict, name: str) -> None:
             measured |= {"held_out_accuracy_by_epoch": curve, "test_accuracy_by_epoch": None}
 
 
-def test_long_training_is_told_by_its_end(whole: dict) -> None:
+def test_long_training_is_judged_by_its_last_epoch(whole: dict) -> None:
     turned = scored(whole, {"long-example-1": 0.97, "long-cross-entropy": 0.98})
     title = "After epoch 40, softmax cross-entropy above Example 1: 1.00 points apart"
     assert drawings.long(turned).title == title
@@ -246,7 +244,7 @@ def test_long_training_is_told_by_its_end(whole: dict) -> None:
     assert drawings.long(turned).title == "After epoch 40, Example 1 and softmax cross-entropy score 98.00 %"
 
 
-def test_reliability_names_the_best_and_the_worst_calibrated(whole: dict) -> None:
+def test_the_reliability_figure_names_the_best_and_the_worst_calibrated_arm(whole: dict) -> None:
     turned = deepcopy(whole)
     errors = {"example-1": 0.1, "tanh-softmax-mse": 0.5, "targets": 0.02, "cross-entropy": None}
     for name, error in errors.items():
@@ -258,18 +256,18 @@ def test_reliability_names_the_best_and_the_worst_calibrated(whole: dict) -> Non
     assert drawings.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
 
 
-def test_the_outputs_of_the_targets_arm_stand_beside_the_examples(drawn: dict[str, Figure]) -> None:
+def test_the_outputs_figure_shows_the_targets_arm_next_to_the_examples(drawn: dict[str, Figure]) -> None:
     assert list(dict.fromkeys(row[0] for row in drawn["outputs"].rows))[-1] == "targets"
 
 
-def test_labels_are_pushed_apart_no_further_than_needed() -> None:
+def test_labels_are_moved_apart_no_further_than_necessary() -> None:
     assert drawings._apart([0.5], 0.1).tolist() == [0.5]
     assert drawings._apart([0.5, 0.1], 0.1).tolist() == pytest.approx([0.5, 0.1])
     assert drawings._apart([0.5, 0.5, 0.9], 0.1).tolist() == pytest.approx([0.45, 0.55, 0.9])
     assert drawings._apart([1.0, 1.0], 0.1).tolist() == pytest.approx([0.9, 1.0])
 
 
-def test_a_ratio_is_told_to_two_digits() -> None:
+def test_a_ratio_is_written_with_two_digits() -> None:
     assert [drawings.ratio(value) for value in (1.234, 0.0512, 0.00512, 1.24e-5)] == [
         "1.2",
         "0.051",
@@ -298,7 +296,7 @@ def crowded(results: dict) -> dict:
     return changed
 
 
-def test_of_many_seeds_quantiles_are_drawn_and_listed(crowded: dict) -> None:
+def test_quantiles_are_drawn_and_listed_for_many_seeds(crowded: dict) -> None:
     figure = drawings.accuracy(crowded)
     own = [row[1:] for row in figure.rows if row[0] == "example-1"]
     assert own[0] == ("lowest of 60 seeds", "90.00 %")
@@ -308,12 +306,12 @@ def test_of_many_seeds_quantiles_are_drawn_and_listed(crowded: dict) -> None:
     assert "of the runs, of many by quantiles, on MNIST" in figure.description
 
 
-def test_the_lowest_of_many_runs_tells_that_one_diverged(crowded: dict) -> None:
+def test_the_lowest_of_many_runs_is_marked_as_diverged(crowded: dict) -> None:
     shown = figures.marked([run for run in crowded["runs"] if run["arm"] == "example-1"])
     assert [run["diverged_epoch"] for run in shown] == [4, *[None] * 6]
 
 
-def test_of_many_arms_the_best_and_the_worst_are_drawn(results: dict) -> None:
+def test_only_the_best_and_the_worst_of_many_arms_are_drawn(results: dict) -> None:
     arms = {}
     for number in range(100):
         arm = deepcopy(results["arms"]["example-1"])
@@ -325,7 +323,7 @@ def test_of_many_arms_the_best_and_the_worst_are_drawn(results: dict) -> None:
     assert "The best and the worst; 80 arms lie between." in figure.description
 
 
-def test_learning_curves_tell_every_epoch_of_every_trained_arm(drawn: dict[str, Figure]) -> None:
+def test_learning_curves_show_every_epoch_of_every_arm(drawn: dict[str, Figure]) -> None:
     assert len(drawn["learning-curves"].rows) == 2 * 10
 
 
@@ -337,12 +335,12 @@ def test_text_stays_text_and_colours_are_classes(drawn: dict[str, Figure]) -> No
         assert "<text" in figure.svg
 
 
-def test_two_drawings_of_the_same_numbers_are_the_same_bytes(whole: dict, drawn: dict[str, Figure]) -> None:
+def test_drawing_the_same_numbers_twice_gives_the_same_bytes(whole: dict, drawn: dict[str, Figure]) -> None:
     again = json.loads(to_json(whole))
     assert [figure.svg for figure in drawings.draw(again)] == [figure.svg for figure in drawn.values()]
 
 
-def test_a_class_in_a_drawing_has_a_rule_in_the_style_sheet(drawn: dict[str, Figure]) -> None:
+def test_every_class_in_a_figure_has_a_rule_in_the_style_sheet(drawn: dict[str, Figure]) -> None:
     style = (Path(__file__).parent.parent / "templates" / "style.css").read_text()
     used = {
         name
@@ -354,7 +352,7 @@ def test_a_class_in_a_drawing_has_a_rule_in_the_style_sheet(drawn: dict[str, Fig
     assert all(f".{name} " in style for name in used)
 
 
-def test_ids_are_the_figures_own_and_every_reference_has_its_target(drawn: dict[str, Figure]) -> None:
+def test_ids_are_unique_to_the_figure_and_every_reference_has_its_target(drawn: dict[str, Figure]) -> None:
     for name, figure in drawn.items():
         ids = re.findall(r'\bid="([^"]+)"', figure.svg)
         assert len(ids) == len(set(ids))
@@ -362,7 +360,7 @@ def test_ids_are_the_figures_own_and_every_reference_has_its_target(drawn: dict[
         assert set(re.findall(r'href="#([^"]+)"', figure.svg)) <= set(ids)
 
 
-def test_figures_are_drawn_anew_only_when_something_changed(results: dict, tmp_path: Path) -> None:
+def test_figures_are_redrawn_only_when_something_changed(results: dict, tmp_path: Path) -> None:
     assert figures.update(results, tmp_path, fixture.draw) == 4
     assert figures.update(results, tmp_path, fixture.draw) == 0
     assert figures.update({**results, "inputs": "other"}, tmp_path, fixture.draw) == 4
@@ -370,7 +368,7 @@ def test_figures_are_drawn_anew_only_when_something_changed(results: dict, tmp_p
 
 
 @pytest.mark.parametrize("damaged", ["figures.json", "accuracy.png", "preview.png"])
-def test_drawings_that_are_not_whole_are_drawn_again(results: dict, tmp_path: Path, damaged: str) -> None:
+def test_damaged_figures_are_redrawn(results: dict, tmp_path: Path, damaged: str) -> None:
     figures.update(results, tmp_path, fixture.draw)
     before = figures.read(tmp_path)
     (tmp_path / damaged).unlink()
@@ -382,14 +380,14 @@ def test_drawings_that_are_not_whole_are_drawn_again(results: dict, tmp_path: Pa
     assert figures.read(tmp_path) == before
 
 
-def test_a_standalone_drawing_carries_its_own_colours(results: dict, tmp_path: Path) -> None:
+def test_a_standalone_figure_includes_its_colours(results: dict, tmp_path: Path) -> None:
     figures.update(results, tmp_path, fixture.draw)
     root = ElementTree.parse(tmp_path / "accuracy.svg").getroot()
     assert root.tag == f"{{{svg.SVG}}}svg"
     assert ".f-ink{fill:#111111}" in (tmp_path / "accuracy.svg").read_text()
 
 
-def test_cleaning_drops_what_shows_nothing_and_keeps_what_does() -> None:
+def test_cleaning_drops_only_elements_that_show_nothing() -> None:
     raw = (
         f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9" width="9pt"><metadata>m</metadata><g id="a"><g id="b">'
         '<path d="M 1.2345 2 L 3.06 4" style="fill: none; stroke: #111111; stroke-width: 0.8"/></g></g>'
@@ -404,7 +402,7 @@ def test_cleaning_drops_what_shows_nothing_and_keeps_what_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ("M 0 0 L 5 0 L 9 0 L 9 4", "M0 0H9V4"),  # level, then upright
         ("M 0 0 L 5 0 L 3 0", "M0 0H5H3"),  # a way back is drawn
@@ -412,9 +410,9 @@ def test_cleaning_drops_what_shows_nothing_and_keeps_what_does() -> None:
         ("M 0 0 C 1 1 2 2 3 3", "M0 0C1 1 2 2 3 3"),  # curves stay
     ],
 )
-def test_a_path_is_told_in_the_fewest_steps(given: str, told: str) -> None:
+def test_a_path_is_written_in_the_fewest_steps(given: str, message: str) -> None:
     raw = f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9"><path d="{given}" style="stroke: #111111"/></svg>'
-    assert f' d="{told}" ' in svg.clean(raw, "f", "T", "D")
+    assert f' d="{message}" ' in svg.clean(raw, "f", "T", "D")
 
 
 def test_marks_of_one_class_share_a_group_and_each_has_its_row() -> None:
@@ -425,13 +423,13 @@ def test_marks_of_one_class_share_a_group_and_each_has_its_row() -> None:
     assert cleaned.endswith(f'<g class="f-a">{marks}</g></svg>')
 
 
-def test_marks_without_a_row_each_are_a_mistake_of_the_plot() -> None:
+def test_a_plot_with_marks_that_have_no_row_is_an_error() -> None:
     group = f'<g id="{svg.rows(1, 2)}"><path d="M 0 0 L 1 1"/></g>'
     with pytest.raises(ValueError, match="longer than"):
         svg.clean(f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9">{group}</svg>', "f", "T", "D")
 
 
-def test_without_pictures_the_drawings_are_the_same(results: dict) -> None:
+def test_the_drawings_are_the_same_without_png_copies(results: dict) -> None:
     whole, without = drawings.draw(results), drawings.draw(results, pictures=False)
     assert [replace(figure, png=b"", preview=b"") for figure in whole] == without
     assert whole[0].png

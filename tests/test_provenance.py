@@ -27,8 +27,8 @@ TOLD = re.compile(rf"{USER}|{HOST}|{FOLDER}|(?<![\w./:<-])/(?:home|root|tmp|User
 
 def git(folder: Path, *arguments: str) -> str:
     named = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org", "-c", "commit.gpgsign=false")
-    done = subprocess.run(["git", *named, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    result = subprocess.run(["git", *named, *arguments], cwd=folder, check=True, capture_output=True, text=True)
+    return result.stdout.strip()
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_commit_is_named_and_whether_tracked_files_differ_from_it(repository: Path) -> None:
+def test_the_commit_is_recorded_with_whether_tracked_files_differ_from_it(repository: Path) -> None:
     commit = git(repository, "rev-parse", "HEAD")
     assert re.fullmatch(r"[0-9a-f]{40}", commit)
     (repository / "results.json").write_text("{}")
@@ -72,7 +72,7 @@ def test_a_stored_training_says_where_it_comes_from(built: Path) -> None:
         assert training["arm"] in ("wide", "narrow")
 
 
-def test_a_row_of_the_table_says_where_its_run_comes_from(built: Path) -> None:
+def test_a_row_in_runs_csv_says_where_its_run_comes_from(built: Path) -> None:
     rows = list(csv.DictReader((built / "site" / "data" / "runs.csv").open()))
     version = provenance.code_version()
     dirty = str(version["dirty"]) if version["commit"] else ""
@@ -81,7 +81,7 @@ def test_a_row_of_the_table_says_where_its_run_comes_from(built: Path) -> None:
     assert all(row["started"] <= row["finished"] for row in rows)
 
 
-def test_nothing_stored_and_nothing_on_the_site_names_the_machine_its_user_or_a_path(built: Path) -> None:
+def test_no_stored_file_and_no_page_names_the_machine_its_user_or_a_path(built: Path) -> None:
     files = [path for folder in ("results", "site") for path in (built / folder).rglob("*") if path.is_file()]
     kinds = {path.suffix for path in files}
     assert {".json", ".npz", ".svg", ".html", ".csv", ".png"} <= kinds
@@ -98,7 +98,7 @@ def test_the_page_of_the_first_article_names_no_path_either(plan: Study, tmp_pat
     assert {path.name: found for path in files if (found := TOLD.findall(path.read_text(errors="replace")))} == {}
 
 
-def test_runs_recorded_or_stored_before_commits_were_noted_have_none(
+def test_runs_from_before_commits_were_recorded_have_none(
     plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_up = fixture.training

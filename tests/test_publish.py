@@ -28,8 +28,8 @@ MEASURED = {
 
 
 def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    result = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return result.stdout.strip()
 
 
 def published(remote: Path, name: str, commit: str = "gh-pages") -> bytes:
@@ -98,7 +98,7 @@ def state(root: Path) -> list[str]:
     ]
 
 
-def test_a_dry_run_tells_what_would_be_new_and_pushes_nothing(
+def test_a_dry_run_lists_what_would_be_new_and_pushes_nothing(
     root: Path, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = state(root)
@@ -111,7 +111,7 @@ def test_a_dry_run_tells_what_would_be_new_and_pushes_nothing(
     assert state(root) == before
 
 
-def test_a_push_publishes_every_byte_and_touches_neither_tree_nor_index_nor_branches(
+def test_a_push_publishes_every_byte_and_leaves_tree_index_and_branches_alone(
     root: Path, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = state(root)
@@ -124,7 +124,7 @@ def test_a_push_publishes_every_byte_and_touches_neither_tree_nor_index_nor_bran
     assert state(root) == before
 
 
-def test_the_next_page_is_a_commit_on_the_last_one_that_differs_in_what_the_dry_run_told(
+def test_the_next_page_is_one_more_commit_with_the_changes_that_the_dry_run_listed(
     root: Path, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site(root, {"figures/old.png": b"old"})
@@ -141,7 +141,7 @@ def test_the_next_page_is_a_commit_on_the_last_one_that_differs_in_what_the_dry_
     assert git(remote, "rev-list", "--count", "gh-pages") == "2"
 
 
-def test_what_others_published_is_built_upon_and_their_domain_is_kept(
+def test_publishing_adds_to_what_others_published_and_keeps_their_domain(
     root: Path, remote: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     others = tmp_path / "others"
@@ -160,7 +160,7 @@ def test_what_others_published_is_built_upon_and_their_domain_is_kept(
     assert state(root) == before
 
 
-def test_a_branch_that_moved_since_is_not_forced(root: Path, remote: Path) -> None:
+def test_a_branch_that_has_moved_on_is_not_forced(root: Path, remote: Path) -> None:
     plans = []
     for content in (b"mine\n", b"theirs\n"):
         site(root, {"index.html": content})
@@ -186,17 +186,17 @@ def test_a_branch_that_moved_since_is_not_forced(root: Path, remote: Path) -> No
     ],
     ids=lambda value: next(iter(value), "whole") if isinstance(value, dict) else "",
 )
-def test_what_a_page_lacks_is_noted(change: dict, note: list[str]) -> None:
+def test_shortcomings_of_a_page_are_reported(change: dict, note: list[str]) -> None:
     assert publish.notes(MEASURED | change, has_address=True) == note
 
 
-def test_a_page_without_an_address_is_noted_before_it_is_pushed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_address_is_reported_before_pushing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(root, capsys, "--push")[-2:] == [
         *("Note: it names no address: render it with SITE_URL=https://….", "Published.")
     ]
 
 
-def test_mistakes_are_one_line_that_ends_in_the_fix(root: Path, remote: Path, tmp_path: Path) -> None:
+def test_mistakes_are_one_line_that_ends_with_the_fix(root: Path, remote: Path, tmp_path: Path) -> None:
     def error(folder: Path = root, name: str = "origin") -> str:
         with pytest.raises(UserError) as raised:
             publish.plan(folder / "site", folder, name, "gh-pages")
@@ -216,7 +216,7 @@ def test_mistakes_are_one_line_that_ends_in_the_fix(root: Path, remote: Path, tm
     assert error() == "…/clone/site/index.html: missing, so that there is nothing to publish. Run 'make report' first."
 
 
-def test_a_hooks_setting_for_another_repository_is_not_obeyed(
+def test_git_variables_for_another_repository_are_ignored(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git(tmp_path, "init", "--quiet", "another")

@@ -31,7 +31,7 @@ def test_a_quote_is_wrapped_and_followed_by_its_mark() -> None:
 
 
 @pytest.mark.parametrize("source", ["Snow is\nwhite.", "Snow  is   white.", "Snow *is* white.", "* Snow **is white**."])
-def test_emphasis_line_breaks_and_lists_do_not_hide_a_quote(source: str) -> None:
+def test_quotes_are_found_across_emphasis_line_breaks_and_lists(source: str) -> None:
     html, marker = marked(source, mark("Snow is white"))
     assert marker.unplaced == []
     assert html.count(LINK) == 1
@@ -48,37 +48,37 @@ def test_emphasis_line_breaks_and_lists_do_not_hide_a_quote(source: str) -> None
         "Snow [is white](https://b.org/) now.",
     ],
 )
-def test_a_quote_that_ends_within_a_link_has_its_mark_after_that_link(source: str) -> None:
+def test_a_quote_that_ends_inside_a_link_has_its_mark_after_the_link(source: str) -> None:
     html, marker = marked(source, mark("Snow is white"))
     assert marker.unplaced == []
     assert not re.search(r"<a [^>]*>(?:(?!</a>).)*<a ", html)
     assert Text(html).words == ["Snow", "is", "white1", "supported", "now."]
 
 
-def test_fragments_share_one_mark_after_the_last() -> None:
+def test_fragments_of_a_quote_share_one_mark_after_the_last() -> None:
     html, _ = marked("Snow, they say, is white.", mark("Snow", "is white"))
     assert html.count(LINK) == 1
     assert html.index("is white") < html.index(LINK)
     assert html.count('id="said-c"') == 1
 
 
-def test_two_quotes_of_one_sentence_do_not_disturb_each_other() -> None:
+def test_two_quotes_in_one_sentence_do_not_interfere() -> None:
     html, _ = marked("a b c d e f", mark("e f"), mark("b c", name="d"), mark("a", name="e"))
     assert re.findall(r'<span class="said"[^>]*>(.*?)</span>', html) == ["a", "b c", "e f"]
     assert Text(re.sub(r'<a class="mark.*?</a>', "", html)).words == list("abcdef")
 
 
-def test_a_quote_that_comes_twice_is_marked_at_its_first_place() -> None:
+def test_a_quote_that_occurs_twice_is_marked_at_its_first_occurrence() -> None:
     html, _ = marked("white\n\nwhite", mark("white"))
     assert html.count(LINK) == 1
     assert html.index(LINK) < html.index("</p>")
 
 
-def test_a_quote_that_is_nowhere_is_told() -> None:
+def test_a_quote_that_is_not_in_the_article_is_reported() -> None:
     assert marked("Snow is white.", mark("Snow is black"))[1].unplaced == ["Snow is black"]
 
 
-def test_a_note_stands_after_the_block_and_keeps_its_markup() -> None:
+def test_a_note_follows_its_block_and_keeps_its_markup() -> None:
     html, marker = marked("**Snow**\n\n* Is *it*\n* white?", notes=(quotes.Note("Is it", "<aside><b>Yes</b></aside>"),))
     assert html.endswith("</ul>\n<aside><b>Yes</b></aside>")
     assert marker.unplaced == []
@@ -106,7 +106,7 @@ def test_sentences_are_split_and_headings_left_out(tmp_path: Path) -> None:
     assert quotes.sentences(found) == ["One is 0.5.", "Two, really!", "Three?", "Four"]
 
 
-def test_every_sentence_is_checked_or_has_its_reason_or_is_told(tmp_path: Path) -> None:
+def test_every_sentence_is_checked_or_has_a_reason_or_is_reported(tmp_path: Path) -> None:
     found = written(tmp_path, "Snow is white. Grass is green. Look up. Look down. Why not?")
     reasons = {"advice": ["Look up", "Look down"], "a joke": ["Knock knock", "Snow"]}
     told = quotes.sort(found, [["is white"]], reasons)

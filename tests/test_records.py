@@ -33,7 +33,7 @@ def recorded(results: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return records.read()
 
 
-def test_what_is_written_comes_back_to_six_digits_with_every_runs_configuration(results: dict, recorded: dict) -> None:
+def test_the_record_reads_back_to_six_digits_with_every_runs_configuration(results: dict, recorded: dict) -> None:
     assert recorded["recorded"] == "2026-01-01"
     assert len(recorded["runs"]) == len(results["runs"])
     for here, there in zip(results["runs"], recorded["runs"], strict=True):
@@ -54,7 +54,7 @@ def test_only_a_complete_study_measured_on_mnist_is_recorded(results: dict, chan
         records.write({**results, **change})
 
 
-def test_where_mnist_cannot_be_had_the_record_stands_first_and_the_digits_beside_it(
+def test_without_mnist_the_page_shows_the_record_first_and_the_digits_after_it(
     plan: Study, recorded: dict, tmp_path: Path
 ) -> None:
     found = fixture.results(plan, tmp_path / "results", OFFLINE)
@@ -66,26 +66,26 @@ def test_where_mnist_cannot_be_had_the_record_stands_first_and_the_digits_beside
     assert "This page is not about MNIST" not in html
 
 
-def test_what_was_measured_here_comes_first_and_is_compared(plan: Study, recorded: dict, tmp_path: Path) -> None:
+def test_local_results_come_first_and_are_compared_with_the_record(plan: Study, recorded: dict, tmp_path: Path) -> None:
     found = fixture.results(plan, tmp_path / "results", Source(datasets.MNIST, None, "a fixture"))
     assert found["recorded"] is None
     assert [row["agree"] for row in found["record_comparison"]["contrasts"]] == [True]
 
 
-def test_intervals_that_do_not_meet_disagree(results: dict, recorded: dict) -> None:
+def test_intervals_that_do_not_overlap_disagree(results: dict, recorded: dict) -> None:
     moved = deepcopy(results)
     moved["contrasts"][0]["interval"] = [0.02, 0.03]
     (row,) = records.compare(moved, recorded)["contrasts"]
     assert not row["agree"]
 
 
-def test_a_damaged_record_is_one_line_that_says_how_to_mend_it(recorded: dict) -> None:
+def test_a_damaged_record_is_one_line_that_says_how_to_fix_it(recorded: dict) -> None:
     records.RECORD.write_text("{")
     with pytest.raises(UserError, match=r"record\.json: not what this version wrote: .*git checkout"):
         records.read()
 
 
-def test_where_nothing_was_measured_rendering_shows_the_record_at_once(
+def test_rendering_without_results_shows_the_record_at_once(
     recorded: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path / "empty")
@@ -96,7 +96,7 @@ def test_where_nothing_was_measured_rendering_shows_the_record_at_once(
     assert (store.root / "plots" / "figures.json").exists()
 
 
-def test_the_records_page_says_whether_something_is_being_measured(recorded: dict, tmp_path: Path) -> None:
+def test_the_records_page_says_whether_a_study_is_running(recorded: dict, tmp_path: Path) -> None:
     def notice(reason: str) -> str:
         command.stand_in(Store(tmp_path), records.read(), reason)
         html = fixture.page_of(json.loads((tmp_path / "results.json").read_text()))
@@ -106,14 +106,14 @@ def test_the_records_page_says_whether_something_is_being_measured(recorded: dic
     assert "not measured on this machine" in notice(records.NOTHING_MEASURED)  # the measuring was given up
 
 
-def test_what_was_measured_is_never_replaced_by_the_record(plan: Study, recorded: dict, tmp_path: Path) -> None:
+def test_local_results_are_never_replaced_by_the_record(plan: Study, recorded: dict, tmp_path: Path) -> None:
     fixture.results(plan, tmp_path / "results", Source(datasets.MNIST, None, "a fixture"))
     before = (tmp_path / "results" / "results.json").read_bytes()
     assert not command.stand_in(Store(tmp_path / "results"), records.read(), records.MEASURING)
     assert (tmp_path / "results" / "results.json").read_bytes() == before
 
 
-def test_the_replication_stands_beside_and_is_never_mixed(plan: Study, tmp_path: Path) -> None:
+def test_the_replication_is_shown_separately_and_never_mixed_in(plan: Study, tmp_path: Path) -> None:
     store, mnist = Store(tmp_path), Source(datasets.MNIST, None, "a fixture")
     fixture.fill(store, plan.runs("digits", ("examples",)), DIGITS, {"example-1": 0.91, "example-2": 0.91})
     fixture.fill(store, plan.runs("mnist", ("examples",)), mnist, fixture.SCORES)
@@ -145,7 +145,7 @@ def test_ctrl_c_before_the_first_run_leaves_the_records_page(
     assert "not measured on this machine" in (tmp_path / "site" / "index.html").read_text()
 
 
-def test_where_the_page_shows_the_record_the_digits_beside_it_get_no_early_page(
+def test_no_early_page_is_written_while_the_page_shows_the_record(
     recorded: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     early: list[object] = []
@@ -161,7 +161,7 @@ def test_where_the_page_shows_the_record_the_digits_beside_it_get_no_early_page(
     assert early == [None]
 
 
-def test_what_another_process_measured_meanwhile_is_not_replaced_by_the_record(
+def test_results_that_another_process_just_wrote_are_not_replaced_by_the_record(
     plan: Study, recorded: dict, tmp_path: Path
 ) -> None:
     store = Store(tmp_path)

@@ -48,7 +48,7 @@ def entries(plan: Study, store: Store) -> list[Entry]:
 # ---------------------------------------------------------------------------------------------- planning
 
 
-def test_a_unit_is_a_network_with_its_missing_seeds(plan: Study, tmp_path: Path) -> None:
+def test_a_unit_is_one_network_with_its_missing_seeds(plan: Study, tmp_path: Path) -> None:
     units = runner.plan(entries(plan, Store(tmp_path)), jobs=1)
     told = [sorted({(e.run.arm.name, e.run.seed) for e in unit.entries}) for unit in units]
     assert [len(names) for names in told] == [20, 10]  # Example 2 reads Example 1's models
@@ -62,7 +62,7 @@ def test_units_are_split_until_every_worker_has_one(plan: Study, tmp_path: Path)
     assert max(len(unit.folders) for unit in units) == 5
 
 
-def test_what_is_stored_is_not_planned(plan: Study, tmp_path: Path) -> None:
+def test_stored_runs_are_not_planned(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     fixture.fill(store, plan.runs("digits", ("examples",))[:3], DIGITS, fixture.SCORES)
     seeds = {
@@ -80,7 +80,7 @@ def test_the_default_number_of_workers_fits_processors_and_memory(monkeypatch: p
     assert runner.default_jobs() == 6
 
 
-def test_where_tensorflow_sees_a_gpu_one_worker_uses_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_one_worker_uses_the_gpu_if_tensorflow_sees_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     runner.accelerators.cache_clear()
     monkeypatch.setattr(runner, "DRIVERS", (str(tmp_path),))
     answered = subprocess.CompletedProcess([], 0, stdout="1\n")
@@ -91,16 +91,14 @@ def test_where_tensorflow_sees_a_gpu_one_worker_uses_it(monkeypatch: pytest.Monk
     assert runner.accelerators() == 0
 
 
-def test_no_gpu_is_asked_for_where_there_is_no_driver_and_none_is_counted_where_tensorflow_sees_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_driver_alone_does_not_count_as_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     runner.accelerators.cache_clear()
     monkeypatch.setattr(runner, "DRIVERS", (str(tmp_path),))
     assert runner.accelerators() == 0  # TensorFlow itself was asked
     runner.accelerators.cache_clear()
 
 
-def test_progress_tells_runs_done_time_left_and_the_last_accuracy(
+def test_progress_shows_finished_runs_time_left_and_the_last_accuracy(
     plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
@@ -114,7 +112,9 @@ def test_progress_tells_runs_done_time_left_and_the_last_accuracy(
 # ---------------------------------------------------------------------------------------------- running
 
 
-def test_offline_the_digits_run_and_a_second_call_trains_nothing(trained_examples: Path, tmp_path: Path) -> None:
+def test_the_digits_are_trained_offline_and_a_second_call_trains_nothing(
+    trained_examples: Path, tmp_path: Path
+) -> None:
     first = json.loads((trained_examples / ".calls.json").read_text())["first"]
     assert "MNIST COULD NOT BE HAD" in first
     assert "6 of 6 runs on digits measured" in first
@@ -125,7 +125,7 @@ def test_offline_the_digits_run_and_a_second_call_trains_nothing(trained_example
     assert len(before) == 4  # Example 2 shares Example 1's models
 
 
-def test_a_measure_is_taken_again_from_the_stored_weights(trained_examples: Path, tmp_path: Path) -> None:
+def test_measures_are_recomputed_from_the_stored_weights(trained_examples: Path, tmp_path: Path) -> None:
     path = copied(trained_examples, tmp_path / "copy")
     before = trainings(path.parent)
     measured = {p: json.loads(p.read_text()) for p in path.parent.glob("runs/*/measures-*.json")}
@@ -136,9 +136,7 @@ def test_a_measure_is_taken_again_from_the_stored_weights(trained_examples: Path
     assert trainings(path.parent) == before
 
 
-def test_weights_and_results_are_the_same_but_for_the_times_whatever_the_number_of_workers(
-    trained_examples: Path, trained_at_once: Path
-) -> None:
+def test_the_number_of_workers_changes_only_the_recorded_times(trained_examples: Path, trained_at_once: Path) -> None:
     found = []
     for folder in (trained_examples, trained_at_once):  # by one worker, by two
         written = read_json(folder / "results.json", summary.FORMAT)  # without its seal
@@ -213,7 +211,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[signal.Signals
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
-def test_an_interrupted_run_keeps_what_was_finished_and_goes_on(
+def test_an_interrupted_study_keeps_finished_runs_and_continues(
     interrupted: dict[signal.Signals, Interrupted], ending: signal.Signals
 ) -> None:
     found = interrupted[ending]
@@ -242,7 +240,7 @@ def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("mortal")
-def test_a_run_whose_worker_dies_is_named_and_tried_once_more(
+def test_a_run_whose_worker_dies_is_named_and_retried_once(
     plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
@@ -271,7 +269,7 @@ def test_a_run_that_kills_two_workers_is_reported_at_the_end_and_all_others_are_
 
 
 @pytest.mark.usefixtures("mortal")
-def test_where_every_worker_dies_the_study_ends_soon(plan: Study, tmp_path: Path) -> None:
+def test_the_study_stops_early_if_every_worker_dies(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     poisoned(store, **{f"example_{n}_{seed}": 2 for n in (1, 2, 3) for seed in range(100, 110)})
     with pytest.raises(UserError, match=r"example-1, seed 100, on.*example-3, seed 100, on.*Nothing was finished"):
@@ -280,7 +278,7 @@ def test_where_every_worker_dies_the_study_ends_soon(plan: Study, tmp_path: Path
 
 
 @pytest.mark.usefixtures("mortal")
-def test_what_builds_on_a_run_that_was_given_up_waits_and_all_else_is_finished(tmp_path: Path) -> None:
+def test_runs_that_depend_on_a_failed_run_are_left_out_and_all_others_are_finished(tmp_path: Path) -> None:
     store, plan = Store(tmp_path), studies.load(building_study(tmp_path))
     poisoned(store, **{"rate_0.01_1": 2})
     with pytest.raises(UserError, match=r"rate-0\.01, seed 1, on digits"):
@@ -293,9 +291,11 @@ def test_what_builds_on_a_run_that_was_given_up_waits_and_all_else_is_finished(t
 
 
 def test_a_read_only_folder_is_one_line_and_exit_status_2(tmp_path: Path) -> None:
-    done = run(small_study(tmp_path), "--results", "/sys/results")  # where even root cannot write
-    assert done.returncode == 2
-    assert re.fullmatch(r"error: /sys.*: .*\. Make the folder writable and run the same command again\.\n", done.stderr)
+    result = run(small_study(tmp_path), "--results", "/sys/results")  # where even root cannot write
+    assert result.returncode == 2
+    assert re.fullmatch(
+        r"error: /sys.*: .*\. Make the folder writable and run the same command again\.\n", result.stderr
+    )
 
 
 def test_a_full_disk_is_one_line_and_exit_status_2_and_the_next_call_goes_on(trained_examples: Path) -> None:
@@ -307,22 +307,22 @@ def test_a_full_disk_is_one_line_and_exit_status_2_and_the_next_call_goes_on(tra
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [(("--only", "nothing"), "'nothing' is no block"), (("--jobs", "0"), "Expected a whole number from 1")],
 )
-def test_wrong_options_are_named(tmp_path: Path, options: tuple[str, ...], told: str) -> None:
-    done = run(small_study(tmp_path), *options)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
+def test_invalid_options_are_named(tmp_path: Path, options: tuple[str, ...], message: str) -> None:
+    result = run(small_study(tmp_path), *options)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    done = run(small_study(tmp_path), "--only", "nothing", "--debug")
-    assert "Traceback" in done.stderr
+    result = run(small_study(tmp_path), "--only", "nothing", "--debug")
+    assert "Traceback" in result.stderr
 
 
-def test_arms_that_build_on_others_are_trained_after_them_even_where_only_they_are_asked_for(tmp_path: Path) -> None:
+def test_arms_are_trained_after_those_they_depend_on_even_if_only_the_former_are_requested(tmp_path: Path) -> None:
     path = building_study(tmp_path)
     assert run(path, "--only", "built", "--jobs", "1").returncode == 0
     runs = json.loads((tmp_path / "results.json").read_text())

@@ -13,7 +13,7 @@ from tests import picture, screenshots
 from tests.test_browser import path as path  # a fixture
 
 
-def test_the_window_is_scrolled_until_the_page_ends(browser: Browser, tmp_path: Path) -> None:
+def test_the_window_is_scrolled_to_the_end_of_the_page(browser: Browser, tmp_path: Path) -> None:
     sheet = browser.new_page(viewport={"width": 300, "height": 200})
     sheet.set_content("<body style='margin: 0'>" + "<p style='margin: 0; height: 250px; background: #f00'></p>" * 2)
     screenshots.pieces(sheet, tmp_path)

@@ -79,7 +79,7 @@ def published(
 # ---------------------------------------------------------------------------------------------- the address
 
 
-def test_without_an_address_nothing_names_one(measured: Path, tmp_path: Path) -> None:
+def test_no_file_names_an_address_if_none_is_given(measured: Path, tmp_path: Path) -> None:
     html = rendered(measured, tmp_path)
     assert not {"canonical", "og:url", "og:image", "twitter:card"} & set(head(html))
     named = set(re.findall(r"https?://[^\s\"<]+", html.split("</head>")[0]))
@@ -90,7 +90,7 @@ def test_without_an_address_nothing_names_one(measured: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("given", [URL, URL.rstrip("/")])
-def test_with_an_address_everything_names_it(measured: Path, tmp_path: Path, given: str) -> None:
+def test_every_file_names_the_address_if_one_is_given(measured: Path, tmp_path: Path, given: str) -> None:
     html = rendered(measured, tmp_path, "--url", given)
     assert head(html)["canonical"] == head(html)["og:url"] == linked(html)["url"] == URL
     assert head(html)["og:image"] == linked(html)["image"] == f"{URL}preview.png"
@@ -102,7 +102,7 @@ def test_with_an_address_everything_names_it(measured: Path, tmp_path: Path, giv
     assert [field.text for field in entry] == [URL, "2026-01-01"]
 
 
-def test_files_of_the_users_in_the_folder_of_the_page_stay(measured: Path, tmp_path: Path) -> None:
+def test_the_users_files_in_the_sites_folder_are_kept(measured: Path, tmp_path: Path) -> None:
     own = [tmp_path / name for name in ("sitemap.xml", "figures/holiday.png", "notes.txt")]
     (tmp_path / "figures").mkdir()
     for path in own:
@@ -111,7 +111,7 @@ def test_files_of_the_users_in_the_folder_of_the_page_stay(measured: Path, tmp_p
     assert {path.read_text() for path in own} == {"the user's"}
 
 
-def test_an_address_that_is_taken_back_leaves_no_sitemap(measured: Path, tmp_path: Path) -> None:
+def test_removing_the_address_removes_the_sitemap(measured: Path, tmp_path: Path) -> None:
     rendered(measured, tmp_path, "--url", URL)
     assert URL not in rendered(measured, tmp_path)
     assert not (tmp_path / "sitemap.xml").exists()
@@ -125,7 +125,7 @@ def test_an_address_that_is_taken_back_leaves_no_sitemap(measured: Path, tmp_pat
         *('https://example.org/"><script>', "https://me:secret@example.org/", "javascript:alert(1)"),
     ],
 )
-def test_what_is_no_folder_on_the_web_is_refused(wrong: str) -> None:
+def test_anything_but_the_address_of_a_web_folder_is_refused(wrong: str) -> None:
     with pytest.raises(UserError, match=r"SITE_URL is .* Expected the address of the folder .* Mend it"):
         citation.address(wrong)
 
@@ -133,29 +133,29 @@ def test_what_is_no_folder_on_the_web_is_refused(wrong: str) -> None:
 @pytest.mark.parametrize(
     "right", ["http://localhost:8000/", "https://octocat.github.io/my-repo_2/", "https://a.b/c%20d/"]
 )
-def test_an_address_is_kept_as_it_is(right: str) -> None:
+def test_a_valid_address_is_kept_unchanged(right: str) -> None:
     assert citation.address(right) == right
 
 
-def test_a_wrong_address_is_one_line_and_exit_status_2_and_writes_nothing(measured: Path, tmp_path: Path) -> None:
+def test_an_invalid_address_is_one_line_and_exit_status_2_and_writes_nothing(measured: Path, tmp_path: Path) -> None:
     options = ["render", "--results", str(measured), "--site", str(tmp_path), "--url", "my page"]
-    done = subprocess.run([sys.executable, "-m", "report", *options], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert re.fullmatch(r"error: SITE_URL is 'my page'\. .*\n", done.stderr)
+    result = subprocess.run([sys.executable, "-m", "report", *options], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert re.fullmatch(r"error: SITE_URL is 'my page'\. .*\n", result.stderr)
     assert not list(tmp_path.iterdir())
 
 
-def test_make_hands_the_address_over() -> None:
-    done = subprocess.run(
+def test_make_passes_the_address_on() -> None:
+    result = subprocess.run(
         ["make", "-n", "render", f"SITE_URL={URL}"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert f"report render --url='{URL}'" in " ".join(done.stdout.split())
+    assert f"report render --url='{URL}'" in " ".join(result.stdout.split())
 
 
 # ---------------------------------------------------------------------------------------------- title, description
 
 
-def test_title_and_description_say_what_the_results_say(plan: Study, results: dict, tmp_path: Path) -> None:
+def test_title_and_description_state_the_results(plan: Study, results: dict, tmp_path: Path) -> None:
     scores = {"example-1": 0.980, "example-2": 0.980, "example-3": 0.970}
     pages = [fixture.page_of(found) for found in (results, fixture.results(plan, tmp_path, MNIST, scores))]
     told = [head(html) for html in pages]
@@ -187,11 +187,11 @@ def other(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_another_article_is_told_by_its_verdicts(results: dict, other: Path) -> None:
+def test_another_article_is_described_by_its_verdicts(results: dict, other: Path) -> None:
     assert head(fixture.page_of(results, other))["title"] == "One claim, checked on MNIST: one not testable here"
 
 
-def test_a_description_is_short_however_long_a_finding_is(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_description_stays_short_however_long_the_finding(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [replace(figure, title="a very long finding " * 20) for figure in fixture.draw(results)]
     monkeypatch.setattr(fixture, "draw", lambda *_, **__: found)
     told = head(fixture.page_of(results))["description"]
@@ -202,7 +202,7 @@ def test_a_description_is_short_however_long_a_finding_is(results: dict, monkeyp
 # ---------------------------------------------------------------------------------------------- linked data, citation
 
 
-def test_linked_data_says_what_the_page_says_and_what_it_is_based_on(measured: Path, tmp_path: Path) -> None:
+def test_linked_data_describes_the_page_and_its_sources(measured: Path, tmp_path: Path) -> None:
     html = rendered(measured, tmp_path)
     data = linked(html)
     assert (data["@context"], data["@type"]) == ("https://schema.org", "ScholarlyArticle")
@@ -225,7 +225,7 @@ def test_the_policy_lists_the_linked_data_by_its_hash(results: dict, tmp_path: P
     assert f"'sha256-{sha256}'" in scripts
 
 
-def test_linked_data_names_every_file_to_download(measured: Path, tmp_path: Path) -> None:
+def test_linked_data_names_every_downloadable_file(measured: Path, tmp_path: Path) -> None:
     files = [part["distribution"] for part in linked(rendered(measured, tmp_path))["hasPart"]]
     assert {file["contentUrl"]: file["encodingFormat"] for file in files} == {
         f"data/{path.name}": {".csv": "text/csv", ".json": "application/json"}[path.suffix]
@@ -254,7 +254,7 @@ def test_the_page_says_how_to_cite_it(results: dict, tmp_path: Path) -> None:
     ) in text
 
 
-def test_what_nobody_knows_is_not_cited(results: dict, tmp_path: Path) -> None:
+def test_unknown_details_are_left_out_of_the_citation(results: dict, tmp_path: Path) -> None:
     shared = published(results, tmp_path, cff="title: Plain\n")
     assert shared.bibtex == (
         "@misc{plain-2026,\n  title = {Plain: {A title}},\n  year = {2026},\n  note = {Runs of 2026-01-01}\n}"
@@ -265,13 +265,13 @@ def test_what_nobody_knows_is_not_cited(results: dict, tmp_path: Path) -> None:
     )
 
 
-def test_what_tex_would_obey_is_escaped(results: dict, tmp_path: Path) -> None:
+def test_tex_commands_are_escaped(results: dict, tmp_path: Path) -> None:
     bibtex = published(results, tmp_path, title=r"\input{a_b} ~^ 5 % & #1 $x$").bibtex
     assert r"{\textbackslash{}input\{a\_b\} \textasciitilde{}\textasciicircum{} 5 \% \& \#1 \$x\$}}," in bibtex
 
 
 @pytest.mark.parametrize("broken", ["version: 1\n", "- a list\n", "title: [\n", ""])
-def test_a_citation_without_a_title_is_named(results: dict, tmp_path: Path, broken: str) -> None:
+def test_a_citation_file_without_a_title_is_an_error(results: dict, tmp_path: Path, broken: str) -> None:
     with pytest.raises(UserError, match=r"CITATION\.cff: .* Expected a citation that names a title\. Mend it\."):
         published(results, tmp_path, cff=broken)
 
@@ -297,19 +297,19 @@ def size(png: bytes) -> tuple[int, int]:
     return struct.unpack(">II", dict(chunks(png))[b"IHDR"][:8])
 
 
-def test_the_preview_has_the_size_that_previews_of_links_have(results: dict) -> None:
+def test_the_preview_has_the_standard_size(results: dict) -> None:
     preview = fixture.draw(results)[0].preview
     assert size(preview) == (1200, 630)
     assert len(preview) < 150_000
 
 
-def test_the_preview_is_the_same_bytes_and_tells_no_date(results: dict) -> None:
+def test_the_preview_is_byte_for_byte_reproducible_and_has_no_date(results: dict) -> None:
     preview = drawn(results)
     assert drawn(json.loads(json.dumps(results))) == preview
     assert {name for name, _ in chunks(preview)} <= {b"IHDR", b"pHYs", b"IDAT", b"IEND"}
 
 
-def test_the_preview_turns_with_the_numbers(plan: Study, results: dict, tmp_path: Path) -> None:
+def test_the_preview_follows_the_numbers(plan: Study, results: dict, tmp_path: Path) -> None:
     assert drawn(fixture.results(plan, tmp_path, MNIST, {"example-1": 0.98})) != drawn(results)
 
 
@@ -322,7 +322,7 @@ def test_any_study_has_a_preview(results: dict, arms: int) -> None:
     assert size(drawn(found)) == (1200, 630)
 
 
-def test_of_many_arms_the_preview_shows_the_best_and_the_worst(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_preview_shows_the_best_and_the_worst_of_many_arms(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     arm = {**results["arms"]["example-1"], "block": "mine"}
     scores = [0.3, 0.9, 0.5, 0.1, 0.7, 0.2]
     named = {f"arm-{score}": {**arm, "test_accuracy": {**arm["test_accuracy"], "mean": score}} for score in scores}
@@ -332,9 +332,7 @@ def test_of_many_arms_the_preview_shows_the_best_and_the_worst(results: dict, mo
     assert shown == ["arm-0.9", "arm-0.7", "arm-0.2", "arm-0.1"]
 
 
-def test_the_preview_lies_beside_the_page_and_is_told_to_those_who_do_not_see_it(
-    measured: Path, tmp_path: Path
-) -> None:
+def test_the_preview_is_next_to_the_page_and_has_alternative_text(measured: Path, tmp_path: Path) -> None:
     html = rendered(measured, tmp_path, "--url", URL)
     assert (tmp_path / "preview.png").read_bytes() == (measured / "plots" / "preview.png").read_bytes()
     told = head(html)["og:image:alt"]
@@ -343,7 +341,7 @@ def test_the_preview_lies_beside_the_page_and_is_told_to_those_who_do_not_see_it
     assert len(told) <= 420
 
 
-def test_a_preview_that_is_gone_is_drawn_again(results: dict, tmp_path: Path) -> None:
+def test_a_deleted_preview_is_redrawn(results: dict, tmp_path: Path) -> None:
     figures.update(results, tmp_path, fixture.draw)
     (tmp_path / "preview.png").unlink()
     assert figures.update(results, tmp_path, fixture.draw) == 4
@@ -354,7 +352,7 @@ def test_a_preview_that_is_gone_is_drawn_again(results: dict, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["404.html", "preview.png", "sitemap.xml"])
-def test_what_was_touched_is_written_again(measured: Path, tmp_path: Path, name: str) -> None:
+def test_changed_files_of_the_site_are_rewritten(measured: Path, tmp_path: Path, name: str) -> None:
     rendered(measured, tmp_path, "--url", URL)
     whole = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(b"touched")
@@ -362,9 +360,7 @@ def test_what_was_touched_is_written_again(measured: Path, tmp_path: Path, name:
     assert (tmp_path / name).read_bytes() == whole
 
 
-def test_plots_that_are_drawn_anew_are_rendered_anew(
-    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_redrawn_plots_are_rendered_again(plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures.update(fixture.results(plan, tmp_path / "results", MNIST), tmp_path / "results" / "plots", fixture.draw)
     rendered(tmp_path / "results", tmp_path / "site")
     drawings = tmp_path / "results" / "plots" / "figures.json"
@@ -404,7 +400,7 @@ def test_the_browser_reads_the_linked_data_and_shows_the_citation(
     assert sheet.evaluate("document.documentElement.scrollWidth") <= 320
 
 
-def test_the_page_of_a_missing_address_looks_like_the_other_one() -> None:
+def test_the_404_page_looks_like_the_report() -> None:
     style = re.compile(r"<style>(.*?)</style>", re.DOTALL)
     assert style.findall(render.missing("")) == style.findall(render.missing(URL))
     assert "--paper:" in style.findall(render.missing(""))[0]

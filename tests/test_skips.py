@@ -12,15 +12,15 @@ import pytest
 
 
 @pytest.mark.parametrize(("ci", "workers", "status"), [("", 0, 0), ("true", 0, 1), ("true", 2, 1)])
-def test_without_mnist_the_tests_that_need_it_are_told_in_one_line_and_fail_in_ci(
+def test_tests_that_need_mnist_are_listed_in_one_line_without_it_and_fail_in_ci(
     tmp_path: Path, ci: str, workers: int, status: int
 ) -> None:
     here = Path(__file__).parent
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_data.py", "-k", "mnist_is"]
     command += ["-n", str(workers)] if workers else []
     environment = os.environ | {"HOME": str(tmp_path), "CI": ci}  # no MNIST in Keras' cache
-    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
-    assert done.returncode == status
-    assert re.fullmatch(r"2 skipped.* in \S+", done.stdout.splitlines()[-1])
-    told = [line for line in done.stdout.splitlines() if "MNIST" in line]
+    result = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+    assert result.returncode == status
+    assert re.fullmatch(r"2 skipped.* in \S+", result.stdout.splitlines()[-1])
+    told = [line for line in result.stdout.splitlines() if "MNIST" in line]
     assert told == ["Not run: 2 tests, which need MNIST. Name it: MNIST_NPZ=path/to/mnist.npz make test"]

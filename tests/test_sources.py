@@ -109,7 +109,7 @@ def test_an_empty_mnist_npz_names_nothing(
     assert sources.find(memory, nowhere).origin == "Keras' cache"
 
 
-def test_a_download_lands_in_the_cache_and_is_found_there_later(
+def test_a_download_is_cached_and_reused(
     cached: Path, memory: Path, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = mnist_path.read_bytes()
@@ -121,7 +121,7 @@ def test_a_download_lands_in_the_cache_and_is_found_there_later(
     assert list(cached.parent.iterdir()) == [cached]
 
 
-def test_a_source_loads_the_data_that_its_identity_names(memory: Path, nowhere: str) -> None:
+def test_a_source_loads_the_data_with_its_identity(memory: Path, nowhere: str) -> None:
     source = sources.find(memory, nowhere)
     assert source.load().name == "digits"
     assert source.identity == datasets.DIGITS.identity
@@ -131,7 +131,7 @@ def test_a_source_loads_the_data_that_its_identity_names(memory: Path, nowhere: 
 
 
 @pytest.mark.parametrize("content", [None, b"not MNIST"], ids=["missing", "something else"])
-def test_a_bad_mnist_npz_is_an_error_and_nothing_stands_in_for_it(
+def test_a_bad_mnist_npz_is_an_error_and_nothing_replaces_it(
     cached: Path,
     memory: Path,
     nowhere: str,
@@ -149,7 +149,7 @@ def test_a_bad_mnist_npz_is_an_error_and_nothing_stands_in_for_it(
     assert not memory.exists()
 
 
-def test_a_home_that_does_not_exist_in_mnist_npz_is_a_users_mistake(
+def test_an_unknown_home_in_mnist_npz_is_a_users_mistake(
     memory: Path, nowhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNIST_NPZ", "~nobody-of-that-name/mnist.npz")
@@ -157,14 +157,14 @@ def test_a_home_that_does_not_exist_in_mnist_npz_is_a_users_mistake(
         sources.find(memory, nowhere)
 
 
-def test_a_bad_file_in_the_cache_is_an_error_and_stays_as_it_is(cached: Path, memory: Path, nowhere: str) -> None:
+def test_a_bad_file_in_the_cache_is_an_error_and_is_left_alone(cached: Path, memory: Path, nowhere: str) -> None:
     put(cached, b"not MNIST")
     with pytest.raises(UserError, match=r"mnist\.npz: .*Expected MNIST"):
         sources.find(memory, nowhere)
     assert cached.read_bytes() == b"not MNIST"
 
 
-def test_a_file_that_appears_in_the_cache_meanwhile_is_not_overwritten(
+def test_a_file_that_appears_in_the_cache_during_a_download_is_not_overwritten(
     cached: Path, memory: Path, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = mnist_path.read_bytes()
@@ -180,9 +180,7 @@ def test_a_file_that_appears_in_the_cache_meanwhile_is_not_overwritten(
 # ---------------------------------------------------------------------------------------------- no network
 
 
-def test_a_server_that_never_answers_is_given_up_in_time(
-    cached: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_never_answers_times_out(cached: Path, memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "ANSWER_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
@@ -193,13 +191,13 @@ def test_a_server_that_never_answers_is_given_up_in_time(
     assert not cached.exists()
 
 
-def test_a_closed_port_gives_the_digits_with_the_reason(cached: Path, memory: Path, nowhere: str) -> None:
+def test_a_closed_port_falls_back_to_the_digits_with_the_reason(cached: Path, memory: Path, nowhere: str) -> None:
     expected = sources.Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: Connection refused")
     assert sources.find(memory, nowhere) == expected
     assert not cached.exists()
 
 
-def test_a_server_without_the_file_gives_the_digits_with_the_reason(cached: Path, memory: Path) -> None:
+def test_a_server_without_the_file_falls_back_to_the_digits_with_the_reason(cached: Path, memory: Path) -> None:
     with serving(b"", status=404) as origin:
         source = sources.find(memory, origin)
     assert (source.name, source.fallback) == ("digits", "no network: Not Found")
@@ -209,7 +207,7 @@ def test_a_server_without_the_file_gives_the_digits_with_the_reason(cached: Path
 @pytest.mark.parametrize(
     ("trusted", "reason"), [(False, "the download broke off: "), (True, "is not MNIST")], ids=["as is", "trusted"]
 )
-def test_a_server_that_sends_something_else_gives_the_digits_and_leaves_nothing_in_the_cache(
+def test_a_wrong_download_falls_back_to_the_digits_and_is_not_cached(
     cached: Path, memory: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool, reason: str
 ) -> None:
     if trusted:
@@ -222,9 +220,7 @@ def test_a_server_that_sends_something_else_gives_the_digits_and_leaves_nothing_
     assert not cached.parent.exists()
 
 
-def test_a_download_that_stalls_is_given_up_in_time(
-    cached: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stalled_download_times_out(cached: Path, memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "ANSWER_SECONDS", 0.5)
     given_up = threading.Event()
     with serving(b"late", before=lambda: given_up.wait(60)) as origin:
@@ -238,7 +234,7 @@ def test_a_download_that_stalls_is_given_up_in_time(
     assert not cached.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_an_error_since_mnist_was_to_be_had(
+def test_an_unwritable_cache_is_an_error_because_mnist_was_available(
     cached: Path, memory: Path, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(cached.parent, b"a file where Keras' folder should be")
@@ -248,7 +244,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_since_mnist_was_to_be_had(
         sources.find(memory, origin)
 
 
-def test_the_warning_says_that_mnist_could_not_be_had_and_why() -> None:
+def test_the_warning_says_that_mnist_was_unavailable_and_why() -> None:
     text = sources.warning(sources.Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: timed out"))
     assert "MNIST COULD NOT BE HAD" in text
     assert "Why: no network: timed out." in text
@@ -259,7 +255,9 @@ def test_with_mnist_there_is_no_warning() -> None:
     assert sources.warning(sources.Source(datasets.MNIST, Path("mnist.npz"), "Keras' cache")) == ""
 
 
-def test_the_terminal_is_told_which_data_and_from_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_terminal_shows_which_data_is_used_and_where_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     source = sources.Source(datasets.MNIST, tmp_path / "a.npz", "the file that MNIST_NPZ names")
     assert sources.describe(source) == "Data: mnist, from the file that MNIST_NPZ names (a.npz)"
@@ -269,7 +267,7 @@ def test_the_terminal_is_told_which_data_and_from_where(tmp_path: Path, monkeypa
 # ---------------------------------------------------------------------------------------------- the memory
 
 
-def test_a_file_once_recognised_is_not_unpacked_again(
+def test_a_recognised_file_is_not_unpacked_again(
     cached: Path, memory: Path, nowhere: str, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(cached, mnist_path)
@@ -279,7 +277,7 @@ def test_a_file_once_recognised_is_not_unpacked_again(
     assert sources.find(memory, nowhere) == first
 
 
-def test_a_file_changed_since_is_looked_at_again(cached: Path, memory: Path, nowhere: str, mnist_path: Path) -> None:
+def test_a_changed_file_is_checked_again(cached: Path, memory: Path, nowhere: str, mnist_path: Path) -> None:
     put(cached, mnist_path)
     sources.find(memory, nowhere)
     cached.unlink()
@@ -289,7 +287,7 @@ def test_a_file_changed_since_is_looked_at_again(cached: Path, memory: Path, now
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"recognised": 1}', b"\xff"], ids=repr)
-def test_a_damaged_memory_only_costs_a_second_look(
+def test_a_damaged_cache_of_identities_only_costs_another_check(
     cached: Path, memory: Path, nowhere: str, mnist_path: Path, content: bytes
 ) -> None:
     put(cached, mnist_path)
@@ -301,7 +299,7 @@ def test_a_damaged_memory_only_costs_a_second_look(
 # ---------------------------------------------------------------------------------------------- another data set
 
 
-def test_dataset_npz_comes_before_all_and_names_the_data_after_its_file(
+def test_dataset_npz_comes_first_and_names_the_data_after_its_file(
     cached: Path, memory: Path, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "never looked at.npz"))
@@ -314,14 +312,14 @@ def test_dataset_npz_comes_before_all_and_names_the_data_after_its_file(
     assert sources.find(memory, nowhere) == source
 
 
-def test_mnist_is_mnist_whatever_names_it(
+def test_mnist_is_recognised_whichever_variable_names_it(
     memory: Path, nowhere: str, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATASET_NPZ", str(mnist_path))
     assert sources.find(memory, nowhere).facts == datasets.MNIST
 
 
-def test_what_dataset_npz_named_before_is_not_taken_for_mnist(
+def test_a_file_once_named_by_dataset_npz_is_not_taken_for_mnist(
     memory: Path, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "two-kinds.npz"
@@ -335,7 +333,7 @@ def test_what_dataset_npz_named_before_is_not_taken_for_mnist(
 
 
 @pytest.mark.parametrize("name", ["mnist", "MNIST", "digits", "two kinds", "<b>", "x" * 41])
-def test_a_name_that_the_page_cannot_call_the_data_by_is_refused(
+def test_a_file_name_unusable_as_the_name_of_the_data_is_refused(
     memory: Path, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     np.savez(tmp_path / f"{name}.npz", **other())

@@ -46,25 +46,25 @@ def test_a_contrast_is_paired_by_seed_and_counts_discordant_images(results: dict
     assert recipe["mcnemar_p"] == pytest.approx([2 * 0.5**26] * 10)
 
 
-def test_a_contrast_tells_how_many_seeds_agree_and_what_it_could_have_seen(results: dict) -> None:
+def test_a_contrast_reports_how_many_seeds_agree_and_the_detectable_difference(results: dict) -> None:
     recipe = results["contrasts"][0]
     assert recipe["seeds_agreeing"] == 10
     assert recipe["detectable"] == pytest.approx(0)  # every seed shows the same difference
     assert "equivalent" not in recipe
 
 
-def test_a_contrasts_bootstrap_counts_the_test_images_as_chance_too(results: dict) -> None:
+def test_a_contrasts_bootstrap_treats_test_images_as_random_too(results: dict) -> None:
     low, high = results["contrasts"][0]["bootstrap"]  # 26 of 2,000 images differ for nearly every seed
     assert (low, high) == pytest.approx(0.013 + np.array([-1.96, 1.96]) * np.sqrt(0.013 / 2000), abs=0.001)
 
 
-def test_a_seed_without_a_difference_agrees_with_no_direction() -> None:
+def test_a_seed_without_a_difference_agrees_with_neither_direction() -> None:
     found = contrast(None, [({1}, {2}), (set(), {3}), ({4, 5}, {6}), (set(), {7})])
     assert found["discordant"] == [(1, 1), (1, 0), (1, 2), (1, 0)]
     assert found["seeds_agreeing"] == 2
 
 
-def test_equivalence_is_decided_by_the_interval_of_both_one_sided_tests() -> None:
+def test_equivalence_is_decided_by_the_interval_of_two_one_sided_tests() -> None:
     wrong = [({1}, {2, 3}), ({4, 5}, {6}), ({7}, {8})]  # differences of 0.01, −0.01 and 0
     half = 2.920 * 0.01 / np.sqrt(3)  # the 95 % point of t with 2 degrees of freedom
     assert contrast(0.0169, wrong)["equivalence_interval"] == pytest.approx([-half, half], abs=1e-5)
@@ -88,7 +88,7 @@ def test_unfinished_runs_are_counted_as_missing(plan: Study, tmp_path: Path) -> 
     assert (len(found["runs"]), found["runs_expected"]) == (12, 30)
 
 
-def test_results_are_written_anew_only_when_something_changed(plan: Study, tmp_path: Path) -> None:
+def test_results_are_rewritten_only_when_something_changed(plan: Study, tmp_path: Path) -> None:
     source = Source(datasets.MNIST, None, "a fixture")
     fixture.results(plan, tmp_path, source)
     before = (tmp_path / "results.json").stat().st_mtime_ns
@@ -100,7 +100,7 @@ def test_results_are_written_anew_only_when_something_changed(plan: Study, tmp_p
 
 @pytest.mark.parametrize("name", ["results.json", "evidence.json"])
 @pytest.mark.parametrize("content", [b"", b'{"format":1,', b'{"format":0}', b"[]"], ids=repr)
-def test_a_damaged_or_older_derived_file_is_made_again(tmp_path: Path, content: bytes, name: str) -> None:
+def test_a_damaged_or_outdated_derived_file_is_rebuilt(tmp_path: Path, content: bytes, name: str) -> None:
     plan, source = studies.load(), Source(datasets.MNIST, None, "a fixture")
     found = fixture.results(plan, tmp_path, source, runs=2)
     path = tmp_path / name
@@ -111,7 +111,7 @@ def test_a_damaged_or_older_derived_file_is_made_again(tmp_path: Path, content: 
     assert path.read_bytes() == whole
 
 
-def test_a_clock_that_went_backwards_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_jumps_back_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_up = fixture.training
     back = {"started": "2026-01-01T00:00:05+00:00", "finished": "2025-12-31T23:59:00+00:00"}
     monkeypatch.setattr(fixture, "training", lambda run, score: {**made_up(run, score), **back})

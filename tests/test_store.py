@@ -53,10 +53,10 @@ def complaint(path: Path, action: Callable[[], object]) -> str:
 # ---------------------------------------------------------------------------------------------- whole or not at all
 
 
-def test_a_file_is_written_with_its_folder_and_replaces_the_old_one(tmp_path: Path) -> None:
+def test_writing_a_file_creates_its_folder_and_replaces_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "a.json"
-    sealed.write_atomically(path, b"old")
-    sealed.write_atomically(path, b"new")
+    durable.write_atomically(path, b"old")
+    durable.write_atomically(path, b"new")
     assert path.read_bytes() == b"new"
     assert list(path.parent.iterdir()) == [path]
 
@@ -70,12 +70,12 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
     path.write_bytes(b"old")
     monkeypatch.setattr("os.fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
-        sealed.write_atomically(path, b"new")
+        durable.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_leaves_no_half_training(
+def test_a_full_disk_leaves_no_partial_training(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry.folder.parent.mkdir(parents=True)
@@ -87,7 +87,7 @@ def test_a_full_disk_leaves_no_half_training(
 
 
 @pytest.mark.parametrize("place", ["", "runs", "runs/{run}"])
-def test_what_a_killed_writer_left_is_no_result_and_is_swept_away(
+def test_a_killed_writers_leftovers_are_no_result_and_are_swept_away(
     entry: Entry, results_store: Store, place: str
 ) -> None:
     folder = results_store.root / place.format(run=entry.folder.name)
@@ -103,14 +103,14 @@ def test_what_a_killed_writer_left_is_no_result_and_is_swept_away(
         assert not file.exists()
 
 
-def test_a_writer_that_is_swept_away_while_it_writes_publishes_nothing(
+def test_a_writer_whose_folder_is_swept_away_publishes_nothing(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = sealed._write
+    write = durable.write_durably
 
     def swept_before_the_last(path: Path, content: bytes) -> None:
         if path.name == "training.json":
-            sealed.sweep(entry.folder.parent)  # by the next call, whose worker outlived its parent by a moment
+            durable.sweep(entry.folder.parent)  # by the next call, whose worker outlived its parent by a moment
         write(path, content)
 
     monkeypatch.setattr(durable, "write_durably", swept_before_the_last)
@@ -119,13 +119,13 @@ def test_a_writer_that_is_swept_away_while_it_writes_publishes_nothing(
     assert list(entry.folder.parent.iterdir()) == []
 
 
-def test_sweeping_without_end_leaves_nothing_half(plan: Study, results_store: Store) -> None:
+def test_constant_sweeping_never_leaves_a_partial_result(plan: Study, results_store: Store) -> None:
     entries = [results_store.entry(Run(plan.arms[0], seed, "digits", 1), "data") for seed in range(300)]
     ended = threading.Event()
 
     def sweep() -> None:
         while not ended.is_set():
-            sealed.sweep(results_store.root / "runs")
+            durable.sweep(results_store.root / "runs")
 
     with ThreadPoolExecutor(1) as sweeper:
         swept = sweeper.submit(sweep)
@@ -153,7 +153,7 @@ def test_sweeping_leaves_the_results(entry: Entry, results_store: Store) -> None
 # ---------------------------------------------------------------------------------------------- found again
 
 
-def test_a_stored_training_is_found_with_its_key(entry: Entry, results_store: Store) -> None:
+def test_a_stored_training_is_found_by_its_key(entry: Entry, results_store: Store) -> None:
     assert not entry.trained
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     assert entry.trained
@@ -173,7 +173,7 @@ def test_weights_come_back_exactly_and_in_order(entry: Entry, results_store: Sto
     assert [array.tobytes() for array in found] == [array.tobytes() for array in weights]
 
 
-def test_a_training_stored_twice_stays_the_first(entry: Entry, results_store: Store) -> None:
+def test_storing_a_training_twice_keeps_the_first(entry: Entry, results_store: Store) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     results_store.save_training(entry, {"test_accuracy": [0.9]}, {"final": [2 * array for array in WEIGHTS]})
     assert entry.training()["test_accuracy"] == [0.5]
@@ -181,10 +181,10 @@ def test_a_training_stored_twice_stays_the_first(entry: Entry, results_store: St
     assert list(entry.folder.parent.iterdir()) == [entry.folder]
 
 
-def test_a_training_that_another_process_stores_at_the_last_moment_stays(
+def test_a_training_that_another_process_stores_at_the_last_moment_is_kept(
     entry: Entry, results_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sync = sealed._sync
+    sync = durable.sync_folder
 
     def overtaken(folder: Path) -> None:
         monkeypatch.setattr(durable, "sync_folder", sync)
@@ -197,13 +197,13 @@ def test_a_training_that_another_process_stores_at_the_last_moment_stays(
     assert list(entry.folder.parent.iterdir()) == [entry.folder]
 
 
-def test_measures_of_a_training_that_is_gone_are_not_stored(entry: Entry, results_store: Store) -> None:
+def test_measures_of_a_deleted_training_are_not_stored(entry: Entry, results_store: Store) -> None:
     with pytest.raises(FileNotFoundError):
         results_store.save_measures(entry, {"accuracy": 0.5})
     assert not entry.folder.exists()
 
 
-def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -> None:
+def test_measures_are_found_by_their_key(entry: Entry, results_store: Store) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     results_store.save_measures(entry, {"accuracy": 0.5})
     assert entry.measured
@@ -211,7 +211,9 @@ def test_measures_are_found_with_their_key(entry: Entry, results_store: Store) -
     assert entry.measures() == {**own, "accuracy": 0.5}
 
 
-def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry, results_store: Store) -> None:
+def test_measures_from_older_code_are_removed_and_those_of_other_readouts_are_kept(
+    entry: Entry, results_store: Store
+) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     (entry.folder / "measures-as_is-0000000000000000.json").write_text("{}")
     (entry.folder / "measures-half_shift-0000000000000000.json").write_text("{}")
@@ -220,7 +222,7 @@ def test_measures_of_older_code_go_and_those_of_other_readouts_stay(entry: Entry
     assert found == {entry.measures_path.name, "measures-half_shift-0000000000000000.json"}
 
 
-def test_equal_values_are_equal_bytes_and_nan_is_refused() -> None:
+def test_equal_values_give_equal_bytes_and_nan_is_refused() -> None:
     rest = '"a":[1,null],"b":"−"}'.encode()
     sha256 = hashlib.sha256(rest).hexdigest().encode()
     assert sealed.to_json({"b": "−", "a": [1, None]}) == b'{"sha256":"' + sha256 + b'",' + rest
@@ -231,9 +233,7 @@ def test_equal_values_are_equal_bytes_and_nan_is_refused() -> None:
 # ---------------------------------------------------------------------------------------------- told apart
 
 
-def test_runs_that_differ_in_their_readout_share_a_training_and_not_their_measures(
-    results_store: Store, plan: Study
-) -> None:
+def test_runs_that_differ_only_in_readout_share_a_training_but_not_measures(results_store: Store, plan: Study) -> None:
     first, second = (
         results_store.entry(Run(plan.arm(name), 100, "digits", 40), "data") for name in ("example-1", "example-2")
     )
@@ -242,15 +242,15 @@ def test_runs_that_differ_in_their_readout_share_a_training_and_not_their_measur
 
 
 @pytest.mark.parametrize("change", [{"seed": 101}, {"dataset": "mnist"}, {"epochs": 41}], ids=str)
-def test_another_run_has_another_folder(entry: Entry, results_store: Store, change: dict) -> None:
+def test_different_runs_have_different_folders(entry: Entry, results_store: Store, change: dict) -> None:
     assert results_store.entry(replace(entry.run, **change), "data").folder != entry.folder
 
 
-def test_other_data_have_another_folder(entry: Entry, results_store: Store) -> None:
+def test_different_data_have_different_folders(entry: Entry, results_store: Store) -> None:
     assert results_store.entry(entry.run, "other data").folder != entry.folder
 
 
-def test_a_folder_tells_data_network_and_seed_in_its_name(entry: Entry) -> None:
+def test_a_folders_name_contains_data_network_and_seed(entry: Entry) -> None:
     assert entry.folder.name.startswith("digits-tanh-tanh-mean_squared_error-s100-")
 
 
@@ -270,19 +270,19 @@ DAMAGED_JSON = {
 }
 
 
-@pytest.mark.parametrize(("content", "told"), DAMAGED_JSON.values(), ids=DAMAGED_JSON)
+@pytest.mark.parametrize(("content", "message"), DAMAGED_JSON.values(), ids=DAMAGED_JSON)
 @pytest.mark.parametrize("what", ["training", "measures"])
-def test_damaged_json_is_named_with_the_way_out(
-    entry: Entry, results_store: Store, what: str, content: bytes, told: str
+def test_damaged_json_is_reported_with_the_fix(
+    entry: Entry, results_store: Store, what: str, content: bytes, message: str
 ) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     path = entry.folder / "training.json" if what == "training" else entry.measures_path
     path.write_bytes(content)
-    assert told in complaint(path, getattr(entry, what))
+    assert message in complaint(path, getattr(entry, what))
 
 
 @pytest.mark.parametrize("content", [content for content, _ in DAMAGED_JSON.values()], ids=DAMAGED_JSON)
-def test_a_damaged_derived_file_was_made_from_nothing(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_derived_file_counts_as_missing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "derived.json"
     assert not sealed.made_from(path, "abc")
     path.write_bytes(sealed.to_json({"format": 1, "inputs": "abc"}))
@@ -297,7 +297,7 @@ def test_missing_measures_are_named(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "a byte changed", "a lone array", "compression"])
-def test_damaged_weights_are_named_with_the_way_out(entry: Entry, results_store: Store, damage: str) -> None:
+def test_damaged_weights_are_reported_with_the_fix(entry: Entry, results_store: Store, damage: str) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     path = entry.folder / "weights.npz"
     content = bytearray(path.read_bytes())
@@ -318,7 +318,7 @@ def test_damaged_weights_are_named_with_the_way_out(entry: Entry, results_store:
     assert told in complaint(path, entry.snapshots)
 
 
-def test_a_training_deleted_as_the_error_advises_can_be_stored_again(entry: Entry, results_store: Store) -> None:
+def test_a_training_deleted_as_the_error_suggests_can_be_stored_again(entry: Entry, results_store: Store) -> None:
     results_store.save_training(entry, TRAINING, SNAPSHOTS)
     (entry.folder / "training.json").unlink()  # "Delete it (or its folder) and run 'make experiments'"
     assert not entry.trained
@@ -331,14 +331,14 @@ def test_a_training_deleted_as_the_error_advises_can_be_stored_again(entry: Entr
 SECOND = """
 import sys
 from pathlib import Path
-from experiments.store import Store
+from experiments.store.store import Store
 root = Path(sys.argv[1])
 with Store(root).locked():
     print("found", len(list(root.glob("runs/*/training.json"))))
 """
 
 
-def test_a_second_process_waits_and_then_finds_the_firsts_results(entry: Entry, results_store: Store) -> None:
+def test_a_second_process_waits_and_then_finds_the_first_ones_results(entry: Entry, results_store: Store) -> None:
     with results_store.locked():
         second = subprocess.Popen(
             [sys.executable, "-c", SECOND, str(results_store.root)],
@@ -358,14 +358,14 @@ def test_a_second_process_waits_and_then_finds_the_firsts_results(entry: Entry, 
     assert second.returncode == 0
 
 
-def test_a_lock_is_free_again_after_an_error(results_store: Store) -> None:
+def test_an_error_releases_the_lock(results_store: Store) -> None:
     with pytest.raises(ZeroDivisionError), results_store.locked():
         raise ZeroDivisionError
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", SECOND, str(results_store.root)],
         capture_output=True,
         text=True,
         timeout=60,
         cwd=Path(__file__).parents[1],
     )
-    assert (done.returncode, done.stdout) == (0, "found 0\n")
+    assert (result.returncode, result.stdout) == (0, "found 0\n")

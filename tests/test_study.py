@@ -40,7 +40,7 @@ def complaint(path: Path) -> str:
         ("example-3", "relu", "softmax", "categorical_crossentropy", "as_is"),
     ],
 )
-def test_an_example_has_the_articles_configuration(
+def test_each_example_has_the_articles_configuration(
     plan: Study, name: str, hidden: str, output: str, loss: str, readout: str
 ) -> None:
     arm = plan.arm(name)
@@ -49,18 +49,18 @@ def test_an_example_has_the_articles_configuration(
     assert (arm.optimizer, arm.learning_rate, arm.batch_size) == ("adam", 0.001, 32)
 
 
-def test_example_2_is_trained_as_example_1_is(plan: Study) -> None:
+def test_example_2_is_trained_like_example_1(plan: Study) -> None:
     assert plan.arm("example-2").training_spec() == plan.arm("example-1").training_spec()
 
 
 @pytest.mark.parametrize(("dataset", "epochs"), [("mnist", 10), ("digits", 40)])
-def test_the_examples_run_over_seeds_100_to_109(plan: Study, dataset: str, epochs: int) -> None:
+def test_the_examples_use_seeds_100_to_109(plan: Study, dataset: str, epochs: int) -> None:
     found = [(run.arm.name, run.seed, run.dataset, run.epochs) for run in plan.runs(dataset, ("examples",))]
     names = ("example-1", "example-2", "example-3")
     assert found == [(name, seed, dataset, epochs) for name in names for seed in range(100, 110)]
 
 
-def test_only_the_blocks_to_replicate_run_on_the_digits(plan: Study) -> None:
+def test_only_replicated_blocks_run_on_the_digits(plan: Study) -> None:
     assert {run.arm.block for run in plan.runs("digits")} == {"examples", "changes"}
     assert {run.arm.block for run in plan.runs("mnist", only=("changes",))} == {"changes"}
     assert len(plan.runs("mnist", only=("changes",))) == 6 * 10
@@ -73,7 +73,7 @@ def test_a_list_makes_a_family_of_arms_with_their_values_in_their_names(plan: St
     assert plan.arm("sgd-targets-0.03").learning_rate == 0.03
 
 
-def test_the_best_candidate_by_its_mean_score_lends_its_rate_and_schedule(plan: Study) -> None:
+def test_an_arm_takes_rate_and_schedule_from_the_candidate_with_the_best_mean_score(plan: Study) -> None:
     run = plan.runs("mnist", ("rates-chosen",))[0]
     scores = {"rate-example-1-0.003": 0.97, "rate-example-1-cosine": 0.98}
     chosen = plan.resolve(run, lambda other: scores.get(other.arm.name, 0.9) - 0.001 * other.seed)
@@ -82,14 +82,14 @@ def test_the_best_candidate_by_its_mean_score_lends_its_rate_and_schedule(plan: 
     assert plan.resolve(run, lambda other: None if other.seed else 0.9) is None
 
 
-def test_frozen_features_are_those_of_the_same_seed_and_part_of_the_key(plan: Study) -> None:
+def test_frozen_features_come_from_the_same_seed_and_are_part_of_the_key(plan: Study) -> None:
     run = plan.runs("mnist", ("readouts",))[1]
     assert (run.features.arm.name, run.features.seed, run.seed) == ("example-1", 101, 101)
     assert plan.needs(run) == [run.features]
     assert keys.training_key(run, "x")["features"] == keys.training_key(run.features, "x")
 
 
-def test_the_quick_study_keeps_a_point_of_every_block_that_builds_on_no_other(plan: Study) -> None:
+def test_the_quick_study_keeps_part_of_every_block_that_depends_on_no_other(plan: Study) -> None:
     quick = plan.quick()
     found = {block.name: len(quick.runs("mnist", (block.name,))) for block in quick.blocks}
     assert (found["examples"], found["changes"]) == (3 * 2, 6 * 2)
@@ -97,7 +97,7 @@ def test_the_quick_study_keeps_a_point_of_every_block_that_builds_on_no_other(pl
     assert {run.epochs for run in quick.runs("mnist")} == {2}
 
 
-def test_only_names_an_unknown_block_and_hears_the_known_ones(plan: Study) -> None:
+def test_an_unknown_block_in_only_is_an_error_that_lists_the_blocks(plan: Study) -> None:
     with pytest.raises(UserError, match=r"'example' is no block of .*study\.toml\. Known: examples, changes, "):
         plan.runs("mnist", only=("changes", "example"))
 
@@ -110,7 +110,7 @@ def test_an_arm_without_a_title_is_titled_by_its_name(tmp_path: Path) -> None:
     assert studies.load(path).arm("example-1").title == "example-1"
 
 
-def test_settings_are_all_that_tells_two_arms_apart_besides_name_block_and_title(plan: Study) -> None:
+def test_settings_cover_everything_but_name_block_and_title(plan: Study) -> None:
     arm = plan.arm("example-1")
     for field in fields(Arm):
         other = replace(arm, **{field.name: "anything else"})
@@ -118,7 +118,7 @@ def test_settings_are_all_that_tells_two_arms_apart_besides_name_block_and_title
     assert tuple(arm.settings()) == SETTINGS
 
 
-def test_a_run_is_called_by_arm_seed_and_data(plan: Study) -> None:
+def test_a_run_is_labelled_by_arm_seed_and_data(plan: Study) -> None:
     assert str(plan.runs("digits")[0]) == "example-1, seed 100, on digits"
 
 
@@ -266,7 +266,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("old", "new", "wrong", "said"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_one_line_with_its_place_what_was_expected_and_a_fix(
+def test_a_mistake_is_one_line_with_its_place_the_expectation_and_a_fix(
     tmp_path: Path, old: str, new: str, wrong: str, said: str
 ) -> None:
     assert old in TEXT
@@ -304,7 +304,7 @@ def test_a_study_without_arms_is_refused(tmp_path: Path) -> None:
     assert "arms" in complaint(path)
 
 
-def test_toml_that_breaks_off_at_the_end_is_named_with_its_line(tmp_path: Path) -> None:
+def test_truncated_toml_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_text('version = 1\n\n[defaults]\nhidden = [\n"tanh",', encoding="utf-8")
     assert "study.toml:5: not valid TOML: " in complaint(path)
@@ -315,7 +315,7 @@ def test_toml_that_breaks_off_at_the_end_is_named_with_its_line(tmp_path: Path) 
     [(None, "No such file"), ("folder", "Is a directory"), (b"\xff\xfe", "it is not UTF-8 text")],
     ids=["missing", "a folder", "not UTF-8"],
 )
-def test_a_study_that_cannot_be_read_is_one_line_with_the_reason(
+def test_an_unreadable_study_is_one_line_with_the_reason(
     tmp_path: Path, content: bytes | str | None, reason: str
 ) -> None:
     path = tmp_path / "study.toml"
@@ -338,7 +338,7 @@ def test_a_digest_is_the_sha256_of_canonical_json() -> None:
     assert keys.digest({"a": [1, 2.5, None], "b": "−"}) == expected
 
 
-def test_a_digest_of_nan_is_refused() -> None:
+def test_nan_has_no_digest() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         keys.digest({"loss": float("nan")})
 
@@ -369,7 +369,7 @@ CODE = '"""Doc."""\n\n\ndef f(x):\n    """Doc."""\n    return x + 1\n'
         "a broken line",
     ],
 )
-def test_comments_docstrings_and_layout_leave_the_code_fingerprint(tmp_path: Path, old: str, new: str) -> None:
+def test_comments_docstrings_and_layout_do_not_change_the_code_fingerprint(tmp_path: Path, old: str, new: str) -> None:
     assert old in CODE
     (tmp_path / "before.py").write_text(CODE)
     (tmp_path / "after.py").write_text(CODE.replace(old, new, 1))
@@ -377,7 +377,7 @@ def test_comments_docstrings_and_layout_leave_the_code_fingerprint(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("old", "new"), [("x + 1", "x + 2"), ("x + 1", "x - 1"), ("return ", "")])
-def test_what_the_code_does_changes_its_fingerprint(tmp_path: Path, old: str, new: str) -> None:
+def test_a_change_of_behaviour_changes_the_code_fingerprint(tmp_path: Path, old: str, new: str) -> None:
     assert old in CODE
     (tmp_path / "before.py").write_text(CODE)
     (tmp_path / "after.py").write_text(CODE.replace(old, new))
@@ -385,7 +385,7 @@ def test_what_the_code_does_changes_its_fingerprint(tmp_path: Path, old: str, ne
 
 
 @pytest.mark.parametrize("field", ["name", "block", "title", "readout"])
-def test_how_an_arm_is_reported_leaves_its_training_key(plan: Study, field: str) -> None:
+def test_how_an_arm_is_reported_does_not_change_its_training_key(plan: Study, field: str) -> None:
     run = plan.runs("digits")[0]
     other = replace(run, arm=replace(run.arm, **{field: "other"}))
     assert keys.training_key(other, "data") == keys.training_key(run, "data")
@@ -407,19 +407,19 @@ def test_how_an_arm_is_reported_leaves_its_training_key(plan: Study, field: str)
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_what_an_arm_trains_changes_its_training_key(plan: Study, change: dict) -> None:
+def test_changing_an_arms_training_changes_its_training_key(plan: Study, change: dict) -> None:
     run = plan.runs("digits")[0]
     other = replace(run, arm=replace(run.arm, **change))
     assert keys.digest(keys.training_key(other, "data")) != keys.digest(keys.training_key(run, "data"))
 
 
 @pytest.mark.parametrize("change", [{"seed": 101}, {"epochs": 41}, {"dataset": "mnist"}], ids=str)
-def test_what_a_run_trains_with_changes_its_training_key(plan: Study, change: dict) -> None:
+def test_changing_a_runs_seed_epochs_or_data_set_changes_its_training_key(plan: Study, change: dict) -> None:
     run = plan.runs("digits")[0]
     assert keys.training_key(replace(run, **change), "data") != keys.training_key(run, "data")
 
 
-def test_other_data_change_the_training_key(plan: Study) -> None:
+def test_different_data_change_the_training_key(plan: Study) -> None:
     run = plan.runs("digits")[0]
     assert keys.training_key(run, "data") != keys.training_key(run, "other data")
 
@@ -431,13 +431,13 @@ def test_another_version_of_a_library_changes_the_training_key(plan: Study, monk
     assert keys.training_key(run, "data") != before
 
 
-def test_measures_depend_on_the_readout_and_not_on_the_seed(plan: Study) -> None:
+def test_the_measures_key_depends_on_the_readout_but_not_on_the_seed(plan: Study) -> None:
     first, second = plan.runs("digits")[:2]
     assert keys.measures_key(first) == keys.measures_key(second)
     assert keys.measures_key(replace(first, arm=plan.arm("example-2"))) != keys.measures_key(first)
 
 
-def test_a_split_larger_than_another_data_set_is_named_before_anything_is_trained(plan: Study) -> None:
+def test_a_split_larger_than_the_data_set_is_reported_before_training(plan: Study) -> None:
     small = replace(datasets.MNIST, name="small", train_images=8_000)
     with pytest.raises(
         UserError, match=r"study\.toml: arm '\S+' holds out 5000 of the 8000 training images of small\."
@@ -447,14 +447,16 @@ def test_a_split_larger_than_another_data_set_is_named_before_anything_is_traine
     plan.check(datasets.DIGITS)
 
 
-@pytest.mark.parametrize(("holdout", "told"), [(0, "32 images and trains on"), (4, "32 images and trains on 31 of")])
-def test_a_batch_larger_than_the_training_images_is_named_before_anything_is_trained(
-    plan: Study, holdout: int, told: str
+@pytest.mark.parametrize(("holdout", "message"), [(0, "32 images and trains on"), (4, "32 images and trains on 31 of")])
+def test_a_batch_larger_than_the_training_set_is_reported_before_training(
+    plan: Study, holdout: int, message: str
 ) -> None:
     arms = tuple(replace(arm, holdout=holdout, batch_size=32) for arm in plan.arms)
     enough = replace(datasets.MNIST, name="small", train_images=32 + holdout)
     replace(plan, arms=arms).check(enough)
-    with pytest.raises(UserError, match=rf"study\.toml: arm '\S+' has batches of {told} .* training images of small\."):
+    with pytest.raises(
+        UserError, match=rf"study\.toml: arm '\S+' has batches of {message} .* training images of small\."
+    ):
         replace(plan, arms=arms).check(replace(enough, train_images=31 + holdout))
 
 
@@ -467,6 +469,6 @@ def test_a_batch_larger_than_the_digits_matters_only_in_blocks_that_run_on_them(
     replace(large, blocks=tuple(replace(block, replicate=False) for block in plan.blocks)).check(datasets.DIGITS)
 
 
-def test_another_data_set_has_all_blocks_and_mnists_epochs(plan: Study) -> None:
+def test_another_data_set_runs_all_blocks_with_mnists_epochs(plan: Study) -> None:
     there, here = plan.runs("mnist"), plan.runs("fashion")
     assert [(run.arm, run.seed, run.epochs) for run in here] == [(run.arm, run.seed, run.epochs) for run in there]

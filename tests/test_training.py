@@ -37,7 +37,7 @@ def cut(dataset: datasets.Dataset, images: int) -> datasets.Dataset:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_fifty_steps_give_the_weights_of_model_fit(plan: Study, mnist: datasets.Dataset, name: str) -> None:
+def test_fifty_steps_give_the_same_weights_as_model_fit(plan: Study, mnist: datasets.Dataset, name: str) -> None:
     arm, small = plan.arm(name), cut(mnist, 50 * 32)
     expected = fit(arm, small, seed=0).get_weights()
     found = Trainer(arm, small).train(arm, 0, 1).weights
@@ -46,23 +46,21 @@ def test_fifty_steps_give_the_weights_of_model_fit(plan: Study, mnist: datasets.
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_epoch_gives_the_accuracy_of_model_fit(plan: Study, mnist: datasets.Dataset, name: str) -> None:
+def test_an_epoch_gives_the_same_accuracy_as_model_fit(plan: Study, mnist: datasets.Dataset, name: str) -> None:
     arm = plan.arm(name)
     outputs = fit(arm, mnist, seed=0).predict(mnist.x_test.astype("float32") / 255, batch_size=1000, verbose=0)
     expected = np.mean(outputs.argmax(1) == mnist.y_test)
     assert Trainer(arm, mnist).train(arm, 0, 1).test_accuracy[0] == pytest.approx(expected, abs=0.003)
 
 
-def test_a_last_batch_that_is_smaller_is_trained_too(plan: Study, digits: datasets.Dataset) -> None:
+def test_a_smaller_last_batch_is_trained_too(plan: Study, digits: datasets.Dataset) -> None:
     arm, odd = plan.arm("example-3"), cut(digits, 3 * 32 + 5)
     expected = fit(arm, odd, seed=1).get_weights()
     for one, other in zip(Trainer(arm, odd).train(arm, 1, 1).weights, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
-def test_a_run_depends_on_its_seed_alone_and_not_on_what_was_trained_before(
-    plan: Study, digits: datasets.Dataset
-) -> None:
+def test_a_run_depends_on_its_seed_and_not_on_earlier_runs(plan: Study, digits: datasets.Dataset) -> None:
     arm = plan.arm("example-1")
     trainer = Trainer(arm, digits)
     first, other, again = (trainer.train(arm, seed, 2) for seed in (0, 1, 0))
@@ -71,7 +69,7 @@ def test_a_run_depends_on_its_seed_alone_and_not_on_what_was_trained_before(
     assert not np.array_equal(first.weights[0], other.weights[0])
 
 
-def test_arms_of_one_seed_start_from_the_same_weights_where_shapes_agree(plan: Study) -> None:
+def test_arms_with_the_same_seed_start_from_the_same_weights_where_shapes_agree(plan: Study) -> None:
     starts = []
     for name in ("example-1", "example-3"):
         model = trainer.build(plan.arm(name), 784, 10)
@@ -87,7 +85,7 @@ def test_the_start_is_glorot_uniform_with_zero_biases(plan: Study) -> None:
     assert abs(kernel.mean()) < 1e-3
 
 
-def test_each_epoch_visits_every_image_once_in_an_order_of_its_own() -> None:
+def test_each_epoch_visits_every_image_once_in_a_new_order() -> None:
     first, second = trainer.batch_order(100, 1, 1000), trainer.batch_order(100, 2, 1000)
     assert sorted(first) == list(range(1000))
     assert not np.array_equal(first, second)
@@ -98,7 +96,7 @@ def test_targets_are_high_for_the_class_and_low_for_the_others(plan: Study) -> N
     assert coded.tolist() == [[-1, -1, 1], [1, -1, -1]]
 
 
-def test_the_one_sided_error_forgives_only_negative_outputs_on_wrong_classes() -> None:
+def test_the_one_sided_error_ignores_only_negative_outputs_on_wrong_classes() -> None:
     target = np.array([[0, 0, 1]], np.float32)
     loss = trainer.one_sided_mean_squared_error(target, np.array([[-0.5, 0.4, -0.1]], np.float32))
     assert loss.numpy() == pytest.approx([(0 + 0.16 + 1.21) / 3])
@@ -113,7 +111,7 @@ def test_squared_error_on_plus_and_minus_one_is_four_times_that_of_the_sigmoid_o
     np.testing.assert_allclose(tanh, 4 * sigmoid, rtol=1e-5)
 
 
-def test_softmax_starts_near_the_loss_of_a_guess(plan: Study, digits: datasets.Dataset) -> None:
+def test_softmax_starts_near_the_loss_of_guessing(plan: Study, digits: datasets.Dataset) -> None:
     trainer = Trainer(plan.arm("example-3"), digits)
     outputs = trainer.outputs(initial_weights(trainer.model, 0))
     nll = -np.log(outputs[np.arange(len(outputs)), digits.y_test]).mean()
@@ -126,7 +124,7 @@ def test_shuffled_labels_teach_nothing(plan: Study, mnist: datasets.Dataset) -> 
     assert Trainer(arm, shuffled).train(arm, 0, 1).test_accuracy[0] == pytest.approx(0.1, abs=0.06)
 
 
-def test_a_diverging_run_ends_and_says_in_which_epoch(plan: Study, digits: datasets.Dataset) -> None:
+def test_a_diverging_run_stops_and_records_the_epoch(plan: Study, digits: datasets.Dataset) -> None:
     arm = replace(plan.arm("linear-output"), optimizer="sgd", learning_rate=100.0)
     trained = Trainer(arm, digits).train(arm, 0, 3)
     assert trained.diverged_epoch in (1, 2)
@@ -146,21 +144,21 @@ def test_arms_of_one_computation_share_a_trainer_and_each_gets_its_own_result(
         shared.train(plan.arm("example-3"), 0, 1)
 
 
-def test_the_cosine_schedule_is_that_of_keras(plan: Study) -> None:
+def test_the_cosine_schedule_matches_keras(plan: Study) -> None:
     arm = plan.arm("rate-example-1-cosine")
     schedule = keras.optimizers.schedules.CosineDecay(arm.learning_rate, decay_steps=3 * 5)
     expected = [float(schedule(step)) for step in range(5, 10)]
     np.testing.assert_allclose(trainer.learning_rates(arm, 2, 3, 5), expected, rtol=1e-5)
 
 
-def test_a_scaled_start_multiplies_the_output_kernel_alone(plan: Study, digits: datasets.Dataset) -> None:
+def test_a_scaled_start_multiplies_only_the_output_kernel(plan: Study, digits: datasets.Dataset) -> None:
     scaled, plain = plan.arm("saturated-example-1"), plan.arm("sgd-example-1-0.1")
     trainer = Trainer(scaled, digits)
     for index, (one, other) in enumerate(zip(trainer.start(scaled, 0), trainer.start(plain, 0), strict=True)):
         np.testing.assert_array_equal(one, other * np.float32(20 if index == 2 else 1))
 
 
-def test_frozen_features_stay_as_they_were_and_only_the_readout_learns(plan: Study, digits: datasets.Dataset) -> None:
+def test_frozen_features_do_not_change_and_only_the_readout_learns(plan: Study, digits: datasets.Dataset) -> None:
     arm = plan.arm("example-1-read-by-cross-entropy")
     features = Trainer(plan.arm("example-1"), digits).train(plan.arm("example-1"), 0, 2).weights
     trainer = Trainer(arm, digits)
@@ -169,7 +167,7 @@ def test_frozen_features_stay_as_they_were_and_only_the_readout_learns(plan: Stu
     assert not np.array_equal(trained.weights[2], trainer.start(arm, 0, features)[2])
 
 
-def test_images_that_are_held_out_are_measured_on_and_not_trained_on(digits: datasets.Dataset) -> None:
+def test_held_out_images_are_used_for_measuring_and_not_for_training(digits: datasets.Dataset) -> None:
     split = digits.with_holdout(100)
     assert (len(split.x_train), len(split.x_test)) == (1340, 100)
     assert np.array_equal(np.concatenate([split.x_train, split.x_test]), digits.x_train)
@@ -183,7 +181,7 @@ def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: Study, digits
     assert not np.array_equal(one.weights[0], three.weights[0])
 
 
-def test_an_accelerator_multiplies_in_full_precision_and_gives_the_same_result_each_time() -> None:
+def test_a_gpu_multiplies_in_full_precision_and_gives_the_same_result_each_time() -> None:
     """As far as a machine without one shows: its settings are made, and this code trains under them."""
     code = """if True:
         import tensorflow as tf
@@ -196,15 +194,15 @@ def test_an_accelerator_multiplies_in_full_precision_and_gives_the_same_result_e
         assert worker.start_tensorflow() == "Made Up 1"
         assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
-        from experiments.training.trainer import Trainer, initial_weights
+        from experiments.training.trainer import Trainer
         digits, plan = datasets.load(datasets.DIGITS, None), studies.load()
         for name in ("example-1", "example-3", "best-rate-example-1", "one-sided"):
             arm = plan.arm(name)
             print([Trainer(arm, digits).train(arm, 0, 2).training_loss for _ in range(2)])
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
-    assert not done.returncode, done.stderr[-2000:]
-    for line in done.stdout.splitlines():
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert not result.returncode, result.stderr[-2000:]
+    for line in result.stdout.splitlines():
         first, second = json.loads(line)
         assert first == second
         assert first[1] < first[0]

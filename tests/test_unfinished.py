@@ -45,7 +45,7 @@ def test_any_part_of_the_study_has_a_page(plan: Study, evidence: dict[str, Any],
     assert f"<strong>Unfinished:</strong> {len(runs)} of {evidence['expected'][0]} runs are measured" in html
 
 
-def test_an_unfinished_page_names_the_blocks_that_it_lacks(plan: Study, evidence: dict[str, Any]) -> None:
+def test_an_unfinished_page_names_its_missing_blocks(plan: Study, evidence: dict[str, Any]) -> None:
     early = {arm.name for arm in plan.arms if arm.block in ("examples", "changes")}
     runs = [one for one in evidence["runs"] if one["arm"] in early]
     html = fixture.page_of(summary.assemble(plan, {**evidence, "runs": runs, "replication": []}))

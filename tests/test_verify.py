@@ -55,20 +55,20 @@ def verified(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     return status, capsys.readouterr().out
 
 
-def test_an_untouched_page_is_derived_again_byte_for_byte(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_untouched_page_is_reproduced_byte_for_byte(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, told = verified(path, capsys)
     assert status == 0
     assert told.startswith(f"Identical: {path} is, byte for byte, the page")
 
 
-def test_a_page_of_another_study_is_told_so_and_how_to_name_it(path: Path, tmp_path: Path) -> None:
+def test_a_page_about_another_study_is_reported_with_how_to_name_that_study(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "study.toml"
     other.write_text(studies.STUDY.read_text().replace('"example-2"', '"example-4"'))
     with pytest.raises(UserError, match=r"about another study: \S*study\.toml has no arm 'example-2'\. .* STUDY=…"):
         command.main(command.parse(["verify", str(path), "--study", str(other)]))
 
 
-def test_a_changed_number_is_found_and_named(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_number_is_detected_and_named(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed = tmp_path / "changed.html"
     changed.write_text(path.read_text().replace("97.80 %", "98.80 %"))
     status, told = verified(changed, capsys)
@@ -76,7 +76,7 @@ def test_a_changed_number_is_found_and_named(path: Path, tmp_path: Path, capsys:
     assert "at #figure-accuracy: the page has “98.80 %”, its evidence gives “97.80 %”" in told
 
 
-def test_changed_evidence_is_found_by_what_follows_from_it(
+def test_changed_evidence_is_detected_by_its_consequences(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     html = path.read_text()
@@ -121,7 +121,7 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
 
 
 @pytest.mark.parametrize("what", TAMPERINGS)
-def test_whatever_is_changed_in_a_page_is_found_where_it_stands(html: str, what: str) -> None:
+def test_any_change_in_a_page_is_detected_in_its_place(html: str, what: str) -> None:
     pattern, place = TAMPERINGS[what]
     other = {"c": "k", "t": "d", "&gt;": "&lt;"}
     turn = str.maketrans("0123456789", "1234567890")
@@ -139,7 +139,7 @@ def test_whatever_is_changed_in_a_page_is_found_where_it_stands(html: str, what:
     assert verify.judge(changed, html) == verify.Result.CHANGED
 
 
-def test_something_put_in_or_taken_out_is_found_too(html: str) -> None:
+def test_insertions_and_deletions_are_detected_too(html: str) -> None:
     put = html.replace("<p>", "<p>It was all wrong.</p><p>", 1)
     assert "It was all wrong." in next(verify.differences(put, html)).shown
     assert "It was all wrong." in next(verify.differences(html, put)).derived
@@ -148,7 +148,7 @@ def test_something_put_in_or_taken_out_is_found_too(html: str) -> None:
     assert [difference.shown for difference in verify.differences(html[:-200], html)] != []
 
 
-def test_a_page_saved_by_a_browser_is_told_as_saved(
+def test_a_page_saved_by_a_browser_is_reported_as_saved(
     browser: Browser, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = test_browser.opened(browser, path)
@@ -161,7 +161,7 @@ def test_a_page_saved_by_a_browser_is_told_as_saved(
         assert (status, told.split()[0]) == (3, "Saved:")
 
 
-def test_a_complete_page_is_refused_and_how_to_save_it_is_told(
+def test_a_complete_page_is_refused_with_how_to_save_it(
     browser: Browser, path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sheet = test_browser.opened(browser, path)
@@ -185,7 +185,7 @@ def test_a_page_in_another_encoding_is_refused(
     assert (status, said.out[:12] or said.err[:6]) in ((1, "NOT verified"), (2, "error:"))
 
 
-def test_a_page_of_the_record_is_derived_from_the_record(
+def test_a_page_showing_the_record_is_derived_from_the_record(
     plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
@@ -219,7 +219,7 @@ def test_a_page_of_the_record_is_derived_from_the_record(
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "message"),
     [
         (lambda html: verify.MARK.sub("", html), "0 pieces of evidence"),
         (lambda html: html + verify.MARK.search(html)[0], "2 pieces of evidence"),
@@ -227,8 +227,8 @@ def test_a_page_of_the_record_is_derived_from_the_record(
         (lambda html: html.replace('<template id="evidence">/Td6', '<template id="evidence">/Td7'), "is damaged"),
     ],
 )
-def test_a_page_without_its_evidence_is_told_so(html: str, damage, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_page_without_its_evidence_is_refused(html: str, damage, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         verify.proof(damage(html), studies.load)
 
 
@@ -239,7 +239,7 @@ def test_evidence_that_unpacks_to_gigabytes_is_refused_in_bounded_memory(monkeyp
         evidence.unpack(bomb, "runs")
 
 
-def test_what_is_packed_is_unpacked() -> None:
+def test_packed_evidence_unpacks_to_the_same_evidence() -> None:
     runs = [
         {"arm": "a", "images": 20, "wrong_images": [0, 7, 19], "inside": {"x": 1.5, "y": None}},
         {"arm": "b", "images": 20, "wrong_images": None, "inside": {"x": 2.5, "y": [1, 2]}},
@@ -249,6 +249,6 @@ def test_what_is_packed_is_unpacked() -> None:
     assert evidence.unpack(evidence.pack(content, "runs", "others"), "runs", "others") == content
 
 
-def test_two_packings_are_the_same_text(path: Path, html: str, tmp_path: Path) -> None:
+def test_packing_twice_gives_the_same_text(path: Path, html: str, tmp_path: Path) -> None:
     shutil.copytree(path.parent.parent, tmp_path / "again", ignore=shutil.ignore_patterns("site", "rendered.json"))
     assert page_in(tmp_path / "again").read_text() == html

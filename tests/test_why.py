@@ -82,7 +82,7 @@ def measured(checkout: Path, plan: Study) -> Store:
 def call(checkout: Path, *arguments: str) -> str:
     """What the command line prints in the checkout of the runs on the digits, below what it says of the data."""
     options = ("--study", "study.toml", "--results", "results")
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "experiments", *arguments, *options],
         cwd=checkout,
         env=offline(),
@@ -90,8 +90,8 @@ def call(checkout: Path, *arguments: str) -> str:
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
-    below = done.stdout.split("!" * 100 + "\n")[-1].splitlines(keepends=True)
+    assert result.returncode == 0, result.stderr
+    below = result.stdout.split("!" * 100 + "\n")[-1].splitlines(keepends=True)
     return "".join(line for line in below if not line.startswith("Data: ") and "on mnist" not in line)
 
 
@@ -109,11 +109,7 @@ HARMLESS = {
         "        losses, accuracies",
         "        # Now.\n        losses, accuracies",
     ),
-    "a docstring": (
-        "experiments/data/datasets.py",
-        '"""Labelled images, split once',
-        '"""Images and labels, split once',
-    ),
+    "a docstring": ("experiments/data/datasets.py", '"""Labelled images, split once', '"""Images, split once'),
     "layout": ("experiments/analysis/measures.py", "import numpy as np\n", "import numpy as np\n\n\n"),
     "a caption": ("study.toml", 'title = "A slow one"', 'title = "Another"'),
     "other code": ("experiments/plots/drawings.py", "def draw(", "UNUSED = 0\n\n\ndef draw("),
@@ -145,7 +141,7 @@ CODE = {
 
 
 @pytest.mark.parametrize("change", CODE.values(), ids=CODE)
-def test_an_edit_of_training_or_data_code_trains_again_and_is_named(
+def test_editing_training_or_data_code_trains_again_and_is_named(
     checkout: Path, measured: Store, change: tuple[str, str, str]
 ) -> None:
     name, old, new = change
@@ -156,7 +152,7 @@ def test_an_edit_of_training_or_data_code_trains_again_and_is_named(
     assert "slow                       0 of   1 runs on digits measured" in call(checkout, "status")
 
 
-def test_an_edited_measure_is_taken_again_from_the_stored_weights_and_nothing_is_trained(
+def test_an_edited_measure_is_recomputed_from_the_stored_weights_without_training(
     checkout: Path, trained_examples: Path
 ) -> None:
     copied(trained_examples, checkout / "results").rename(checkout / "study.toml")
@@ -172,7 +168,7 @@ def test_an_edited_measure_is_taken_again_from_the_stored_weights_and_nothing_is
     assert len(list(checkout.glob("results/runs/*/measures-*.json"))) == 6
 
 
-def test_an_arm_that_is_gone_is_never_shown_and_status_names_what_it_left(checkout: Path, measured: Store) -> None:
+def test_a_removed_arm_is_never_shown_and_status_names_its_leftovers(checkout: Path, measured: Store) -> None:
     edit(checkout / "study.toml", 'name = "slow"', 'name = "renamed-so"')
     edit(checkout / "study.toml", "learning_rate = 0.0001", "learning_rate = 0.0003")
     fixture.fill(measured, studies.load(checkout / "study.toml").runs("digits", ("tried",)), DIGITS, {})
@@ -202,7 +198,7 @@ def stored(store: Store, run: Run, **changed: object) -> Entry:
     return older
 
 
-def test_nothing_stored_is_not_trained_yet_and_what_builds_on_it_waits(plan: Study, tmp_path: Path) -> None:
+def test_a_missing_run_is_not_trained_yet_and_its_dependents_wait(plan: Study, tmp_path: Path) -> None:
     assert reasons(plan, Store(tmp_path / "empty")) == {
         "slow": "not trained yet",
         "fast": "not trained yet",
@@ -210,7 +206,7 @@ def test_nothing_stored_is_not_trained_yet_and_what_builds_on_it_waits(plan: Stu
     }
 
 
-def test_versions_and_specs_are_told_old_and_new_of_the_nearest_run(plan: Study, tmp_path: Path) -> None:
+def test_changed_versions_and_settings_are_listed_old_and_new_from_the_nearest_run(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     slow, fast = plan.runs("digits", ("tried",))
     versions = keys.training_key(slow, "")["versions"]
@@ -221,7 +217,7 @@ def test_versions_and_specs_are_told_old_and_new_of_the_nearest_run(plan: Study,
     assert told["fast"] == "spec.learning_rate 0.03 → 0.01; epochs 2 → 1: will be trained again"
 
 
-def test_an_older_version_of_another_arm_is_not_taken_for_one_of_this(plan: Study, tmp_path: Path) -> None:
+def test_an_older_version_of_another_arm_is_not_mistaken_for_this_arms(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     stored(store, plan.runs("digits", ("tried",))[0], epochs=2)
     told = reasons(plan, store)
@@ -229,7 +225,7 @@ def test_an_older_version_of_another_arm_is_not_taken_for_one_of_this(plan: Stud
     assert told["fast"] == "not trained yet"
 
 
-def test_a_run_in_a_format_that_is_not_read_any_more_is_said_to_be_one(plan: Study, tmp_path: Path) -> None:
+def test_a_run_in_an_obsolete_format_is_reported_as_such(plan: Study, tmp_path: Path) -> None:
     folder = Store(tmp_path).entry(plan.runs("digits")[0], DIGITS.identity).folder
     older = folder.with_name(folder.name[:-16] + "0" * 16)
     older.mkdir(parents=True)
@@ -238,33 +234,33 @@ def test_a_run_in_a_format_that_is_not_read_any_more_is_said_to_be_one(plan: Stu
     assert told["slow"] == "stored in a format that this version does not read: will be trained again"
 
 
-def test_what_a_run_shares_with_its_features_is_told_once() -> None:
+def test_changes_that_a_run_shares_with_its_features_are_listed_once() -> None:
     old = {"code": {"training.py": "a" * 64}, "features": {"code": {"training.py": "a" * 64}, "seed": 0}}
     new = {"code": {"training.py": "b" * 64}, "features": {"code": {"training.py": "b" * 64}, "seed": 1}}
     assert freshness.changes(old, new) == ["code training.py changed (aaaa… → bbbb…)", "features.seed 0 → 1"]
 
 
-def test_a_component_that_is_new_was_none_before() -> None:
+def test_a_new_component_is_shown_as_previously_absent() -> None:
     assert freshness.changes({"spec": {}}, {"spec": {"holdout": 0}}) == ["spec.holdout none → 0"]
 
 
-def test_weights_without_measures_are_said_to_be_measured(plan: Study, measured: Store) -> None:
+def test_weights_without_measures_will_be_measured(plan: Study, measured: Store) -> None:
     next(measured.root.glob("runs/*/measures-*")).unlink()
     told = "measures: not there yet: will be measured from the stored weights"
     assert sorted(reasons(plan, measured)[name] for name in ("slow", "fast")) == ["fresh", told]
 
 
-def test_a_damaged_run_is_named_with_the_way_out(plan: Study, measured: Store) -> None:
+def test_a_damaged_run_is_reported_with_the_fix(plan: Study, measured: Store) -> None:
     (measured.entry(plan.runs("digits")[0], DIGITS.identity).folder / "training.json").write_text("{")
     assert re.match(r"damaged: .*training\.json: .* Delete its folder", reasons(plan, measured)["slow"])
 
 
 @pytest.mark.parametrize("name", ["nothing", "slow, 7", "slow, first"])
-def test_a_name_that_means_no_run_is_refused_with_those_there_are(plan: Study, name: str) -> None:
+def test_a_name_that_matches_no_run_is_refused_with_the_valid_names(plan: Study, name: str) -> None:
     with pytest.raises(UserError, match=rf"NAME={name} is no arm, block or 'arm, seed'.*Its blocks: tried, built;"):
         freshness.chosen(plan, plan.runs("digits"), name)
 
 
 @pytest.mark.parametrize("name", ["slow,0", "slow, seed 0"])
-def test_one_run_is_named_by_arm_and_seed(plan: Study, name: str) -> None:
+def test_arm_and_seed_select_a_single_run(plan: Study, name: str) -> None:
     assert freshness.chosen(plan, plan.runs("digits"), name) == plan.runs("digits", ("tried",))[:1]

@@ -179,7 +179,7 @@ def second_article(folder: Path) -> None:
         ("report", "render", *STUDY, *TEXTS, "--results", str(home / "results"), "--site", str(home / "site")),
     ):
         arguments = [sys.executable, "-m", *called]
-        done = subprocess.run(
+        result = subprocess.run(
             arguments, cwd=ROOT, env={**offline(), **names}, capture_output=True, text=True, timeout=300
         )
-        assert done.returncode == 0, done.stderr
+        assert result.returncode == 0, result.stderr
