@@ -18,7 +18,7 @@ from experiments.analysis import records, summary
 from experiments.data import datasets, sources
 from experiments.files import errors
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import made_from, read_json, to_json
 from experiments.plots import figures
 from experiments.store import freshness
@@ -131,7 +131,7 @@ class Stages:
         """Brings the plots up to date with the statistics."""
         results = self.results()
         if not results["runs"]:
-            raise UserError(f"{shown(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
+            raise UserError(f"{display_path(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
         drawn = figures.update(results, self.store.root / "plots", _draw)
         print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.", flush=True)
         if self.write_page:
@@ -140,7 +140,7 @@ class Stages:
     def record(self) -> None:
         """Writes the committed record from the complete study that was measured here."""
         records.write(self.results())
-        print(f"Record: {shown(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
+        print(f"Record: {display_path(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
 
     def mnist(self) -> None:
         """Makes sure that MNIST is here: `main` had it downloaded where it was not."""

@@ -17,7 +17,7 @@ import pytest
 from numpy.lib import format as npy
 
 from experiments.data import datasets
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 
 MNIST_BYTES = 60000 * 28 * 28  # of its largest array
 
@@ -27,7 +27,7 @@ def refusal(path: Path) -> str:
     with pytest.raises(UserError) as error:
         datasets.load(datasets.MNIST, path)
     message = str(error.value)
-    assert message.startswith(f"{shown(path)}: ")
+    assert message.startswith(f"{display_path(path)}: ")
     assert "xpected" in message
     assert message.endswith(
         "Name the original mnist.npz in MNIST_NPZ, or unset it to let Keras find or download MNIST."
@@ -313,6 +313,6 @@ def test_an_unusable_data_set_is_refused_in_one_line(tmp_path: Path, changes: di
     np.savez(path, **other(**changes))
     with pytest.raises(UserError) as error:
         datasets.examine(path, "wrong")
-    assert str(error.value).startswith(f"{shown(path)}: ")
+    assert str(error.value).startswith(f"{display_path(path)}: ")
     assert message in str(error.value)
     assert str(error.value).endswith("Make the file so, or unset DATASET_NPZ.")

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from experiments.files import durable, sealed
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.store.store import Entry, Store
 from experiments.study import keys
 from experiments.study.model import Run, Study
@@ -43,7 +43,7 @@ def complaint(path: Path, action: Callable[[], object]) -> str:
     with pytest.raises(UserError) as error:
         action()
     message = str(error.value)
-    assert message.startswith(f"{shown(path)}:")
+    assert message.startswith(f"{display_path(path)}:")
     assert "Delete " in message
     assert "run 'make experiments'" in message
     assert "\n" not in message

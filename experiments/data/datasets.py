@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MAX_BYTES = 1_000_000_000  # of an array
@@ -124,7 +124,7 @@ def load(facts: Facts, path: Path | None = None) -> Dataset:
     arrays = _digits() if path is None else _read(path, facts)
     for key, found, expected in zip(ARRAYS, _digests(arrays), facts.arrays_sha256, strict=True):
         if found != expected:
-            where = "scikit-learn's digits" if path is None else shown(path)
+            where = "scikit-learn's digits" if path is None else display_path(path)
             fix = "Install the locked version of scikit-learn."
             if path:
                 fix = _MNIST if facts == MNIST else _ANY
@@ -150,7 +150,7 @@ def examine(path: Path, name: str) -> Facts:
     x_train, y_train, x_test, y_test = arrays
 
     def wrong(found: str) -> UserError:
-        return UserError(f"{shown(path)}: {found}. {_ANY}")
+        return UserError(f"{display_path(path)}: {found}. {_ANY}")
 
     if x_train.shape[1:] != x_test.shape[1:] or not 2 <= x_train.ndim <= 4 or not x_train[:1].size:
         raise wrong(f"its images are {list(x_train.shape)} for training, {list(x_test.shape)} for testing")
@@ -196,13 +196,13 @@ def _read(path: Path, facts: Facts | None) -> list[np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             return [_read_array(archive, path, name, facts) for name in ARRAYS]
     except FileNotFoundError:
-        raise UserError(f"{shown(path)}: no such file. {fix}") from None
+        raise UserError(f"{display_path(path)}: no such file. {fix}") from None
     except (UserError, MemoryError):
         raise
     except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read: {error.strerror or error}. {fix}") from error
+        raise UserError(f"{display_path(path)}: cannot be read: {error.strerror or error}. {fix}") from error
     except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
-        raise UserError(f"{shown(path)}: truncated or corrupt ({error}). {fix}") from error
+        raise UserError(f"{display_path(path)}: truncated or corrupt ({error}). {fix}") from error
 
 
 def _read_array(archive: zipfile.ZipFile, path: Path, name: str, facts: Facts | None) -> np.ndarray:
@@ -210,7 +210,7 @@ def _read_array(archive: zipfile.ZipFile, path: Path, name: str, facts: Facts | 
         info = archive.getinfo(name + ".npy")
     except KeyError:
         held = ", ".join(archive.namelist()[:6]) or "nothing"
-        raise UserError(f"{shown(path)}: has no array '{name}' (it holds {held}). {_fix(facts)}") from None
+        raise UserError(f"{display_path(path)}: has no array '{name}' (it holds {held}). {_fix(facts)}") from None
     with archive.open(info) as member:
         if npy.read_magic(member) != (1, 0):  # the later versions' headers may be gigabytes long
             raise ValueError(f"array '{name}' has not the header that NumPy writes for such arrays")
@@ -220,7 +220,7 @@ def _read_array(archive: zipfile.ZipFile, path: Path, name: str, facts: Facts | 
         expected = (facts.shapes[name], (*facts.shapes[name], 1)) if facts else (shape,)
         if not kind or fortran_order or not 0 <= size <= MAX_BYTES or shape not in expected:
             wanted = f"Expected uint8 {list(expected[0])}: MNIST. {_MNIST}" if facts == MNIST else _ANY
-            raise UserError(f"{shown(path)}: array '{name}' is {dtype} {list(shape)}. {wanted}")
+            raise UserError(f"{display_path(path)}: array '{name}' is {dtype} {list(shape)}. {wanted}")
         buffer = member.read(size)
         if len(buffer) != size:
             raise EOFError(f"array '{name}' ends after {len(buffer)} of {size} bytes")

@@ -22,7 +22,7 @@ from pathlib import Path
 from experiments.data import datasets
 from experiments.files import reading
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json, to_json
 
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"  # as in keras.datasets.mnist
@@ -92,8 +92,8 @@ def _name(path: Path) -> str:
     name = path.name.removesuffix(".npz")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", name) or name.lower() == "digits":
         raise UserError(
-            f"{shown(path)}: the page would call this data set {name!r}, after its file. Expected up to 40 letters, "
-            "digits, '.', '_' and '-'. Rename the file."
+            f"{display_path(path)}: the page would call this data set {name!r}, after its file. "
+            "Expected up to 40 letters, digits, '.', '_' and '-'. Rename the file."
         )
     return name
 
@@ -119,7 +119,9 @@ def _recognise(path: Path, memory: Path, name: str = "") -> datasets.Facts:
     if found.identity == datasets.MNIST.identity:
         return datasets.MNIST
     if name.lower() == datasets.MNIST.name:
-        raise UserError(f"{shown(path)}: is not MNIST, and the page would call it so, after its file. Rename the file.")
+        raise UserError(
+            f"{display_path(path)}: is not MNIST, and the page would call it so, after its file. Rename the file."
+        )
     return replace(found, name=name)
 
 
@@ -145,7 +147,7 @@ def _check_packing(path: Path, fix: str) -> None:
         return
     known = {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
     if not known or len(members) > MAX_ARRAYS:
-        raise UserError(f"{shown(path)}: packed in another way than NumPy packs a few arrays. {fix}")
+        raise UserError(f"{display_path(path)}: packed in another way than NumPy packs a few arrays. {fix}")
 
 
 def _download(origin: str, target: Path) -> str:
@@ -176,7 +178,7 @@ def _download(origin: str, target: Path) -> str:
                 write_atomically(target, path.read_bytes())
         except OSError as error:
             raise UserError(
-                f"{shown(target)}: MNIST was downloaded and cannot be kept there: {error.strerror}. "
+                f"{display_path(target)}: MNIST was downloaded and cannot be kept there: {error.strerror}. "
                 "Make that folder writable, or name another one in KERAS_HOME."
             ) from error
     return ""
@@ -225,5 +227,5 @@ def warning(source: Source, recorded: str = "") -> str:
 
 def describe(source: Source) -> str:
     """One line for the terminal: which data, from where."""
-    place = f" ({shown(source.path)})" if source.path else ""
+    place = f" ({display_path(source.path)})" if source.path else ""
     return f"Data: {source.name}, from {source.origin}{place}"

@@ -19,7 +19,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 
 TEXT_BYTES = 128_000  # of an article, a study, a ledger: some four times what the longest is
 DATA_BYTES = 128_000_000  # of what we wrote ourselves: results.json of some 40,000 runs
@@ -47,7 +47,7 @@ def opened(path: Path, fix: str, most: float = math.inf) -> Iterator[BufferedRea
                 raise OSError(errno.EFBIG, f"Larger than {most / 1e6:g} MB")
             yield file
     except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read: {error.strerror or error}. {fix}") from error
+        raise UserError(f"{display_path(path)}: cannot be read: {error.strerror or error}. {fix}") from error
 
 
 def read(path: Path, fix: str, most: int = DATA_BYTES) -> bytes:
@@ -67,10 +67,14 @@ def read_text(path: Path, fix: str) -> str:
     try:
         text = read(path, fix, TEXT_BYTES).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        raise UserError(f"{shown(path)}: cannot be read: it is not UTF-8 text (byte {error.start}). {fix}") from error
+        raise UserError(
+            f"{display_path(path)}: cannot be read: it is not UTF-8 text (byte {error.start}). {fix}"
+        ) from error
     for number, line in enumerate(text.split("\n"), 1):
         if found := unseen(line):
-            raise UserError(f"{shown(path)}:{number}: holds {found}. Expected plain text. Remove that character.")
+            raise UserError(
+                f"{display_path(path)}:{number}: holds {found}. Expected plain text. Remove that character."
+            )
     return text
 
 
@@ -86,14 +90,16 @@ def read_toml(path: Path, fix: str) -> tuple[dict[str, Any], str]:
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         if len(line) > LINE_CHARACTERS:
-            raise UserError(f"{shown(path)}:{number}: longer than {LINE_CHARACTERS} characters. Break this line.")
+            raise UserError(
+                f"{display_path(path)}:{number}: longer than {LINE_CHARACTERS} characters. Break this line."
+            )
     try:
         document = tomllib.loads(text)
         _check(document)
     except (ValueError, RecursionError) as error:  # besides bad syntax: tables too deep
         told = re.search(r"at line (\d+)", str(error))
         place = f":{told[1]}" if told else f":{len(lines)}" if "end of document" in str(error) else ""
-        raise UserError(f"{shown(path)}{place}: not valid TOML: {error}. {fix} Fix the syntax.") from error
+        raise UserError(f"{display_path(path)}{place}: not valid TOML: {error}. {fix} Fix the syntax.") from error
     return document, text
 
 

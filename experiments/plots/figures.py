@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import made_from, read_json, to_json
 from experiments.plots import svg
 from experiments.study import keys
@@ -130,7 +130,9 @@ def read(folder: Path) -> tuple[dict[str, Figure], str]:
         figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
         return {figure.name: figure for figure in figures}, str(content["results"])
     except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise UserError(f"{shown(path)}: not the drawings that were written ({error!r}). Run 'make plots'.") from error
+        raise UserError(
+            f"{display_path(path)}: not the drawings that were written ({error!r}). Run 'make plots'."
+        ) from error
 
 
 def _figure(found: Mapping[str, Any], folder: Path) -> Figure:

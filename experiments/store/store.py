@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from experiments.files import durable, reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json, to_json
 from experiments.study import keys
 from experiments.study.model import Run, Study
@@ -82,7 +82,9 @@ class Entry:
         """The content of the file that this run has at `path`: neither another run's nor another file's."""
         found = read_json(path, FORMAT, fix)
         if (found.get("run"), found.get("key")) != (self.folder.name, key):
-            raise UserError(f"{shown(path)}: written for another place in the store, in {found.get('run')}. {fix}")
+            raise UserError(
+                f"{display_path(path)}: written for another place in the store, in {found.get('run')}. {fix}"
+            )
         return found
 
     def snapshots(self) -> dict[str, list[np.ndarray]]:
@@ -90,7 +92,7 @@ class Entry:
         path = self.folder / "weights.npz"
         if reading.sha256(path, _TRAIN_AGAIN) != self.training()["weights_sha256"]:
             raise UserError(
-                f"{shown(path)}: not what this version wrote: its SHA-256 is not training.json's. {_TRAIN_AGAIN}"
+                f"{display_path(path)}: not what this version wrote: its SHA-256 is not training.json's. {_TRAIN_AGAIN}"
             )
         try:
             with np.load(path, allow_pickle=False) as archive:
@@ -100,7 +102,7 @@ class Entry:
                     for snapshot in ("epoch_1", "final")
                 }
         except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
-            raise UserError(f"{shown(path)}: unreadable ({error}). {_TRAIN_AGAIN}") from error
+            raise UserError(f"{display_path(path)}: unreadable ({error}). {_TRAIN_AGAIN}") from error
 
 
 @dataclass(frozen=True)

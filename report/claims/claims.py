@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.plots.figures import accuracy_by_epoch, final_accuracy
 from experiments.study.model import Study
 
@@ -132,7 +132,9 @@ def load(path: Path = LEDGER) -> tuple[Claim, ...]:
     tables = document["claims"]
     lines = [number for number, line in enumerate(text.split("\n"), 1) if re.match(r"\s*\[\[\s*claims\s*\]\]", line)]
     if len(lines) != len(tables):
-        raise UserError(f"{shown(path)}: {len(tables)} claims under {len(lines)} headings. Head each one [[claims]].")
+        raise UserError(
+            f"{display_path(path)}: {len(tables)} claims under {len(lines)} headings. Head each one [[claims]]."
+        )
     claims: list[Claim] = []
     for line, table in zip(lines, tables, strict=True):
         try:
@@ -140,7 +142,9 @@ def load(path: Path = LEDGER) -> tuple[Claim, ...]:
             if claims[-1].id in [other.id for other in claims[:-1]]:
                 raise ValueError("another claim has this id")
         except (ArithmeticError, TypeError, ValueError, SyntaxError, RecursionError) as error:
-            raise UserError(f"{shown(path)}:{line}: claim '{table.get('id')}': {error}. Mend this claim.") from error
+            raise UserError(
+                f"{display_path(path)}:{line}: claim '{table.get('id')}': {error}. Mend this claim."
+            ) from error
     return tuple(claims)
 
 
@@ -148,7 +152,9 @@ def unchecked(path: Path = LEDGER) -> dict[str, tuple[str, ...]]:
     """Why sentences of the article have no claim → their first words. Raises `UserError` where they are no lists."""
     found = _read(path)[0].get("unchecked", {})
     if not isinstance(found, dict) or not all(map(_are_words, found.values())):
-        raise UserError(f"{shown(path)}: [unchecked]: Expected lists of sentences' first words by reason. Mend it.")
+        raise UserError(
+            f"{display_path(path)}: [unchecked]: Expected lists of sentences' first words by reason. Mend it."
+        )
     return {reason: tuple(starts) for reason, starts in found.items()}
 
 
@@ -158,9 +164,9 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     document, text = reading.read_toml(path, expected)
     tables, others = document.get("claims"), sorted(set(document) - {"version", "declared", "claims", "unchecked"})
     if others:
-        raise UserError(f"{shown(path)}: unknown key '{others[0]}'. {expected} Fix the name or remove it.")
+        raise UserError(f"{display_path(path)}: unknown key '{others[0]}'. {expected} Fix the name or remove it.")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        raise UserError(f"{shown(path)}: no claims in it. {expected}")
+        raise UserError(f"{display_path(path)}: no claims in it. {expected}")
     return document, text
 
 
@@ -252,11 +258,14 @@ def check(claims: Sequence[Claim], plan: Study, path: Path = LEDGER) -> None:
                 missing = [part for part in operand.parts if not any(operand.matches(other, part) for other in there)]
                 if missing:
                     raise UserError(
-                        f"{shown(path)}:{claim.line}: claim '{claim.id}': evidence '{name}' names the {operand.holder} "
-                        f"'{missing[0]}', which {shown(plan.path)} does not have. Mend the name, or declare it there."
+                        f"{display_path(path)}:{claim.line}: claim '{claim.id}': evidence '{name}' names the "
+                        f"{operand.holder} '{missing[0]}', which {display_path(plan.path)} does not have. "
+                        "Mend the name, or declare it there."
                     )
                 if operand.holder == "arm" and operand.keys[0].startswith("test_"):
-                    _check_tested(operand, plan, f"{shown(path)}:{claim.line}: claim '{claim.id}': evidence '{name}'")
+                    _check_tested(
+                        operand, plan, f"{display_path(path)}:{claim.line}: claim '{claim.id}': evidence '{name}'"
+                    )
 
 
 def _check_tested(operand: _Operand, plan: Study, place: str) -> None:
