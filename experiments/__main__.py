@@ -19,7 +19,7 @@ from experiments.data import datasets, sources
 from experiments.files import errors
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import figures
 from experiments.store import freshness
 from experiments.store.store import Store
@@ -188,7 +188,7 @@ def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool
     inputs = keys.digest([records.fingerprint(), reason])
 
     def is_needed() -> bool:
-        return not path.exists() or (_is_stand_in(path) and not made_from(path, inputs))
+        return not path.exists() or (_is_stand_in(path) and not is_made_from(path, inputs))
 
     if recorded is None or not is_needed():
         return False

@@ -25,7 +25,7 @@ from experiments.analysis.summary import FORMAT
 from experiments.files import errors, reading
 from experiments.files.durable import sweep, write_atomically
 from experiments.files.errors import UserError, display_path
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import figures
 from experiments.store.store import Store
 from experiments.study import keys
@@ -383,7 +383,7 @@ def _fingerprints(arguments: argparse.Namespace) -> list[str]:
 def _is_current(memory: Path, inputs: str, site: Path) -> bool:
     """Whether the site holds, byte for byte, what was rendered from these inputs."""
     held = _rendered(memory)
-    return bool(held) and made_from(memory, inputs) and all(_holds(site / name, sha) for name, sha in held.items())
+    return bool(held) and is_made_from(memory, inputs) and all(_holds(site / name, sha) for name, sha in held.items())
 
 
 def _rendered(memory: Path) -> dict[str, str]:

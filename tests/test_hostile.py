@@ -696,7 +696,7 @@ def test_anything_other_than_mnist_is_refused(tmp_path: Path, monkeypatch: pytes
 
 WORDS = some.text(
     some.sampled_from("<>&\"'`/=;:{}%#$[]()!-*_ ab\u05d0\u200f")
-    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not reading.unseen(sign)),
+    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not reading.find_invisible_char(sign)),
     min_size=1,
     max_size=60,
 ).filter(str.strip) | some.sampled_from(

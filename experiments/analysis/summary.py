@@ -18,7 +18,7 @@ from experiments.analysis import evidence, inference, records
 from experiments.data import datasets
 from experiments.data.sources import DIGITS, Source
 from experiments.files.durable import write_atomically
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.store.store import Entry, Store
 from experiments.study import keys
 from experiments.study.model import Arm, Contrast, Run, Study
@@ -60,7 +60,7 @@ def update(
         }
     )
     path, seen = store.root / "results.json", store.root / "evidence.json"
-    if made_from(path, inputs) and made_from(seen, inputs):
+    if is_made_from(path, inputs) and is_made_from(seen, inputs):
         return read_json(path, FORMAT)
     content = {
         "format": evidence.FORMAT,

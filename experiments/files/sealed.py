@@ -56,7 +56,7 @@ def read_json(path: Path, format_: int, fix: str = _MADE_AGAIN) -> dict[str, Any
     return value
 
 
-def made_from(path: Path, inputs: str) -> bool:
+def is_made_from(path: Path, inputs: str) -> bool:
     """Whether the derived file at `path` is whole and was made from inputs of this digest; without parsing it.
 
     Derived files are made again from the stored runs, so a damaged one is nothing that a user need hear of.

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import svg
 from experiments.study import keys
 
@@ -94,7 +94,7 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
         }
     )
     path = folder / "figures.json"
-    if made_from(path, inputs) and _is_whole(folder):
+    if is_made_from(path, inputs) and _is_whole(folder):
         return 0
     figures = draw(results)
     for figure in figures:

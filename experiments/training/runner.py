@@ -334,7 +334,7 @@ class Workers:
         error = future.exception()
         if not error:
             for entry, files in zip(unit.entries, future.result() or (), strict=False):
-                self.store.adopt(entry, files)
+                self.store.import_run(entry, files)
             return []
         if not isinstance(error, BrokenExecutor):
             raise error

@@ -104,7 +104,7 @@ def _front_matter(lines: list[str], path: Path) -> tuple[str, str, str]:
             raise UserError(
                 f"{display_path(path)}:1: front matter has no '{key}'. Expected title, date and id. Add it."
             )
-        if sign := reading.unseen(found[key]):
+        if sign := reading.find_invisible_char(found[key]):
             raise UserError(
                 f"{display_path(path)}:1: '{key}' holds {sign}. Expected plain text. Remove that character."
             )

@@ -18,7 +18,7 @@ from typing import Any
 from experiments.analysis.summary import FORMAT
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json
-from experiments.store.provenance import own_git
+from experiments.store.provenance import git_environment
 
 KEPT = ("CNAME",)  # of what is published and not in site/: where GitHub keeps a domain of one's own
 NOT_PUBLISHED = (".gitkeep",)
@@ -131,7 +131,7 @@ def _changes(root: Path, parent: str, tree: str) -> list[tuple[str, str]]:
 
 def _git(root: Path, *arguments: str, given: str = "", fix: str = "", environment: Mapping[str, str] = {}) -> str:
     """What git prints. Where it fails, a `UserError` with git's own words and the `fix`."""
-    environment = own_git() | {"LC_ALL": "C"} | dict(environment)
+    environment = git_environment() | {"LC_ALL": "C"} | dict(environment)
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], env=environment, input=given, capture_output=True, text=True
