@@ -49,7 +49,7 @@ def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = 
     if source.fallback and arguments.stages[0] in LOOKING:
         source = sources.Source(datasets.MNIST, None, "Keras, which downloads it when it is needed")
     for used in _used(source):
-        plan.check(used.facts)
+        plan.check(used.spec)
     recorded = recorded and bool(source.name == "mnist" or source.fallback)
     record = records.read() if source.fallback and recorded else None
     print(sources.warning(source, (record or {}).get("recorded", "")) or sources.describe(source), flush=True)

@@ -45,21 +45,21 @@ class Source:
     `fallback` is empty, or says why the digits stand in for MNIST.
     """
 
-    facts: datasets.Facts
+    spec: datasets.DatasetSpec
     path: Path | None
     origin: str
     fallback: str = ""
 
     @property
     def name(self) -> str:
-        return self.facts.name
+        return self.spec.name
 
     @property
     def identity(self) -> str:
-        return self.facts.identity
+        return self.spec.identity
 
     def load(self) -> datasets.Dataset:
-        return datasets.load(self.facts, self.path)
+        return datasets.load(self.spec, self.path)
 
 
 DIGITS = Source(datasets.DIGITS, None, "scikit-learn")
@@ -102,7 +102,7 @@ def _keras_cache() -> Path:
     return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")) / "datasets"
 
 
-def _recognise(path: Path, memory: Path, name: str = "") -> datasets.Facts:
+def _recognise(path: Path, memory: Path, name: str = "") -> datasets.DatasetSpec:
     """What is in the file at `path`, which is remembered: MNIST, or else a data set that is called `name`.
 
     Raises `UserError` if it is neither, or without a name not MNIST.
@@ -111,8 +111,8 @@ def _recognise(path: Path, memory: Path, name: str = "") -> datasets.Facts:
     known = _remembered(memory)
     if sha256 not in known or not (name or known[sha256].identity == datasets.MNIST.identity):
         _check_packing(path, _OTHER if name else _EXPECTED)
-        known[sha256] = datasets.examine(path, name) if name else _checked_mnist(path)
-        told = {file: asdict(facts) for file, facts in sorted(known.items())}
+        known[sha256] = datasets.inspect_npz(path, name) if name else _checked_mnist(path)
+        told = {file: asdict(spec) for file, spec in sorted(known.items())}
         with contextlib.suppress(OSError):  # only a shortcut: a folder that refuses it is told by whoever needs it
             write_atomically(memory, to_json({"format": FORMAT, "recognised": told}))
     found = known[sha256]
@@ -125,15 +125,15 @@ def _recognise(path: Path, memory: Path, name: str = "") -> datasets.Facts:
     return replace(found, name=name)
 
 
-def _checked_mnist(path: Path) -> datasets.Facts:
+def _checked_mnist(path: Path) -> datasets.DatasetSpec:
     datasets.load(datasets.MNIST, path)
     return datasets.MNIST
 
 
-def _remembered(memory: Path) -> dict[str, datasets.Facts]:
+def _remembered(memory: Path) -> dict[str, datasets.DatasetSpec]:
     try:
         found = read_json(memory, FORMAT)["recognised"]
-        return {file: datasets.Facts.of(facts) for file, facts in found.items()}
+        return {file: datasets.DatasetSpec.of(spec) for file, spec in found.items()}
     except (UserError, KeyError):
         return {}  # only a shortcut: without it the file is unpacked and recognised again
 
