@@ -95,7 +95,7 @@ def tell(arguments: argparse.Namespace) -> None:
         print(f"{judged.verdict:16}  {judged.claim.id}")
         for name, one in judged.claim.evidence.items():
             seeds = "(in {} of {} seeds)".format(*judged.agreeing[name]) if name in judged.agreeing else ""
-            print(wrapped.fill(f"{one.says}: {claims.told(judged.values[name], one.unit)} {seeds}"))
+            print(wrapped.fill(f"{one.label}: {claims.told(judged.values[name], one.unit)} {seeds}"))
         if sentence := claims.margin(judged) or judged.claim.not_testable:
             print(wrapped.fill(sentence))
         print()
@@ -155,7 +155,7 @@ def render(arguments: argparse.Namespace) -> None:
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
-        "data/claims.json": to_json({"format": 2, "claims": [asdict(verdict) for verdict in made.verdicts]}),
+        "data/claims.json": to_json({"format": 3, "claims": [asdict(verdict) for verdict in made.verdicts]}),
         ".nojekyll": b"",
     }
     if url:

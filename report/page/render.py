@@ -240,7 +240,7 @@ def _lead(results: Mapping[str, Any], first: str, second: str, measure: str) -> 
 
 def _bootstrap(results: Mapping[str, Any], evidence: claims.Evidence) -> Sequence[float] | None:
     """The bootstrap interval of a contrast whose interval over seeds keeps clear of 0, where its own does not."""
-    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.of)
+    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.path)
     row = next((row for row in results["contrasts"] if match and row["name"] == match[1] and row["n"]), None)
     if row is None or row["interval"][0] <= 0 <= row["interval"][1]:
         return None
