@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, 
 from experiments.analysis import measures
 from experiments.data import datasets
 from experiments.data.datasets import Dataset
+from experiments.study import arms
 from experiments.study import load as studies
 from experiments.study.model import Arm
 from experiments.training import trainer
@@ -25,7 +26,7 @@ OUTPUTS = np.array([[0.9, -0.1, 0.2], [0.3, 0.4, -0.5], [0.6, 0.1, 0.5], [-0.2, 
 LABELS = np.array([0, 1, 2, 2], np.uint8)
 EXAMPLE_1 = studies.load().arm("example-1")
 SQUARED = ("mean_squared_error", "one_sided_mean_squared_error")
-PAIRS = [(output, loss) for output in studies.OUTPUT for loss in SQUARED]
+PAIRS = [(output, loss) for output in arms.OUTPUT for loss in SQUARED]
 PAIRS += [("softmax", "categorical_crossentropy"), ("sigmoid", "binary_crossentropy")]
 CODINGS = [(0.0, 1.0), (-1.0, 1.0), (-0.25, 1.0), (-1.0, 0.0)]
 
@@ -241,7 +242,7 @@ def test_the_output_delta_is_the_finite_difference_of_the_loss(
     np.testing.assert_allclose(delta, expected, atol=1e-8)
 
 
-@pytest.mark.parametrize("hidden", studies.HIDDEN)
+@pytest.mark.parametrize("hidden", arms.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_each_layers_delta_is_the_finite_difference_of_the_loss(hidden: str, output: str, loss: str) -> None:
     arm = tiny_arm(hidden=hidden, output=output, loss=loss)
@@ -304,7 +305,7 @@ def test_tanh_with_targets_of_one_sign_each_is_the_sigmoid_of_twice_z_four_times
     )
 
 
-@pytest.mark.parametrize("hidden", studies.HIDDEN)
+@pytest.mark.parametrize("hidden", arms.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_kernel_norms_are_those_of_tensorflow_on_the_studys_own_model(hidden: str, output: str, loss: str) -> None:
     low = -0.5 if loss == "mean_squared_error" else 0.0
@@ -407,7 +408,7 @@ def test_every_measure_is_there_for_any_number_of_classes(classes: int, output: 
     assert "epoch_1" not in found["saturation"]
 
 
-@pytest.mark.parametrize("hidden", studies.HIDDEN)
+@pytest.mark.parametrize("hidden", arms.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 @pytest.mark.parametrize("broken", [np.nan, np.inf])
 def test_a_diverged_run_has_an_accuracy_and_none_for_what_is_undefined(
