@@ -306,8 +306,8 @@ def training_key(run: Run, data_identity: str) -> dict[str, Any]:
 
 
 def measures_key(run: Run) -> dict[str, Any]:
-    """Everything that the measures of a trained `run` depend on besides its weights."""
-    return {"readout": run.arm.readout, "code": dict(_code("measures.py"))}
+    """Everything that the measures of a trained `run` depend on, apart from what `training_key` has already."""
+    return {"readout": run.arm.readout, "code": dict(_code("measures.py", "network_measures.py"))}
 
 
 # ---------------------------------------------------------------------------------------------- study.toml

@@ -46,7 +46,7 @@ def measured_accuracy(arm: study.Arm, mnist: data.Dataset, epochs: int, seeds: i
     for seed in range(seeds):
         trainer.train(arm, seed, epochs)
         read = measures.read_out(trainer.outputs(), arm.readout)
-        found.append(measures.predicted(read, mnist.y_test)["test_accuracy"])
+        found.append(measures.prediction_measures(read, mnist.y_test)["test_accuracy"])
     return float(np.mean(found))
 
 

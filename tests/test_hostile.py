@@ -28,7 +28,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from experiments import evidence, files, measures, sources, statistics, store, study
+from experiments import evidence, files, sources, statistics, store, study
 from experiments.data import MNIST
 from experiments.errors import LONGEST, UserError
 from experiments.sources import DIGITS
@@ -468,8 +468,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
         weights = fixture.snapshot(arm, seed)
         results_store.save_training(entry, fixture.training(entry.run, 0.9), {"epoch_1": weights, "final": weights})
         outputs = fixture.outputs(0.9, seed, softmax=True)
-        snapshots = dict.fromkeys(("start", "epoch_1", "final"), weights)
-        results_store.save_measures(entry, measures.measure(arm, snapshots, outputs, fixture.DATASET))
+        results_store.save_measures(entry, fixture.measure(arm, weights, outputs))
     return plan, entries
 
 

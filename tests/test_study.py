@@ -430,6 +430,11 @@ def test_another_version_of_a_library_changes_the_training_key(
     assert study.training_key(run, "data") != before
 
 
+def test_measures_depend_on_the_code_of_both_modules_that_measure(plan: study.Study) -> None:
+    key = study.measures_key(plan.runs("mnist")[0])
+    assert set(key["code"]) == {"measures.py", "network_measures.py"}
+
+
 def test_measures_depend_on_the_readout_and_not_on_the_seed(plan: study.Study) -> None:
     first, second = plan.runs("digits")[:2]
     assert study.measures_key(first) == study.measures_key(second)

@@ -154,10 +154,10 @@ def test_an_edited_measure_is_taken_again_from_the_stored_weights_and_nothing_is
 ) -> None:
     copied(trained_examples, checkout / "results").rename(checkout / "study.toml")
     before = trainings(checkout / "results")
-    edit(checkout / "experiments" / "measures.py", "SATURATED = 0.95", "SATURATED = 0.96")
+    edit(checkout / "experiments" / "network_measures.py", "SATURATION = 0.95", "SATURATION = 0.96")
     told = call(checkout, "why", "example-1, 0")
     assert re.search(
-        r"measures: code measures\.py changed \(.*\): will be measured again from the stored weights", told
+        r"measures: code network_measures\.py changed \(.*\): will be measured again from the stored weights", told
     )
     assert "6 runs in" in call(checkout, "run", "--jobs", "1")
     assert trainings(checkout / "results") == before
