@@ -95,9 +95,8 @@ def _network(arm: Arm, pixels: int, classes: int) -> Network:
 
 
 def float64_copy(model: keras.Sequential) -> keras.Sequential:
-    """`model` in float64, without training's rounding, and with no layer frozen, so that each has a gradient."""
-    configs = [{**layer.get_config(), "dtype": "float64", "trainable": True} for layer in model.layers]
-    layers = [type(layer).from_config(config) for layer, config in zip(model.layers, configs, strict=True)]
+    """`model` in float64, without training's rounding. Its weights are set later."""
+    layers = [type(layer).from_config({**layer.get_config(), "dtype": "float64"}) for layer in model.layers]
     return keras.Sequential([keras.Input(model.input_shape[1:], dtype="float64"), *layers])
 
 
