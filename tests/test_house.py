@@ -79,8 +79,9 @@ def test_matplotlib_and_jinja_have_one_importer_each() -> None:
     assert importers("jinja2") == {"report/page/render.py"}
 
 
-def test_tensorflow_is_imported_by_the_trainer_and_the_worker_alone() -> None:
-    assert importers("tensorflow") == {"experiments/training/trainer.py", "experiments/training/worker.py"}
+def test_only_the_trainer_its_measures_and_the_worker_import_tensorflow() -> None:
+    modules = ("trainer", "network_measures", "worker")
+    assert importers("tensorflow") == {f"experiments/training/{name}.py" for name in modules}
 
 
 def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) -> None:
