@@ -112,7 +112,7 @@ HARMLESS = {
     "a docstring": ("experiments/data/datasets.py", '"""Labelled images, split once', '"""Images, split once'),
     "layout": ("experiments/analysis/measures.py", "import numpy as np\n", "import numpy as np\n\n\n"),
     "a caption": ("study.toml", 'title = "A slow one"', 'title = "Another"'),
-    "other code": ("experiments/plots/drawings.py", "def draw(", "UNUSED = 0\n\n\ndef draw("),
+    "other code": ("experiments/plots/generic.py", "def draw(", "UNUSED = 0\n\n\ndef draw("),
 }
 
 
