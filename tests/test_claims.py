@@ -135,7 +135,7 @@ def ledger(
     path.write_text(
         f'# one claim\n[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "{supported}"\n'
         f'partly = "{partly}"\n{more}\n[claims.evidence]\n'
-        f'gap = {{ of = "{of}", says = "the gap", unit = "points" }}\n'
+        f'gap = {{ path = "{of}", label = "the gap", unit = "points" }}\n'
     )
     return claims.load(path)
 
@@ -186,14 +186,14 @@ def test_an_unreadable_rule_is_an_error_that_names_the_claim(tmp_path: Path, sup
         ("figure = []", "unknown key 'figure'"),
         ('figures = "changes"', "'figures' may not be 'changes'"),
         ("after_runs = 1", "'after_runs' may not be 1"),
-        ('evidence.a = "arm one n"', "evidence 'a': expected { of ="),
-        ('evidence.a = { of = "arm one n", unit = "p" }', "evidence 'a': 'says' is missing"),
-        ('evidence.a = { says = "it", unit = "p" }', "evidence 'a': 'of' is missing"),
-        ('evidence.a = { of = "arm one n", says = "it", unit = "p", so = 1 }', "evidence 'a': unknown key 'so'"),
-        ('evidence.a = { of = "arm one n", says = "it", unit = "miles" }', "evidence 'a': unknown unit 'miles'"),
-        ('evidence.a = { of = "arm one", says = "it", unit = "p" }', "'arm one' is no number of the results"),
-        ('evidence.a = { of = "every one n", says = "it", unit = "p" }', "'every one n' is no number"),
-        (f'evidence.a = {{ of = "{GAP} / arm one n", says = "it", unit = "p" }}', "has more than two numbers"),
+        ('evidence.a = "arm one n"', "evidence 'a': expected { path ="),
+        ('evidence.a = { path = "arm one n", unit = "p" }', "evidence 'a': 'label' is missing"),
+        ('evidence.a = { label = "it", unit = "p" }', "evidence 'a': 'path' is missing"),
+        ('evidence.a = { path = "arm one n", label = "it", unit = "p", so = 1 }', "evidence 'a': unknown key 'so'"),
+        ('evidence.a = { path = "arm one n", label = "it", unit = "miles" }', "evidence 'a': unknown unit 'miles'"),
+        ('evidence.a = { path = "arm one", label = "it", unit = "p" }', "'arm one' is no number of the results"),
+        ('evidence.a = { path = "every one n", label = "it", unit = "p" }', "'every one n' is no number"),
+        (f'evidence.a = {{ path = "{GAP} / arm one n", label = "it", unit = "p" }}', "has more than two numbers"),
     ],
 )
 def test_an_invalid_key_or_value_is_an_error_that_names_the_claim(tmp_path: Path, more: str, message: str) -> None:
@@ -432,7 +432,7 @@ def test_held_out_accuracy_may_be_evidence(plan: Study) -> None:
     (claim, *_) = claims.load()
     one = claims.Evidence("largest rate-example-1-* held_out_accuracy mean", "it", "percent")
     claims.check([replace(claim, evidence={"x": one})], plan)
-    assert claims.evidence(one.of, {"contrasts": [], "arms": {
+    assert claims.evidence(one.path, {"contrasts": [], "arms": {
         "rate-example-1-cosine": {"test_accuracy": None, "held_out_accuracy": {"mean": 0.97}}
     }}) == 0.97  # fmt: skip
 

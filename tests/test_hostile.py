@@ -227,7 +227,7 @@ TOML = some.sampled_from(
             '"contrast targets mean"',
             '"arm example-1 n / arm x y"',
         ),
-        *('{ of = "contrast targets mean", says = "x", unit = "points" }', '{ of = 1, says = [], unit = "p" }'),
+        *('{ path = "contrast targets mean", label = "x", unit = "points" }', '{ path = 1, label = [], unit = "p" }'),
     ]
 )
 LINES = some.lists(
@@ -323,7 +323,7 @@ FINITE = some.floats(allow_nan=False, allow_infinity=False)
 @given(rule=some.lists(TOKENS, min_size=1, max_size=14).map(" ".join), x=FINITE, y=FINITE)
 def test_any_rule_is_evaluated_or_refused_whatever_the_numbers(tmp_path: Path, rule: str, x: float, y: float) -> None:
     path = tmp_path / "claims.toml"
-    evidence = "".join(f'evidence.{n} = {{ of = "arm {n} n", says = "it", unit = "number" }}\n' for n in "xy")
+    evidence = "".join(f'evidence.{n} = {{ path = "arm {n} n", label = "it", unit = "number" }}\n' for n in "xy")
     path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "{rule}"\n{evidence}')
     numbers_ = {"arms": {"x": {"n": x}, "y": {"n": y}}, "contrasts": [], "runs": []}
     answers("claim 'c'", lambda: list(map(claims.margin, claims.judge(claims.load(path), numbers_))))
@@ -695,7 +695,7 @@ def test_anything_other_than_mnist_is_refused(tmp_path: Path, monkeypatch: pytes
 
 WORDS = some.text(
     some.sampled_from("<>&\"'`/=;:{}%#$[]()!-*_ ab\u05d0\u200f")
-    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not reading.unseen(sign)),
+    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not reading.find_invisible_char(sign)),
     min_size=1,
     max_size=60,
 ).filter(str.strip) | some.sampled_from(
@@ -720,7 +720,7 @@ def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
     fields = ("question", "because", "seen", "topic")
 
     def claim(one: claims.Claim, words: str) -> claims.Claim:
-        evidence = {name: replace(part, says=words) for name, part in one.evidence.items()}
+        evidence = {name: replace(part, label=words) for name, part in one.evidence.items()}
         reason = one.not_testable and words
         return replace(one, **dict.fromkeys(fields, words), evidence=evidence, not_testable=reason, note="")
 
@@ -872,7 +872,7 @@ LISTS = "".join(
     f"{key} = [{', '.join(map(str, range(1, 65)))}]\n" for key in ("depth", "width", "batch_size", "holdout")
 )
 FAMILY = f'[[arms]]\nname = "a-{{depth}}-{{width}}-{{batch_size}}-{{holdout}}"\nblock = "examples"\n{LISTS}'
-EVIDENCE = 'evidence.x = { of = "arm x n", says = "it", unit = "number" }\n'
+EVIDENCE = 'evidence.x = { path = "arm x n", label = "it", unit = "number" }\n'
 CLAIM = f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\n{EVIDENCE}supported = "%s"\n'
 TENT = "x"
 for power in range(30, 0, -1):  # a line that is folded in two 30 times

@@ -18,7 +18,7 @@ from experiments.analysis import evidence, inference, records
 from experiments.data import datasets
 from experiments.data.sources import DIGITS, Source
 from experiments.files.durable import write_atomically
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.store.store import Entry, Store
 from experiments.study import keys
 from experiments.study.model import Arm, Contrast, Run, Study
@@ -54,19 +54,19 @@ def update(
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
             "declared": [plan.declared, plan.confidence, quick],
-            "source": [asdict(source.facts), source.origin, source.fallback],
+            "source": [asdict(source.spec), source.origin, source.fallback],
             "record": records.fingerprint() if recorded else "",
             "code": [keys.file_digest(Path(module)) for module in _CODE],
         }
     )
     path, seen = store.root / "results.json", store.root / "evidence.json"
-    if made_from(path, inputs) and made_from(seen, inputs):
+    if is_made_from(path, inputs) and is_made_from(seen, inputs):
         return read_json(path, FORMAT)
     content = {
         "format": evidence.FORMAT,
         "inputs": inputs,
         "quick": quick,
-        "source": {"facts": asdict(source.facts), "origin": source.origin, "fallback": source.fallback},
+        "source": {"facts": asdict(source.spec), "origin": source.origin, "fallback": source.fallback},
         "record": records.fingerprint() if recorded else "",
         "expected": [len(runs), len(replication)],
         "runs": _observed(first),
@@ -84,7 +84,7 @@ _CODE = (__file__, evidence.__file__, inference.__file__, records.__file__)
 def assemble(plan: Study, content: Mapping[str, Any]) -> dict[str, Any]:
     """The results that follow from evidence: all that results.json holds but its format and inputs."""
     told = content["source"]
-    source = Source(datasets.Facts.of(told["facts"]), None, told["origin"], told["fallback"])
+    source = Source(datasets.DatasetSpec.of(told["facts"]), None, told["origin"], told["fallback"])
     summary = summarise(plan, content["runs"], content["expected"][0], source)
     second = content["replication"]
     repeated = summarise(plan, second, content["expected"][1], DIGITS) if second else None
@@ -146,13 +146,13 @@ def describe(source: Source) -> dict[str, Any]:
     """The data set in numbers and words, and by what it was recognised."""
     return {
         "name": source.name,
-        "train_images": source.facts.train_images,
-        "test_images": source.facts.test_images,
-        "image_shape": list(source.facts.image_shape),
-        "classes": source.facts.classes,
+        "train_images": source.spec.train_images,
+        "test_images": source.spec.test_images,
+        "image_shape": list(source.spec.image_shape),
+        "classes": source.spec.classes,
         "origin": source.origin,
         "fallback": source.fallback,
-        "arrays_sha256": dict(zip(datasets.ARRAYS, source.facts.arrays_sha256, strict=True)),
+        "arrays_sha256": dict(zip(datasets.ARRAYS, source.spec.arrays_sha256, strict=True)),
     }
 
 

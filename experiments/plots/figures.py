@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, shown
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.errors import UserError, display_path
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import svg
 from experiments.study import keys
 
@@ -103,7 +103,7 @@ def update(
         }
     )
     path = folder / "figures.json"
-    if made_from(path, inputs) and _is_whole(folder):
+    if is_made_from(path, inputs) and _is_whole(folder):
         return 0
     figures = _draw_safely(results, draw, article_figures)
     for figure in figures:
@@ -124,7 +124,9 @@ def _code_digest(path: Path) -> str:
     try:
         return keys.file_digest(path)
     except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{shown(path)}: {error}. Expected a Python file that draws figures. Name another.") from error
+        raise UserError(
+            f"{display_path(path)}: {error}. Expected a Python file that draws figures. Name another."
+        ) from error
 
 
 def _draw_safely(
@@ -140,7 +142,7 @@ def _draw_safely(
             raise
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if Path(frame.filename) == article_figures]
-        place = f"{shown(article_figures)}:{lines[-1] if lines else 1}"
+        place = f"{display_path(article_figures)}:{lines[-1] if lines else 1}"
         raise UserError(
             f"{place}: {type(error).__name__}: {error}. Expected figures of the results. Fix it."
         ) from error
@@ -165,7 +167,9 @@ def read(folder: Path) -> tuple[dict[str, Figure], str]:
         figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
         return {figure.name: figure for figure in figures}, str(content["results"])
     except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise UserError(f"{shown(path)}: not the drawings that were written ({error!r}). Run 'make plots'.") from error
+        raise UserError(
+            f"{display_path(path)}: not the drawings that were written ({error!r}). Run 'make plots'."
+        ) from error
 
 
 def _figure(found: Mapping[str, Any], folder: Path) -> Figure:

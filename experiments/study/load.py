@@ -14,7 +14,7 @@ from typing import Any
 
 from experiments.data.datasets import DIGITS, MNIST
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.study.model import MAX_RUNS, Arm, Block, Contrast, Study
 
 STUDY = Path(__file__).parents[1] / "study.toml"
@@ -67,7 +67,7 @@ def _epochs(document: dict, where: _Places) -> dict[str, int]:
             raise where.wrong(f"datasets.{name}", None, name, "mnist or digits")
     missing = {"mnist", "digits"} - set(tables)
     if missing:
-        raise UserError(f"{shown(where.path)}: [datasets.{min(missing)}] is missing. Add it with its epochs.")
+        raise UserError(f"{display_path(where.path)}: [datasets.{min(missing)}] is missing. Add it with its epochs.")
     return {name: where.take(table, f"datasets.{name}", "epochs", int, *_EPOCHS) for name, table in tables.items()}
 
 
@@ -273,14 +273,14 @@ class _Places:
         what = ".".join(part for part in (name, key) if part)
         told = "is missing" if value is None else f"is {json.dumps(value, default=str, ensure_ascii=False)}"
         return UserError(
-            f"{shown(self.path)}:{self.line(table, key)}: {what} {told}. Expected {expected}. Fix this line."
+            f"{display_path(self.path)}:{self.line(table, key)}: {what} {told}. Expected {expected}. Fix this line."
         )
 
     def only(self, table: Mapping, place: str | tuple[str, int], known: tuple[str, ...]) -> None:
         for key in table:
             if key not in known:
                 raise UserError(
-                    f"{shown(self.path)}:{self.line(place, key)}: unknown key '{key}'. "
+                    f"{display_path(self.path)}:{self.line(place, key)}: unknown key '{key}'. "
                     f"Known here: {', '.join(known)}. Fix the name or remove the line."
                 )
 

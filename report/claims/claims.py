@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.plots.figures import accuracy_by_epoch, final_accuracy
 from experiments.study.model import Study
 
@@ -33,10 +33,10 @@ UNITS = ("points", "percent", "times", "number", "p", "yes")
 
 @dataclass(frozen=True)
 class Evidence:
-    """A number that a rule names. `of`: where it stands in the results; `says`: what it is; `unit`: one of `UNITS`."""
+    """A number that a rule names. `path`: where it is in the results; `label`: what it is; `unit`: one of `UNITS`."""
 
-    of: str
-    says: str
+    path: str
+    label: str
     unit: str
 
 
@@ -99,7 +99,7 @@ def judge(claims: Sequence[Claim], results: Mapping[str, Any]) -> list[Verdict]:
 
 def _judged(claim: Claim, results: Mapping[str, Any]) -> Verdict:
     """Raises `UserError` where a rule that could be read cannot be reckoned with these numbers: 1 / max(x, 2) at 3."""
-    values = {name: evidence(one.of, results) for name, one in claim.evidence.items()}
+    values = {name: evidence(one.path, results) for name, one in claim.evidence.items()}
     counts = {name: seeds_agreeing(one, results) for name, one in claim.evidence.items()}
     agreeing = {name: count for name, count in counts.items() if count is not None}
     try:
@@ -132,7 +132,9 @@ def load(path: Path = LEDGER) -> tuple[Claim, ...]:
     tables = document["claims"]
     lines = [number for number, line in enumerate(text.split("\n"), 1) if re.match(r"\s*\[\[\s*claims\s*\]\]", line)]
     if len(lines) != len(tables):
-        raise UserError(f"{shown(path)}: {len(tables)} claims under {len(lines)} headings. Head each one [[claims]].")
+        raise UserError(
+            f"{display_path(path)}: {len(tables)} claims under {len(lines)} headings. Head each one [[claims]]."
+        )
     claims: list[Claim] = []
     for line, table in zip(lines, tables, strict=True):
         try:
@@ -140,7 +142,9 @@ def load(path: Path = LEDGER) -> tuple[Claim, ...]:
             if claims[-1].id in [other.id for other in claims[:-1]]:
                 raise ValueError("another claim has this id")
         except (ArithmeticError, TypeError, ValueError, SyntaxError, RecursionError) as error:
-            raise UserError(f"{shown(path)}:{line}: claim '{table.get('id')}': {error}. Mend this claim.") from error
+            raise UserError(
+                f"{display_path(path)}:{line}: claim '{table.get('id')}': {error}. Mend this claim."
+            ) from error
     return tuple(claims)
 
 
@@ -148,7 +152,9 @@ def unchecked(path: Path = LEDGER) -> dict[str, tuple[str, ...]]:
     """Why sentences of the article have no claim → their first words. Raises `UserError` where they are no lists."""
     found = _read(path)[0].get("unchecked", {})
     if not isinstance(found, dict) or not all(map(_are_words, found.values())):
-        raise UserError(f"{shown(path)}: [unchecked]: Expected lists of sentences' first words by reason. Mend it.")
+        raise UserError(
+            f"{display_path(path)}: [unchecked]: Expected lists of sentences' first words by reason. Mend it."
+        )
     return {reason: tuple(starts) for reason, starts in found.items()}
 
 
@@ -158,9 +164,9 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     document, text = reading.read_toml(path, expected)
     tables, others = document.get("claims"), sorted(set(document) - {"version", "declared", "claims", "unchecked"})
     if others:
-        raise UserError(f"{shown(path)}: unknown key '{others[0]}'. {expected} Fix the name or remove it.")
+        raise UserError(f"{display_path(path)}: unknown key '{others[0]}'. {expected} Fix the name or remove it.")
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        raise UserError(f"{shown(path)}: no claims in it. {expected}")
+        raise UserError(f"{display_path(path)}: no claims in it. {expected}")
     return document, text
 
 
@@ -204,14 +210,14 @@ def _claim(table: Mapping[str, Any], line: int) -> Claim:
 
 
 def _evidence(name: str, table: Any) -> Evidence:
-    keys = dict.fromkeys(("of", "says", "unit"), str)
+    keys = dict.fromkeys(("path", "label", "unit"), str)
     try:
         if not isinstance(table, dict):
-            raise ValueError('expected { of = "…", says = "…", unit = "…" }')
+            raise ValueError('expected { path = "…", label = "…", unit = "…" }')
         _only(table, keys, tuple(keys))
         if table["unit"] not in UNITS:
             raise ValueError(f"unknown unit '{table['unit']}'; expected one of {', '.join(UNITS)}")
-        _operands(table["of"])
+        _operands(table["path"])
     except ValueError as error:
         raise ValueError(f"evidence '{name}': {error}") from error
     return Evidence(**table)
@@ -247,16 +253,19 @@ def check(claims: Sequence[Claim], plan: Study, path: Path = LEDGER) -> None:
     known = {"arm": [arm.name for arm in plan.arms], "contrast": [contrast.name for contrast in plan.contrasts]}
     for claim in claims:
         for name, one in claim.evidence.items():
-            for operand in _operands(one.of)[1]:
+            for operand in _operands(one.path)[1]:
                 there = known[operand.holder]
                 missing = [part for part in operand.parts if not any(operand.matches(other, part) for other in there)]
                 if missing:
                     raise UserError(
-                        f"{shown(path)}:{claim.line}: claim '{claim.id}': evidence '{name}' names the {operand.holder} "
-                        f"'{missing[0]}', which {shown(plan.path)} does not have. Mend the name, or declare it there."
+                        f"{display_path(path)}:{claim.line}: claim '{claim.id}': evidence '{name}' names the "
+                        f"{operand.holder} '{missing[0]}', which {display_path(plan.path)} does not have. "
+                        "Mend the name, or declare it there."
                     )
                 if operand.holder == "arm" and operand.keys[0].startswith("test_"):
-                    _check_tested(operand, plan, f"{shown(path)}:{claim.line}: claim '{claim.id}': evidence '{name}'")
+                    _check_tested(
+                        operand, plan, f"{display_path(path)}:{claim.line}: claim '{claim.id}': evidence '{name}'"
+                    )
 
 
 def _check_tested(operand: _Operand, plan: Study, place: str) -> None:
@@ -309,7 +318,8 @@ def _operands(of: str) -> tuple[str, list[_Operand]]:
 def asked_of_arms(claims: Sequence[Claim], arms: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
     """For each of `arms` that evidence names: which of its numbers."""
     found: dict[str, list[tuple[str, ...]]] = {}
-    for operand in (operand for claim in claims for one in claim.evidence.values() for operand in _operands(one.of)[1]):
+    paths = [one.path for claim in claims for one in claim.evidence.values()]
+    for operand in (operand for path in paths for operand in _operands(path)[1]):
         if operand.holder == "arm":
             for name in (name for name in arms if any(operand.matches(name, part) for part in operand.parts)):
                 found.setdefault(name, []).append(operand.keys)
@@ -357,12 +367,12 @@ def seeds_agreeing(one: Evidence, results: Mapping[str, Any]) -> tuple[int, int]
     None for what has no sign to agree with: anything else than a contrast or the mean accuracies of two arms, told in
     points; a mean of 0; an end of an interval on the other side of 0. A tie agrees with neither direction.
     """
-    sign, operands = _operands(one.of)
+    sign, operands = _operands(one.path)
     if one.unit != "points":
         return None
     if not sign and operands[0].kind == "contrast":
         rows = [row for row in results["contrasts"] if row["name"] == operands[0].name and row.get("n")]
-        same = rows and (evidence(one.of, results) or 0) * rows[0]["mean"] > 0
+        same = rows and (evidence(one.path, results) or 0) * rows[0]["mean"] > 0
         return (rows[0]["seeds_agreeing"], rows[0]["n"]) if same else None
     keys = {operand.keys for operand in operands if operand.holder != "contrast"}
     final = keys in ({("test_accuracy", "mean")}, {("held_out_accuracy", "mean")})
@@ -434,7 +444,7 @@ def margin(judged: Verdict) -> str:
         moved = "rose to" if reached else "rose above"
     else:
         moved = "fell to" if reached else "fell below"
-    return f"Would become {flip.verdict} if {one.says} {moved} {limit}; it is {value}."
+    return f"Would become {flip.verdict} if {one.label} {moved} {limit}; it is {value}."
 
 
 # ---------------------------------------------------------------------------------------------- rules

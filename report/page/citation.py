@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import yaml
 
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 
 if TYPE_CHECKING:  # the check whether the page is up to date needs an address, and no Markdown
     from report.article.document import Article
@@ -125,7 +125,7 @@ def publication(url: str, results: Mapping[str, Any], article: Article, path: Pa
             str(found.get("license", "")),
         )
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"{shown(path)}: {error}. Expected a citation that names a title. Mend it.") from error
+        raise UserError(f"{display_path(path)}: {error}. Expected a citation that names a title. Mend it.") from error
 
 
 def _author(entry: Mapping[str, str]) -> Author:

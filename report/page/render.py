@@ -21,7 +21,7 @@ from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come wit
 from markupsafe import Markup
 
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.plots import formats
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs
 from report.article import document, quotes
@@ -69,7 +69,7 @@ def prose(folder: Path = PROSE) -> Prose:
     }
     for key in found:
         if not right.get(key):
-            raise UserError(f"{shown(path)}: '{key}' may not be there, or not so. {expected} Mend it.")
+            raise UserError(f"{display_path(path)}: '{key}' may not be there, or not so. {expected} Mend it.")
     return Prose(
         folder,
         tuple(found["code_blocks"]),
@@ -143,7 +143,9 @@ def render(
         parts = _parts(article, words, order, results, known["written"])
         return slim(environment.get_template("page.html").render(known, parts=parts))
     except TemplateSyntaxError as error:
-        raise UserError(f"{shown(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template.") from error
+        raise UserError(
+            f"{display_path(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template."
+        ) from error
     except _TEMPLATE_ERRORS as error:
         raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
 
@@ -238,7 +240,7 @@ def _lead(results: Mapping[str, Any], first: str, second: str, measure: str) -> 
 
 def _bootstrap(results: Mapping[str, Any], evidence: claims.Evidence) -> Sequence[float] | None:
     """The bootstrap interval of a contrast whose interval over seeds keeps clear of 0, where its own does not."""
-    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.of)
+    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.path)
     row = next((row for row in results["contrasts"] if match and row["name"] == match[1] and row["n"]), None)
     if row is None or row["interval"][0] <= 0 <= row["interval"][1]:
         return None
@@ -321,6 +323,6 @@ def _template_place(error: BaseException, templates: tuple[Path, ...]) -> str:
     while traceback:
         path = Path(traceback.tb_frame.f_code.co_filename)
         if any(folder in path.parents for folder in templates):
-            place = f"{shown(path)}:{traceback.tb_lineno}"
+            place = f"{display_path(path)}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place

@@ -26,7 +26,7 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser
 
 from experiments.analysis import evidence, records, summary
-from experiments.files.errors import UserError, printable, shown
+from experiments.files.errors import UserError, display_path, printable
 from experiments.files.sealed import compact
 from experiments.plots.figures import Figure
 from experiments.study.model import Study
@@ -109,8 +109,8 @@ def _check_same_study(content: Mapping[str, Any], plan: Study) -> None:
     for arm in (run["arm"] for run in content["runs"]):
         if arm not in known:
             raise UserError(
-                f"The page is about another study: {shown(plan.path)} has no arm '{arm}'. Name the study, the claims "
-                "and the article that it was made from: STUDY=… CLAIMS=… ARTICLE=…"
+                f"The page is about another study: {display_path(plan.path)} has no arm '{arm}'. "
+                "Name the study, the claims and the article that it was made from: STUDY=… CLAIMS=… ARTICLE=…"
             )
 
 
