@@ -398,13 +398,18 @@ class Summary(TypedDict):
     pythons: list[str]  # versions
 
 
-class Results(Summary):
-    """results.json, format 2. Its top level is MNIST, or the data set that DATASET_NPZ names, or what stands in."""
+class Measurements(Summary):
+    """Everything that was measured, before the record comes into it."""
 
     replication: Summary | None  # the same for the digits
     recorded: str | None  # the day of the record whose numbers these are; None where they were measured here
+    quick: bool  # whether this is the small version of the study
+
+
+class Results(Measurements):
+    """results.json, format 2. Its top level is MNIST, or the data set that DATASET_NPZ names, or what stands in."""
+
     record_comparison: RecordComparison | None  # None where there is no record, or where these are its numbers
-    quick: bool
     format: NotRequired[int]  # in the file alone, as is `inputs`
     inputs: NotRequired[str]  # digest of all that the file depends on
 
