@@ -28,7 +28,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from experiments.analysis import evidence, measures, summary
+from experiments.analysis import evidence, summary
 from experiments.data import sources
 from experiments.data.datasets import MNIST
 from experiments.data.sources import DIGITS
@@ -477,8 +477,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
         weights = fixture.snapshot(arm, seed)
         results_store.save_training(entry, fixture.training(entry.run, 0.9), {"epoch_1": weights, "final": weights})
         outputs = fixture.outputs(0.9, seed, softmax=True)
-        snapshots = dict.fromkeys(("start", "epoch_1", "final"), weights)
-        results_store.save_measures(entry, measures.measure(arm, snapshots, outputs, fixture.DATASET))
+        results_store.save_measures(entry, fixture.measure(arm, weights, outputs))
     return plan, entries
 
 

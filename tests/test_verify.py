@@ -18,7 +18,7 @@ from experiments.files import errors
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
-from experiments.plots import drawings, figures
+from experiments.plots import drawing, figures
 from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Study, replace
@@ -32,7 +32,7 @@ MNIST = Source(datasets.MNIST, None, "a fixture")
 def page_in(folder: Path) -> Path:
     """The page of the results in `folder`, as `make plots render` writes it."""
     found = summary.read_json(folder / "results.json", summary.FORMAT)
-    figures.update(found, folder / "plots", drawings.draw)
+    figures.update(found, folder / "plots", lambda results: drawing.draw(results, fixture.FIGURES))
     command.main(command.parse(["render", "--results", str(folder), "--site", str(folder / "site")]))
     return folder / "site" / "index.html"
 
