@@ -196,7 +196,7 @@ def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str, article
     with store.locked():
         if not is_needed():  # another process has measured something meanwhile
             return False
-        results = {**records.alone(recorded, reason), "format": summary.FORMAT, "inputs": inputs}
+        results = {**records.results_of_record(recorded, reason), "format": summary.FORMAT, "inputs": inputs}
         write_atomically(path, to_json(results))
         _draw(results, store, article_figures)
     print(f"The page shows what was recorded on {recorded['recorded']}: {reason}.", flush=True)

@@ -35,7 +35,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         recorded = records.read()
     assert recorded is not None
     path = tmp_path_factory.mktemp("site") / "index.html"
-    path.write_text(fixture.page_of(records.alone(recorded, records.NOTHING_MEASURED)))
+    path.write_text(fixture.page_of(records.results_of_record(recorded, records.NOTHING_MEASURED)))
     return path
 
 
