@@ -31,7 +31,10 @@ from experiments.store.store import Store
 from experiments.study import keys
 from experiments.study import load as studies
 from experiments.study.model import SETTINGS
-from report.claims import claims
+from report.claims import load as ledgers
+from report.claims import margins
+from report.claims.model import Claim, Verdict
+from report.claims.verdicts import judge
 from report.page import citation
 from report.sharing.compare import Effect
 
@@ -90,14 +93,14 @@ def measure_and_render(arguments: argparse.Namespace) -> None:
 def tell(arguments: argparse.Namespace) -> None:
     """The verdicts, each with what decided it and what would change it; at the end how many there are of each."""
     results, _ = _read(arguments.results)
-    verdicts = claims.judge(_claims(arguments), results)
+    verdicts = judge(_claims(arguments), results)
     wrapped = textwrap.TextWrapper(width=100, initial_indent="  ", subsequent_indent="      ")
     for judged in verdicts:
         print(f"{judged.verdict:16}  {judged.claim.id}")
         for name, one in judged.claim.evidence.items():
             seeds = "(in {} of {} seeds)".format(*judged.agreeing[name]) if name in judged.agreeing else ""
-            print(wrapped.fill(f"{one.label}: {claims.told(judged.values[name], one.unit)} {seeds}"))
-        if sentence := claims.margin(judged) or judged.claim.not_testable:
+            print(wrapped.fill(f"{one.label}: {margins.format_value(judged.values[name], one.unit)} {seeds}"))
+        if sentence := margins.margin(judged) or judged.claim.not_testable:
             print(wrapped.fill(sentence))
         print()
     counts = Counter(judged.verdict for judged in verdicts).most_common()
@@ -114,7 +117,7 @@ def write_readme(path: Path) -> None:
     recorded = records.read()
     if recorded is None:
         raise UserError(f"{display_path(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
-    found = render.readme(recorded, claims.judge(claims.load(), recorded), render.prose())
+    found = render.readme(recorded, judge(ledgers.load(), recorded), render.prose())
     text = reading.read_text(path, "Expected the README.")
     if not text.count(BEGIN) == text.count(END) == 1:
         raise UserError(
@@ -178,7 +181,7 @@ class Composed(NamedTuple):
     """A page, and what besides it follows from the same results."""
 
     html: str
-    verdicts: Sequence[claims.Verdict]
+    verdicts: Sequence[Verdict]
     shared: citation.Publication
     numerals: str
 
@@ -195,14 +198,14 @@ def compose(
     from report.page import numerals, render
 
     words = render.prose(arguments.claims.parent / "prose")
-    source, unchecked, found = document.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
+    source, unchecked, found = document.load(arguments.article), ledgers.unchecked(arguments.claims), _claims(arguments)
     told = ""
-    if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own
+    if arguments.claims == ledgers.LEDGER:  # the project's own words; another article's author has rules of their own
         coverage = numerals.check()
         numerals.require(coverage)
         told = coverage.told
     quotes.check(source, found, arguments.claims)
-    verdicts = claims.judge(found, results)
+    verdicts = judge(found, results)
     shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, found)
     html = render.render(results, drawn, source, words, verdicts, unchecked, recorded, told, shared, packed)
     return Composed(html, verdicts, shared, told)
@@ -358,17 +361,17 @@ def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure]
     return results, drawn
 
 
-def _claims(arguments: argparse.Namespace) -> tuple[claims.Claim, ...]:
+def _claims(arguments: argparse.Namespace) -> tuple[Claim, ...]:
     """The claims, whose evidence the study has."""
-    found = claims.load(arguments.claims)
-    claims.check(found, studies.load(arguments.study), arguments.claims)
+    found = ledgers.load(arguments.claims)
+    ledgers.check(found, studies.load(arguments.study), arguments.claims)
     return found
 
 
-def verdicts_on_record(results: dict[str, Any], ledger: tuple[claims.Claim, ...]) -> dict[str, str]:
+def verdicts_on_record(results: dict[str, Any], ledger: tuple[Claim, ...]) -> dict[str, str]:
     """The verdicts on the record's numbers, where this study was measured here and can be held against it."""
     record = records.read() if results["record_comparison"] else None
-    return {judged.claim.id: judged.verdict for judged in claims.judge(ledger, record)} if record else {}
+    return {judged.claim.id: judged.verdict for judged in judge(ledger, record)} if record else {}
 
 
 def _fingerprints(arguments: argparse.Namespace) -> list[str]:
@@ -420,7 +423,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("files", nargs="*", type=Path, help="the page to verify, or two pages or results to compare")
     options.add(parser)
     parser.add_argument("--article", type=Path, default=ARTICLE, help="the article, as Markdown with front matter")
-    parser.add_argument("--claims", type=Path, default=claims.LEDGER, help="its claims; prose/ beside it is used too")
+    parser.add_argument("--claims", type=Path, default=ledgers.LEDGER, help="its claims; prose/ beside it is used too")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
     parser.add_argument("--seconds", type=float, help="of processor time that verify and compare may take")

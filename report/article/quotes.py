@@ -16,7 +16,7 @@ from markdown.util import HtmlStash
 
 from experiments.files.errors import UserError, display_path
 from report.article import dialect, document
-from report.claims.claims import Claim
+from report.claims.model import Claim
 
 BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "th", "td", "dt", "dd"}
 

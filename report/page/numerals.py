@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from experiments.files import reading
 from experiments.files.errors import UserError, display_path
+from experiments.files.toml import TomlReader
 
 ROOT = Path(__file__).parents[2]
 TELLERS = (  # the filters that give a number its digits, and the function
@@ -141,7 +142,7 @@ def exemptions(path: Path) -> list[Exemption]:
     """The phrases that are exempt, under their reasons; none where there is no list."""
     if not os.path.lexists(path):
         return []
-    _, source = reading.read_toml(path, "Expected [exempt] with a reason = [phrases].")
+    source = TomlReader(path, "Expected [exempt] with a reason = [phrases].").text
     return [Exemption(path, e.line, e.value, e.key) for e in _strings(source) if e.table == "exempt" and e.key]
 
 
@@ -193,7 +194,7 @@ def texts(sources: Sources = OURS) -> Iterator[Text]:
 
 def _read(path: Path) -> str:
     expected = "Expected the project's own words."
-    return reading.read_toml(path, expected)[1] if path.suffix == ".toml" else reading.read_text(path, expected)
+    return TomlReader(path, expected).text if path.suffix == ".toml" else reading.read_text(path, expected)
 
 
 SLOT = "\ufffc"  # stands where something other than words stood

@@ -30,7 +30,8 @@ from experiments.files.errors import UserError, display_path, printable
 from experiments.files.sealed import compact
 from experiments.plots.figures import Figure
 from experiments.study.model import Study
-from report.claims import claims
+from report.claims import rules
+from report.claims.model import Claim
 
 FORMAT = 1
 SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
@@ -42,11 +43,11 @@ def carried(
     content: Mapping[str, Any],
     results: Mapping[str, Any],
     drawn: Mapping[str, Figure],
-    found: Sequence[claims.Claim],
+    found: Sequence[Claim],
     url: str,
 ) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
-    claimed = claims.asked_of_arms(found, results["arms"])
+    claimed = rules.keys_by_arm(found, results["arms"])
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
     figures = {name: figure.arms for name, figure in drawn.items()}
     own = None if results["recorded"] else figures  # else the figures show the record's runs
