@@ -43,7 +43,8 @@ def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = 
     store = Store(arguments.results)
     recorded = plan.path == studies.STUDY  # the record is of that study, on MNIST, and of no other
     if arguments.stages == ["stand-in"]:
-        stand_in(store, records.read() if records.is_about(plan) else None, records.NOTHING_MEASURED)
+        recorded_results = records.read() if records.is_about(plan) else None
+        stand_in(store, recorded_results, records.NOTHING_MEASURED, arguments.figures)
         return
     source = sources.find(store.root / "recognised.json", download=arguments.stages[0] in TRAINING)
     if source.fallback and arguments.stages[0] in LOOKING:
@@ -132,7 +133,7 @@ class Stages:
         results = self.results()
         if not results["runs"]:
             raise UserError(f"{display_path(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
-        drawn = figures.update(results, self.store.root / "plots", _draw)
+        drawn = _draw(results, self.store, self.arguments.figures)
         print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.", flush=True)
         if self.write_page:
             self.write_page()
@@ -179,7 +180,7 @@ class Stages:
             print(f"{count:4} {reason}" + ("" if reason == freshness.FRESH else f" (the first: {first[reason]})"))
 
 
-def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool:
+def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str, article_figures: Path | None = None) -> bool:
     """Where nothing was measured yet, puts the record's numbers and their plots in place, for the page.
 
     `reason`: why they stand there, as the page says it. Returns whether they were put there now.
@@ -195,9 +196,9 @@ def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str) -> bool
     with store.locked():
         if not is_needed():  # another process has measured something meanwhile
             return False
-        results = {**records.alone(recorded, reason), "format": summary.FORMAT, "inputs": inputs}
+        results = {**records.results_of_record(recorded, reason), "format": summary.FORMAT, "inputs": inputs}
         write_atomically(path, to_json(results))
-        figures.update(results, store.root / "plots", _draw)
+        _draw(results, store, article_figures)
     print(f"The page shows what was recorded on {recorded['recorded']}: {reason}.", flush=True)
     return True
 
@@ -209,10 +210,15 @@ def _is_stand_in(path: Path) -> bool:
         return False
 
 
-def _draw(results: Mapping[str, Any]) -> list[figures.Figure]:
-    from experiments.plots.drawings import draw  # matplotlib costs a second: only where something is drawn
+def _draw(results: Mapping[str, Any], store: Store, article_figures: Path | None) -> int:
+    """Brings the figures up to date; returns how many were drawn. An article's figures.py draws its own."""
 
-    return draw(results)
+    def draw(results: Mapping[str, Any]) -> list[figures.Figure]:
+        from experiments.plots.drawing import draw  # matplotlib costs a second: only where something is drawn
+
+        return draw(results, article_figures)
+
+    return figures.update(results, store.root / "plots", draw, article_figures)
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -224,6 +230,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         help=f"what to do, in this order: {', '.join(STAGES)}; after 'why' an arm, a block or 'arm, seed', or nothing",
     )
     options.add(parser)
+    parser.add_argument(
+        "--figures", type=Path, metavar="FILE", help="the article's figures.py; without it, generic ones"
+    )
     arguments = parser.parse_args(argv)
     arguments.name = ""
     if arguments.stages[0] == "why":

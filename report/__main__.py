@@ -40,6 +40,7 @@ from report.sharing.compare import Effect
 
 ROOT = Path(__file__).parent.parent
 ARTICLE = ROOT / "report" / "mse_tanh" / "article.md"
+FIGURES = ROOT / "report" / "mse_tanh" / "figures.py"
 COLUMNS = (
     *("dataset", "arm", "seed", *SETTINGS, "epochs"),
     *("test_accuracy", "held_out_accuracy", "train_seconds", "diverged_epoch"),
@@ -75,7 +76,7 @@ def write_first_page(arguments: argparse.Namespace) -> None:
 
     recorded = records.read() if records.is_about(studies.load(arguments.study)) else None
     store = Store(arguments.results)
-    if experiments.stand_in(store, recorded, records.MEASURING):
+    if experiments.stand_in(store, recorded, records.MEASURING, FIGURES):
         with store.locked():
             render(arguments)
 
@@ -85,7 +86,7 @@ def measure_and_render(arguments: argparse.Namespace) -> None:
     from experiments import __main__ as experiments
 
     write_first_page(arguments)
-    arguments.stages = ["run", "plots"]
+    arguments.stages, arguments.figures = ["run", "plots"], FIGURES
     experiments.main(arguments, write_page=lambda: render(arguments))
 
 
@@ -219,7 +220,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
     0: Identical. 3: Saved, as a browser writes it. 1: NOT verified, with the places that differ.
     """
-    from experiments.plots.drawings import draw
+    from experiments.plots.drawing import draw
     from report.sharing import verify
 
     if len(arguments.files) != 1:
@@ -228,7 +229,7 @@ def verify(arguments: argparse.Namespace) -> int:
     html = _text(path)
     with verify.foreign(arguments.seconds):
         proof = verify.proof(html, lambda: studies.load(arguments.study))
-        drawn = {figure.name: figure for figure in draw(proof.results, pictures=False)}
+        drawn = {figure.name: figure for figure in draw(proof.results, FIGURES, pictures=False)}
         derived = compose(arguments, proof.results, drawn, citation.address(proof.url), proof.text)
     result = verify.judge(html, derived.html)
     counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"

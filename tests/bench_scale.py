@@ -114,7 +114,7 @@ def pattern(arm: Arm) -> dict[str, Any]:
     said = np.tile(fixture.outputs(0.97, 0, arm.output == "softmax"), (IMAGES // fixture.TEST_IMAGES, 1))
     labels = np.tile(fixture.LABELS, IMAGES // fixture.TEST_IMAGES)
     dataset = replace(fixture.DATASET, y_test=labels)
-    return measures.measure(arm, dict.fromkeys(("start", "epoch_1", "final"), weights), said, dataset)
+    return fixture.measure(arm, weights, said, dataset)
 
 
 def varied(value: Any, rng: np.random.Generator, key: str = "") -> Any:
@@ -131,7 +131,7 @@ def varied(value: Any, rng: np.random.Generator, key: str = "") -> Any:
 
 
 def classified(wrong: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-    """What `measures.predicted` says of a run that takes the images `wrong` for others."""
+    """What `measures.prediction_measures` says of a run that takes the images `wrong` for others."""
     labels = np.arange(IMAGES) % 10
     predictions = labels.copy()
     predictions[wrong] = (labels[wrong] + rng.integers(1, 10, len(wrong))) % 10

@@ -16,7 +16,7 @@ from experiments.data import datasets
 from experiments.data.sources import Source
 from experiments.files.durable import write_atomically
 from experiments.files.sealed import to_json
-from experiments.plots import drawings
+from experiments.plots import drawing
 from experiments.plots.figures import Figure
 from experiments.store.store import Store
 from experiments.study import load as studies
@@ -80,8 +80,17 @@ def fill(store: Store, runs: list[Run], source: Source, scores: Mapping[str, flo
         if not entry.trained:
             store.save_training(entry, training(run, score), {"epoch_1": weights, "final": weights})
         said = outputs(score, run.seed, run.arm.output == "softmax")
-        snapshots = {"start": weights, "epoch_1": weights, "final": weights}
-        store.save_measures(entry, measures.measure(run.arm, snapshots, said, DATASET))
+        store.save_measures(entry, measure(run.arm, weights, said))
+
+
+def measure(
+    arm: Arm, weights: list[np.ndarray], outputs: np.ndarray, dataset: datasets.Dataset = DATASET
+) -> dict[str, Any]:
+    """Real measures of made-up outputs, and of weights that never change."""
+    from experiments.training import network_measures  # takes seconds: it imports TensorFlow
+
+    snapshots = dict.fromkeys(("start", "epoch_1", "final"), weights)
+    return measures.measure(arm, outputs, dataset) | network_measures.measure(arm, snapshots, dataset)
 
 
 def training(run: Run, score: float) -> dict[str, Any]:
@@ -118,15 +127,16 @@ def results(
     return summary.update(plan, expected, source, store)
 
 
+FIGURES = Path(__file__).parents[1] / "report" / "mse_tanh" / "figures.py"
 DRAWN: Path | None = None  # where `draw` keeps what it has drawn; set for a test run
 
 
 def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
-    """As `drawings.draw`, which takes a second or more, but equal results are drawn once in a test run."""
+    """As `drawing.draw` with this article's figures, but equal results are drawn once in a test run."""
     kept = DRAWN and DRAWN / f"{hashlib.sha256(to_json(results)).hexdigest()}{'-pictures' * pictures}"
     if kept and kept.exists():
         return pickle.loads(kept.read_bytes())
-    drawn = drawings.draw(results, pictures)
+    drawn = drawing.draw(results, FIGURES, pictures)
     if kept:
         kept.parent.mkdir(exist_ok=True)
         write_atomically(kept, pickle.dumps(drawn))

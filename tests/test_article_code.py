@@ -48,7 +48,7 @@ def measured_accuracy(arm: Arm, mnist: datasets.Dataset, epochs: int, seeds: int
     for seed in range(seeds):
         trainer.train(arm, seed, epochs)
         read = measures.read_out(trainer.outputs(), arm.readout)
-        found.append(measures.predicted(read, mnist.y_test)["test_accuracy"])
+        found.append(measures.prediction_measures(read, mnist.y_test)["test_accuracy"])
     return float(np.mean(found))
 
 

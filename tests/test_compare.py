@@ -13,7 +13,7 @@ from experiments.data import datasets
 from experiments.data.sources import Source
 from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
-from experiments.plots import drawings
+from experiments.plots import drawing
 from experiments.study.model import Study
 from report import __main__ as command
 from report.claims import load as ledgers
@@ -138,7 +138,8 @@ def test_a_page_made_with_another_record_is_compared_by_its_own_numbers(
 ) -> None:
     found = fixture.results(plan, tmp_path, MNIST)
     content = json.loads((tmp_path / "evidence.json").read_text()) | {"record": "0" * 64}
-    packed = verify.carried(content, found, {figure.name: figure for figure in drawings.draw(found)}, (), "")
+    drawn = {figure.name: figure for figure in drawing.draw(found, fixture.FIGURES)}
+    packed = verify.carried(content, found, drawn, (), "")
     page = f'<template id="evidence">{packed}</template>'
     with pytest.raises(UserError, match="beside another record"):
         verify.proof(page, lambda: plan)

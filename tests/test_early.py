@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments import __main__ as experiments
 from experiments.data import datasets, sources
 from experiments.data.sources import DIGITS, Source
 from experiments.files import errors
 from experiments.files.errors import UserError
+from experiments.plots import drawing
 from experiments.plots.figures import Figure
 from experiments.store.store import Store
 from experiments.study import load as studies
@@ -29,7 +29,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     figure = Figure(
         "accuracy", "A finding", "What it shows", ("example-1",), ("Arm",), (("Example 1",),), "<svg></svg>"
     )
-    monkeypatch.setattr(experiments, "_draw", lambda _: [figure])
+    monkeypatch.setattr(drawing, "draw", lambda *_: [figure])
     path = tmp_path / "study.toml"
     path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", studies.STUDY.read_text()))
     monkeypatch.setattr(worker, "start", victim.start)

@@ -63,7 +63,7 @@ def whole(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     other = deepcopy(results)
     other["contrasts"][0] |= {"mean": -0.01, "interval": [-0.02, -0.001]}
     records.write(other)
-    return records.beside(results, records.read())
+    return records.merge_record(results, records.read())
 
 
 def told(html: str) -> str:

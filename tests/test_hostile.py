@@ -28,7 +28,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from experiments.analysis import evidence, measures, summary
+from experiments.analysis import evidence, summary
 from experiments.data import sources
 from experiments.data.datasets import MNIST
 from experiments.data.sources import DIGITS
@@ -495,8 +495,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
         weights = fixture.snapshot(arm, seed)
         results_store.save_training(entry, fixture.training(entry.run, 0.9), {"epoch_1": weights, "final": weights})
         outputs = fixture.outputs(0.9, seed, softmax=True)
-        snapshots = dict.fromkeys(("start", "epoch_1", "final"), weights)
-        results_store.save_measures(entry, measures.measure(arm, snapshots, outputs, fixture.DATASET))
+        results_store.save_measures(entry, fixture.measure(arm, weights, outputs))
     return plan, entries
 
 
@@ -509,7 +508,7 @@ def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
     paths = [path for entry in entries for path in sorted(entry.folder.iterdir())]
     path, whole = paths[which], paths[which].read_bytes()
     before = (
-        summary.summarise(plan, summary._observed(entries), 4, DIGITS),
+        summary.summarise(plan, summary.observations(entries), 4, DIGITS),
         [entry.snapshots() for entry in entries],
     )
     after: list[Any] = []
@@ -518,7 +517,7 @@ def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
     def read() -> None:
         after.append(
             (
-                summary.summarise(plan, summary._observed(entries), 4, DIGITS),
+                summary.summarise(plan, summary.observations(entries), 4, DIGITS),
                 [entry.snapshots() for entry in entries],
             )
         )
@@ -552,7 +551,7 @@ def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> 
     [
         ({"format": 2}, "has format 2, expected 1"),
         ({"record": "another"}, "beside another record"),
-        ({"runs": {"count": 10**12, "columns": {}}}, "it speaks of 1000000000000 runs"),
+        ({"runs": {"count": 10**12, "columns": {}}}, "it has 1000000000000 runs"),
         ({"runs": {"count": 1, "columns": {"images": [10**12], "wrong_images": [True]}}}, "1000000000000 images"),
         ({"runs": {"count": 2, "columns": {"images": [1]}}}, "1 values for 2 runs"),
         ({"runs": 7}, "damaged"),
@@ -571,8 +570,11 @@ def test_made_up_evidence_is_refused(change: dict, message: str) -> None:
 
 
 def test_evidence_that_unpacks_to_more_than_any_study_needs_is_refused() -> None:
-    text = base64.b64encode(lzma.compress(b'{"a":"' + b" " * (evidence.LARGEST_BYTES + 1))).decode()
-    with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match="cut short, or larger than any"):
+    text = base64.b64encode(lzma.compress(b'{"a":"' + b" " * (evidence.MAX_UNPACKED_BYTES + 1))).decode()
+    with (
+        little_memory(3 * evidence.MAX_UNPACKED_BYTES),
+        pytest.raises(UserError, match="cut short, or larger than any"),
+    ):
         evidence.unpack(text)
 
 
@@ -616,7 +618,7 @@ def bomb(kind: str) -> str:
 def test_evidence_that_would_need_far_more_memory_than_its_size_is_refused(kind: str, message: str) -> None:
     text = bomb(kind)
     assert len(text) < 1_000_000
-    with little_memory(3 * evidence.LARGEST_BYTES), pytest.raises(UserError, match=message):
+    with little_memory(3 * evidence.MAX_UNPACKED_BYTES), pytest.raises(UserError, match=message):
         evidence.unpack(text, *verify.LISTS)
 
 

@@ -14,7 +14,7 @@ from report.page.numerals import Sources
 def lay(folder: Path, texts: dict[str, str]) -> Sources:
     """A project that consists of these texts."""
     paths = Sources(
-        folder / "templates", folder / "prose", *(folder / f"{n}" for n in ("claims.toml", "p.py", "s.toml"))
+        folder / "templates", folder / "prose", folder / "claims.toml", (folder / "p.py",), folder / "s.toml"
     )
     for path in (paths.templates, paths.prose / "why"):
         path.mkdir(parents=True)

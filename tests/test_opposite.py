@@ -43,7 +43,7 @@ def real() -> dict[str, Any]:
         patch.setattr(records, "RECORD", RECORD)
         recorded = records.read()
     assert recorded is not None
-    return {**records.alone(recorded, records.NOTHING_MEASURED), "format": summary.FORMAT, "inputs": ""}
+    return {**records.results_of_record(recorded, records.NOTHING_MEASURED), "format": summary.FORMAT, "inputs": ""}
 
 
 @pytest.fixture(scope="module")

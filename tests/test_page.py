@@ -20,7 +20,7 @@ from experiments.analysis import inference, summary
 from experiments.data import datasets
 from experiments.data.sources import Source
 from experiments.files.errors import UserError
-from experiments.plots import figures
+from experiments.plots import figures, formats
 from experiments.study.model import SETTINGS, Study
 from report import __main__ as command
 from report.article import document
@@ -240,15 +240,15 @@ def test_a_mistake_in_a_template_is_reported_with_its_line(
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (render.percent(0.97141), "97.14\u202f%"),
-        (render.points(0.0123), "+1.23"),
-        (render.points(-0.0123), "−1.23"),
-        (render.points(0.0123, signed=False), "1.23"),
-        (render.p_value(0.01367), "0.014"),
-        (render.p_value(0.0001), "<\u202f0.001"),
-        (render.thousands(60000), "60,000"),
-        (render.count(3), "three"),
-        (render.count(40), "40"),
+        (formats.percent(0.97141), "97.14\u202f%"),
+        (formats.points(0.0123), "+1.23"),
+        (formats.points(-0.0123), "−1.23"),
+        (formats.points(0.0123, signed=False), "1.23"),
+        (formats.p_value(0.01367), "0.014"),
+        (formats.p_value(0.0001), "<\u202f0.001"),
+        (formats.thousands(60000), "60,000"),
+        (formats.count(3), "three"),
+        (formats.count(40), "40"),
     ],
 )
 def test_numbers_are_formatted_for_readers(found: str, expected: str) -> None:

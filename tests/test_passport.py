@@ -7,9 +7,9 @@ from copy import deepcopy
 
 import pytest
 
+from experiments.plots import formats
 from experiments.plots.figures import Figure
 from experiments.study.model import SETTINGS
-from report.page import render
 from report.page.passport import FIELDS, passport, ranges
 from tests import fixture
 
@@ -39,8 +39,8 @@ def test_shared_settings_are_listed_once_and_differing_ones_with_every_value(res
 
 
 def test_many_values_are_abbreviated_to_the_first_and_the_last() -> None:
-    assert render.listed([0.001, 0.003, "tanh"]) == "0.001, 0.003, tanh"
-    assert render.listed([*range(2, 1000)]) == "998 values from 2 to 999"
+    assert formats.listed([0.001, 0.003, "tanh"]) == "0.001, 0.003, tanh"
+    assert formats.listed([*range(2, 1000)]) == "998 values from 2 to 999"
 
 
 def test_a_passport_lists_every_setting_and_omits_those_that_no_run_has(results: dict) -> None:
@@ -54,7 +54,7 @@ def test_a_passport_names_the_arm_whose_hidden_layers_are_used(results: dict) ->
     for run in changed["runs"]:
         run["features_of"] = "example-1" if run["arm"] == "example-3" else ""
     found = passport(changed, figure("example-1", "example-3"))
-    assert render.listed(found.differing["hidden layers taken from"]) == "none, example-1"
+    assert formats.listed(found.differing["hidden layers taken from"]) == "none, example-1"
 
 
 def test_a_figure_of_one_arm_lists_no_differences(results: dict) -> None:

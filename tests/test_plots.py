@@ -17,9 +17,10 @@ from experiments.data import datasets
 from experiments.data.sources import Source
 from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
-from experiments.plots import drawings, figures, svg
+from experiments.plots import drawing, figures, formats, svg, toolkit
 from experiments.plots.figures import Figure
 from experiments.study.model import Study
+from report.mse_tanh import figures as article
 from tests import fixture
 
 MNIST = Source(datasets.MNIST, None, "a fixture")
@@ -69,10 +70,10 @@ def test_every_figure_has_a_title_a_description_and_its_numbers(drawn: dict[str,
 
 
 def test_the_title_depends_on_the_numbers(plan: Study, results: dict, tmp_path: Path) -> None:
-    assert drawings.accuracy(results).title == "Example 3 above Example 1 and Example 2: 1.30 points apart"
+    assert article.accuracy(results).title == "Example 3 above Example 1 and Example 2: 1.30 points apart"
     turned = fixture.results(plan, tmp_path, MNIST, scores={"example-1": 0.98, "example-2": 0.98, "example-3": 0.97})
-    assert drawings.accuracy(turned).title == "Example 1 and Example 2 above Example 3: 1.00 points apart"
-    assert drawings.learning_curves(turned).title == "Example 1 is ahead after every epoch"
+    assert article.accuracy(turned).title == "Example 1 and Example 2 above Example 3: 1.00 points apart"
+    assert article.learning_curves(turned).title == "Example 1 is ahead after every epoch"
 
 
 def test_every_mark_that_shows_a_value_has_a_row_in_the_table(drawn: dict[str, Figure]) -> None:
@@ -112,28 +113,28 @@ def test_a_figure_whose_arms_are_missing_is_not_drawn(results: dict, whole: dict
         arms = {name: arm for name, arm in whole["arms"].items() if arm["block"] != gone}
         runs = [run for run in whole["runs"] if run["arm"] in arms]
         there = [c for c in whole["contrasts"] if {c["first"], c["second"]} <= set(arms)]
-        found = drawings.draw({**whole, "arms": arms, "runs": runs, "contrasts": there})
+        found = drawing.draw({**whole, "arms": arms, "runs": runs, "contrasts": there}, fixture.FIGURES)
         assert {figure.name for figure in found} == {*EXAMPLES, *left}
 
 
 def test_the_changes_figure_names_the_largest_significant_change(whole: dict) -> None:
-    assert drawings.changes(whole).title == "None of 5 changes to Example 1 shifts the accuracy beyond chance"
+    assert article.changes(whole).title == "None of 5 changes to Example 1 shifts the accuracy beyond chance"
     turned = deepcopy(whole)
     for contrast in turned["contrasts"]:
         contrast |= {"mean": -0.02 if contrast["name"] == "hidden" else 0.01, "p_holm": 0.01}
-    assert drawings.changes(turned).title == "Largest of 5 changes to Example 1: hidden ReLU, −2.00 points"
+    assert article.changes(turned).title == "Largest of 5 changes to Example 1: hidden ReLU, −2.00 points"
     turned["contrasts"][-1]["equivalent"] = True
-    assert drawings.changes(turned).description.endswith(", within the margin.")
+    assert article.changes(turned).description.endswith(", within the margin.")
     turned["contrasts"][-1]["equivalent"] = False
-    assert drawings.changes(turned).description.endswith(", not shown to be within the margin.")
+    assert article.changes(turned).description.endswith(", not shown to be within the margin.")
 
 
 def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
     base = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] in ("examples", "changes", "factorial")}
-    head = drawings.factorial(scored(whole, {**base, "relu": 0.99, "example-1": 0.985}))
+    head = article.factorial(scored(whole, {**base, "relu": 0.99, "example-1": 0.985}))
     assert head.title == "Up to 2.00 points lie between outputs, losses and targets, 0.50 between hidden activations"
     relu = {name: 0.98 for name in base if whole["arms"][name]["hidden"] == "relu"}
-    assert drawings.factorial(scored(whole, {**base, **relu})).title == (
+    assert article.factorial(scored(whole, {**base, **relu})).title == (
         "Up to 1.00 points lie between hidden activations, 0.00 between outputs, losses and targets"
     )
     assert len(head.rows) == 17
@@ -141,16 +142,16 @@ def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
 
 def test_the_dose_figure_names_the_best_target_for_wrong_classes(whole: dict) -> None:
     lows = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "dose"}
-    assert drawings.dose(scored(whole, {**lows, "low0": 0.98})).title.startswith("No lower target")
-    best = drawings.dose(scored(whole, {**lows, "low-0.75": 0.98, "inside-0.8": 0.99}))
+    assert article.dose(scored(whole, {**lows, "low0": 0.98})).title.startswith("No lower target")
+    best = article.dose(scored(whole, {**lows, "low-0.75": 0.98, "inside-0.8": 0.99}))
     assert best.title == "Lower targets of the wrong classes: up to +1.00 points against 0"
 
 
 def test_the_rates_figure_ranks_the_arms_on_the_test_images(whole: dict) -> None:
     best = {"best-rate-example-1": 0.97, "best-rate-targets": 0.98, "best-rate-example-3": 0.975}
     title = "Each at its best rate, targets ±1 above Example 1: 1.00 points apart"
-    assert drawings.rates(scored(whole, best)).title == title
-    turned = drawings.rates(scored(whole, {**best, "best-rate-example-1": 0.99}))
+    assert article.rates(scored(whole, best)).title == title
+    turned = article.rates(scored(whole, {**best, "best-rate-example-1": 0.99}))
     assert turned.title == "Each at its best rate, Example 1 above Example 3: 1.50 points apart"
     assert {row[-1] for row in turned.rows} == {"held-out images", "test images"}
 
@@ -158,24 +159,22 @@ def test_the_rates_figure_ranks_the_arms_on_the_test_images(whole: dict) -> None
 def test_the_sgd_figure_ranks_arms_at_their_best_rates_and_names_those_that_diverged(whole: dict) -> None:
     base = {name: 0.9 for name, arm in whole["arms"].items() if arm["block"] == "sgd"}
     turned = scored(whole, {**base, "sgd-targets-0.3": 0.95, "sgd-example-1-3": 0.99})
-    assert drawings.sgd(turned).title == "Plain SGD, best rates: Example 1 above 4 arms: 9.00 points apart"
-    assert "No run diverged." in drawings.sgd(turned).description
+    assert article.sgd(turned).title == "Plain SGD, best rates: Example 1 above 4 arms: 9.00 points apart"
+    assert "No run diverged." in article.sgd(turned).description
     for name in ("sgd-example-1-3", *(f"sgd-sigmoid-mse-{rate}" for rate in ("0.03", "0.1", "0.3", "1", "3"))):
         turned["arms"][name]["diverged_seeds"] = 1
-    figure = drawings.sgd(turned)
+    figure = article.sgd(turned)
     assert figure.title == "Plain SGD, best rates: targets ±1 above 4 arms: 5.00 points apart"
     assert "Diverged: Example 1 at 3, sigmoid squared error at 0.03," in figure.description
-    assert "× diverged" in next(found for found in drawings.draw(turned) if found.name == "sgd").svg
+    assert "× diverged" in next(found for found in drawing.draw(turned, fixture.FIGURES) if found.name == "sgd").svg
 
 
 def test_saturated_starts_are_ranked_by_their_final_accuracy(whole: dict) -> None:
-    reached = dict(
-        zip((f"saturated-{recipe}" for recipe in drawings.SATURATED), (0.1, 0.2, 0.3, 0.4, 0.5), strict=True)
-    )
-    figure = drawings.saturated(scored(whole, reached))
+    reached = dict(zip((f"saturated-{recipe}" for recipe in article.SATURATED), (0.1, 0.2, 0.3, 0.4, 0.5), strict=True))
+    figure = article.saturated(scored(whole, reached))
     assert figure.title == "Started saturated, softmax cross-entropy above Example 1: 40.00 points apart"
     turned = scored(whole, {**reached, "saturated-example-1": 0.9})
-    assert drawings.saturated(turned).title == "Started saturated, Example 1 above targets ±1: 70.00 points apart"
+    assert article.saturated(turned).title == "Started saturated, Example 1 above targets ±1: 70.00 points apart"
     slopes = {row[0]: row[2] for row in figure.rows}
     assert slopes["cross-entropy"] == "–" != slopes["example-1"]
 
@@ -188,11 +187,11 @@ def test_the_depth_figure_says_where_the_gradient_vanishes(whole: dict) -> None:
                 1.24e-5 if "8-relu" in name else 0.5 + 0.2 * ("tanh-" in name)
             )
     title = "At depth 8, first-layer over output gradient: 1/81,000 with ReLU, 0.7 with tanh"
-    assert drawings.depth(turned).title == title
+    assert article.depth(turned).title == title
     turned["arms"]["depth8-relu-mse"]["gradient"] = None
     turned["arms"]["depth8-relu-ce"]["gradient"]["start"]["first_over_output"] = None
-    assert drawings.depth(turned).title.endswith("0.5 with sigmoid, 0.7 with tanh")
-    assert [row[3] for row in drawings.depth(turned).rows if row[0].startswith("depth8-relu")] == ["–", "–"]
+    assert article.depth(turned).title.endswith("0.5 with sigmoid, 0.7 with tanh")
+    assert [row[3] for row in article.depth(turned).rows if row[0].startswith("depth8-relu")] == ["–", "–"]
 
 
 def test_readouts_are_compared_over_the_seeds_that_both_have(whole: dict) -> None:
@@ -209,18 +208,18 @@ def test_readouts_are_compared_over_the_seeds_that_both_have(whole: dict) -> Non
         if run["seed"] >= 102:  # those of other seeds do not count
             run["test_accuracy"] = 0.0
     title = "Hidden layers read by the other's output: Example 1's +1.00 points, cross-entropy's −0.50"
-    assert drawings.readouts(turned).title == title
+    assert article.readouts(turned).title == title
 
 
 def test_accuracies_on_held_out_and_on_test_images_never_share_an_axis(results: dict) -> None:
     changed = deepcopy(results)
     hold_out(changed, "example-2")
-    shown = drawings.draw(changed)[0]
+    shown = drawing.draw(changed, fixture.FIGURES)[0]
     assert shown.name == "accuracy"
     assert shown.arms == ("example-1", "example-3")
     for name in ("example-1", "example-3"):
         hold_out(changed, name)
-    shown = drawings.draw(changed)[0]
+    shown = drawing.draw(changed, fixture.FIGURES)[0]
     assert len(shown.arms) == 3
     assert shown.description.startswith("Accuracy on held-out training images of every run on MNIST")
     assert shown.columns == ("Arm", "Seed", "Accuracy on held-out training images")
@@ -239,9 +238,9 @@ def hold_out(results: dict, name: str) -> None:
 def test_long_training_is_judged_by_its_last_epoch(whole: dict) -> None:
     turned = scored(whole, {"long-example-1": 0.97, "long-cross-entropy": 0.98})
     title = "After epoch 40, softmax cross-entropy above Example 1: 1.00 points apart"
-    assert drawings.long(turned).title == title
+    assert article.long(turned).title == title
     turned = scored(whole, {"long-example-1": 0.98, "long-cross-entropy": 0.98})
-    assert drawings.long(turned).title == "After epoch 40, Example 1 and softmax cross-entropy score 98.00 %"
+    assert article.long(turned).title == "After epoch 40, Example 1 and softmax cross-entropy score 98.00 %"
 
 
 def test_the_reliability_figure_names_the_best_and_the_worst_calibrated_arm(whole: dict) -> None:
@@ -251,9 +250,9 @@ def test_the_reliability_figure_names_the_best_and_the_worst_calibrated_arm(whol
         turned["arms"][name]["calibration"]["ece"] = error
     turned["arms"]["cross-entropy"]["calibration"]["reliability"] = []
     title = "Calibration error from 2.0 % (targets ±1) to 50.0 % (softmax squared error)"
-    assert drawings.reliability(turned).title == title
+    assert article.reliability(turned).title == title
     turned["arms"]["example-1"]["calibration"]["ece"] = 0.01
-    assert drawings.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
+    assert article.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
 
 
 def test_the_outputs_figure_shows_the_targets_arm_next_to_the_examples(drawn: dict[str, Figure]) -> None:
@@ -261,14 +260,14 @@ def test_the_outputs_figure_shows_the_targets_arm_next_to_the_examples(drawn: di
 
 
 def test_labels_are_moved_apart_no_further_than_necessary() -> None:
-    assert drawings._apart([0.5], 0.1).tolist() == [0.5]
-    assert drawings._apart([0.5, 0.1], 0.1).tolist() == pytest.approx([0.5, 0.1])
-    assert drawings._apart([0.5, 0.5, 0.9], 0.1).tolist() == pytest.approx([0.45, 0.55, 0.9])
-    assert drawings._apart([1.0, 1.0], 0.1).tolist() == pytest.approx([0.9, 1.0])
+    assert toolkit.spread_out([0.5], 0.1).tolist() == [0.5]
+    assert toolkit.spread_out([0.5, 0.1], 0.1).tolist() == pytest.approx([0.5, 0.1])
+    assert toolkit.spread_out([0.5, 0.5, 0.9], 0.1).tolist() == pytest.approx([0.45, 0.55, 0.9])
+    assert toolkit.spread_out([1.0, 1.0], 0.1).tolist() == pytest.approx([0.9, 1.0])
 
 
 def test_a_ratio_is_written_with_two_digits() -> None:
-    assert [drawings.ratio(value) for value in (1.234, 0.0512, 0.00512, 1.24e-5)] == [
+    assert [formats.ratio(value) for value in (1.234, 0.0512, 0.00512, 1.24e-5)] == [
         "1.2",
         "0.051",
         "1/200",
@@ -297,7 +296,7 @@ def crowded(results: dict) -> dict:
 
 
 def test_quantiles_are_drawn_and_listed_for_many_seeds(crowded: dict) -> None:
-    figure = drawings.accuracy(crowded)
+    figure = article.accuracy(crowded)
     own = [row[1:] for row in figure.rows if row[0] == "example-1"]
     assert own[0] == ("lowest of 60 seeds", "90.00 %")
     assert own[3] == ("50 % quantile of 60 seeds", "92.95 %")
@@ -307,7 +306,7 @@ def test_quantiles_are_drawn_and_listed_for_many_seeds(crowded: dict) -> None:
 
 
 def test_the_lowest_of_many_runs_is_marked_as_diverged(crowded: dict) -> None:
-    shown = figures.marked([run for run in crowded["runs"] if run["arm"] == "example-1"])
+    shown = figures.plotted_runs([run for run in crowded["runs"] if run["arm"] == "example-1"])
     assert [run["diverged_epoch"] for run in shown] == [4, *[None] * 6]
 
 
@@ -318,7 +317,7 @@ def test_only_the_best_and_the_worst_of_many_arms_are_drawn(results: dict) -> No
         arm["test_accuracy"]["mean"] = number / 100
         arms[f"arm-{number}"] = {**arm, "block": "another", "title": f"Arm {number}"}
     runs = [{**results["runs"][0], "arm": name} for name in arms]
-    figure = drawings.accuracy({**results, "arms": arms, "runs": runs})
+    figure = article.accuracy({**results, "arms": arms, "runs": runs})
     assert figure.arms == tuple(f"arm-{number}" for number in (*range(99, 89, -1), *range(9, -1, -1)))
     assert "The best and the worst; 80 arms lie between." in figure.description
 
@@ -337,7 +336,7 @@ def test_text_stays_text_and_colours_are_classes(drawn: dict[str, Figure]) -> No
 
 def test_drawing_the_same_numbers_twice_gives_the_same_bytes(whole: dict, drawn: dict[str, Figure]) -> None:
     again = json.loads(to_json(whole))
-    assert [figure.svg for figure in drawings.draw(again)] == [figure.svg for figure in drawn.values()]
+    assert [figure.svg for figure in drawing.draw(again, fixture.FIGURES)] == [figure.svg for figure in drawn.values()]
 
 
 def test_every_class_in_a_figure_has_a_rule_in_the_style_sheet(drawn: dict[str, Figure]) -> None:
@@ -430,7 +429,7 @@ def test_a_plot_with_marks_that_have_no_row_is_an_error() -> None:
 
 
 def test_the_drawings_are_the_same_without_png_copies(results: dict) -> None:
-    whole, without = drawings.draw(results), drawings.draw(results, pictures=False)
+    whole, without = (drawing.draw(results, fixture.FIGURES, pictures=pictures) for pictures in (True, False))
     assert [replace(figure, png=b"", preview=b"") for figure in whole] == without
     assert whole[0].png
     assert whole[0].preview

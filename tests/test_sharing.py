@@ -16,7 +16,6 @@ from pathlib import Path
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-import matplotlib
 import pytest
 from playwright.sync_api import Browser
 
@@ -25,7 +24,7 @@ from experiments.data.sources import Source
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
 from experiments.files.sealed import read_json, to_json
-from experiments.plots import drawings, figures
+from experiments.plots import figures, toolkit
 from experiments.study.model import Study
 from report import __main__ as command
 from report.article import document
@@ -280,8 +279,8 @@ def test_a_citation_file_without_a_title_is_an_error(results: dict, tmp_path: Pa
 
 
 def drawn(results: dict) -> bytes:
-    with matplotlib.rc_context(drawings.STYLE):
-        return drawings.preview(results, "A finding")
+    with toolkit.styled():
+        return toolkit.preview(results, "A finding")
 
 
 def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -327,7 +326,7 @@ def test_the_preview_shows_the_best_and_the_worst_of_many_arms(results: dict, mo
     scores = [0.3, 0.9, 0.5, 0.1, 0.7, 0.2]
     named = {f"arm-{score}": {**arm, "test_accuracy": {**arm["test_accuracy"], "mean": score}} for score in scores}
     shown: list[str] = []
-    monkeypatch.setattr(drawings, "_scores", lambda _, name: shown.append(name) or [1.0])
+    monkeypatch.setattr(toolkit, "scores", lambda _, name: shown.append(name) or [1.0])
     drawn({**results, "arms": named})
     assert shown == ["arm-0.9", "arm-0.7", "arm-0.2", "arm-0.1"]
 

@@ -42,7 +42,7 @@ def test_a_contrast_is_paired_by_seed_and_counts_discordant_images(results: dict
     recipe = results["contrasts"][0]
     assert (recipe["name"], recipe["n"]) == ("recipe", 10)
     assert recipe["differences"] == pytest.approx([0.013] * 10)
-    assert recipe["discordant"] == [(26, 0)] * 10
+    assert recipe["discordant"] == [[26, 0]] * 10
     assert recipe["mcnemar_p"] == pytest.approx([2 * 0.5**26] * 10)
 
 
@@ -60,7 +60,7 @@ def test_a_contrasts_bootstrap_treats_test_images_as_random_too(results: dict) -
 
 def test_a_seed_without_a_difference_agrees_with_neither_direction() -> None:
     found = contrast(None, [({1}, {2}), (set(), {3}), ({4, 5}, {6}), (set(), {7})])
-    assert found["discordant"] == [(1, 1), (1, 0), (1, 2), (1, 0)]
+    assert found["discordant"] == [[1, 1], [1, 0], [1, 2], [1, 0]]
     assert found["seeds_agreeing"] == 2
 
 

@@ -18,7 +18,7 @@ from experiments.files import errors
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
-from experiments.plots import drawings, figures
+from experiments.plots import drawing, figures
 from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Study, replace
@@ -32,7 +32,7 @@ MNIST = Source(datasets.MNIST, None, "a fixture")
 def page_in(folder: Path) -> Path:
     """The page of the results in `folder`, as `make plots render` writes it."""
     found = summary.read_json(folder / "results.json", summary.FORMAT)
-    figures.update(found, folder / "plots", drawings.draw)
+    figures.update(found, folder / "plots", lambda results: drawing.draw(results, fixture.FIGURES))
     command.main(command.parse(["render", "--results", str(folder), "--site", str(folder / "site")]))
     return folder / "site" / "index.html"
 
@@ -197,7 +197,7 @@ def test_a_page_showing_the_record_is_derived_from_the_record(
     recorded = records.read()
     assert recorded is not None
     alone = {
-        **records.alone(recorded, records.NOTHING_MEASURED),
+        **records.results_of_record(recorded, records.NOTHING_MEASURED),
         "format": summary.FORMAT,
         "inputs": records.fingerprint(),
     }
@@ -233,7 +233,7 @@ def test_a_page_without_its_evidence_is_refused(html: str, damage, message: str)
 
 
 def test_evidence_that_unpacks_to_gigabytes_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "LARGEST_BYTES", 1_000_000)
+    monkeypatch.setattr(evidence, "MAX_UNPACKED_BYTES", 1_000_000)
     bomb = base64.b64encode(lzma.compress(bytes(3_000_000))).decode()
     with pytest.raises(UserError, match="larger than any evidence"):
         evidence.unpack(bomb, "runs")

@@ -112,7 +112,7 @@ HARMLESS = {
     "a docstring": ("experiments/data/datasets.py", '"""Labelled images, split once', '"""Images, split once'),
     "layout": ("experiments/analysis/measures.py", "import numpy as np\n", "import numpy as np\n\n\n"),
     "a caption": ("study.toml", 'title = "A slow one"', 'title = "Another"'),
-    "other code": ("experiments/plots/drawings.py", "def draw(", "UNUSED = 0\n\n\ndef draw("),
+    "other code": ("experiments/plots/generic.py", "def draw(", "UNUSED = 0\n\n\ndef draw("),
 }
 
 
@@ -157,10 +157,11 @@ def test_an_edited_measure_is_recomputed_from_the_stored_weights_without_trainin
 ) -> None:
     copied(trained_examples, checkout / "results").rename(checkout / "study.toml")
     before = trainings(checkout / "results")
-    edit(checkout / "experiments" / "analysis" / "measures.py", "SATURATED = 0.95", "SATURATED = 0.96")
+    edit(checkout / "experiments" / "training" / "network_measures.py", "SATURATION = 0.95", "SATURATION = 0.96")
     told = call(checkout, "why", "example-1, 0")
     assert re.search(
-        r"measures: code analysis/measures\.py changed \(.*\): will be measured again from the stored weights", told
+        r"measures: code training/network_measures\.py changed \(.*\): will be measured again from the stored weights",
+        told,
     )
     assert "6 runs in" in call(checkout, "run", "--jobs", "1")
     assert trainings(checkout / "results") == before

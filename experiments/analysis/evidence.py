@@ -1,6 +1,6 @@
-"""What the statistics need of each run, rounded; and the part of it that travels inside the page, packed as text.
+"""What the statistics need of each run, rounded, and the part of it that the page carries, packed as text.
 
-Whoever has the page alone can derive its statistics, its verdicts and its words again: `python -m report verify`.
+From a page alone, `python -m report verify` can derive its statistics, its verdicts and its words again.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import json
 import lzma
 from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
+from experiments.analysis.results import Measures, Observation, PageEvidence, Training
 from experiments.data.datasets import MAX_TEST_IMAGES
 from experiments.files.errors import UserError
 from experiments.files.reading import find_invisible_char
@@ -23,161 +24,173 @@ from experiments.study import keys
 from experiments.study.model import MAX_RUNS
 
 FORMAT = 1
-MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: below what seeds differ by, below what clocks tell
-LARGEST_BYTES = 50_000_000  # that the evidence in a page may unpack to
-DECODER_BYTES = 100_000_000  # that unpacking itself may take; the presets of `pack` take 65 MB
-JSON_BYTES = 20_000_000  # of it, where 16,000 runs have 10; one wide sign makes every character take four
-MAX_VALUES = 2_000_000  # in its JSON: 16,000 runs
-MAX_OBJECTS = 2_000_000  # that its columns may be spread to: 8 a run
-MAX_WRONG = 4_000_000  # images that its runs got wrong: 300 of 10,000 in each of 13,000 runs
-LONGEST_TEXT = 2000  # characters of a text in it
-ALL_TEXTS = 1_000_000  # of all that differ: 20,000 runs have half of it in times
-MANY_BYTES = 4_000_000  # as some 2,500 runs have
+MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: finer than seeds differ, finer than clocks measure
 
-Observation = Mapping[str, Any]
+# Limits of the evidence that `unpack` accepts.
+MAX_UNPACKED_BYTES = 50_000_000
+MAX_DECODER_BYTES = 100_000_000  # of memory while unpacking; the presets of `pack` take 65 MB
+MAX_JSON_BYTES = 20_000_000  # 16,000 runs have 10 MB; one wide character makes every character take four bytes
+MAX_VALUES = 2_000_000  # in its JSON: 16,000 runs
+MAX_OBJECTS = 2_000_000  # that its columns expand to: 8 a run
+MAX_WRONG_IMAGES = 4_000_000  # over all runs: 300 of 10,000 in each of 13,000 runs
+MAX_TEXT_LENGTH = 2000  # characters
+MAX_TOTAL_TEXT_LENGTH = 1_000_000  # of all distinct texts: 20,000 runs have half of it in times
+
+FAST_PRESET_BYTES = 4_000_000  # larger evidence is compressed faster; some 2,500 runs are as large
 
 
 # ---------------------------------------------------------------------------------------------- of one run
 
 
 def observe(entry: Entry, base: Entry | None = None) -> Observation:
-    """A run that is trained and measured. `base`: the same network's run without a map, if its outputs are mapped.
+    """The observation of a run that is trained and measured.
 
-    What contrasts are computed from is exact: how many `images` were classified, and which `wrong_images` wrongly.
-    `changed_predictions`: of how many images another class is told than by `base`. All else is rounded.
+    `base`: the run of the same network without a map, if the outputs of this one are mapped. `changed_predictions`
+    counts the images that the two classify differently. Contrasts are computed from exact values: how many `images`
+    were classified, and which `wrong_images` wrongly. All else is rounded.
     """
-    training, measures = entry.training(), entry.measures()
-    predictions = measures["predictions"]
+    training, measures = cast(Training, entry.training()), cast(Measures, entry.measures())
     changed = None
     if base is not None:
-        changed = int(np.sum(_classes(predictions) != _classes(base.measures()["predictions"])))
-    return {
+        base_predictions = cast(Measures, base.measures())["predictions"]
+        changed = int(np.sum(_classes(measures["predictions"]) != _classes(base_predictions)))
+    observation = {
         "arm": entry.run.arm.name,
         "seed": entry.run.seed,
-        "learning_rate": entry.run.arm.learning_rate,  # which may be one that other runs chose
+        "learning_rate": entry.run.arm.learning_rate,  # possibly one that other runs chose
         "schedule": entry.run.arm.schedule,
-        "images": len(predictions),
+        "images": len(measures["predictions"]),
         "wrong": len(measures["wrong_images"]),
         "wrong_images": measures["wrong_images"],
         "changed_predictions": changed,
-        **_trained(training),
+        **_observe_training(training),
         "versions": entry.key["versions"],
         "key": keys.digest(entry.key)[:16],
-        **{key: _rounded(value, MEASURE_DIGITS) for key, value in measures.items() if key not in _ELSEWHERE},
+        **{key: round_floats(value, MEASURE_DIGITS) for key, value in measures.items() if key not in _NOT_COPIED},
     }
+    return cast(Observation, observation)
 
 
 def _classes(predictions: str) -> np.ndarray:
-    """The signs of `predictions`, one a test image."""
+    """The characters of `predictions`, one a test image."""
     return np.frombuffer(predictions.encode("utf-32-le"), np.uint32)
 
 
-_ELSEWHERE = ("format", "run", "key", "predictions", "wrong_images", "test_accuracy")  # exactly, or not a measure
+_NOT_COPIED = ("format", "run", "key", "predictions", "wrong_images", "test_accuracy")  # kept exactly, or no measure
 
 
-def _trained(training: Mapping[str, Any]) -> dict[str, Any]:
-    seconds = ("epoch_seconds", "predict_seconds", "map_seconds")
+def _observe_training(training: Training) -> dict[str, Any]:
     return {
-        "test_accuracy_by_epoch": _rounded(training["test_accuracy"], MEASURE_DIGITS),
-        "training_loss_by_epoch": _rounded(training["training_loss"], MEASURE_DIGITS),
-        **{key: _rounded(training[key], SECONDS_DIGITS) for key in seconds},
-        **{key: training[key] for key in ("diverged_epoch", "started", "finished", "python")},
-        **{key: training["machine"][key] for key in ("processor", "threads")},
-        "commit": training.get("commit", ""),  # runs that were stored before it was noted have none
+        "test_accuracy_by_epoch": round_floats(training["test_accuracy"], MEASURE_DIGITS),
+        "training_loss_by_epoch": round_floats(training["training_loss"], MEASURE_DIGITS),
+        "epoch_seconds": round_floats(training["epoch_seconds"], SECONDS_DIGITS),
+        "predict_seconds": round_floats(training["predict_seconds"], SECONDS_DIGITS),
+        "map_seconds": round_floats(training["map_seconds"], SECONDS_DIGITS),
+        "diverged_epoch": training["diverged_epoch"],
+        "started": training["started"],
+        "finished": training["finished"],
+        "python": training["python"],
+        "processor": training["machine"]["processor"],
+        "threads": training["machine"]["threads"],
+        "commit": training.get("commit", ""),
         "dirty": training.get("dirty"),
     }
 
 
-def _rounded(value: Any, digits: int) -> Any:
-    """Every float in `value`, which is as JSON has it, to so many significant digits."""
+def round_floats(value: Any, digits: int) -> Any:
+    """Rounds every float in `value`, which is as JSON has it, to that many significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}")
     if isinstance(value, dict):
-        return {key: _rounded(inner, digits) for key, inner in value.items()}
-    if isinstance(value, list):  # most are long ones of counts
-        return [inner if isinstance(inner, int) else _rounded(inner, digits) for inner in value]
+        return {key: round_floats(inner, digits) for key, inner in value.items()}
+    if isinstance(value, list):  # the long lists hold counts: skip the call for these
+        return [inner if isinstance(inner, int) else round_floats(inner, digits) for inner in value]
     return value
 
 
 # ---------------------------------------------------------------------------------------------- in the page
 
-ALWAYS = (  # what the page tells of every run, and what contrasts need
+ALWAYS = (  # what the page shows of every run, and what contrasts need
     *("arm", "seed", "learning_rate", "schedule", "images", "wrong", "wrong_images", "changed_predictions"),
     *("diverged_epoch", "finished", "python", "processor", "versions"),
 )
 NEVER = ("started", "threads", "commit", "dirty", "key")
-SHOWN_BY = {  # what it tells of a run only where one of these figures draws the run's arm → their names
+SHOWN_BY = {  # carried only where one of these figures draws the run's arm
     "training_loss_by_epoch": ("learning-curves", "long"),
     "confusion": ("confusions",),
     "target_outputs": ("outputs",),
     "other_outputs": ("outputs",),
     "reliability": ("reliability",),
 }
-SHOWN_OF: Mapping[str, Mapping[str, Any]] = {  # of these measures, no more than this
+SHOWN_OF: Mapping[str, Mapping[str, Any]] = {  # only these parts of these measures are carried
     "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
     "gradient": {"start": {"first_over_output": None}},
     "saturation": {when: {"output_slope_target": None, "output_slope_other": None} for when in ("start", "final")},
 }
 
 
-def reduced(
-    seen: Observation,
+def select_for_page(
+    observation: Observation,
     contrasted: Collection[str],
     figures: Mapping[str, Collection[str]] | None = None,
     claimed: Collection[Sequence[str]] = (),
-) -> dict[str, Any]:
-    """Of a run, what the page shows; all else is None. `contrasted`: the arms of contrasts.
+) -> Observation:
+    """The observation with only what the page shows; all else is None. `contrasted`: the arms of contrasts.
 
     `figures`: the arms that each of them draws; None where nothing but the contrasts is shown. `claimed`: what claims
     ask of the run's arm, as keys of results.json.
     """
-    kept: dict[str, Any] = {key: seen[key] if key in ALWAYS else None for key in seen if key not in NEVER}
-    if seen["arm"] not in contrasted:
+    values: Mapping[str, Any] = observation
+    kept: dict[str, Any] = {key: values[key] if key in ALWAYS else None for key in values if key not in NEVER}
+    if observation["arm"] not in contrasted:
         kept["wrong_images"] = None
     if figures is None:
-        return kept
-    drawn = {key for key, names in SHOWN_BY.items() if any(seen["arm"] in figures.get(name, ()) for name in names)}
-    kept |= {key: seen[key] for key in kept if key not in ALWAYS and (key in drawn or key not in SHOWN_BY)}
-    if seen["arm"] not in contrasted:
+        return cast(Observation, kept)
+    drawn = {key for key, names in SHOWN_BY.items() if any(values["arm"] in figures.get(name, ()) for name in names)}
+    kept |= {key: values[key] for key in kept if key not in ALWAYS and (key in drawn or key not in SHOWN_BY)}
+    if observation["arm"] not in contrasted:
         kept["epoch_seconds"] = None
     for key, wanted in SHOWN_OF.items():
-        kept[key] = _only(seen[key], wanted)
+        kept[key] = _select(values[key], wanted)
     if "reliability" not in drawn:
         kept["calibration"]["reliability"] = None
-    return kept | {keys[0]: seen[keys[0]] for keys in claimed if keys[0] in kept and not _has(kept, keys)}
+    kept |= {path[0]: values[path[0]] for path in claimed if path[0] in kept and not _has_value(kept, path)}
+    return cast(Observation, kept)
 
 
-def _has(value: Any, keys: Sequence[str]) -> bool:
-    """Whether something stands there below `keys`; a list is whole, or None."""
-    for key in keys:
+def _has_value(value: Any, path: Sequence[str]) -> bool:
+    """Whether there is a value at `path`; a list is whole, or None."""
+    for key in path:
         value = value.get(key) if isinstance(value, Mapping) else value
     return value is not None
 
 
-def _only(value: Any, wanted: Mapping[str, Any] | None) -> Any:
+def _select(value: Any, wanted: Mapping[str, Any] | None) -> Any:
+    """The parts of `value` that `wanted` has keys for, at every depth; all of it where that is None."""
     if wanted is None or value is None:
         return value
-    return {key: _only(value[key], inner) for key, inner in wanted.items()}
+    return {key: _select(value[key], inner) for key, inner in wanted.items()}
 
 
 def pack(content: Mapping[str, Any], *lists: str) -> str:
-    """`content` as text of letters and digits; the observations in its `lists` column by column, images bit by bit."""
+    """`content` as letters and digits; the observations in its `lists` column by column, wrong images bit by bit."""
     packed, bits = dict(content), b""
     for name in lists:
-        wrong = [seen["wrong_images"] for seen in content[name]]
-        marked = [seen | {"wrong_images": None if seen["wrong_images"] is None else True} for seen in content[name]]
-        packed[name] = {"count": len(marked), "columns": _columns(marked)}
-        bits += _bits([places for places in wrong if places is not None], _images(content[name]))
+        observations = content[name]
+        wrong = [o["wrong_images"] for o in observations if o["wrong_images"] is not None]
+        marked = [o | {"wrong_images": None if o["wrong_images"] is None else True} for o in observations]
+        packed[name] = {"count": len(marked), "columns": _to_columns(marked)}
+        bits += _to_bits(wrong, _count_images(observations))
     whole = compact(packed) + b"\n" + bits
-    preset = 9 | lzma.PRESET_EXTREME if len(whole) < MANY_BYTES else 4  # half the time for a twentieth more
+    preset = 9 | lzma.PRESET_EXTREME if len(whole) < FAST_PRESET_BYTES else 4  # half the time for 5 % more bytes
     return base64.b64encode(lzma.compress(whole, preset=preset)).decode()
 
 
-def unpack(text: str, *lists: str) -> dict[str, Any]:
+def unpack(text: str, *lists: str) -> PageEvidence:
     """What `pack` was given. Raises `UserError` where the text is not its own, in bounded memory."""
     try:
-        decompressor = lzma.LZMADecompressor(memlimit=DECODER_BYTES)
-        whole = decompressor.decompress(base64.b64decode(text, validate=True), LARGEST_BYTES)
+        decompressor = lzma.LZMADecompressor(memlimit=MAX_DECODER_BYTES)
+        whole = decompressor.decompress(base64.b64decode(text, validate=True), MAX_UNPACKED_BYTES)
         if not decompressor.eof:
             raise ValueError("it is cut short, or larger than any evidence")
         head, bits = whole.split(b"\n", 1)
@@ -186,89 +199,102 @@ def unpack(text: str, *lists: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(head)
         _check_texts(content)
         for name in lists:
-            if not 0 <= content[name]["count"] <= MAX_RUNS:
-                raise ValueError(f"it speaks of {content[name]['count']} runs")
-            if _objects(content[name]["columns"]) * content[name]["count"] > MAX_OBJECTS:
-                raise ValueError("it has more objects than any evidence")
-            seen = _rows(content[name]["columns"], content[name]["count"])
-            own = [one for one in seen if one["wrong_images"]]
-            size = _images(seen) * -(-len(own) // 8)
-            for one, places in zip(own, _places(bits[:size], len(own)), strict=True):
-                one["wrong_images"] = places
-            content[name], bits = seen, bits[size:]
+            observations = _unpack_observations(content[name])
+            with_images = [o for o in observations if o["wrong_images"]]
+            size = _count_images(observations) * -(-len(with_images) // 8)
+            for observation, images in zip(with_images, _from_bits(bits[:size], len(with_images)), strict=True):
+                observation["wrong_images"] = images
+            content[name], bits = observations, bits[size:]
     except (ValueError, KeyError, TypeError, IndexError, lzma.LZMAError, RecursionError) as error:
         raise UserError(
             f"The evidence in the page is damaged ({error}). Get the page again from where it was."
         ) from error
-    return content
+    return cast(PageEvidence, content)
+
+
+class _Table(TypedDict):
+    """Observations column by column."""
+
+    count: int
+    columns: Any
+
+
+def _unpack_observations(table: _Table) -> list[Any]:
+    """The observations of a table, with True in place of the wrong images."""
+    if not 0 <= table["count"] <= MAX_RUNS:
+        raise ValueError(f"it has {table['count']} runs")
+    if _objects_per_row(table["columns"]) * table["count"] > MAX_OBJECTS:
+        raise ValueError("it has more objects than any evidence")
+    return _to_rows(table["columns"], table["count"])
 
 
 def _check_size(head: bytes, bits: bytes) -> None:
-    """Raises `ValueError` for what would take much more memory as Python's objects than it takes here."""
-    if len(head) > JSON_BYTES:
+    """Raises `ValueError` for what would take much more memory as Python objects than it takes here."""
+    if len(head) > MAX_JSON_BYTES:
         raise ValueError("its JSON is larger than any evidence's")
-    if sum(head.count(sign) for sign in (b",", b"[", b"{")) > MAX_VALUES:
+    if sum(head.count(character) for character in (b",", b"[", b"{")) > MAX_VALUES:
         raise ValueError("it has more values than any evidence")
-    if np.bitwise_count(np.frombuffer(bits, np.uint8)).sum() > MAX_WRONG:
+    if np.bitwise_count(np.frombuffer(bits, np.uint8)).sum() > MAX_WRONG_IMAGES:
         raise ValueError("more images are wrong than in any evidence")
 
 
 def _check_texts(content: Any) -> None:
-    """Raises `ValueError` for texts in `content` that no run has: they would make the page huge, or hide."""
-    texts, inner = set(), [content]
-    while inner:
-        value = inner.pop()
+    """Raises `ValueError` for texts in `content` that no run has: they would make the page huge, or hide something."""
+    texts, remaining = set(), [content]
+    while remaining:
+        value = remaining.pop()
         if isinstance(value, str):
             texts.add(value)
-        inner += value if isinstance(value, list) else (*value, *value.values()) if isinstance(value, dict) else ()
-    if any(len(text) > LONGEST_TEXT or find_invisible_char(text) for text in texts):
+        remaining += value if isinstance(value, list) else (*value, *value.values()) if isinstance(value, dict) else ()
+    if any(len(text) > MAX_TEXT_LENGTH or find_invisible_char(text) for text in texts):
         raise ValueError("it has a text that is longer than any in evidence, or hides something")
-    if sum(map(len, texts)) > ALL_TEXTS:
+    if sum(map(len, texts)) > MAX_TOTAL_TEXT_LENGTH:
         raise ValueError("its texts are longer than in any evidence")
 
 
-def _images(seen: Sequence[Observation]) -> int:
-    images = max((one["images"] for one in seen if one["wrong_images"] is not None), default=0)
+def _count_images(observations: Sequence[Observation]) -> int:
+    """How many test images the runs have whose wrong images are listed."""
+    images = max((o["images"] for o in observations if o["wrong_images"] is not None), default=0)
     if not 0 <= images <= MAX_TEST_IMAGES:
-        raise ValueError(f"it speaks of {images} images")
+        raise ValueError(f"it has {images} images")
     return images
 
 
-def _bits(wrong: Sequence[Sequence[int]], images: int) -> bytes:
+def _to_bits(wrong: Sequence[Sequence[int]], images: int) -> bytes:
     """A bit for each run, image by image: what is hard for one network is hard for all, which compresses well."""
     matrix = np.zeros((images, len(wrong)), bool)
-    for run, places in enumerate(wrong):
-        matrix[places, run] = True
+    for run, positions in enumerate(wrong):
+        matrix[positions, run] = True
     return np.packbits(matrix, axis=1).tobytes() if wrong else b""
 
 
-def _places(bits: bytes, runs: int) -> list[list[int]]:
-    """The inverse of `_bits`."""
+def _from_bits(bits: bytes, runs: int) -> list[list[int]]:
+    """The inverse of `_to_bits`."""
     if not runs:
         return []
-    eights = (
+    groups = (
         np.frombuffer(bits, np.uint8).reshape(-1, -(-runs // 8)).T
-    )  # of runs; unpacking all would take 8 times as much
-    columns = (column for eight in eights for column in np.unpackbits(eight[:, None], axis=1).T)
+    )  # of 8 runs; unpacking all takes 8 times as much
+    columns = (column for group in groups for column in np.unpackbits(group[:, None], axis=1).T)
     return [np.flatnonzero(column).tolist() for column in islice(columns, runs)]
 
 
-def _columns(values: Sequence[Any]) -> Any:
+def _to_columns(values: Sequence[Any]) -> Any:
     """Objects with the same keys as one object of columns, at every depth; all else as it is."""
     if values and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
-        return {key: _columns([value[key] for value in values]) for key in values[0]}
+        return {key: _to_columns([value[key] for value in values]) for key in values[0]}
     return list(values)
 
 
-def _objects(columns: Any) -> int:
-    """How many objects `_rows` makes of `columns` for each run."""
-    return 1 + sum(map(_objects, columns.values())) if isinstance(columns, dict) else 0
+def _objects_per_row(columns: Any) -> int:
+    """How many objects `_to_rows` makes of `columns` for each run."""
+    return 1 + sum(map(_objects_per_row, columns.values())) if isinstance(columns, dict) else 0
 
 
-def _rows(columns: Any, count: int) -> list[Any]:
-    """The inverse of `_columns`."""
+def _to_rows(columns: Any, count: int) -> list[Any]:
+    """The inverse of `_to_columns`."""
     if isinstance(columns, dict):
-        inner = {key: _rows(column, count) for key, column in columns.items()}
+        inner = {key: _to_rows(column, count) for key, column in columns.items()}
         return [{key: column[row] for key, column in inner.items()} for row in range(count)]
     if len(columns) != count:
         raise ValueError(f"{len(columns)} values for {count} runs")

@@ -1,20 +1,40 @@
 """The store's runs → evidence.json → results.json: what each arm scored, and the paired contrasts between arms.
 
-Accuracies are fractions. A contrast's differences are paired by seed, since a seed gives both arms the same initial
+Accuracies are fractions. A contrast's differences are paired by seed, because a seed gives both arms the same initial
 weights and the same order of images.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from experiments.analysis import evidence, inference, records
+from experiments.analysis.results import (
+    ArmCalibration,
+    ArmResult,
+    Calibration,
+    ContrastResult,
+    DatasetDescription,
+    Distribution,
+    Evidence,
+    Facts,
+    Measurements,
+    Observation,
+    Observations,
+    ReadoutResult,
+    Results,
+    RunResult,
+    Settings,
+    SourceDescription,
+    Spread,
+    Summary,
+)
 from experiments.data import datasets
 from experiments.data.sources import DIGITS, Source
 from experiments.files.durable import write_atomically
@@ -24,9 +44,10 @@ from experiments.study import keys
 from experiments.study.model import Arm, Contrast, Run, Study
 
 FORMAT = 2
-TIMES = (  # fields of results.json and training.json that tell times: two trainings of the same differ in them alone
+TIMES = (  # fields of results.json and training.json that hold times; two trainings of one run differ only in these
     *("started", "finished", "train_seconds", "epoch_seconds", "compile_seconds", "predict_seconds", "map_seconds"),
 )
+ACCURACY_LEVELS = (0.95, 0.96, 0.97)
 
 
 def update(
@@ -37,113 +58,135 @@ def update(
     replication: Sequence[Run] = (),
     quick: bool = False,
     recorded: bool = True,
-) -> dict[str, Any]:
-    """results.json, written anew only if something that it depends on has changed; returns its content.
+) -> Results:
+    """The content of results.json, which is written again only if something that it depends on has changed.
 
     Its top level is what `runs` measured on the `source`; "replication" is the same for the runs on the digits, None
     where there are none. Where the digits stand in for MNIST, the record's numbers come first, marked as recorded, if
     it is the record of this study (`recorded`).
     """
-    first, second = _gathered(plan, runs, source, store), _gathered(plan, replication, DIGITS, store)
+    entries, replicated = (
+        _measured_entries(plan, runs, source, store),
+        _measured_entries(plan, replication, DIGITS, store),
+    )
+    record = records.fingerprint() if recorded else ""
+    expected = [len(runs), len(replication)]
     inputs = keys.digest(
         {
             "format": FORMAT,
-            "runs": [[entry.measures_path.parent.name, entry.measures_path.name] for entry in first + second],
-            "names": [str(entry.run) for entry in first + second],
-            "expected": [len(runs), len(replication)],
+            "runs": [[entry.measures_path.parent.name, entry.measures_path.name] for entry in entries + replicated],
+            "names": [str(entry.run) for entry in entries + replicated],
+            "expected": expected,
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
             "declared": [plan.declared, plan.confidence, quick],
             "source": [asdict(source.spec), source.origin, source.fallback],
-            "record": records.fingerprint() if recorded else "",
+            "record": record,
             "code": [keys.file_digest(Path(module)) for module in _CODE],
         }
     )
-    path, seen = store.root / "results.json", store.root / "evidence.json"
-    if is_made_from(path, inputs) and is_made_from(seen, inputs):
-        return read_json(path, FORMAT)
-    content = {
+    results_path, evidence_path = store.root / "results.json", store.root / "evidence.json"
+    if is_made_from(results_path, inputs) and is_made_from(evidence_path, inputs):
+        return cast(Results, read_json(results_path, FORMAT))
+    content: Evidence = {
         "format": evidence.FORMAT,
         "inputs": inputs,
         "quick": quick,
-        "source": {"facts": asdict(source.spec), "origin": source.origin, "fallback": source.fallback},
-        "record": records.fingerprint() if recorded else "",
-        "expected": [len(runs), len(replication)],
-        "runs": _observed(first),
-        "replication": _observed(second),
+        "source": _source_description(source),
+        "record": record,
+        "expected": expected,
+        "runs": observations(entries),
+        "replication": observations(replicated),
     }
-    results = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
-    write_atomically(seen, to_json(content))
-    write_atomically(path, to_json(results))
-    return results
+    updated: Results = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
+    write_atomically(evidence_path, to_json(content))
+    write_atomically(results_path, to_json(updated))
+    return updated
 
 
 _CODE = (__file__, evidence.__file__, inference.__file__, records.__file__)
 
 
-def assemble(plan: Study, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The results that follow from evidence: all that results.json holds but its format and inputs."""
-    told = content["source"]
-    source = Source(datasets.DatasetSpec.of(told["facts"]), None, told["origin"], told["fallback"])
-    summary = summarise(plan, content["runs"], content["expected"][0], source)
-    second = content["replication"]
-    repeated = summarise(plan, second, content["expected"][1], DIGITS) if second else None
-    results = {**summary, "replication": repeated, "recorded": None, "quick": content["quick"]}
-    return records.beside(results, records.read() if content["record"] else None)
+def assemble(plan: Study, content: Observations) -> Results:
+    """The results that follow from evidence: all that results.json holds except its format and inputs."""
+    if content["source"] is None:
+        raise ValueError("nothing was observed")
+    source = _source(content["source"])
+    expected, expected_replication = content["expected"]
+    replication = content["replication"]
+    measurements: Measurements = {
+        **summarise(plan, content["runs"], expected, source),
+        "replication": summarise(plan, replication, expected_replication, DIGITS) if replication else None,
+        "recorded": None,
+        "quick": content["quick"],
+    }
+    return records.merge_record(measurements, records.read() if content["record"] else None)
 
 
-def _observed(entries: Sequence[Entry]) -> list[evidence.Observation]:
-    """What there is to see of each entry's run; an arm with a map beside the arm whose outputs it maps."""
-    plain = {(entry.folder, entry.run.arm.readout): entry for entry in entries}
+def _source_description(source: Source) -> SourceDescription:
+    facts = cast(Facts, asdict(source.spec))
+    return {"facts": facts, "origin": source.origin, "fallback": source.fallback}
+
+
+def _source(description: SourceDescription) -> Source:
+    """The inverse of `_source_description`, except for the path."""
+    return Source(datasets.DatasetSpec.of(description["facts"]), None, description["origin"], description["fallback"])
+
+
+def observations(entries: Sequence[Entry]) -> list[Observation]:
+    """An observation of each entry's run. An arm with a map is compared with the arm whose outputs it maps."""
+    unmapped = {entry.folder: entry for entry in entries if entry.run.arm.readout == "as_is"}
     return [
-        evidence.observe(entry, plain.get((entry.folder, "as_is")) if entry.run.arm.readout != "as_is" else None)
+        evidence.observe(entry, None if entry.run.arm.readout == "as_is" else unmapped.get(entry.folder))
         for entry in entries
     ]
 
 
-def _gathered(plan: Study, runs: Sequence[Run], source: Source, store: Store) -> list[Entry]:
+def _measured_entries(plan: Study, runs: Sequence[Run], source: Source, store: Store) -> list[Entry]:
     """The entries of those runs that are trained and measured."""
     entries = [store.entry(run, source.identity) for run in store.resolved(plan, runs, source.identity)]
     return [entry for entry in entries if entry.done]
 
 
-def summarise(plan: Study, seen: Sequence[evidence.Observation], expected: int, source: Source) -> dict[str, Any]:
-    """Everything that the page uses, from what was seen of the runs that are trained and measured."""
+def summarise(plan: Study, observations: Sequence[Observation], expected: int, source: Source) -> Summary:
+    """Everything that the page uses, from the observations of the runs that are trained and measured."""
     arms = {arm.name: arm for arm in plan.arms}
-    runs = [_run(plan, arms[one["arm"]], one, source) for one in seen]
-    by_arm: dict[str, list[tuple[evidence.Observation, dict[str, Any]]]] = defaultdict(list)
-    for one, run in zip(seen, runs, strict=True):
-        by_arm[one["arm"]].append((one, run))
-    versions = sorted({(name, version) for one in seen for name, version in one["versions"].items()})
+    runs = [_run_result(plan, arms[observation["arm"]], observation, source) for observation in observations]
+    runs_by_arm: dict[str, list[RunResult]] = defaultdict(list)
+    by_arm: dict[str, list[Observation]] = defaultdict(list)
+    for observation, run in zip(observations, runs, strict=True):
+        runs_by_arm[run["arm"]].append(run)
+        by_arm[run["arm"]].append(observation)
+    versions = {pair for observation in observations for pair in observation["versions"].items()}
     return {
         "dataset": describe(source),
         "runs_expected": expected,
-        "runs_missing": _missing(plan, seen, expected, source),
+        "runs_missing": _missing_runs(plan, observations, expected, source),
         "runs": runs,
-        "arms": {
-            name: _arm(arms[name], plan, [run for _, run in own], [one for one, _ in own])
-            for name, own in by_arm.items()
-        },
-        "contrasts": contrasts(plan, {name: {one["seed"]: one for one, _ in own} for name, own in by_arm.items()}),
+        "arms": {name: _arm_result(arms[name], plan, runs_by_arm[name], of_arm) for name, of_arm in by_arm.items()},
+        "contrasts": contrasts(
+            plan,
+            {name: {observation["seed"]: observation for observation in of_arm} for name, of_arm in by_arm.items()},
+        ),
         "declared": plan.declared,
         "confidence": plan.confidence,
-        "versions": [list(pair) for pair in versions],
+        "versions": [list(pair) for pair in sorted(versions)],
         "processors": sorted({run["processor"] for run in runs}),
         "pythons": sorted({run["python"] for run in runs}),
     }
 
 
-def _missing(plan: Study, seen: Sequence[evidence.Observation], expected: int, source: Source) -> dict[str, int]:
+def _missing_runs(plan: Study, observations: Sequence[Observation], expected: int, source: Source) -> dict[str, int]:
     """How many runs of each block are not measured yet; only the blocks that lack some."""
     planned = plan.runs(source.name)
     if len(planned) != expected:
-        return {}  # the study was asked for other runs than all of its own
-    measured = {(one["arm"], one["seed"]) for one in seen}
+        return {}  # only some of the study's runs were asked for
+    measured = {(observation["arm"], observation["seed"]) for observation in observations}
     return dict(Counter(run.arm.block for run in planned if (run.arm.name, run.seed) not in measured))
 
 
-def describe(source: Source) -> dict[str, Any]:
-    """The data set in numbers and words, and by what it was recognised."""
+def describe(source: Source) -> DatasetDescription:
+    """The data set in numbers and words, with the digests that identify it."""
     return {
         "name": source.name,
         "train_images": source.spec.train_images,
@@ -156,132 +199,154 @@ def describe(source: Source) -> dict[str, Any]:
     }
 
 
-def _accuracy(seen: evidence.Observation) -> float:
-    return float((seen["images"] - seen["wrong"]) / seen["images"])
+# ---------------------------------------------------------------------------------------------- runs and arms
 
 
-def _named(arm: Arm, measure: str, value: Any) -> dict[str, Any]:
-    """A measure under the name of the images that it was measured on; under the other name there is None."""
-    return {f"test_{measure}": None if arm.holdout else value, f"held_out_{measure}": value if arm.holdout else None}
+def _accuracy(observation: Observation) -> float:
+    return float((observation["images"] - observation["wrong"]) / observation["images"])
 
 
-def _run(plan: Study, arm: Arm, seen: evidence.Observation, source: Source) -> dict[str, Any]:
-    """A run's line in results.json: its configuration and what was seen, but for measures and single images."""
-    told = ("predict_seconds", "map_seconds", "diverged_epoch", "training_loss_by_epoch")
-    kept = ("epoch_seconds", "started", "finished", "processor", "threads", "python", "commit", "dirty", "key")
+def _run_result(plan: Study, arm: Arm, observation: Observation, source: Source) -> RunResult:
+    """A run in results.json: its configuration and what was observed, except measures and single images."""
+    accuracy, by_epoch = _accuracy(observation), observation["test_accuracy_by_epoch"]
+    epoch_seconds = observation["epoch_seconds"]
     return {
+        **_settings(arm, observation),
+        "arm": observation["arm"],
+        "seed": observation["seed"],
         "dataset": source.name,
-        "epochs": plan.run(arm, seen["seed"], source.name).epochs,
-        **arm.settings(),
-        **_named(arm, "accuracy", _accuracy(seen)),
-        **_named(arm, "accuracy_by_epoch", seen["test_accuracy_by_epoch"]),
-        "train_seconds": None if seen["epoch_seconds"] is None else sum(seen["epoch_seconds"]),
-        **{key: seen.get(key) for key in ("arm", "seed", "learning_rate", "schedule", *told, *kept)},
+        "epochs": plan.run(arm, observation["seed"], source.name).epochs,
+        "test_accuracy": None if arm.holdout else accuracy,
+        "held_out_accuracy": accuracy if arm.holdout else None,
+        "test_accuracy_by_epoch": None if arm.holdout else by_epoch,
+        "held_out_accuracy_by_epoch": by_epoch if arm.holdout else None,
+        "training_loss_by_epoch": observation["training_loss_by_epoch"],
+        "train_seconds": None if epoch_seconds is None else sum(epoch_seconds),
+        "epoch_seconds": epoch_seconds,
+        "predict_seconds": observation["predict_seconds"],
+        "map_seconds": observation["map_seconds"],
+        "diverged_epoch": observation["diverged_epoch"],
+        "started": observation.get("started"),
+        "finished": observation["finished"],
+        "processor": observation["processor"],
+        "threads": observation.get("threads"),
+        "python": observation["python"],
+        "commit": observation.get("commit"),
+        "dirty": observation.get("dirty"),
+        "key": observation.get("key"),
     }
 
 
-def _arm(
-    arm: Arm, plan: Study, its_runs: Sequence[Mapping[str, Any]], own: Sequence[evidence.Observation]
-) -> dict[str, Any]:
+def _settings(arm: Arm, observation: Observation) -> Settings:
+    """The arm's settings, with the learning rate and schedule that the run had: other runs may have chosen them."""
+    chosen = {"learning_rate": observation["learning_rate"], "schedule": observation["schedule"]}
+    return cast(Settings, {**arm.settings(), **chosen})
+
+
+def _arm_result(arm: Arm, plan: Study, runs: Sequence[RunResult], observations: Sequence[Observation]) -> ArmResult:
     """An arm over its seeds: counts are summed, all else is the mean over seeds, None where one seed has none."""
-    scores = [_accuracy(m) for m in own]
+    scores = [_accuracy(observation) for observation in observations]
+    accuracy = _spread(scores, plan.confidence)
+    error = _spread([1 - score for score in scores], plan.confidence)
+    curves = [run["held_out_accuracy_by_epoch" if arm.holdout else "test_accuracy_by_epoch"] for run in runs]
+    learning = [curve for curve in curves if curve is not None]
     return {
+        **_settings(arm, observations[0]),
         "title": arm.title,
         "block": arm.block,
         "question": plan.block(arm.block).question,
-        **arm.settings(),
-        "learning_rate": own[0]["learning_rate"],  # which may be one that other runs chose
-        "schedule": own[0]["schedule"],
-        "readout_of": _readout_of(arm, plan, own),
-        "seeds": [m["seed"] for m in own],
-        **_named(arm, "accuracy", _spread(scores, plan.confidence)),
-        **_named(arm, "error", _spread([1 - score for score in scores], plan.confidence)),
-        **_learning(its_runs),
-        "confusion": _summed([m["confusion"] for m in own]),
-        "target_outputs": _pooled([m["target_outputs"] for m in own]),
-        "other_outputs": _pooled([m["other_outputs"] for m in own]),
-        "tied_share": _mean([m["tied_share"] for m in own]),
-        "row_sum_mean": _mean([m["row_sum_mean"] for m in own]),
-        "negative_share": _mean([m["negative_share"] for m in own]),
-        "calibration": _calibration([m["calibration"] for m in own]),
-        "gradient": _mean([m["gradient"] for m in own]),
-        "saturation": _mean([m["saturation"] for m in own]),
+        "readout_of": _readout_result(arm, plan, observations),
+        "seeds": [observation["seed"] for observation in observations],
+        "test_accuracy": None if arm.holdout else accuracy,
+        "held_out_accuracy": accuracy if arm.holdout else None,
+        "test_error": None if arm.holdout else error,
+        "held_out_error": error if arm.holdout else None,
+        "mean_epoch_accuracy": float(np.mean(learning)) if learning else None,
+        "first_epoch_at": {
+            f"{level:.2f}": [_first_epoch(curve, level) for curve in learning] for level in ACCURACY_LEVELS
+        },
+        "diverged_seeds": sum(run["diverged_epoch"] is not None for run in runs),
+        "epoch_seconds": _median(seconds for run in runs for seconds in run["epoch_seconds"] or []),
+        "predict_seconds": _median(run["predict_seconds"] for run in runs),
+        "map_seconds": _median(run["map_seconds"] for run in runs),
+        "confusion": _sum([observation["confusion"] for observation in observations]),
+        "target_outputs": _distribution([observation["target_outputs"] for observation in observations]),
+        "other_outputs": _distribution([observation["other_outputs"] for observation in observations]),
+        "tied_share": _mean([observation["tied_share"] for observation in observations]),
+        "row_sum_mean": _mean([observation["row_sum_mean"] for observation in observations]),
+        "negative_share": _mean([observation["negative_share"] for observation in observations]),
+        "calibration": _calibration([observation["calibration"] for observation in observations]),
+        "gradient": _mean([observation["gradient"] for observation in observations]),
+        "saturation": _mean([observation["saturation"] for observation in observations]),
     }
 
 
-def _spread(values: Sequence[float], confidence: float) -> dict[str, Any]:
+def _spread(values: Sequence[float], confidence: float) -> Spread:
     """Mean over seeds, with Student's t interval and standard deviation where there are two or more; extremes."""
     several = len(values) > 1
     return {
         "mean": float(np.mean(values)),
         "standard_deviation": float(np.std(values, ddof=1)) if several else None,
-        "interval": inference.t_interval(values, confidence) if several else None,
+        "interval": [*inference.t_interval(values, confidence)] if several else None,
         "min": min(values),
         "max": max(values),
     }
 
 
-LEVELS = (0.95, 0.96, 0.97)
+def _first_epoch(curve: Sequence[float], level: float) -> int | None:
+    """The first epoch, counted from 1, whose accuracy reaches `level`."""
+    return next((epoch for epoch, accuracy in enumerate(curve, 1) if accuracy >= level), None)
 
 
-def _learning(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How fast an arm learns: mean accuracy over the epochs, and the first epoch that reaches each level (or None)."""
-    every = [run[f"{images}_accuracy_by_epoch"] for run in runs for images in ("test", "held_out")]
-    curves = [curve for curve in every if curve is not None]  # a run has one of the two
-    first = {
-        f"{level:.2f}": [next((n for n, value in enumerate(curve, 1) if value >= level), None) for curve in curves]
-        for level in LEVELS
-    }
-    return {
-        "mean_epoch_accuracy": float(np.mean(curves)) if curves else None,
-        "first_epoch_at": first,
-        "diverged_seeds": sum(run["diverged_epoch"] is not None for run in runs),
-        "epoch_seconds": _median([seconds for run in runs for seconds in run["epoch_seconds"] or []]),
-        "predict_seconds": _median([run["predict_seconds"] for run in runs]),
-        "map_seconds": _median([run["map_seconds"] for run in runs]),
-    }
+def _median(values: Iterable[float | None]) -> float | None:
+    measured = [value for value in values if value is not None]
+    return float(np.median(measured)) if measured else None
 
 
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.median(known)) if known else None
+T = TypeVar("T")
 
 
-def _mean(values: Sequence[Any]) -> Any:
+def _mean(values: Sequence[T | None]) -> T | None:
     """The mean of numbers, or of every number in equally built lists and objects. None where one of them is None."""
+    return cast("T | None", _mean_json(values))
+
+
+def _mean_json(values: Sequence[Any]) -> Any:
     if any(value is None for value in values):
         return None
     if isinstance(values[0], Mapping):
-        return {key: _mean([value[key] for value in values]) for key in values[0]}
+        return {key: _mean_json([value[key] for value in values]) for key in values[0]}
     if isinstance(values[0], list):
-        return [_mean(list(column)) for column in zip(*values, strict=True)]
+        return [_mean_json(column) for column in zip(*values, strict=True)]
     return float(np.mean(values))
 
 
-def _calibration(found: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+def _calibration(runs: Sequence[Calibration | None]) -> ArmCalibration | None:
     """Scores as means over seeds; the reliability curve over all seeds' images, [edge, count, confidence, accuracy]."""
-    known = [one for one in found if one is not None]
-    if not known:
+    measured = [run for run in runs if run is not None]
+    if not measured:
         return None
     bins: dict[float, list[list[float]]] = {}
-    for edge, *rest in (row for one in known for row in one["reliability"] or []):
+    for edge, *rest in (row for run in measured for row in run["reliability"] or []):
         bins.setdefault(edge, []).append(rest)
     curve = []
     for edge, rows in sorted(bins.items()):
         counts, confidences, accuracies = np.array(rows).T
         means = [float(np.average(values, weights=counts)) for values in (confidences, accuracies)]
         curve.append([edge, int(counts.sum()), *means])
-    scores = {key: _mean([one[key] for one in known]) for key in known[0] if key != "reliability"}
-    return {**scores, "reliability": curve}
+    scores = [{key: value for key, value in run.items() if key != "reliability"} for run in measured]
+    return cast(ArmCalibration, {**_mean_json(scores), "reliability": curve})
 
 
-def _readout_of(arm: Arm, plan: Study, own: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def _readout_result(arm: Arm, plan: Study, observations: Sequence[Observation]) -> ReadoutResult | None:
     """For another readout of an arm's models: which arm, and how many predictions the readout changed."""
     if arm.readout == "as_is":
         return None
     base = next(other for other in plan.arms if other.settings() == {**arm.settings(), "readout": "as_is"})
-    compared = sum(m["images"] for m in own if m["changed_predictions"] is not None)
-    changed = sum(m["changed_predictions"] or 0 for m in own)
+    compared = sum(
+        observation["images"] for observation in observations if observation["changed_predictions"] is not None
+    )
+    changed = sum(observation["changed_predictions"] or 0 for observation in observations)
     return {
         "arm": base.name,
         "changed": changed,
@@ -290,83 +355,91 @@ def _readout_of(arm: Arm, plan: Study, own: Sequence[Mapping[str, Any]]) -> dict
     }
 
 
-def _summed(counts: Sequence[Any]) -> Any:
+def _sum(counts: Sequence[T | None]) -> T | None:
     """Counts summed over seeds; None where one seed has none."""
-    return None if any(found is None for found in counts) else np.sum(counts, axis=0).tolist()
+    return None if any(count is None for count in counts) else cast(T, np.sum(cast(Any, counts), axis=0).tolist())
 
 
-def _pooled(distributions: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Counts summed, mean and quantiles as means over seeds; a seed whose outputs are not finite has no counts."""
-    found = [d or dict.fromkeys(("mean", "quantiles", "counts")) for d in distributions]
-    counts = [d["counts"] for d in found if d["counts"] is not None]
+def _distribution(runs: Sequence[Distribution | None]) -> Distribution:
+    """Counts summed, mean and quantiles as means over seeds; all None where one seed has none."""
+    measured = [run for run in runs if run is not None]
+    if len(measured) < len(runs):
+        return {"mean": None, "quantiles": None, "counts": None}
     return {
-        "mean": _mean([d["mean"] for d in found]),
-        "quantiles": _mean([d["quantiles"] for d in found]),
-        "counts": np.sum(counts, axis=0).tolist() if counts else None,
+        "mean": _mean([run["mean"] for run in measured]),
+        "quantiles": _mean([run["quantiles"] for run in measured]),
+        "counts": _sum([run["counts"] for run in measured]),
     }
 
 
-def contrasts(plan: Study, measures: Mapping[str, Mapping[int, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+# ---------------------------------------------------------------------------------------------- contrasts
+
+
+def contrasts(plan: Study, observations: Mapping[str, Mapping[int, Observation]]) -> list[ContrastResult]:
     """Every declared contrast; `n` is 0 and nothing is computed where fewer than two pairs have been measured.
 
-    measures: by arm and seed. Holm's family is the whole declared one: contrasts not yet measured count with p = 1.
+    observations: by arm and seed. Holm's family is the whole declared one: contrasts not yet measured count with p = 1.
     """
-    found = []
+    rows = []
     for contrast in plan.contrasts:
-        firsts, seconds = (measures.get(name, {}) for name in (contrast.first, contrast.second))
+        firsts, seconds = (observations.get(name, {}) for name in (contrast.first, contrast.second))
         pairs = [(first, seconds[seed]) for seed, first in firsts.items() if seed in seconds]
-        computed = _contrast(contrast, pairs, plan.confidence) if len(pairs) > 1 else {"n": 0}
-        found.append({**vars(contrast), **computed})
-    for row, adjusted in zip(found, inference.holm([row.get("p", 1.0) for row in found]), strict=True):
+        rows.append(_contrast_result(contrast, pairs, plan.confidence))
+    for row, adjusted in zip(rows, inference.holm([row.get("p", 1.0) for row in rows]), strict=True):
         if row["n"]:
             row["p_holm"] = adjusted
-    return found
+    return rows
 
 
-def _contrast(
-    contrast: Contrast,
-    pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
-    confidence: float,
-) -> dict[str, Any]:
-    """Everything that is computed of `pairs`, the measures of both arms by seed. Differences are first − second."""
-    firsts, seconds = zip(*pairs, strict=True)
+def _contrast_result(
+    contrast: Contrast, pairs: Sequence[tuple[Observation, Observation]], confidence: float
+) -> ContrastResult:
+    """A contrast, from the observations of both arms in `pairs`, one a seed. Differences are first − second."""
+    row = cast(ContrastResult, {**vars(contrast), "n": len(pairs) if len(pairs) > 1 else 0})
+    if not row["n"]:
+        return row
     differences = [_accuracy(first) - _accuracy(second) for first, second in pairs]
     discordant = [_discordant(first, second) for first, second in pairs]
     mcnemar = inference.mcnemar_p(discordant)
     gains = [first_only - second_only for first_only, second_only in discordant]  # in images, so that ties are exact
-    found = {
-        "n": len(pairs),
+    wrong_first, wrong_second = map(_wrong_matrix, zip(*pairs, strict=True))
+    row |= {
         "differences": differences,
         "mean": float(np.mean(differences)),
-        "interval": inference.t_interval(differences, confidence),
-        "bootstrap": inference.bootstrap_interval(_wrong(firsts), _wrong(seconds), confidence),
+        "interval": [*inference.t_interval(differences, confidence)],
+        "bootstrap": [*inference.bootstrap_interval(wrong_first, wrong_second, confidence)],
         "detectable": inference.detectable_difference(differences, confidence),
         "seeds_agreeing": sum(gain * sum(gains) > 0 for gain in gains),  # a tie agrees with neither direction
-        "discordant": discordant,
+        "discordant": [[*counts] for counts in discordant],
         "mcnemar_p": mcnemar,
-        "mcnemar_share": float(np.mean(np.array(mcnemar) < 1 - confidence)),  # of single runs that tell the arms apart
+        "mcnemar_share": float(np.mean(np.array(mcnemar) < 1 - confidence)),
     }
-    margin, images = contrast.equivalence_margin, firsts[0]["images"]
+    margin, images = contrast.equivalence_margin, pairs[0][0]["images"]
     if margin is None:
-        return {**found, "p": inference.sign_flip_p(differences, images)}
+        return row | {"p": inference.sign_flip_p(differences, images)}
     low, high = inference.t_interval(differences, 2 * confidence - 1)
-    return {
-        **found,
+    return row | {
         "p": inference.equivalence_p(differences, margin, images),
         "equivalence_interval": [low, high],
         "equivalent": -margin < low and high < margin,
     }
 
 
-def _discordant(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[int, int]:
+def _wrong_images(observation: Observation) -> list[int]:
+    images = observation["wrong_images"]
+    assert images is not None, "every run of a contrast has them, in the files and in a page"
+    return images
+
+
+def _discordant(first: Observation, second: Observation) -> tuple[int, int]:
     """How many test images only the first, and only the second, gets right."""
-    wrong = [set(m["wrong_images"]) for m in (first, second)]
-    return len(wrong[1] - wrong[0]), len(wrong[0] - wrong[1])
+    wrong_first, wrong_second = set(_wrong_images(first)), set(_wrong_images(second))
+    return len(wrong_second - wrong_first), len(wrong_first - wrong_second)
 
 
-def _wrong(arm: Sequence[Mapping[str, Any]]) -> np.ndarray:
+def _wrong_matrix(observations: Sequence[Observation]) -> np.ndarray:
     """Which test images each of an arm's runs gets wrong: bool, [n_runs, n_images]."""
-    wrong = np.zeros((len(arm), arm[0]["images"]), bool)
-    for row, seen in zip(wrong, arm, strict=True):
-        row[seen["wrong_images"]] = True
+    wrong = np.zeros((len(observations), observations[0]["images"]), bool)
+    for row, observation in zip(wrong, observations, strict=True):
+        row[_wrong_images(observation)] = True
     return wrong

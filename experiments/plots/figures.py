@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -40,12 +41,12 @@ class Figure:
 
 
 MAX_MARKS = 50  # runs of an arm that are drawn and listed one by one; of more, these quantiles
-FOLDED = {"lowest": 0.0, **{f"{share} % quantile": share / 100 for share in (5, 25, 50, 75, 95)}, "highest": 1.0}
+QUANTILES = {"lowest": 0.0, **{f"{share} % quantile": share / 100 for share in (5, 25, 50, 75, 95)}, "highest": 1.0}
 
 
-def folded(values: Sequence[float]) -> Sequence[float]:
+def plotted_values(values: Sequence[float]) -> Sequence[float]:
     """The values that are shown: all, or of many their quantiles."""
-    return values if len(values) <= MAX_MARKS else np.quantile(values, [*FOLDED.values()]).tolist()
+    return values if len(values) <= MAX_MARKS else np.quantile(values, [*QUANTILES.values()]).tolist()
 
 
 def final_accuracy(measured: Mapping[str, Any]) -> Any:
@@ -59,15 +60,15 @@ def accuracy_by_epoch(run: Mapping[str, Any]) -> Any:
     return tested if tested is not None else run["held_out_accuracy_by_epoch"]
 
 
-def marked(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+def plotted_runs(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The runs of one arm as they are shown: each, or of many the quantiles of their accuracy.
 
-    In place of the seed stands then which one it is; the lowest tells whether one diverged.
+    A quantile's name then stands in place of the seed; the lowest says whether one diverged.
     """
     if len(runs) <= MAX_MARKS:
         return runs
     diverged = next(filter(None, (run["diverged_epoch"] for run in runs)), None)
-    shown = zip(FOLDED, folded([final_accuracy(run) for run in runs]), strict=True)
+    shown = zip(QUANTILES, plotted_values([final_accuracy(run) for run in runs]), strict=True)
     return [
         {
             "arm": runs[0]["arm"],
@@ -80,23 +81,31 @@ def marked(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     ]
 
 
-def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str, Any]], list[Figure]]) -> int:
-    """Has all plots drawn into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
+def update(
+    results: Mapping[str, Any],
+    folder: Path,
+    draw: Callable[[Mapping[str, Any]], list[Figure]],
+    article_figures: Path | None = None,
+) -> int:
+    """Has all figures drawn into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
 
-    figures.json holds everything the page shows; beside it lie each drawing as an .svg and a .png, and preview.png.
+    The code is this room's and the article's own figures.py, if `article_figures` names one. figures.json holds
+    everything the page shows; beside it are each drawing as an .svg and a .png, and preview.png.
     """
-    here = Path(__file__)
+    code = sorted(Path(__file__).parent.glob("*.py"))
+    if article_figures:
+        code.append(article_figures)
     inputs = keys.digest(
         {
             "results": results["inputs"],
-            "code": [keys.file_digest(here.with_name(name)) for name in ("figures.py", "drawings.py", "svg.py")],
+            "code": [_code_digest(path) for path in code],
             "versions": dict(keys.versions("matplotlib")),
         }
     )
     path = folder / "figures.json"
     if is_made_from(path, inputs) and _is_whole(folder):
         return 0
-    figures = draw(results)
+    figures = _draw_safely(results, draw, article_figures)
     for figure in figures:
         write_atomically(folder / f"{figure.name}.svg", svg.standalone(figure.svg).encode())
         write_atomically(folder / f"{figure.name}.png", figure.png)
@@ -109,6 +118,34 @@ def update(results: Mapping[str, Any], folder: Path, draw: Callable[[Mapping[str
     }
     write_atomically(path, to_json(content))
     return len(figures)
+
+
+def _code_digest(path: Path) -> str:
+    try:
+        return keys.file_digest(path)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(
+            f"{display_path(path)}: {error}. Expected a Python file that draws figures. Name another."
+        ) from error
+
+
+def _draw_safely(
+    results: Mapping[str, Any], draw: Callable[[Mapping[str, Any]], list[Figure]], article_figures: Path | None
+) -> list[Figure]:
+    """The figures; an article's own code may raise anything, which is an error of its author in one line."""
+    try:
+        return draw(results)
+    except (UserError, OSError):
+        raise
+    except Exception as error:
+        if article_figures is None:
+            raise
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename) == article_figures]
+        place = f"{display_path(article_figures)}:{lines[-1] if lines else 1}"
+        raise UserError(
+            f"{place}: {type(error).__name__}: {error}. Expected figures of the results. Fix it."
+        ) from error
 
 
 def _is_whole(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from experiments.study.model import Run
 EXPERIMENTS = Path(__file__).parents[1]
 LOCK = EXPERIMENTS.parent / "requirements" / "train.txt"
 TRAINING_CODE = ("data/datasets.py", "training/trainer.py")  # what the weights of a run depend on
-MEASURES_CODE = ("analysis/measures.py",)
+MEASURES_CODE = ("analysis/measures.py", "training/network_measures.py")
 
 
 def digest(value: Any) -> str:
@@ -82,5 +82,5 @@ def training_key(run: Run, data_identity: str) -> dict[str, Any]:
 
 
 def measures_key(run: Run) -> dict[str, Any]:
-    """Everything that the measures of a trained `run` depend on besides its weights."""
+    """Everything that the measures of a trained `run` depend on, apart from what `training_key` has already."""
     return {"readout": run.arm.readout, "code": dict(_code(*MEASURES_CODE))}

@@ -137,6 +137,7 @@ def _trainer(arm: Arm, source: sources.Source) -> Trainer:
 def work(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, Any]) -> None:
     """Trains and measures what the unit lacks, storing each run as it is finished; `code` is its version."""
     from experiments.analysis import measures
+    from experiments.training import network_measures
 
     accelerator = start_tensorflow()
     trainer = _trainer(unit.entries[0].run.arm, source)
@@ -153,7 +154,9 @@ def work(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, An
         if not entry.measured:
             snapshots = {"start": trainer.start(run.arm, run.seed, features), **entry.snapshots()}
             outputs = trainer.outputs(snapshots["final"])
-            store.save_measures(entry, measures.measure(run.arm, snapshots, outputs, trainer.dataset))
+            numbers = measures.measure(run.arm, outputs, trainer.dataset)
+            numbers |= network_measures.measure(run.arm, snapshots, trainer.dataset)
+            store.save_measures(entry, numbers)
 
 
 def _readout_seconds(trainer: Trainer) -> dict[str, float]:

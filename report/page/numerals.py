@@ -22,11 +22,18 @@ from experiments.files.toml import TomlReader
 ROOT = Path(__file__).parents[2]
 TELLERS = (  # the filters that give a number its digits, and the function
     *("percent", "points", "p_value", "measure", "thousands", "count", "signed", "share", "ratio", "told"),
+    *("plain_percent", "decimal"),  # in figures
     *("length", "round", "int", "epochs"),
 )
 ARTICLE = {"quote", "after", "unchecked"}  # keys, and a table, of the article's own words
 RULES = {"path", "supported", "partly"}
 SHOWN = 5  # loose numerals in one error
+
+
+CAPTIONS = (  # the modules with the words of figures
+    *(ROOT / "experiments" / "plots" / f"{name}.py" for name in ("generic", "selection", "toolkit")),
+    ROOT / "report" / "mse_tanh" / "figures.py",
+)
 
 
 class Sources(NamedTuple):
@@ -35,7 +42,7 @@ class Sources(NamedTuple):
     templates: Path = ROOT / "templates"
     prose: Path = ROOT / "report" / "mse_tanh" / "prose"
     claims: Path = ROOT / "report" / "mse_tanh" / "claims.toml"
-    plots: Path = ROOT / "experiments" / "plots" / "drawings.py"
+    figures: tuple[Path, ...] = CAPTIONS
     study: Path = ROOT / "experiments" / "study.toml"
 
     @property
@@ -181,7 +188,8 @@ def texts(sources: Sources = OURS) -> Iterator[Text]:
     for entry in _strings(_read(sources.study)):
         if entry.key in ("question", "title"):
             yield Text(sources.study, entry.line, entry.value, 0)
-    yield from _captions(sources.plots)
+    for path in sources.figures:
+        yield from _captions(path)
 
 
 def _read(path: Path) -> str:
@@ -306,4 +314,4 @@ def _tells(part: ast.expr) -> bool:
     if not isinstance(part, ast.FormattedValue):
         return False
     called = isinstance(part.value, ast.Call) and isinstance(part.value.func, ast.Name) and part.value.func.id
-    return part.format_spec is not None or called in (*TELLERS, "_told", "len")
+    return part.format_spec is not None or called in (*TELLERS, "len")

@@ -22,7 +22,8 @@ from markupsafe import Markup
 
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
-from experiments.plots.figures import Figure, final_accuracy, marked
+from experiments.plots import formats
+from experiments.plots.figures import Figure, final_accuracy, plotted_runs
 from report.article import document, quotes
 from report.claims import margins
 from report.claims.model import Evidence, Verdict
@@ -189,9 +190,8 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count,
-        signed=signed, setting=setting, share=share, ratio=ratio, told=margins.format_value, css_class=css_class,
-        csp_hash=_csp_hash, listed=listed, marked=marked, final_accuracy=final_accuracy,
+        **formats.FILTERS, told=margins.format_value, css_class=css_class, csp_hash=_csp_hash,
+        marked=plotted_runs, final_accuracy=final_accuracy,
     )  # fmt: skip
     environment.globals.update(math=math, margin=margins.margin)
     return environment
@@ -317,74 +317,3 @@ def _template_place(error: BaseException, templates: tuple[Path, ...]) -> str:
             place = f"{display_path(path)}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place
-
-
-# ---------------------------------------------------------------------------------------------- filters
-
-NARROW = "\u202f"  # a thin space that does not break
-
-
-def percent(fraction: float, digits: int = 2) -> str:
-    """0.9714 → 97.14 %"""
-    return f"{100 * fraction:.{digits}f}{NARROW}%".replace("-", "−")
-
-
-def points(difference: float, digits: int = 2, signed: bool = True) -> str:
-    """A difference of two fractions in percentage points: 0.0031 → +0.31"""
-    text = f"{100 * difference:+.{digits}f}" if signed else f"{100 * difference:.{digits}f}"
-    return text.replace("-", "−")
-
-
-def p_value(p: float) -> str:
-    """0.00195 → 0.002; below 0.001: < 0.001"""
-    return f"{p:.3f}" if p >= 0.001 else f"<{NARROW}0.001"
-
-
-def signed(number: float) -> str:
-    """A target or another plain number with a true minus: -0.5 → −0.5"""
-    return f"{number:g}".replace("-", "−")
-
-
-def setting(value: float | str) -> str:
-    """What a run is configured with, as words: −0.5, mean squared error."""
-    if isinstance(value, str):
-        return value.replace("_", " ") or "none"
-    return signed(value) if value < 1000 else thousands(int(value))
-
-
-MAX_VALUES = 20  # that are listed; of more, the first and the last
-
-
-def listed(values: Sequence[float | str]) -> str:
-    """What runs are configured with, in order: 0.001, 0.003; of many, from where to where."""
-    if len(values) <= MAX_VALUES:
-        return ", ".join(map(setting, values))
-    return f"{len(values):,} values from {setting(values[0])} to {setting(values[-1])}"
-
-
-def share(fraction: float | None, digits: int = 1) -> str:
-    """0.0123 → 1.2 %; None → not measured."""
-    return "not measured" if fraction is None else percent(fraction, digits)
-
-
-def ratio(value: float | None) -> str:
-    """A positive ratio in two digits, a small one as a fraction: 0.81, 1/43,000; None → not measured."""
-    if not value:
-        return "not measured"
-    return f"{value:.2g}" if value >= 0.01 else f"1/{float(f'{1 / value:.2g}'):,.0f}"
-
-
-def measure(value: float | None) -> str:
-    """A number of any size to three digits: 0.01137 → 0.0114; None → not measured."""
-    return "not measured" if value is None else f"{value:.3g}".replace("-", "−")
-
-
-def thousands(number: int) -> str:
-    """60000 → 60,000"""
-    return f"{number:,}"
-
-
-def count(number: int) -> str:
-    """Small numbers in words: 3 → three."""
-    words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-    return words[number] if 0 <= number < len(words) else f"{number:,}"

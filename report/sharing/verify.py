@@ -58,10 +58,10 @@ def carried(
             "measuring": bool(results["dataset"].get("measuring")),
             **{key: content.get(key) for key in ("quick", "source", "record", "expected")},
             "runs": [
-                evidence.reduced(seen, contrasted, own, claimed.get(seen["arm"], ()))
+                evidence.select_for_page(seen, contrasted, own, claimed.get(seen["arm"], ()))
                 for seen in content.get("runs", [])
             ],
-            "replication": [evidence.reduced(seen, contrasted) for seen in content.get("replication", [])],
+            "replication": [evidence.select_for_page(seen, contrasted) for seen in content.get("replication", [])],
         },
         *LISTS,
     )
@@ -152,7 +152,9 @@ def results(content: Mapping[str, Any], plan: Study) -> dict[str, Any]:
         recorded = records.read()
         if recorded is None:
             raise UserError("The page shows the record, and experiments/record.json is missing. Restore it.")
-        return records.alone(recorded, records.MEASURING if content.get("measuring") else records.NOTHING_MEASURED)
+        return records.results_of_record(
+            recorded, records.MEASURING if content.get("measuring") else records.NOTHING_MEASURED
+        )
     return summary.assemble(plan.quick() if content["quick"] else plan, content)
 
 

@@ -1,0 +1,78 @@
+"""results → all figures of an article: its figures.py draws them, or `generic.draw` if it has none."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from experiments.files.errors import UserError, display_path
+from experiments.plots import generic
+from experiments.plots.figures import Figure
+from experiments.plots.selection import on_test_images
+from experiments.plots.toolkit import preview, styled
+
+CONTRACT = "Expected a Python file with draw(results) that returns a list of figures"
+
+
+def draw(results: Mapping[str, Any], article_figures: Path | None = None, pictures: bool = True) -> list[Figure]:
+    """The figures that `article_figures`, the path of a figures.py, draws; without it, the generic ones.
+
+    Without `pictures`, figures have their drawings alone, no PNG and no preview. Raises `UserError` for a file that
+    breaks the contract; what its `draw` raises is passed on.
+    """
+    draw_figures = _load(article_figures) if article_figures else generic.draw
+    with styled(pictures):
+        figures = draw_figures(results)
+        if article_figures:
+            _check(figures, article_figures)
+        if not pictures:
+            return figures
+        return [replace(figures[0], preview=_preview(results, figures[0])), *figures[1:]]
+
+
+def _load(path: Path) -> Callable[[Mapping[str, Any]], list[Figure]]:
+    """The function `draw` of the module at `path`, which is loaded by its path: no package needs to know it."""
+    if not path.is_file():
+        raise UserError(
+            f"{display_path(path)}: no such file. {CONTRACT}. Name it, or leave it out for the generic figures."
+        )
+    name = "article_figures_" + re.sub(r"\W", "_", str(path.resolve()))
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{display_path(path)}: not a .py file. {CONTRACT}. Rename it.")
+    module: ModuleType = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look up their module there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"{display_path(path)}: {type(error).__name__}: {error}. {CONTRACT}. Fix it.") from error
+    if not callable(getattr(module, "draw", None)):
+        raise UserError(f"{display_path(path)}: no function draw. {CONTRACT}. Add it.")
+    function: Callable[[Mapping[str, Any]], list[Figure]] = module.draw
+    return function
+
+
+def _check(figures: Any, path: Path) -> None:
+    """Raises `UserError` unless `figures` is a list of figures whose names can be those of files."""
+    if not isinstance(figures, list) or not figures or not all(isinstance(figure, Figure) for figure in figures):
+        raise UserError(f"{display_path(path)}: draw returned something else. {CONTRACT}, at least one. Fix draw.")
+    names = [figure.name for figure in figures]
+    for name in names:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or names.count(name) > 1:
+            raise UserError(
+                f"{display_path(path)}: a figure is called '{name}'. Expected lower-case letters, digits and "
+                "hyphens, and each name once. Rename it."
+            )
+
+
+def _preview(results: Mapping[str, Any], figure: Figure) -> bytes:
+    """The picture for previews of links: the finding of the first figure, over the accuracy of its arms."""
+    tested = on_test_images(results)
+    arms = {name: arm for name, arm in tested["arms"].items() if name in figure.arms}
+    return preview({**tested, "arms": arms or tested["arms"]}, figure.title)

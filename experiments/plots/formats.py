@@ -1,0 +1,94 @@
+"""How numbers are written, in one place for the page's templates and for the figures. Light: no matplotlib.
+
+The page sets a thin space before a percent sign. Figures set an ordinary one (`plain_percent`): fonts of whoever opens
+an SVG may lack the thin one. Where a number was not measured, `missing` says what to write: words in a sentence, a
+dash in a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+NARROW = "\u202f"  # a thin space that does not break
+DASH = "–"
+NOT_MEASURED = "not measured"
+MAX_VALUES = 20  # that `listed` writes out; of more, the first and the last
+
+
+def percent(fraction: float, digits: int = 2, space: str = NARROW) -> str:
+    """0.9714 → 97.14 %"""
+    return f"{100 * fraction:.{digits}f}{space}%".replace("-", "−")
+
+
+def plain_percent(fraction: float, digits: int = 2) -> str:
+    """0.9714 → 97.14 %, with an ordinary space."""
+    return percent(fraction, digits, " ")
+
+
+def points(difference: float, digits: int = 2, signed: bool = True) -> str:
+    """A difference of two fractions in percentage points: 0.0031 → +0.31"""
+    text = f"{100 * difference:+.{digits}f}" if signed else f"{100 * difference:.{digits}f}"
+    return text.replace("-", "−")
+
+
+def p_value(p: float) -> str:
+    """0.00195 → 0.002; below 0.001: < 0.001"""
+    return f"{p:.3f}" if p >= 0.001 else f"<{NARROW}0.001"
+
+
+def signed(number: float) -> str:
+    """A target or another plain number with a true minus: -0.5 → −0.5"""
+    return f"{number:g}".replace("-", "−")
+
+
+def decimal(value: float | None, digits: int, missing: str = DASH) -> str:
+    """A number with so many decimal places and a true minus: -0.5, 2 → −0.50; None → –"""
+    return missing if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def setting(value: float | str) -> str:
+    """A setting of a run in words: −0.5, mean squared error."""
+    if isinstance(value, str):
+        return value.replace("_", " ") or "none"
+    return signed(value) if value < 1000 else thousands(int(value))
+
+
+def listed(values: Sequence[float | str]) -> str:
+    """Settings in order: 0.001, 0.003; of many, the first and the last."""
+    if len(values) <= MAX_VALUES:
+        return ", ".join(map(setting, values))
+    return f"{len(values):,} values from {setting(values[0])} to {setting(values[-1])}"
+
+
+def share(fraction: float | None, digits: int = 1) -> str:
+    """0.0123 → 1.2 %; None → not measured"""
+    return NOT_MEASURED if fraction is None else percent(fraction, digits)
+
+
+def ratio(value: float | None, missing: str = NOT_MEASURED) -> str:
+    """A positive ratio in two digits, a small one as a fraction: 0.81, 1/43,000; None or 0 → not measured"""
+    if not value:
+        return missing
+    return f"{value:.2g}" if value >= 0.01 else f"1/{float(f'{1 / value:.2g}'):,.0f}"
+
+
+def measure(value: float | None) -> str:
+    """A number of any size to three digits: 0.01137 → 0.0114; None → not measured"""
+    return NOT_MEASURED if value is None else f"{value:.3g}".replace("-", "−")
+
+
+def thousands(number: int) -> str:
+    """60000 → 60,000"""
+    return f"{number:,}"
+
+
+def count(number: int) -> str:
+    """A small number in words: 3 → three"""
+    words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    return words[number] if 0 <= number < len(words) else f"{number:,}"
+
+
+FILTERS = {  # of the page's templates, by name
+    function.__name__: function
+    for function in (percent, points, p_value, signed, setting, listed, share, ratio, measure, thousands, count)
+}

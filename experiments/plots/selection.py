@@ -1,0 +1,111 @@
+"""The arms, runs and numbers of results.json that a figure shows. Light: no matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatch
+from typing import Any
+
+import numpy as np
+
+from experiments.plots.figures import MAX_MARKS, accuracy_by_epoch, final_accuracy
+from experiments.plots.formats import plain_percent
+
+TEST_ACCURACY = "Test accuracy"
+HELD_OUT_ACCURACY = "Accuracy on held-out training images"
+
+
+def on_test_images(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The results of the arms that are measured on the test images; all results if there is no such arm.
+
+    Accuracy on the test images and accuracy on held-out training images never share an axis.
+    """
+    arms = {name: arm for name, arm in results["arms"].items() if arm["test_accuracy"] is not None}
+    if not arms:
+        return results
+    return {**results, "arms": arms, "runs": [run for run in results["runs"] if run["arm"] in arms]}
+
+
+def select_arms(results: Mapping[str, Any], most: int) -> dict[str, Any]:
+    """All arms in the order of their names; of more than `most`, the best and the worst."""
+    arms = dict(sorted(results["arms"].items()))
+    if len(arms) <= most:
+        return arms
+    order = sorted(arms, key=lambda name: -mean_accuracy(arms[name]))
+    return {name: arms[name] for name in (*order[: most // 2], *order[-(most // 2) :])}
+
+
+def arms_of_blocks(results: Mapping[str, Any], *blocks: str) -> dict[str, Any]:
+    """The arms of `blocks` by name, in the order of their names, which is that of results.json."""
+    return {name: arm for name, arm in sorted(results["arms"].items()) if arm["block"] in blocks}
+
+
+def arms_matching(results: Mapping[str, Any], pattern: str) -> dict[str, Any]:
+    return {name: arm for name, arm in results["arms"].items() if fnmatch(name, pattern)}
+
+
+def with_own_models(arms: Mapping[str, Any]) -> dict[str, Any]:
+    """The arms that train models; another readout of the same models has the same curves and the same classes."""
+    return {name: arm for name, arm in arms.items() if arm["readout"] == "as_is"}
+
+
+def measured_contrasts(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The contrasts that have pairs of runs."""
+    return [contrast for contrast in results["contrasts"] if contrast["n"]]
+
+
+def runs_of(results: Mapping[str, Any], arm: str) -> list[Mapping[str, Any]]:
+    return [run for run in results["runs"] if run["arm"] == arm]
+
+
+def scores(results: Mapping[str, Any], arm: str) -> list[float]:
+    """Final accuracy of each of an arm's runs, in percent."""
+    return [100 * final_accuracy(run) for run in runs_of(results, arm)]
+
+
+def accuracy_curves(results: Mapping[str, Any], arm: str) -> np.ndarray:
+    """Accuracy in percent, [seeds, epochs]."""
+    return 100 * np.array([accuracy_by_epoch(run) for run in runs_of(results, arm)])
+
+
+def mean_accuracy(arm: Mapping[str, Any]) -> float:
+    """An arm's mean final accuracy."""
+    return float(final_accuracy(arm)["mean"])
+
+
+# ---------------------------------------------------------------------------------------------- in words
+
+
+def data_name(results: Mapping[str, Any]) -> str:
+    name = results["dataset"]["name"]
+    return str({"mnist": "MNIST", "digits": "scikit-learn's small digits"}.get(name, name))
+
+
+def accuracy_name(arms: Mapping[str, Any]) -> str:
+    """What the accuracy of these arms is called: all are measured on the test images, or none is."""
+    tested = all(arm["test_accuracy"] is not None for arm in arms.values())
+    return TEST_ACCURACY if tested else HELD_OUT_ACCURACY
+
+
+def short_title(title: str) -> str:
+    """An arm's title up to its colon: `Example 1`."""
+    return title.split(":")[0]
+
+
+def describe_marks(results: Mapping[str, Any], arms: Iterable[str], noun: str) -> str:
+    """What the marks of a figure stand for: `every run`, or quantiles of the runs."""
+    many = any(len(results["arms"][name]["seeds"]) > MAX_MARKS for name in arms)
+    return f"the {noun}s, of many by quantiles," if many else f"every {noun}"
+
+
+def join_names(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) < 3 else f"{len(names)} arms"
+
+
+def ranking(means: Mapping[str, float]) -> str:
+    """Who scores highest and lowest, in words; those within half a hundredth of a point count as equal."""
+    high, low = max(means.values()), min(means.values())
+    if high - low < 5e-5:
+        return f"{join_names(list(means))} score{'s' if len(means) == 1 else ''} {plain_percent(high)}"
+    best, worst = ([name for name, mean in means.items() if abs(mean - end) < 5e-5] for end in (high, low))
+    return f"{join_names(best)} above {join_names(worst)}: {100 * (high - low):.2f} points apart"

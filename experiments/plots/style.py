@@ -1,0 +1,45 @@
+"""Colours, marks, sizes and matplotlib's settings: how every figure looks. Light: no matplotlib."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from experiments.plots import svg
+
+INK, MUTED, GRID, PAPER = svg.INK, "#666666", "#dddddd", "#fefefe"  # roles: see svg.COLOURS
+SERIES = ("#d55e00", "#cc79a7", "#0072b2", "#009e73")
+MARKERS = ("o", "D", "s", "^")
+FONT_SIZE = float(svg.FONT_SIZE.removesuffix("px"))
+STYLE: Any = {  # matplotlib types each key of its settings as a literal
+    "svg.fonttype": "none",
+    "svg.hashsalt": "article-under-test",
+    "font.size": FONT_SIZE,
+    "axes.titlesize": "medium",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "figure.constrained_layout.use": True,
+}
+WIDTH = 4.6  # inches: so narrow that labels stay readable on a phone
+LINE = 0.16  # inches from one line of text to the next
+PNG_DPI = 200
+PREVIEW_DPI = 100
+PREVIEW_SIZE = (12.0, 6.3)  # inches: 1200 × 630 pixels, which previews of links are cut from
+
+
+class Recipe(NamedTuple):
+    """How every figure names and draws one way of training, in whatever block."""
+
+    label: str
+    colour: str
+    marker: str

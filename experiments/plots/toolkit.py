@@ -1,0 +1,181 @@
+"""What figures are made of: axes, rows, marks, labels, and the finished Figure. The only importer of matplotlib.
+
+`gid=svg.rows(…)` ties the marks of a drawing to the rows of its table.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from experiments.plots import svg
+from experiments.plots.figures import Figure, plotted_values
+from experiments.plots.formats import plain_percent
+from experiments.plots.selection import accuracy_name, data_name, mean_accuracy, scores, select_arms, short_title
+from experiments.plots.style import (
+    INK,
+    LINE,
+    MARKERS,
+    PAPER,
+    PNG_DPI,
+    PREVIEW_DPI,
+    PREVIEW_SIZE,
+    SERIES,
+    STYLE,
+    WIDTH,
+    Recipe,
+)
+
+matplotlib.use("svg")
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes as Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Rectangle as Rectangle
+
+subplots = plt.subplots
+_pictures: ContextVar[bool] = ContextVar("pictures")  # whether figures get PNGs: they cost half the time
+
+
+@contextmanager
+def styled(pictures: bool = True) -> Iterator[None]:
+    """Within it, matplotlib draws in the project's style. Without `pictures`, figures have their drawings alone."""
+    token = _pictures.set(pictures)
+    try:
+        with matplotlib.rc_context(STYLE):
+            yield
+    finally:
+        _pictures.reset(token)
+
+
+def finish(
+    canvas: Canvas,
+    name: str,
+    title: str,
+    description: str,
+    arms: Iterable[str],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+) -> Figure:
+    """The plot on `canvas` as a Figure; `arms` are those whose runs it shows."""
+    buffer = io.StringIO()
+    canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    drawing = svg.clean(buffer.getvalue(), name, title, description)
+    picture = png(canvas, dpi=PNG_DPI, facecolor=PAPER) if _pictures.get(True) else b""
+    plt.close(canvas)
+    table = tuple(tuple(row) for row in rows)
+    return Figure(name, title, description, tuple(dict.fromkeys(arms)), tuple(columns), table, drawing, png=picture)
+
+
+def png(canvas: Canvas, **options: Any) -> bytes:
+    """The plot as PNG, the same bytes in every build."""
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png", metadata={"Software": None}, **options)
+    return buffer.getvalue()
+
+
+# ---------------------------------------------------------------------------------------------- parts of figures
+
+
+def recipes_by_row(arms: Mapping[str, Any]) -> dict[str, Recipe]:
+    """A label, a colour and a marker for each arm, by its place among `arms`."""
+    return {
+        name: Recipe(short_title(arm["title"]), SERIES[row % len(SERIES)], MARKERS[row % len(MARKERS)])
+        for row, (name, arm) in enumerate(arms.items())
+    }
+
+
+def labelled_rows(labels: Sequence[str], notes: Sequence[str], xlabel: str) -> tuple[Canvas, Axes]:
+    """Axes with a row for each label, which stands over the row on the left, its note on the right."""
+    canvas, axes = subplots(figsize=(WIDTH, 0.55 + 0.42 * len(labels)))
+    for row, (label, note) in enumerate(zip(labels, notes, strict=True)):
+        axes.text(0, row - 0.24, label, transform=axes.get_yaxis_transform())
+        axes.text(1, row - 0.24, note, transform=axes.get_yaxis_transform(), ha="right", fontweight="bold")
+    axes.set(yticks=[], ylim=(len(labels) - 0.6, -0.75), xlabel=xlabel)
+    axes.grid(axis="x")
+    hide_ticks(axes, "left")
+    return canvas, axes
+
+
+def hide_ticks(axes: Axes, *sides: str) -> None:
+    """Drops the tick marks, and the spines on `sides`."""
+    axes.tick_params(length=0, which="both")
+    for side in sides:
+        axes.spines[side].set_visible(False)
+
+
+def draw_seeds(
+    axes: Axes, values: Sequence[float], mean: float, row: float, colour: str, marker: str, gid: str
+) -> None:
+    """Every value a mark in `row`, the mean a bar."""
+    spread = np.linspace(-0.08, 0.08, len(values)) if len(values) > 1 else np.zeros(1)
+    axes.plot(values, row + spread, marker, color=colour, markersize=3.4, alpha=0.75, mew=0, gid=gid)
+    axes.plot([mean], [row], "|", color=INK, markersize=9, markeredgewidth=1.4)
+
+
+def rows_of_arm(runs: Sequence[Mapping[str, Any]], arm: str) -> str:
+    """The `gid` of marks that show the runs of one arm, where the table has a row for each of `runs`."""
+    return svg.rows(*(row for row, run in enumerate(runs) if run["arm"] == arm))
+
+
+def label_lines(axes: Axes, ends: Iterable[tuple[str, str, float, float]], left: bool = False) -> None:
+    """Labels lines beside the axes, each with a thin leader to its end: (label, colour, x, y). All must be drawn."""
+    ends = list(ends)
+    axes.autoscale_view()
+    spots = [(axes.transScale + axes.transLimits).transform((x, y)) for _, _, x, y in ends]
+    canvas = axes.get_figure(root=True)
+    assert canvas is not None
+    height = axes.get_position().height * canvas.get_figheight()
+    beside = -0.04 if left else 1.04
+    places = spread_out([y for _, y in spots], LINE / height)
+    for (label, colour, *_), (x, y), place in zip(ends, spots, places, strict=True):
+        axes.plot([x, beside], [y, place], color=colour, linewidth=0.5, transform=axes.transAxes, clip_on=False)
+        at = beside + (-0.01 if left else 0.01)
+        style: Any = {"ha": "right" if left else "left", "va": "center_baseline", "transform": axes.transAxes}
+        axes.text(at, place, label, color=colour, fontweight="bold", **style)
+
+
+def spread_out(wanted: Sequence[float], gap: float) -> np.ndarray:
+    """The places nearest to `wanted`, in the same order, that are `gap` apart and in 0 … 1 (isotonic regression)."""
+    order, steps = np.argsort(wanted, kind="stable"), gap * np.arange(len(wanted))
+    free, count = np.asarray(wanted)[order] - steps, len(wanted)
+    pooled = [max(min(free[i:k].mean() for k in range(j + 1, count + 1)) for i in range(j + 1)) for j in range(count)]
+    places = np.empty(count)
+    places[order] = np.clip(pooled, 0, max(0, 1 - steps[-1])) + steps
+    return places
+
+
+# ---------------------------------------------------------------------------------------------- the preview
+
+PREVIEW_ROWS = 4  # more could not be read in a picture 300 pixels wide
+
+
+def preview(results: Mapping[str, Any], finding: str) -> bytes:
+    """The finding over the accuracy of the arms of `results`, as PNG; of many arms, the best and the worst."""
+    arms = select_arms(results, PREVIEW_ROWS)
+    canvas = plt.figure(figsize=PREVIEW_SIZE, dpi=PREVIEW_DPI, facecolor=PAPER, layout="none")
+    lines = textwrap.wrap(finding, 33, max_lines=2, placeholder=" …", break_on_hyphens=False)
+    canvas.text(0.04, 0.94, "\n".join(lines), fontsize=36, fontweight="bold", va="top", linespacing=1.15)
+    axes = canvas.add_axes((0.04, 0.18, 0.92, 0.73 - 0.1 * len(lines)), facecolor=PAPER)
+    for row, (name, arm) in enumerate(arms.items()):
+        values, colour = plotted_values(scores(results, name)), SERIES[row]
+        axes.plot(values, [row] * len(values), MARKERS[row], color=colour, markersize=12, alpha=0.6, mew=0)
+        axes.plot([100 * mean_accuracy(arm)], [row], "|", color=INK, markersize=22, markeredgewidth=5)
+        style: Any = {"transform": axes.get_yaxis_transform(), "va": "bottom"}
+        axes.text(0, row - 0.2, textwrap.shorten(arm["title"], 48, placeholder=" …"), fontsize=25, **style)
+        axes.text(1, row - 0.2, plain_percent(mean_accuracy(arm)), fontsize=29, fontweight="bold", ha="right", **style)
+    axes.set(yticks=[], ylim=(len(arms) - 0.6, -0.75))
+    axes.set_xlabel(f"{accuracy_name(arms)} in % on {data_name(results)}", fontsize=25)
+    axes.tick_params(axis="x", labelsize=25, length=0)
+    axes.locator_params(axis="x", nbins=6)
+    axes.grid(axis="x", linewidth=2)
+    hide_ticks(axes, "left", "bottom")
+    picture = png(canvas, dpi=PREVIEW_DPI)
+    plt.close(canvas)
+    return picture

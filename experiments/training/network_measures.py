@@ -1,0 +1,193 @@
+"""Weights of a run → the strength of its gradient signal and its saturation. Imports TensorFlow.
+
+The derivatives are TensorFlow's own, by automatic differentiation of the arm's Keras model and loss in float64, so any
+activation, loss or layer of Keras can be measured. z are a layer's pre-activations, its output is activation(z), and
+δ = ∂L/∂z, where L is an image's own loss as Keras defines it: squared error and binary cross-entropy are means over the
+K outputs, categorical cross-entropy is a sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from experiments.analysis.measures import number, share
+from experiments.data.datasets import Dataset
+from experiments.study.model import Arm
+from experiments.training import trainer
+
+IMAGES = 2000  # the first so many training images; all of them where there are fewer
+SATURATION = 0.95
+UNSATURATED_RANGE = {"tanh": (-SATURATION, SATURATION), "sigmoid": (1 - SATURATION, SATURATION)}
+
+Activation = Callable[[tf.Tensor], tf.Tensor]
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # targets and outputs [n, K] → loss of each image [n]
+
+
+def measure(arm: Arm, snapshots: Mapping[str, Sequence[np.ndarray]], dataset: Dataset) -> dict[str, Any]:
+    """Gradient and saturation of each snapshot, on the same IMAGES, ready for JSON.
+
+    snapshots: weights in Keras' order, [kernel, bias] a layer, by when they were taken ("start", "epoch_1", "final").
+    What is undefined or not finite, as after a diverged run, is None.
+    """
+    network = _network(arm, dataset.x_train.shape[1], dataset.classes)
+    images = tf.constant(dataset.x_train[:IMAGES] / dataset.pixel_max)
+    is_target = np.eye(dataset.classes, dtype=bool)[dataset.y_train[:IMAGES]]
+    targets = tf.constant(np.where(is_target, arm.high_target, arm.low_target))
+    gradients, saturations = {}, {}
+    for name, weights in snapshots.items():
+        layers = network(weights, images, targets)
+        with np.errstate(all="ignore"):  # a diverged run overflows
+            gradients[name] = gradient([layer.deltas for layer in layers], [layer.kernel_gradient for layer in layers])
+            saturations[name] = saturation(arm, layers, is_target)
+    return {"gradient": gradients, "saturation": saturations}
+
+
+# ---------------------------------------------------------------------------------------------- differentiation
+
+
+class Layer(NamedTuple):
+    """What a layer that has a kernel does with n images, in float64.
+
+    pre_activations, outputs: z and activation(z), [n, units]. deltas: ∂L/∂z of each image's own loss, [n, units].
+    kernel_gradient: derivative of the mean loss by the kernel, in its shape.
+    """
+
+    pre_activations: np.ndarray
+    outputs: np.ndarray
+    deltas: np.ndarray
+    kernel_gradient: np.ndarray
+
+
+class Network:
+    """A `float64_copy` of `model` and its loss. TensorFlow traces it once for all weights and targets, as a graph.
+
+    Not with the one-sided error: it has a constant that is float32 in a graph, and float64 only when run eagerly.
+    """
+
+    def __init__(self, model: keras.Sequential, loss: Loss):
+        self.model = float64_copy(model)
+        eager = partial(propagate, self.model, loss)
+        traceable = loss is not trainer.one_sided_mean_squared_error
+        self._propagate = tf.function(eager, autograph=False) if traceable else eager
+
+    def __call__(self, weights: Sequence[np.ndarray], images: tf.Tensor, targets: tf.Tensor) -> list[Layer]:
+        """Every layer that has a kernel, first hidden … output, for float64 images [n, pixels] and targets [n, K]."""
+        self.model.set_weights(weights)
+        return [Layer(*map(np.asarray, tensors)) for tensors in self._propagate(images, targets)]
+
+
+_networks: dict[tuple[Any, ...], Network] = {}
+
+
+def _network(arm: Arm, pixels: int, classes: int) -> Network:
+    """The network of `arm`: the one that was used last if it does the same computation, else a new one instead."""
+    key = (arm.computation(), pixels, classes)
+    if key not in _networks:
+        _networks.clear()
+        _networks[key] = Network(trainer.build(arm, pixels, classes), trainer.loss_function(arm.loss))
+    return _networks[key]
+
+
+def float64_copy(model: keras.Sequential) -> keras.Sequential:
+    """`model` in float64, without training's rounding. Its weights are set later."""
+    layers = [type(layer).from_config({**layer.get_config(), "dtype": "float64"}) for layer in model.layers]
+    return keras.Sequential([keras.Input(model.input_shape[1:], dtype="float64"), *layers])
+
+
+def propagate(
+    model: keras.Sequential, loss: Loss, images: tf.Tensor, targets: tf.Tensor
+) -> list[tuple[tf.Tensor, ...]]:
+    """The fields of `Layer` of every layer that has a kernel, as tensors.
+
+    `loss` gets the output layer's own tensor, in which Keras finds the logits z. From them, and not from y, it computes
+    categorical cross-entropy after softmax and binary cross-entropy after sigmoid, in training too. So δ is exactly
+    y − t and (y − t)/K, however saturated y is. From y alone, Keras would clip what is within 10⁻⁷ of 0 or 1, and δ
+    would be 0 there.
+    """
+    kernels, pre_activations, outputs = [], [], []
+    values = images
+    with tf.GradientTape() as tape:
+        for layer in model.layers:
+            if hasattr(layer, "kernel"):
+                z = pre_activation(layer, values)
+                tape.watch(z)
+                values = layer.activation(z)
+                kernels.append(layer.kernel.value)
+                pre_activations.append(z)
+                outputs.append(values)
+            else:
+                values = layer(values, training=False)
+        losses = loss(targets, values)
+    # The gradient of the sum of all losses: an image's z affects its own loss alone, so each row is that image's δ.
+    deltas, of_sum = tape.gradient(losses, (pre_activations, kernels))
+    mean_gradients = [gradient / images.shape[0] for gradient in of_sum]
+    return list(zip(pre_activations, outputs, deltas, mean_gradients, strict=True))
+
+
+def pre_activation(layer: keras.Layer, values: tf.Tensor) -> tf.Tensor:
+    """z of a layer: what it computes from `values`, its input, without its activation."""
+    activation, layer.activation = layer.activation, keras.activations.linear
+    try:
+        return layer(values)
+    finally:
+        layer.activation = activation
+
+
+def slope(activation: Activation, pre_activations: np.ndarray) -> np.ndarray | None:
+    """The derivative activation′(z) of each z; None if an output depends on other z too, as softmax's do."""
+    same_first_z = activation(tf.constant([[0.25, 0.5], [0.25, 0.75]], tf.float64)).numpy()
+    if same_first_z[0, 0] != same_first_z[1, 0]:
+        return None
+    z = tf.constant(pre_activations)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        outputs = activation(z)
+    return tape.gradient(outputs, z).numpy()
+
+
+# ---------------------------------------------------------------------------------------------- numbers
+
+
+def gradient(deltas: Sequence[np.ndarray], kernel_gradients: Sequence[np.ndarray]) -> dict[str, Any]:
+    """The strength of the gradient signal by layer, first hidden … output, from what `Layer` calls so.
+
+    delta_rms: root mean square over the images of ‖δ‖, the Euclidean norm of one image's ∂L/∂z.
+    kernel_norm: the Frobenius norm of the mean loss's derivative by the kernel.
+    first_over_output: delta_rms of the first hidden layer over that of the output layer. Glorot & Bengio 2010 compare
+        layers this way. Unlike the norms it doesn't depend on the scale of the loss, such as 1/K.
+    """
+    rms = [np.sqrt(np.square(delta).sum(axis=1).mean()) for delta in deltas]
+    return {
+        "delta_rms": [number(value) for value in rms],
+        "kernel_norm": [number(np.linalg.norm(kernel_gradient)) for kernel_gradient in kernel_gradients],
+        "first_over_output": number(rms[0] / rms[-1]),
+    }
+
+
+def saturation(arm: Arm, layers: Sequence[Layer], is_target: np.ndarray) -> dict[str, Any]:
+    """How much of the network is flat. is_target: [n, K] bool, where the class is the image's.
+
+    hidden: by hidden layer, the share of units × images that are beyond SATURATION, a threshold of this study's own;
+        None except for tanh and sigmoid.
+    dead: by hidden layer, the share of units that are 0 on all images; None except for ReLU.
+    output_slope_target, output_slope_other: mean derivative of the output activation, such as tanh′ in 0 … 1 or σ′ in
+        0 … 1/4, where the class is the image's and where it is not; None for linear, where it is always 1, and where
+        an output depends on all z, as with softmax.
+    """
+    values = [layer.outputs for layer in layers[:-1]]
+    hidden, dead, target, other = None, None, None, None
+    if arm.hidden == "relu":
+        dead = [share((output == 0).all(axis=0), output) for output in values]
+    elif arm.hidden in UNSATURATED_RANGE:
+        low, high = UNSATURATED_RANGE[arm.hidden]
+        hidden = [share((output < low) | (output > high), output) for output in values]
+    slopes = None if arm.output == "linear" else slope(keras.activations.get(arm.output), layers[-1].pre_activations)
+    if slopes is not None:
+        target, other = number(slopes[is_target].mean()), number(slopes[~is_target].mean())
+    return {"hidden": hidden, "dead": dead, "output_slope_target": target, "output_slope_other": other}
