@@ -291,7 +291,7 @@ def test_a_damaged_study_plans_its_runs_or_is_refused(tmp_path: Path, content: b
         found = studies.load(path)
         for run in [*found.runs("mnist")[:20], *found.runs("digits")[:20], *found.quick().runs("mnist")]:
             keys.training_key(run, "data")
-            found.resolve(run, lambda _: 0.5)
+            found.choose_settings(run, lambda _: 0.5)
             assert run.cost > 0
 
     answers("study.toml", plan)

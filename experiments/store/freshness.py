@@ -20,7 +20,7 @@ FRESH = "fresh"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def chosen(plan: Study, runs: Iterable[Run], name: str) -> list[Run]:
+def select_runs(plan: Study, runs: Iterable[Run], name: str) -> list[Run]:
     """Those of `runs` that `name` means: an arm's, a block's, or one as "arm, seed". Raises `UserError` if none."""
     group, _, seed = (part.strip() for part in name.partition(","))
     number = seed.removeprefix("seed ").strip()
@@ -50,7 +50,7 @@ class Older:
         self.todays = {_configuration(entry.key) for entry in entries}
         self.alike: dict[Any, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
         self.unreadable: set[str] = set()
-        for folder, found in store.stored().items():
+        for folder, found in store.training_records().items():
             if folder not in places and (key := found.get("key")):
                 self.alike[key.get("dataset"), key.get("seed")].append((_configuration(key), key))
             elif folder not in places:

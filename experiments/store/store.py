@@ -128,14 +128,14 @@ class Store:
     def resolver(self, plan: Study, data_identity: str) -> Callable[[Run], Run | None]:
         """Fills in what a run takes from others' results; gives None for a run that still waits for some."""
         score = cache(lambda run: self.score(run, data_identity))  # many runs choose from the same candidates
-        return lambda run: plan.resolve(run, score)
+        return lambda run: plan.choose_settings(run, score)
 
-    def resolved(self, plan: Study, runs: Iterable[Run], data_identity: str) -> list[Run]:
+    def resolve_runs(self, plan: Study, runs: Iterable[Run], data_identity: str) -> list[Run]:
         """The `runs` with what they take from others' results filled in, without those that still wait for some."""
         found = map(self.resolver(plan, data_identity), runs)
         return [run for run in found if run is not None]
 
-    def stored(self) -> dict[Path, dict[str, Any]]:
+    def training_records(self) -> dict[Path, dict[str, Any]]:
         """What is in the training.json of every run's folder, whoever it belongs to; {} where that is unreadable."""
         found = {}
         for folder in sorted((self.root / "runs").glob("[!.]*")):

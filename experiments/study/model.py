@@ -206,7 +206,7 @@ class Study:
         candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.block(arm.block).seeds]
         return candidates + ([run.features] if run.features else [])
 
-    def resolve(self, run: Run, score: Callable[[Run], float | None]) -> Run | None:
+    def choose_settings(self, run: Run, score: Callable[[Run], float | None]) -> Run | None:
         """`run` with the learning rate and schedule of the best of its candidates; None while one is not measured.
 
         The best has the highest mean `score` over its seeds; `score` is None for a run that is not measured.
