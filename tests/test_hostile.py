@@ -33,7 +33,7 @@ from experiments.data import sources
 from experiments.data.datasets import MNIST
 from experiments.data.sources import DIGITS
 from experiments.files import reading, sealed
-from experiments.files.errors import LONGEST, UserError
+from experiments.files.errors import MAX_LINE, UserError
 from experiments.store import store
 from experiments.store.store import Store
 from experiments.study import keys
@@ -92,7 +92,7 @@ def answers(place: str, action: Callable[[], object]) -> bool:
     except UserError as error:
         message = str(error)
         assert message.isprintable()
-        assert len(message) <= LONGEST + 3
+        assert len(message) <= MAX_LINE + 3
         assert place in message
         assert message.endswith(".")
         return False
@@ -987,8 +987,8 @@ def test_a_file_without_a_valid_seal_is_not_even_parsed(tmp_path: Path, stored: 
 @tried(100)
 @given(words=some.text())
 def test_an_error_is_one_printable_line_whatever_it_quotes(words: str) -> None:
-    message = str(UserError(f"here: {words} is wrong. Mend it."))
+    message = str(UserError(f"here: {words} is wrong. Fix it."))
     assert message.isprintable()
-    assert len(message) <= LONGEST + 3
+    assert len(message) <= MAX_LINE + 3
     assert message.startswith("here: ")
-    assert message.endswith("is wrong. Mend it.")
+    assert message.endswith("is wrong. Fix it.")
