@@ -18,8 +18,8 @@ from experiments.analysis.results import Record, Results
 from experiments.data import datasets, sources
 from experiments.files import errors
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, shown
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.errors import UserError, display_path
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import figures
 from experiments.store import freshness
 from experiments.store.store import Store
@@ -50,7 +50,7 @@ def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = 
     if source.fallback and arguments.stages[0] in LOOKING:
         source = sources.Source(datasets.MNIST, None, "Keras, which downloads it when it is needed")
     for used in _used(source):
-        plan.check(used.facts)
+        plan.check(used.spec)
     recorded = recorded and bool(source.name == "mnist" or source.fallback)
     record = records.read() if source.fallback and recorded else None
     print(sources.warning(source, record["recorded"] if record else "") or sources.describe(source), flush=True)
@@ -132,7 +132,7 @@ class Stages:
         """Brings the plots up to date with the statistics."""
         results = self.results()
         if not results["runs"]:
-            raise UserError(f"{shown(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
+            raise UserError(f"{display_path(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
         drawn = _draw(results, self.store, self.arguments.figures)
         print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.", flush=True)
         if self.write_page:
@@ -141,7 +141,7 @@ class Stages:
     def record(self) -> None:
         """Writes the committed record from the complete study that was measured here."""
         records.write(self.results())
-        print(f"Record: {shown(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
+        print(f"Record: {display_path(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
 
     def mnist(self) -> None:
         """Makes sure that MNIST is here: `main` had it downloaded where it was not."""
@@ -189,7 +189,7 @@ def stand_in(store: Store, recorded: Record | None, reason: str, article_figures
     inputs = keys.digest([records.fingerprint(), reason])
 
     def is_needed() -> bool:
-        return not path.exists() or (_is_stand_in(path) and not made_from(path, inputs))
+        return not path.exists() or (_is_stand_in(path) and not is_made_from(path, inputs))
 
     if recorded is None or not is_needed():
         return False

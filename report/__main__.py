@@ -25,14 +25,17 @@ from experiments.analysis.results import Results
 from experiments.analysis.summary import FORMAT
 from experiments.files import errors, reading
 from experiments.files.durable import sweep, write_atomically
-from experiments.files.errors import UserError, shown
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.errors import UserError, display_path
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import figures
 from experiments.store.store import Store
 from experiments.study import keys
 from experiments.study import load as studies
 from experiments.study.model import SETTINGS
-from report.claims import claims
+from report.claims import load as ledgers
+from report.claims import margins
+from report.claims.model import Claim, Verdict
+from report.claims.verdicts import judge
 from report.page import citation
 from report.sharing.compare import Effect
 
@@ -91,14 +94,14 @@ def measure_and_render(arguments: argparse.Namespace) -> None:
 def tell(arguments: argparse.Namespace) -> None:
     """The verdicts, each with what decided it and what would change it; at the end how many there are of each."""
     results, _ = _read(arguments.results)
-    verdicts = claims.judge(_claims(arguments), results)
+    verdicts = judge(_claims(arguments), results)
     wrapped = textwrap.TextWrapper(width=100, initial_indent="  ", subsequent_indent="      ")
     for judged in verdicts:
         print(f"{judged.verdict:16}  {judged.claim.id}")
         for name, one in judged.claim.evidence.items():
             seeds = "(in {} of {} seeds)".format(*judged.agreeing[name]) if name in judged.agreeing else ""
-            print(wrapped.fill(f"{one.says}: {claims.told(judged.values[name], one.unit)} {seeds}"))
-        if sentence := claims.margin(judged) or judged.claim.not_testable:
+            print(wrapped.fill(f"{one.label}: {margins.format_value(judged.values[name], one.unit)} {seeds}"))
+        if sentence := margins.margin(judged) or judged.claim.not_testable:
             print(wrapped.fill(sentence))
         print()
     counts = Counter(judged.verdict for judged in verdicts).most_common()
@@ -114,11 +117,13 @@ def write_readme(path: Path) -> None:
 
     recorded = records.read()
     if recorded is None:
-        raise UserError(f"{shown(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
-    found = render.readme(recorded, claims.judge(claims.load(), recorded), render.prose())
+        raise UserError(f"{display_path(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
+    found = render.readme(recorded, judge(ledgers.load(), recorded), render.prose())
     text = reading.read_text(path, "Expected the README.")
     if not text.count(BEGIN) == text.count(END) == 1:
-        raise UserError(f"{shown(path)}: expected one line '{BEGIN.strip()}' and one '{END.strip()}'. Restore them.")
+        raise UserError(
+            f"{display_path(path)}: expected one line '{BEGIN.strip()}' and one '{END.strip()}'. Restore them."
+        )
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     write_atomically(path, f"{before}{BEGIN}{found.strip()}\n{END}{after}".encode())
 
@@ -132,7 +137,9 @@ def render(arguments: argparse.Namespace) -> None:
     memory = arguments.results / "rendered.json"
     inputs = keys.digest({"results": results["inputs"], "files": _fingerprints(arguments), "url": url})
     if _is_current(memory, inputs, arguments.site):
-        print(f"Page: nothing to render, {shown(index)} is up to date. Open it in a browser, or run 'make serve'.")
+        print(
+            f"Page: nothing to render, {display_path(index)} is up to date. Open it in a browser, or run 'make serve'."
+        )
         return
 
     from report.page import render
@@ -153,7 +160,7 @@ def render(arguments: argparse.Namespace) -> None:
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
-        "data/claims.json": to_json({"format": 2, "claims": [asdict(verdict) for verdict in made.verdicts]}),
+        "data/claims.json": to_json({"format": 3, "claims": [asdict(verdict) for verdict in made.verdicts]}),
         ".nojekyll": b"",
     }
     if url:
@@ -165,14 +172,17 @@ def render(arguments: argparse.Namespace) -> None:
             (arguments.site / name).unlink()
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in outputs.items()}
     write_atomically(memory, to_json({"format": 1, "inputs": inputs, "files": hashes}))
-    print(f"Page: {shown(index)}, {len(made.html.encode()) / 1000:.0f} kB. Open it in a browser, or run 'make serve'.")
+    print(
+        f"Page: {display_path(index)}, {len(made.html.encode()) / 1000:.0f} kB. "
+        "Open it in a browser, or run 'make serve'."
+    )
 
 
 class Composed(NamedTuple):
     """A page, and what besides it follows from the same results."""
 
     html: str
-    verdicts: Sequence[claims.Verdict]
+    verdicts: Sequence[Verdict]
     shared: citation.Publication
     numerals: str
 
@@ -189,14 +199,14 @@ def compose(
     from report.page import numerals, render
 
     words = render.prose(arguments.claims.parent / "prose")
-    source, unchecked, found = document.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
+    source, unchecked, found = document.load(arguments.article), ledgers.unchecked(arguments.claims), _claims(arguments)
     told = ""
-    if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own
+    if arguments.claims == ledgers.LEDGER:  # the project's own words; another article's author has rules of their own
         coverage = numerals.check()
         numerals.require(coverage)
         told = coverage.told
     quotes.check(source, found, arguments.claims)
-    verdicts = claims.judge(found, results)
+    verdicts = judge(found, results)
     shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, found)
     html = render.render(results, drawn, source, words, verdicts, unchecked, recorded, told, shared, packed)
     return Composed(html, verdicts, shared, told)
@@ -224,7 +234,7 @@ def verify(arguments: argparse.Namespace) -> int:
         derived = compose(arguments, proof.results, drawn, citation.address(proof.url), proof.text)
     result = verify.judge(html, derived.html)
     counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
-    print(f"{JUDGED[result].format(shown(path))} ({counts}).")
+    print(f"{JUDGED[result].format(display_path(path))} ({counts}).")
     if result == verify.Result.CHANGED:
         found = list(islice(verify.differences(html, derived.html), TOLD_DIFFERENCES + 1))
         for difference in found[:TOLD_DIFFERENCES]:
@@ -250,7 +260,7 @@ def _text(path: Path) -> str:
     try:
         return reading.read(path, expected, PAGE_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{shown(path)}: cannot be read as text ({error}). {expected}") from error
+        raise UserError(f"{display_path(path)}: cannot be read as text ({error}). {expected}") from error
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -295,7 +305,7 @@ def publish(arguments: argparse.Namespace) -> None:
 
     planned = publish.plan(arguments.site, ROOT, arguments.remote, BRANCH)
     size = f"{planned.files} files, {planned.size_bytes / 1000:.0f} kB"
-    print(f"{shown(arguments.site)}: {size}, for the branch '{BRANCH}' of the git remote '{arguments.remote}'.")
+    print(f"{display_path(arguments.site)}: {size}, for the branch '{BRANCH}' of the git remote '{arguments.remote}'.")
     for kind, name in planned.changes:
         print(f"  {kind:8} {name}")
     for note in planned.notes:
@@ -315,7 +325,7 @@ def serve(site: Path, port: str) -> None:
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     if not (site / "index.html").is_file():
-        raise UserError(f"{shown(site / 'index.html')}: missing. Run 'make report' or 'make render' first.")
+        raise UserError(f"{display_path(site / 'index.html')}: missing. Run 'make report' or 'make render' first.")
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
         raise UserError(f"PORT is '{port}'. Expected a whole number from 1 to 65535, such as 8000.")
     try:
@@ -336,7 +346,7 @@ def _results_of(path: Path, arguments: argparse.Namespace) -> Results:
         fix = "Name a page, of any version, or a results.json of this one."
         found = cast(Results, read_json(path, FORMAT, fix))
         if not {"runs", "arms", "contrasts"} <= found.keys():
-            raise UserError(f"{shown(path)}: no results in it. {fix}")
+            raise UserError(f"{display_path(path)}: no results in it. {fix}")
         return found
     return verify.proof(text, lambda: studies.load(arguments.study), same_record=False).results
 
@@ -345,24 +355,24 @@ def _read(folder: Path) -> tuple[Results, tuple[dict[str, figures.Figure], str]]
     """The results, and the figures with the digest of what they were drawn from."""
     path, plots = folder / "results.json", folder / "plots"
     if not all(file.is_file() for file in (path, plots / "figures.json", plots / "preview.png")):
-        raise UserError(f"{shown(path)}: nothing to render yet. Run 'make report', which measures first.")
+        raise UserError(f"{display_path(path)}: nothing to render yet. Run 'make report', which measures first.")
     results, drawn = cast(Results, read_json(path, FORMAT)), figures.read(plots)
     if drawn[1] != results["inputs"]:
-        raise UserError(f"{shown(plots)}: drawn from other results. Run 'make plots' first.")
+        raise UserError(f"{display_path(plots)}: drawn from other results. Run 'make plots' first.")
     return results, drawn
 
 
-def _claims(arguments: argparse.Namespace) -> tuple[claims.Claim, ...]:
+def _claims(arguments: argparse.Namespace) -> tuple[Claim, ...]:
     """The claims, whose evidence the study has."""
-    found = claims.load(arguments.claims)
-    claims.check(found, studies.load(arguments.study), arguments.claims)
+    found = ledgers.load(arguments.claims)
+    ledgers.check(found, studies.load(arguments.study), arguments.claims)
     return found
 
 
-def verdicts_on_record(results: Results, ledger: tuple[claims.Claim, ...]) -> dict[str, str]:
+def verdicts_on_record(results: Results, ledger: tuple[Claim, ...]) -> dict[str, str]:
     """The verdicts on the record's numbers, where this study was measured here and can be held against it."""
     record = records.read() if results["record_comparison"] else None
-    return {judged.claim.id: judged.verdict for judged in claims.judge(ledger, record)} if record else {}
+    return {judged.claim.id: judged.verdict for judged in judge(ledger, record)} if record else {}
 
 
 def _fingerprints(arguments: argparse.Namespace) -> list[str]:
@@ -378,7 +388,7 @@ def _fingerprints(arguments: argparse.Namespace) -> list[str]:
 def _is_current(memory: Path, inputs: str, site: Path) -> bool:
     """Whether the site holds, byte for byte, what was rendered from these inputs."""
     held = _rendered(memory)
-    return bool(held) and made_from(memory, inputs) and all(_holds(site / name, sha) for name, sha in held.items())
+    return bool(held) and is_made_from(memory, inputs) and all(_holds(site / name, sha) for name, sha in held.items())
 
 
 def _rendered(memory: Path) -> dict[str, str]:
@@ -414,7 +424,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("files", nargs="*", type=Path, help="the page to verify, or two pages or results to compare")
     options.add(parser)
     parser.add_argument("--article", type=Path, default=ARTICLE, help="the article, as Markdown with front matter")
-    parser.add_argument("--claims", type=Path, default=claims.LEDGER, help="its claims; prose/ beside it is used too")
+    parser.add_argument("--claims", type=Path, default=ledgers.LEDGER, help="its claims; prose/ beside it is used too")
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the folder to write the page into")
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
     parser.add_argument("--seconds", type=float, help="of processor time that verify and compare may take")

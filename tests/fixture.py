@@ -23,7 +23,8 @@ from experiments.study import load as studies
 from experiments.study.model import Arm, Run, Study
 from report import __main__ as command
 from report.article import document
-from report.claims import claims
+from report.claims import load as ledgers
+from report.claims.verdicts import judge
 from report.page import citation, render
 
 SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of seed 100; see `outputs`
@@ -142,13 +143,13 @@ def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
     return drawn
 
 
-def page_of(results: dict[str, Any], folder: Path = claims.LEDGER.parent, **options: Any) -> str:
+def page_of(results: dict[str, Any], folder: Path = ledgers.LEDGER.parent, **options: Any) -> str:
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
-    ledger, source = claims.load(folder / "claims.toml"), document.load(folder / "article.md")
+    ledger, source = ledgers.load(folder / "claims.toml"), document.load(folder / "article.md")
     drawn = {figure.name: figure for figure in draw(results, pictures=False)}
     words = render.prose(folder / "prose")
-    verdicts = claims.judge(ledger, results)
-    unchecked = claims.unchecked(folder / "claims.toml")
+    verdicts = judge(ledger, results)
+    unchecked = ledgers.unchecked(folder / "claims.toml")
     options = {
         "recorded": command.verdicts_on_record(results, ledger),
         "shared": citation.publication("", results, source),

@@ -39,7 +39,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def shown(browser: Browser, path: Path, mode: str) -> Page:
+def display_path(browser: Browser, path: Path, mode: str) -> Page:
     options, unfolded = MODES[mode]
     sheet = opened(browser, path, **{key: value for key, value in options.items() if key != "media"})
     sheet.emulate_media(media=options.get("media"))
@@ -50,7 +50,7 @@ def shown(browser: Browser, path: Path, mode: str) -> Page:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_axe_finds_no_violations(browser: Browser, path: Path, mode: str) -> None:
-    sheet = shown(browser, path, mode)
+    sheet = display_path(browser, path, mode)
     sheet.evaluate(AXE)
     found = sheet.evaluate(ALL_RULES)
     assert found["passes"] > 40
@@ -73,14 +73,14 @@ ALL_RULES = """async () => {
 
 @pytest.mark.parametrize("mode", ["light", "dark", "print"])
 def test_text_in_figures_meets_wcag_aa_contrast(browser: Browser, path: Path, mode: str) -> None:
-    ratios = [(kind, *told) for kind, *told in shown(browser, path, mode).evaluate(DRAWN) if kind == "text"]
+    ratios = [(kind, *told) for kind, *told in display_path(browser, path, mode).evaluate(DRAWN) if kind == "text"]
     assert len(ratios) > 250
     assert [told for told in ratios if told[1] < 4.5] == []
 
 
 @pytest.mark.parametrize("mode", ["light", "dark", "print"])
 def test_marks_and_lines_in_figures_stand_out_from_the_background(browser: Browser, path: Path, mode: str) -> None:
-    ratios = [(kind, *told) for kind, *told in shown(browser, path, mode).evaluate(DRAWN) if kind != "text"]
+    ratios = [(kind, *told) for kind, *told in display_path(browser, path, mode).evaluate(DRAWN) if kind != "text"]
     assert len(ratios) > 400
     assert [told for told in ratios if told[1] < 3] == []
 

@@ -16,7 +16,10 @@ from experiments.files.errors import UserError
 from experiments.study.model import Study
 from report import __main__ as command
 from report.article import document
-from report.claims import claims
+from report.claims import load as ledgers
+from report.claims import margins, rules
+from report.claims.model import NOT, PARTLY, SUPPORTED, Claim, Evidence, Flip, Verdict
+from report.claims.verdicts import judge, seeds_agreeing
 from report.page import render
 from tests import fixture
 
@@ -27,7 +30,7 @@ TESTED = {name: claim for name, claim in CLAIMS.items() if "not_testable" not in
 
 
 def test_claims_have_unique_ids_and_the_date_of_the_contrasts(plan: Study) -> None:
-    assert len(LEDGER["claims"]) == len(CLAIMS) == len(claims.load())
+    assert len(LEDGER["claims"]) == len(CLAIMS) == len(ledgers.load())
     assert LEDGER["declared"].isoformat() == plan.declared
 
 
@@ -43,17 +46,17 @@ def test_every_quote_is_in_the_article_word_for_word(name: str) -> None:
 @pytest.mark.parametrize("name", TESTED)
 def test_every_rule_uses_its_evidence_and_nothing_else(name: str) -> None:
     claim = TESTED[name]
-    rules = [claim["supported"], claim.get("partly", "0")]
-    names = {node.id for rule in rules for node in ast.walk(ast.parse(rule, mode="eval")) if isinstance(node, ast.Name)}
+    texts = [claim["supported"], claim.get("partly", "0")]
+    names = {node.id for text in texts for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Name)}
     assert names - {"abs"} == set(claim["evidence"])
 
 
 def test_all_evidence_names_arms_and_contrasts_in_the_study(plan: Study) -> None:
-    claims.check(claims.load(), plan)
+    ledgers.check(ledgers.load(), plan)
 
 
 @pytest.mark.parametrize(
-    ("of", "message"),
+    ("number", "message"),
     [
         ("arm example-4 test_accuracy mean", "the arm 'example-4'"),
         ("arm example-* test_accuracy mean", "the arm 'example-*'"),
@@ -62,13 +65,13 @@ def test_all_evidence_names_arms_and_contrasts_in_the_study(plan: Study) -> None
     ],
 )
 def test_evidence_missing_from_the_study_is_an_error_that_names_the_claim(
-    tmp_path: Path, plan: Study, of: str, message: str
+    tmp_path: Path, plan: Study, number: str, message: str
 ) -> None:
-    given = ledger(tmp_path, of=of)
-    with pytest.raises(UserError, match=r"claims\.toml:2: claim 'c': evidence 'gap' names ") as error:
-        claims.check(given, plan, tmp_path / "claims.toml")
+    given = ledger(tmp_path, number=number)
+    with pytest.raises(UserError, match=r"claims\.toml:10: claim 'c'\.evidence\.gap names ") as error:
+        ledgers.check(given, plan, tmp_path / "claims.toml")
     assert message in str(error.value)
-    assert "study.toml does not have. Mend the name" in str(error.value)
+    assert "study.toml does not have. Fix the name" in str(error.value)
 
 
 # ---------------------------------------------------------------------------------------------- judging
@@ -103,7 +106,7 @@ RESULTS = {
     ],
 )
 def test_evidence_comes_from_the_results_and_is_none_if_not_measured(expression: str, expected: float | None) -> None:
-    found = claims.evidence(expression, RESULTS)
+    found = rules.number_at(expression, RESULTS)
     assert found == (None if expected is None else pytest.approx(expected))
 
 
@@ -113,7 +116,7 @@ def test_evidence_comes_from_the_results_and_is_none_if_not_measured(expression:
      ("a > 9 or b == 1", True), ("max(a, b, 0) - min(a, b) > 0.3", False)],
 )  # fmt: skip
 def test_rules_evaluate_to_hand_computed_outcomes(rule: str, expected: bool) -> None:
-    assert claims.evaluate(rule, {"a": 0.75, "b": 1.0}) is expected
+    assert rules.evaluate(rule, {"a": 0.75, "b": 1.0}) is expected
 
 
 @pytest.mark.parametrize(
@@ -122,28 +125,28 @@ def test_rules_evaluate_to_hand_computed_outcomes(rule: str, expected: bool) -> 
 )
 def test_anything_else_in_a_rule_is_refused(rule: str) -> None:
     with pytest.raises(ValueError, match="a rule may not say"):
-        claims.evaluate(rule, {"a": 1.0, "b": 1.0})
+        rules.evaluate(rule, {"a": 1.0, "b": 1.0})
 
 
 GAP = "arm two-0.3 accuracy mean - arm one accuracy mean"
 
 
 def ledger(
-    tmp_path: Path, supported: str = "gap > 0.0025", partly: str = "gap > 0", of: str = GAP, more: str = ""
-) -> tuple[claims.Claim, ...]:
+    tmp_path: Path, supported: str = "gap > 0.0025", partly: str = "gap > 0", number: str = GAP, more: str = ""
+) -> tuple[Claim, ...]:
     path = tmp_path / "claims.toml"
     path.write_text(
         f'# one claim\n[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "{supported}"\n'
         f'partly = "{partly}"\n{more}\n[claims.evidence]\n'
-        f'gap = {{ of = "{of}", says = "the gap", unit = "points" }}\n'
+        f'gap = {{ path = "{number}", label = "the gap", unit = "points" }}\n'
     )
-    return claims.load(path)
+    return ledgers.load(path)
 
 
 def test_a_claim_records_its_line_its_figures_and_that_its_rule_was_added_later(tmp_path: Path) -> None:
     (claim,) = ledger(tmp_path, more='figures = ["changes", "rates"]\nafter_runs = true')
     assert (claim.line, claim.figures, claim.after_runs) == (2, ("changes", "rates"), True)
-    assert claim.evidence["gap"] == claims.Evidence(GAP, "the gap", "points")
+    assert claim.evidence["gap"] == Evidence(GAP, "the gap", "points")
     (plain,) = ledger(tmp_path)
     assert (plain.figures, plain.after_runs) == ((), False)
 
@@ -154,7 +157,7 @@ def test_a_claim_records_its_line_its_figures_and_that_its_rule_was_added_later(
 )
 def test_the_verdict_follows_the_numbers(tmp_path: Path, mean: float | None, verdict: str) -> None:
     changed = {**RESULTS, "arms": {**RESULTS["arms"], "one": {"accuracy": {"mean": mean}}}}
-    (judged,) = claims.judge(ledger(tmp_path), changed)
+    (judged,) = judge(ledger(tmp_path), changed)
     assert judged.verdict == verdict
 
 
@@ -162,21 +165,24 @@ def test_the_verdict_follows_the_numbers(tmp_path: Path, mean: float | None, ver
     ("supported", "message"),
     [
         ("gap >", "invalid syntax"),
-        ("lap > 0", "names 'lap'"),
-        ("gap > open", "names 'open'"),
+        ("lap > 0", "it names 'lap', which is not among its evidence"),
+        ("gap > open", "it names 'open', which is not among its evidence"),
         ("gap.x > 0", "may not say 'gap.x'"),
         ("1 / gap > 0", "may not divide by evidence"),
         ("gap / gap > 0", "may not divide by evidence"),
         ("gap * gap > 0", "may not multiply a number by itself"),
         ("gap > 1 / 0", "division by zero"),
-        ("1 > 0", "'1 > 0' says the same whatever is measured"),
-        ("True", "'True' says the same whatever is measured"),
-        ("", "'supported' is missing"),
+        ("1 > 0", "it says the same whatever is measured"),
+        ("True", "it says the same whatever is measured"),
+        ("", "Expected a comparison of its evidence. Fix this line."),
     ],
 )
-def test_an_unreadable_rule_is_an_error_that_names_the_claim(tmp_path: Path, supported: str, message: str) -> None:
-    with pytest.raises(UserError, match=r"claims\.toml:2: claim 'c': ") as error:
+def test_an_unreadable_rule_is_an_error_that_names_the_claim_and_the_line(
+    tmp_path: Path, supported: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=r"claims\.toml:6: claim 'c'\.supported is ") as error:
         ledger(tmp_path, supported)
+    assert f'"{supported}"' in str(error.value)
     assert message in str(error.value)
 
 
@@ -184,24 +190,47 @@ def test_an_unreadable_rule_is_an_error_that_names_the_claim(tmp_path: Path, sup
     ("more", "message"),
     [
         ("figure = []", "unknown key 'figure'"),
-        ('figures = "changes"', "'figures' may not be 'changes'"),
-        ("after_runs = 1", "'after_runs' may not be 1"),
-        ('evidence.a = "arm one n"', "evidence 'a': expected { of ="),
-        ('evidence.a = { of = "arm one n", unit = "p" }', "evidence 'a': 'says' is missing"),
-        ('evidence.a = { says = "it", unit = "p" }', "evidence 'a': 'of' is missing"),
-        ('evidence.a = { of = "arm one n", says = "it", unit = "p", so = 1 }', "evidence 'a': unknown key 'so'"),
-        ('evidence.a = { of = "arm one n", says = "it", unit = "miles" }', "evidence 'a': unknown unit 'miles'"),
-        ('evidence.a = { of = "arm one", says = "it", unit = "p" }', "'arm one' is no number of the results"),
-        ('evidence.a = { of = "every one n", says = "it", unit = "p" }', "'every one n' is no number"),
-        (f'evidence.a = {{ of = "{GAP} / arm one n", says = "it", unit = "p" }}', "has more than two numbers"),
+        ('figures = "changes"', '.figures is "changes". Expected a list of texts.'),
+        ('figures = ["changes", ""]', '.figures is ["changes", ""]. Expected a list of texts.'),
+        ("after_runs = 1", ".after_runs is 1. Expected true or false."),
+        ("partly = 0", ".partly is 0. Expected a comparison of its evidence."),
+        ("evidence = 1", ".evidence is 1. Expected a table [claims.evidence]."),
+        ('evidence.a = "arm one n"', '.evidence.a is "arm one n". Expected { path = "…", '),
+        ('evidence.a = { path = "arm one n", unit = "p" }', ".evidence.a.label is missing. Expected words"),
+        ('evidence.a = { label = "it", unit = "p" }', ".evidence.a.path is missing. Expected where it is"),
+        (
+            'evidence.a = { path = "arm one n", label = "it", unit = "p", so = 1 }',
+            "unknown key 'so'. Known here: path, label, unit.",
+        ),
+        (
+            'evidence.a = { path = "arm one n", label = "it", unit = "miles" }',
+            '.a.unit is "miles". Expected one of points,',
+        ),
+        (
+            'evidence.a = { path = "arm one", label = "it", unit = "p" }',
+            "\"arm one\". Expected 'arm NAME KEY …' or its like",
+        ),
+        ('evidence.a = { path = "every one n", label = "it", unit = "p" }', "its like in place of 'every one n'"),
+        (
+            f'evidence.a = {{ path = "{GAP} / arm one n", label = "it", unit = "p" }}',
+            "Expected one number of the res",
+        ),
     ],
 )
-def test_an_invalid_key_or_value_is_an_error_that_names_the_claim(tmp_path: Path, more: str, message: str) -> None:
+def test_an_invalid_key_or_value_is_an_error_with_its_line(tmp_path: Path, more: str, message: str) -> None:
     path = tmp_path / "claims.toml"
-    path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "a > 0"\n{more}\n')
-    with pytest.raises(UserError, match=r"claims\.toml:1: claim 'c': ") as error:
-        claims.load(path)
+    evidence = "" if "evidence" in more else 'evidence.a = { path = "arm one n", label = "it", unit = "number" }\n'
+    path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "a > 0"\n{more}\n{evidence}')
+    with pytest.raises(UserError, match=r"claims\.toml:6: (unknown key|claim 'c'\.)") as error:
+        ledgers.load(path)
     assert message in str(error.value)
+
+
+def test_a_claim_without_evidence_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "claims.toml"
+    path.write_text('\n[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "a > 0"\n')
+    with pytest.raises(UserError, match=r"claims\.toml:2: claim 'c'\.evidence is missing\. Expected a table"):
+        ledgers.load(path)
 
 
 # ---------------------------------------------------------------------------------------------- telling
@@ -227,20 +256,20 @@ def test_an_invalid_key_or_value_is_an_error_that_names_the_claim(tmp_path: Path
     ],
 )
 def test_numbers_are_written_with_their_units(value: float | None, unit: str, expected: str) -> None:
-    assert claims.told(value, unit).replace(claims.NARROW, " ") == expected
+    assert margins.format_value(value, unit).replace(margins.NARROW, " ") == expected
 
 
-def claim(supported: str, partly: str = "", **units: str) -> claims.Claim:
+def claim(supported: str, partly: str = "", **units: str) -> Claim:
     """A claim on evidence of these units, by name; each is told as 'the NAME'."""
-    given = {name: claims.Evidence("arm x n", f"the {name}", unit) for name, unit in units.items()}
-    return claims.Claim("c", ("q",), "?", given, supported, partly, "")
+    given = {name: Evidence("arm x n", f"the {name}", unit) for name, unit in units.items()}
+    return Claim("c", ("q",), "?", given, supported, partly, "")
 
 
-def margin(about: claims.Claim, **values: float | None) -> str:
+def margin(about: Claim, **values: float | None) -> str:
     """The sentence, with common spaces."""
-    verdict = claims.verdict_of(about, values)
-    judged = claims.Verdict(about, verdict, values, tuple(claims.flips(about, values)), {})
-    return claims.margin(judged).replace(claims.NARROW, " ")
+    verdict = rules.verdict_of(about, values)
+    judged = Verdict(about, verdict, values, tuple(margins.flips(about, values)), {})
+    return margins.margin(judged).replace(margins.NARROW, " ")
 
 
 def test_the_margin_describes_the_nearest_flip_in_a_sentence() -> None:
@@ -274,7 +303,7 @@ def test_a_verdict_that_no_single_number_can_change_says_so_and_an_open_one_has_
 
 # ---------------------------------------------------------------------------------------------- flips
 
-YES, PARTLY, NO = claims.SUPPORTED, claims.PARTLY, claims.NOT
+YES, PARTLY, NO = SUPPORTED, PARTLY, NOT
 
 
 @pytest.mark.parametrize(
@@ -307,7 +336,7 @@ YES, PARTLY, NO = claims.SUPPORTED, claims.PARTLY, claims.NOT
 def test_flips_are_at_hand_computed_values(
     supported: str, partly: str, values: dict[str, float], expected: list[tuple[str, float, bool, str]]
 ) -> None:
-    found = claims.flips(claim(supported, partly, **dict.fromkeys(values, "number")), values)
+    found = margins.flips(claim(supported, partly, **dict.fromkeys(values, "number")), values)
     assert [(flip.name, flip.limit, flip.rises, flip.verdict) for flip in found] == expected
     assert [flip.value for flip in found] == [values[flip.name] for flip in found]
 
@@ -315,15 +344,15 @@ def test_flips_are_at_hand_computed_values(
 def test_a_yes_can_only_become_a_no() -> None:
     about = claim("alike == 0 and gap > 1", "alike < 0.5", alike="yes", gap="number")
     values = {"alike": 1.0, "gap": 2.0}
-    assert claims.flips(about, values) == [claims.Flip("alike", 1.0, 0.0, False, YES)]
-    assert claims.flips(about, {**values, "alike": 0.0})[1] == claims.Flip("alike", 0.0, 1.0, True, NO)
-    assert claims.flips(claim("alike == 0 or gap > 1", alike="yes", gap="number"), {**values, "alike": 0.0}) == []
+    assert margins.flips(about, values) == [Flip("alike", 1.0, 0.0, False, YES)]
+    assert margins.flips(about, {**values, "alike": 0.0})[1] == Flip("alike", 0.0, 1.0, True, NO)
+    assert margins.flips(claim("alike == 0 or gap > 1", alike="yes", gap="number"), {**values, "alike": 0.0}) == []
 
 
 def test_an_undecided_claim_has_no_flips() -> None:
     late = claim("x > 1", "y > 1", x="number", y="number")
-    assert claims.flips(late, {"x": 2, "y": None}) == []  # below 1 the verdict would hang on y
-    assert claims.flips(replace(late, not_testable="why"), {"x": 2, "y": 2}) == []
+    assert margins.flips(late, {"x": 2, "y": None}) == []  # below 1 the verdict would hang on y
+    assert margins.flips(replace(late, not_testable="why"), {"x": 2, "y": 2}) == []
 
 
 quarters = some.integers(-20, 20).map(lambda number: number / 4)  # few and exact, so that ties and touches happen
@@ -338,7 +367,7 @@ expressions = some.recursive(
     max_leaves=6,
 )
 comparisons = some.tuples(expressions, some.sampled_from(["<", "<=", ">", ">="]), expressions).map(" ".join)
-rules = some.recursive(
+any_rule = some.recursive(
     comparisons,
     lambda inner: some.one_of(
         some.tuples(inner, some.sampled_from([" and ", " or "]), inner).map(lambda t: f"({''.join(t)})"),
@@ -354,22 +383,22 @@ def dyadic(number: float) -> float:
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(rules, rules, quarters, quarters)
+@given(any_rule, any_rule, quarters, quarters)
 def test_the_verdict_changes_as_announced_just_past_a_flip_and_not_before_it(
     supported: str, partly: str, x: float, y: float
 ) -> None:
     about, values = claim(supported, partly, x="number", y="number"), {"x": x, "y": y}
-    present = claims.verdict_of(about, values)
-    found = {(flip.name, 1 if flip.rises else -1): flip for flip in claims.flips(about, values)}
+    present = rules.verdict_of(about, values)
+    found = {(flip.name, 1 if flip.rises else -1): flip for flip in margins.flips(about, values)}
     for name, sign in ((name, sign) for name in values for sign in (-1, 1)):
         flip, start = found.get((name, sign)), values[name]
         steps = [abs(flip.limit - start) * part / 23 for part in range(1, 23)] if flip else [1e-5, 0.1, 1.3, 7.7, 1e4]
         points = [dyadic(start + sign * step) for step in steps]
         between = [point for point in points if not flip or start < point < flip.limit or start > point > flip.limit]
-        assert {claims.verdict_of(about, {**values, name: point}) for point in between} <= {present}
+        assert {rules.verdict_of(about, {**values, name: point}) for point in between} <= {present}
         if flip:
             beyond = dyadic(flip.limit + sign * 1e-5)
-            assert claims.verdict_of(about, {**values, name: beyond}) == flip.verdict != present
+            assert rules.verdict_of(about, {**values, name: beyond}) == flip.verdict != present
 
 
 # ---------------------------------------------------------------------------------------------- seeds
@@ -390,7 +419,7 @@ SEEDS = {
 
 
 @pytest.mark.parametrize(
-    ("of", "expected"),
+    ("number", "expected"),
     [
         ("contrast yes mean", (9, 10)),
         ("contrast no mean", None),
@@ -406,8 +435,8 @@ SEEDS = {
         ("arm a test_accuracy mean", None),
     ],
 )
-def test_seeds_with_the_sign_of_the_mean_are_counted(of: str, expected: tuple[int, int] | None) -> None:
-    assert claims.seeds_agreeing(claims.Evidence(of, "it", "points"), SEEDS) == expected
+def test_seeds_with_the_sign_of_the_mean_are_counted(number: str, expected: tuple[int, int] | None) -> None:
+    assert seeds_agreeing(Evidence(number, "it", "points"), SEEDS) == expected
 
 
 def test_seeds_agree_on_held_out_images_as_they_do_on_test_images() -> None:
@@ -416,30 +445,32 @@ def test_seeds_agree_on_held_out_images_as_they_do_on_test_images() -> None:
         "arms": {name: {"held_out_accuracy": arm["test_accuracy"]} for name, arm in SEEDS["arms"].items()},
         "runs": [{**r, "test_accuracy": None, "held_out_accuracy": r["test_accuracy"]} for r in SEEDS["runs"]],
     }
-    one = claims.Evidence("arm a held_out_accuracy mean - arm b held_out_accuracy mean", "it", "points")
-    assert claims.seeds_agreeing(one, held_out) == (1, 3)
+    one = Evidence("arm a held_out_accuracy mean - arm b held_out_accuracy mean", "it", "points")
+    assert seeds_agreeing(one, held_out) == (1, 3)
 
 
-@pytest.mark.parametrize("of", ["arm rate-example-1-cosine {} mean", "largest example-1|rate-* {} max"])
-def test_asking_for_the_test_accuracy_of_a_held_out_arm_is_refused(plan: Study, of: str) -> None:
-    (claim, *_) = claims.load()
-    asked = replace(claim, evidence={"x": claims.Evidence(of.format("test_accuracy"), "it", "percent")})
-    with pytest.raises(UserError, match=r"'x' names the test_accuracy of 'rate-example-1-.*Use held_out_accuracy"):
-        claims.check([asked], plan)
+@pytest.mark.parametrize("number", ["arm rate-example-1-cosine {} mean", "largest example-1|rate-* {} max"])
+def test_asking_for_the_test_accuracy_of_a_held_out_arm_is_refused(plan: Study, number: str) -> None:
+    (claim, *_) = ledgers.load()
+    asked = replace(claim, evidence={"x": Evidence(number.format("test_accuracy"), "it", "percent")})
+    with pytest.raises(
+        UserError, match=r"evidence\.x names the test_accuracy of 'rate-example-1-.*Use held_out_accuracy"
+    ):
+        ledgers.check([asked], plan)
 
 
 def test_held_out_accuracy_may_be_evidence(plan: Study) -> None:
-    (claim, *_) = claims.load()
-    one = claims.Evidence("largest rate-example-1-* held_out_accuracy mean", "it", "percent")
-    claims.check([replace(claim, evidence={"x": one})], plan)
-    assert claims.evidence(one.of, {"contrasts": [], "arms": {
+    (claim, *_) = ledgers.load()
+    one = Evidence("largest rate-example-1-* held_out_accuracy mean", "it", "percent")
+    ledgers.check([replace(claim, evidence={"x": one})], plan)
+    assert rules.number_at(one.path, {"contrasts": [], "arms": {
         "rate-example-1-cosine": {"test_accuracy": None, "held_out_accuracy": {"mean": 0.97}}
     }}) == 0.97  # fmt: skip
 
 
 @pytest.mark.parametrize("unit", ["p", "percent", "yes"])
 def test_evidence_that_is_not_a_difference_has_no_sign_to_agree_on(unit: str) -> None:
-    assert claims.seeds_agreeing(claims.Evidence("contrast yes mean", "it", unit), SEEDS) is None
+    assert seeds_agreeing(Evidence("contrast yes mean", "it", unit), SEEDS) is None
 
 
 # ---------------------------------------------------------------------------------------------- the whole ledger
@@ -460,7 +491,7 @@ def test_the_command_prints_verdicts_numbers_and_margins_within_100_columns(
 
 
 def test_the_page_has_the_ledger_with_the_evidence_for_each_verdict(results: dict) -> None:
-    verdicts = claims.judge(claims.load(), results)
+    verdicts = judge(ledgers.load(), results)
     drawn = {figure.name: figure for figure in fixture.draw(results)}
     html = render.render(results, drawn, document.load(), render.prose(), verdicts, LEDGER["unchecked"])
     assert html.count('<tr id="claim-') == len(CLAIMS)

@@ -16,7 +16,7 @@ from experiments.files.sealed import to_json
 from experiments.plots import drawing
 from experiments.study.model import Study
 from report import __main__ as command
-from report.claims import claims
+from report.claims import load as ledgers
 from report.sharing import verify
 from report.sharing.compare import Comparison, Effect, Measured, compare
 from tests import fixture
@@ -25,7 +25,7 @@ MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 def test_results_do_not_differ_from_themselves(results: dict) -> None:
-    found = compare(results, results, claims.load())
+    found = compare(results, results, ledgers.load())
     assert not found.differs
     assert {effect.name for effect in found.effects} == {
         "contrast recipe", "arm example-1", "arm example-2", "arm example-3"

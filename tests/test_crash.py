@@ -20,7 +20,7 @@ import pytest
 
 from experiments.data.sources import DIGITS
 from experiments.plots import figures
-from experiments.store.store import Store, named
+from experiments.store.store import Store, key_digest
 from experiments.study import load as studies
 from experiments.study.model import Run
 from tests import fixture, victim
@@ -37,12 +37,12 @@ def results(root: Path) -> dict[Path, str]:
     found = []
     for folder in root.glob("runs/[!.]*"):
         training = json.loads((folder / "training.json").read_bytes())
-        assert folder.name.endswith("-" + named(training["key"]))
+        assert folder.name.endswith("-" + key_digest(training["key"]))
         with np.load(folder / "weights.npz") as weights:
             assert all(weights[name].size for name in weights.files)
         for path in folder.glob("measures-*.json"):
             key = json.loads(path.read_bytes())["key"]
-            assert path.stem.endswith("-" + named(key))
+            assert path.stem.endswith("-" + key_digest(key))
         found += [path for path in folder.iterdir() if not path.name.startswith(".")]
     return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 

@@ -17,7 +17,7 @@ import pytest
 from numpy.lib import format as npy
 
 from experiments.data import datasets
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 
 MNIST_BYTES = 60000 * 28 * 28  # of its largest array
 
@@ -27,7 +27,7 @@ def refusal(path: Path) -> str:
     with pytest.raises(UserError) as error:
         datasets.load(datasets.MNIST, path)
     message = str(error.value)
-    assert message.startswith(f"{shown(path)}: ")
+    assert message.startswith(f"{display_path(path)}: ")
     assert "xpected" in message
     assert message.endswith(
         "Name the original mnist.npz in MNIST_NPZ, or unset it to let Keras find or download MNIST."
@@ -75,10 +75,10 @@ def test_mnist_is_60000_and_10000_images_of_784_pixels_up_to_255(mnist: datasets
 @pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_the_declared_sizes_match_the_images(name: str, request: pytest.FixtureRequest) -> None:
     dataset = request.getfixturevalue(name)
-    facts = {"mnist": datasets.MNIST, "digits": datasets.DIGITS}[name]
-    assert len(dataset.x_train) == facts.train_images
-    assert len(dataset.x_test) == facts.test_images
-    assert dataset.x_train.shape[1] == math.prod(facts.image_shape)
+    spec = {"mnist": datasets.MNIST, "digits": datasets.DIGITS}[name]
+    assert len(dataset.x_train) == spec.train_images
+    assert len(dataset.x_test) == spec.test_images
+    assert dataset.x_train.shape[1] == math.prod(spec.image_shape)
 
 
 def test_the_two_data_sets_have_different_identities() -> None:
@@ -277,20 +277,20 @@ def other(**changes: np.ndarray) -> dict[str, np.ndarray]:
 def test_any_data_set_in_the_same_layout_is_identified_by_its_arrays(tmp_path: Path) -> None:
     path = tmp_path / "tiny.npz"
     np.savez(path, **other())
-    facts = datasets.examine(path, "tiny")
-    assert (facts.train_images, facts.test_images, facts.image_shape, facts.classes) == (6, 2, (2, 3), 3)
-    assert facts.arrays_sha256[3] == hashlib.sha256(np.array([2, 0], np.int64).tobytes()).hexdigest()
-    dataset = datasets.load(facts, path)
+    spec = datasets.inspect_npz(path, "tiny")
+    assert (spec.train_images, spec.test_images, spec.image_shape, spec.classes) == (6, 2, (2, 3), 3)
+    assert spec.arrays_sha256[3] == hashlib.sha256(np.array([2, 0], np.int64).tobytes()).hexdigest()
+    dataset = datasets.load(spec, path)
     assert dataset.x_train.tolist()[1] == [6, 7, 8, 9, 10, 11]
     assert (dataset.y_test.tolist(), dataset.y_test.dtype, dataset.classes) == ([2, 0], np.uint8, 3)
-    assert datasets.Facts.of(json.loads(json.dumps(asdict(facts)))) == facts
+    assert datasets.DatasetSpec.of(json.loads(json.dumps(asdict(spec)))) == spec
 
 
 def test_labels_may_be_a_column_and_images_may_have_colours(tmp_path: Path) -> None:
     path = tmp_path / "colours.npz"
     colours = {"x_train": np.zeros((6, 2, 2, 3), np.uint8), "x_test": np.zeros((2, 2, 2, 3), np.uint8)}
     np.savez(path, **other(**colours, y_train=np.array([[0], [1], [2], [0], [1], [2]])))
-    dataset = datasets.load(datasets.examine(path, "colours"), path)
+    dataset = datasets.load(datasets.inspect_npz(path, "colours"), path)
     assert (dataset.x_train.shape, dataset.y_train.shape) == ((6, 12), (6,))
 
 
@@ -312,7 +312,7 @@ def test_an_unusable_data_set_is_refused_in_one_line(tmp_path: Path, changes: di
     path = tmp_path / "wrong.npz"
     np.savez(path, **other(**changes))
     with pytest.raises(UserError) as error:
-        datasets.examine(path, "wrong")
-    assert str(error.value).startswith(f"{shown(path)}: ")
+        datasets.inspect_npz(path, "wrong")
+    assert str(error.value).startswith(f"{display_path(path)}: ")
     assert message in str(error.value)
     assert str(error.value).endswith("Make the file so, or unset DATASET_NPZ.")

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.files.errors import UserError
 from report.article import dialect, document, quotes
-from report.claims import claims
+from report.claims import load as ledgers
 from tests import fixture
 from tests.test_quotes import mark, marked, written
 
@@ -189,7 +189,7 @@ def test_no_id_of_an_article_is_one_of_the_page(results: dict, tmp_path: Path) -
     assert sorted(ids) == sorted(set(ids))
     assert {"fn:1", "fnref:1", "said-fn", "claims"} <= set(ids)
     assert not [target for target in re.findall(r'href="#([^"]*)"', html) if target not in ids]
-    assert claims.load(tmp_path / "claims.toml")[0].id == "fn"
+    assert ledgers.load(tmp_path / "claims.toml")[0].id == "fn"
 
 
 @pytest.mark.parametrize(

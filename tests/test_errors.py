@@ -145,12 +145,12 @@ def test_a_path_below_the_current_folder_is_shown_relative_to_it(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    assert errors.shown(tmp_path / path) == expected.format(tmp=tmp_path)
+    assert errors.display_path(tmp_path / path) == expected.format(tmp=tmp_path)
 
 
 def test_a_relative_path_is_shown_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert errors.shown("results/runs") == "results/runs"
+    assert errors.display_path("results/runs") == "results/runs"
 
 
 def test_characters_that_the_terminal_cannot_show_stop_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

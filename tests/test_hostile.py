@@ -41,7 +41,10 @@ from experiments.study import load as studies
 from experiments.study.model import Study
 from report import __main__ as command
 from report.article import document, quotes
-from report.claims import claims
+from report.claims import load as ledgers
+from report.claims import margins
+from report.claims.model import NOT, Claim
+from report.claims.verdicts import judge
 from report.page import numerals, render
 from report.sharing import verify
 from tests import fixture
@@ -227,7 +230,7 @@ TOML = some.sampled_from(
             '"contrast targets mean"',
             '"arm example-1 n / arm x y"',
         ),
-        *('{ of = "contrast targets mean", says = "x", unit = "points" }', '{ of = 1, says = [], unit = "p" }'),
+        *('{ path = "contrast targets mean", label = "x", unit = "points" }', '{ path = 1, label = [], unit = "p" }'),
     ]
 )
 LINES = some.lists(
@@ -237,7 +240,7 @@ LINES = some.lists(
         some.floats(0, 1, exclude_max=True),
         TOML,
         some.sampled_from(
-            ["[x]", "[[arms]]", "[[claims]]", "[claims.evidence]", "[[notes]]", "[defaults]", "x = 1", "a.b = 1"]
+            ["[x]", "[[arms]]", "[[claims]]", "[rules.number_at]", "[[notes]]", "[defaults]", "x = 1", "a.b = 1"]
         ),
     ),
     min_size=1,
@@ -273,7 +276,7 @@ def damaged_toml(content: bytes) -> some.SearchStrategy[bytes]:
 # ---------------------------------------------------------------------------------------------- what people write
 
 STUDIES = [studies.STUDY.read_bytes(), (SECOND / "study.toml").read_bytes()]
-LEDGERS = [claims.LEDGER.read_bytes(), (SECOND / "claims.toml").read_bytes()]
+LEDGERS = [ledgers.LEDGER.read_bytes(), (SECOND / "claims.toml").read_bytes()]
 ARTICLES = [document.ARTICLE.read_bytes(), (SECOND / "article.md").read_bytes(), DIALECT.encode()]
 PROSE = (render.PROSE / "article.toml").read_bytes()
 
@@ -300,14 +303,14 @@ def test_a_damaged_ledger_is_judged_or_refused(results: dict, plan: Study, tmp_p
     path = tmp_path / "claims.toml"
     path.write_bytes(content)
 
-    def judge() -> None:
-        claims.unchecked(path)
-        found = claims.load(path)
-        claims.check(found, plan, path)
-        for judged in claims.judge(found, results):
-            claims.margin(judged)
+    def judge_all() -> None:
+        ledgers.unchecked(path)
+        found = ledgers.load(path)
+        ledgers.check(found, plan, path)
+        for judged in judge(found, results):
+            margins.margin(judged)
 
-    answers("claim", judge)
+    answers("claim", judge_all)
 
 
 TOKENS = some.sampled_from(
@@ -323,35 +326,50 @@ FINITE = some.floats(allow_nan=False, allow_infinity=False)
 @given(rule=some.lists(TOKENS, min_size=1, max_size=14).map(" ".join), x=FINITE, y=FINITE)
 def test_any_rule_is_evaluated_or_refused_whatever_the_numbers(tmp_path: Path, rule: str, x: float, y: float) -> None:
     path = tmp_path / "claims.toml"
-    evidence = "".join(f'evidence.{n} = {{ of = "arm {n} n", says = "it", unit = "number" }}\n' for n in "xy")
+    evidence = "".join(f'evidence.{n} = {{ path = "arm {n} n", label = "it", unit = "number" }}\n' for n in "xy")
     path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "{rule}"\n{evidence}')
     numbers_ = {"arms": {"x": {"n": x}, "y": {"n": y}}, "contrasts": [], "runs": []}
-    answers("claim 'c'", lambda: list(map(claims.margin, claims.judge(claims.load(path), numbers_))))
+    answers("claim 'c'", lambda: list(map(margins.margin, judge(ledgers.load(path), numbers_))))
 
 
 def test_a_rule_that_parses_but_cannot_be_evaluated_is_an_error_that_names_the_claim(tmp_path: Path) -> None:
     path = tmp_path / "claims.toml"
     path.write_text("\n" + CLAIM % "1 / max(x, 2) > 0")
     results = {"arms": {"x": {"n": 3.0}}, "contrasts": [], "runs": []}
-    ledger = claims.load(path)
-    with pytest.raises(UserError, match=r"line 2 of the claims: claim 'c': .*divide by evidence.* Mend its rule\."):
-        claims.judge(ledger, results)
+    ledger = ledgers.load(path)
+    with pytest.raises(UserError, match=r"line 2 of the claims: claim 'c': .*divide by evidence.* Fix its rule\."):
+        judge(ledger, results)
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("claims.toml", 'id = "lower-accuracy"', 'id = "slower-convergence"', "another claim has this id"),
-        ("claims.toml", 'id = "lower-accuracy"', "id = 'a b\"'", "expected an id of letters"),
-        ("claims.toml", 'quote = "slower convergence"', 'quote = [" "]', "'quote' may not be"),
-        ("claims.toml", 'figures = ["accuracy"]', "figures = [1]", "'figures' may not be"),
+        ("claims.toml", 'id = "lower-accuracy"', 'id = "slower-convergence"', "an id that no other claim has"),
+        ("claims.toml", 'id = "lower-accuracy"', "id = 'a b\"'", "Expected letters, digits, dots and hyphens"),
+        (
+            "claims.toml",
+            'quote = "slower convergence"',
+            'quote = [" "]',
+            '.quote is [" "]. Expected words of',
+        ),
+        ("claims.toml", 'figures = ["accuracy"]', "figures = [1]", ".figures is [1]. Expected a list of texts."),
         ("claims.toml", "version = 1", "version = 1\nclaim = 2", "unknown key 'claim'"),
-        ("claims.toml", "[unchecked]", '[unchecked]\nwhy = "First words"', "[unchecked]"),
+        ("claims.toml", "[unchecked]", '[unchecked]\nwhy = "First words"', "unchecked.why is"),
         ("claims.toml", "version = 1", 'version = 1\nclaims = [{ id = "a" }]', "not valid TOML"),
         ("study.toml", 'title = "Example 1: tanh', 'title = "$\\\\frac$: tanh', "without $"),
         ("article.toml", "[changes]", "[changes]\nhidden = 1", "not valid TOML"),
-        ("article.toml", "code_blocks = [", "code_blocks = [1, ", "'code_blocks' may not be there, or not so"),
-        ("article.toml", "[[notes]]", "[[note]]", "'note' may not be there"),
+        (
+            "article.toml",
+            "code_blocks = [",
+            "code_blocks = [1, ",
+            'code_blocks is [1, "example-1", ',
+        ),
+        (
+            "article.toml",
+            "[[notes]]",
+            "[[note]]",
+            "unknown key 'note'. Known here: code_blocks,",
+        ),
     ],
 )
 def test_values_that_would_break_the_page_are_refused(
@@ -698,7 +716,7 @@ def test_anything_other_than_mnist_is_refused(tmp_path: Path, monkeypatch: pytes
 
 WORDS = some.text(
     some.sampled_from("<>&\"'`/=;:{}%#$[]()!-*_ ab\u05d0\u200f")
-    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not reading.unseen(sign)),
+    | some.characters(exclude_categories=["C", "Z"]).filter(lambda sign: not reading.find_invisible_char(sign)),
     min_size=1,
     max_size=60,
 ).filter(str.strip) | some.sampled_from(
@@ -719,11 +737,11 @@ WORDS = some.text(
 def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
     """The page's tags where every text that comes from a file is replaced by the given words."""
     drawn = {figure.name: figure for figure in fixture.draw(results)}
-    source, verdicts = document.load(), claims.judge(claims.load(), results)
+    source, verdicts = document.load(), judge(ledgers.load(), results)
     fields = ("question", "because", "seen", "topic")
 
-    def claim(one: claims.Claim, words: str) -> claims.Claim:
-        evidence = {name: replace(part, says=words) for name, part in one.evidence.items()}
+    def claim(one: Claim, words: str) -> Claim:
+        evidence = {name: replace(part, label=words) for name, part in one.evidence.items()}
         reason = one.not_testable and words
         return replace(one, **dict.fromkeys(fields, words), evidence=evidence, not_testable=reason, note="")
 
@@ -749,7 +767,7 @@ def test_no_text_from_a_file_changes_the_pages_tags(
 
 def test_a_note_can_access_nothing_but_the_results(results: dict) -> None:
     note = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
-    verdicts = claims.judge(claims.load(), results)
+    verdicts = judge(ledgers.load(), results)
     (first,) = (judged for judged in verdicts if judged.claim.id == "slower-convergence")
     ledger = [replace(first, claim=replace(first.claim, note=note))]
     drawn = {figure.name: figure for figure in fixture.draw(results)}
@@ -761,7 +779,7 @@ def test_a_note_can_access_nothing_but_the_results(results: dict) -> None:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "study.toml": studies.load,
-    "claims.toml": lambda path: (claims.load(path), claims.unchecked(path)),
+    "claims.toml": lambda path: (ledgers.load(path), ledgers.unchecked(path)),
     "article.md": document.load,
     "article.toml": lambda path: render.prose(path.parent),
     "numbers.toml": numerals.exemptions,
@@ -875,7 +893,7 @@ LISTS = "".join(
     f"{key} = [{', '.join(map(str, range(1, 65)))}]\n" for key in ("depth", "width", "batch_size", "holdout")
 )
 FAMILY = f'[[arms]]\nname = "a-{{depth}}-{{width}}-{{batch_size}}-{{holdout}}"\nblock = "examples"\n{LISTS}'
-EVIDENCE = 'evidence.x = { of = "arm x n", says = "it", unit = "number" }\n'
+EVIDENCE = 'evidence.x = { path = "arm x n", label = "it", unit = "number" }\n'
 CLAIM = f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\n{EVIDENCE}supported = "%s"\n'
 TENT = "x"
 for power in range(30, 0, -1):  # a line that is folded in two 30 times
@@ -903,7 +921,11 @@ BOMBS = {
     ),
     "a power of a power": ("claims.toml", CLAIM % ("9 ** 9 ** 9 ** 9 > 1"), "a rule may not say"),
     "a rule in a rule": ("claims.toml", CLAIM % ("(" * 300 + "1"), "claim 'c'"),
-    "a rule without an end": ("claims.toml", CLAIM % ("1 + " * 900 + "1"), "a rule of 3601 characters"),
+    "a rule without an end": (
+        "claims.toml",
+        CLAIM % ("1 + " * 900 + "1"),
+        "at most 1000 characters, not 3601",
+    ),
 }
 
 
@@ -919,8 +941,8 @@ def test_a_rule_that_flips_endlessly_is_still_evaluated(tmp_path: Path) -> None:
     path = tmp_path / "claims.toml"
     path.write_text(CLAIM % f"{TENT} > 1000")
     with little_memory():
-        (judged,) = claims.judge(claims.load(path), {"arms": {"x": {"n": 0.3}}, "contrasts": [], "runs": []})
-    assert judged.verdict == claims.NOT
+        (judged,) = judge(ledgers.load(path), {"arms": {"x": {"n": 0.3}}, "contrasts": [], "runs": []})
+    assert judged.verdict == NOT
 
 
 def unpacked(path: Path, method: int, start: bytes, megabytes: int) -> None:

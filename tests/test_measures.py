@@ -18,6 +18,7 @@ from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, 
 from experiments.analysis import measures
 from experiments.data import datasets
 from experiments.data.datasets import Dataset
+from experiments.study import arms
 from experiments.study import load as studies
 from experiments.study.model import Arm
 from experiments.training import network_measures, trainer
@@ -27,7 +28,7 @@ OUTPUTS = np.array([[0.9, -0.1, 0.2], [0.3, 0.4, -0.5], [0.6, 0.1, 0.5], [-0.2, 
 LABELS = np.array([0, 1, 2, 2], np.uint8)
 EXAMPLE_1 = studies.load().arm("example-1")
 SQUARED = ("mean_squared_error", "one_sided_mean_squared_error")
-PAIRS = [(output, loss) for output in studies.OUTPUT for loss in SQUARED]
+PAIRS = [(output, loss) for output in arms.OUTPUT for loss in SQUARED]
 PAIRS += [("softmax", "categorical_crossentropy"), ("sigmoid", "binary_crossentropy")]
 CODINGS = [(0.0, 1.0), (-1.0, 1.0), (-0.25, 1.0), (-1.0, 0.0)]
 
@@ -285,7 +286,7 @@ def test_the_output_delta_has_its_closed_form_however_saturated_the_outputs_are(
     np.testing.assert_allclose(layer.deltas, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("hidden", studies.HIDDEN)
+@pytest.mark.parametrize("hidden", arms.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_hidden_deltas_and_kernel_gradients_are_those_of_the_chain_rule(hidden: str, output: str, loss: str) -> None:
     """δ_l = (δ_{l+1} Wᵀ_{l+1}) ∘ activation′(z_l) (Rumelhart, Hinton & Williams 1986)."""
@@ -383,7 +384,7 @@ def test_tanh_with_targets_of_one_sign_each_is_the_sigmoid_of_twice_z_four_times
     )
 
 
-@pytest.mark.parametrize("hidden", studies.HIDDEN)
+@pytest.mark.parametrize("hidden", arms.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_kernel_norms_are_those_of_tensorflow_on_the_studys_own_model(hidden: str, output: str, loss: str) -> None:
     low = -0.5 if loss == "mean_squared_error" else 0.0
@@ -517,7 +518,7 @@ def test_every_measure_is_there_for_any_number_of_classes(classes: int, output: 
     assert "epoch_1" not in result["saturation"]
 
 
-@pytest.mark.parametrize("hidden", studies.HIDDEN)
+@pytest.mark.parametrize("hidden", arms.HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_diverged_run_has_an_accuracy_and_none_for_what_is_undefined(

@@ -11,7 +11,8 @@ import pytest
 
 from experiments.analysis import records, summary
 from report import __main__ as command
-from report.claims import claims
+from report.claims import load as ledgers
+from report.claims.verdicts import judge
 from report.page import render
 from tests import fixture
 from tests.test_page import said
@@ -71,7 +72,7 @@ def opposite(real: dict[str, Any]) -> dict[str, Any]:
 
 
 def verdicts(results: dict[str, Any]) -> dict[str, str]:
-    return {judged.claim.id: judged.verdict for judged in claims.judge(claims.load(), results)}
+    return {judged.claim.id: judged.verdict for judged in judge(ledgers.load(), results)}
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +177,6 @@ def test_the_readme_agrees_with_the_committed_record(tmp_path: Path, monkeypatch
 
 
 def test_the_readme_follows_the_record(real: dict[str, Any], opposite: dict[str, Any]) -> None:
-    told = [render.readme(found, claims.judge(claims.load(), found), render.prose()) for found in (real, opposite)]
+    told = [render.readme(found, judge(ledgers.load(), found), render.prose()) for found in (real, opposite)]
     assert ["The article predicts that" in text for text in told] == [True, False]
     assert ["middle of tanh’s range" in text for text in told] == [True, False]

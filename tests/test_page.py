@@ -92,8 +92,8 @@ def test_digits_in_place_of_mnist_are_announced_prominently(plan: Study, tmp_pat
 
 
 def test_the_page_names_another_data_set(plan: Study, tmp_path: Path) -> None:
-    facts = replace(datasets.MNIST, name="seven-kinds", classes=7, image_shape=(10, 12))
-    found = fixture.results(plan, tmp_path, Source(facts, None, "the file that DATASET_NPZ names"))
+    spec = replace(datasets.MNIST, name="seven-kinds", classes=7, image_shape=(10, 12))
+    found = fixture.results(plan, tmp_path, Source(spec, None, "the file that DATASET_NPZ names"))
     html = fixture.page_of(found)
     text = " ".join(Text(html.split("<main>")[0]).found)
     assert "This page is not about MNIST, but about seven-kinds:" in " ".join(text.split())

@@ -306,9 +306,9 @@ def test_dataset_npz_comes_first_and_names_the_data_after_its_file(
     monkeypatch.setenv("DATASET_NPZ", str(tmp_path / "two-kinds.npz"))
     np.savez(tmp_path / "two-kinds.npz", **other())
     source = sources.find(memory, nowhere)
-    assert (source.name, source.facts.classes) == ("two-kinds", 3)
+    assert (source.name, source.spec.classes) == ("two-kinds", 3)
     assert source.origin == "the file that DATASET_NPZ names"
-    monkeypatch.setattr(datasets, "examine", no_load)
+    monkeypatch.setattr(datasets, "inspect_npz", no_load)
     assert sources.find(memory, nowhere) == source
 
 
@@ -316,7 +316,7 @@ def test_mnist_is_recognised_whichever_variable_names_it(
     memory: Path, nowhere: str, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATASET_NPZ", str(mnist_path))
-    assert sources.find(memory, nowhere).facts == datasets.MNIST
+    assert sources.find(memory, nowhere).spec == datasets.MNIST
 
 
 def test_a_file_once_named_by_dataset_npz_is_not_taken_for_mnist(

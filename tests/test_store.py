@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from experiments.files import durable, sealed
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.store.store import Entry, Store
 from experiments.study import keys
 from experiments.study.model import Run, Study
@@ -43,7 +43,7 @@ def complaint(path: Path, action: Callable[[], object]) -> str:
     with pytest.raises(UserError) as error:
         action()
     message = str(error.value)
-    assert message.startswith(f"{shown(path)}:")
+    assert message.startswith(f"{display_path(path)}:")
     assert "Delete " in message
     assert "run 'make experiments'" in message
     assert "\n" not in message
@@ -284,12 +284,12 @@ def test_damaged_json_is_reported_with_the_fix(
 @pytest.mark.parametrize("content", [content for content, _ in DAMAGED_JSON.values()], ids=DAMAGED_JSON)
 def test_a_damaged_derived_file_counts_as_missing(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "derived.json"
-    assert not sealed.made_from(path, "abc")
+    assert not sealed.is_made_from(path, "abc")
     path.write_bytes(sealed.to_json({"format": 1, "inputs": "abc"}))
-    assert sealed.made_from(path, "abc")
-    assert not sealed.made_from(path, "ab")
+    assert sealed.is_made_from(path, "abc")
+    assert not sealed.is_made_from(path, "ab")
     path.write_bytes(content)
-    assert not sealed.made_from(path, "abc")
+    assert not sealed.is_made_from(path, "abc")
 
 
 def test_missing_measures_are_named(entry: Entry) -> None:

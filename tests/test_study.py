@@ -141,7 +141,7 @@ MISTAKES = {
         "[datasets.digits]",
         "[datasets.digit]",
         "",
-        'datasets.digit is "digit". Expected mnist or digits.',
+        "unknown key 'digit'. Known here: mnist, digits.",
     ),
     "unknown value": (
         'hidden = "tanh"',
@@ -180,10 +180,10 @@ MISTAKES = {
         "or several and a name with {low_target} in it",
     ),
     "number for a table": (
-        "[datasets.mnist]",
-        "[datasets]\ncifar = 10\n[datasets.mnist]",
-        "cifar",
-        "datasets.cifar is 10. Expected a table [datasets.cifar].",
+        "[blocks.examples]",
+        "[blocks]\nother = 10\n[blocks.examples]",
+        "other",
+        "blocks.other is 10. Expected a table [blocks.other].",
     ),
     "negative epochs": ("epochs = 40", "epochs = -40", "", "datasets.digits.epochs is -40. Expected 1 to 100000."),
     "block without seeds": (
@@ -211,7 +211,12 @@ MISTAKES = {
         "",
         "Expected a name that no other arm has.",
     ),
-    "two contrasts of one name": ('name = "recipe"', 'name = "targets"', 'name = "targets"\nquestion = "Does', "own."),
+    "two contrasts of one name": (
+        'name = "recipe"',
+        'name = "targets"',
+        'name = "targets"\nquestion = "Does',
+        "no other contrast has.",
+    ),
     "unknown block": (
         'name = "relu"\nblock = "changes"',
         'name = "relu"\nblock = "change"',
@@ -294,7 +299,7 @@ def test_a_missing_table_is_named(tmp_path: Path, table: str) -> None:
 def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
     path.write_text("\n\n".join(p for p in TEXT.split("\n\n") if "[datasets.digits]" not in p), encoding="utf-8")
-    assert complaint(path).endswith("[datasets.digits] is missing. Add it with its epochs.")
+    assert complaint(path).endswith("datasets.digits is missing. Expected a table [datasets.digits]. Fix this line.")
 
 
 def test_a_study_without_arms_is_refused(tmp_path: Path) -> None:

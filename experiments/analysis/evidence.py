@@ -17,7 +17,7 @@ import numpy as np
 from experiments.analysis.results import Measures, Observation, PageEvidence, Training
 from experiments.data.datasets import MAX_TEST_IMAGES
 from experiments.files.errors import UserError
-from experiments.files.reading import unseen
+from experiments.files.reading import find_invisible_char
 from experiments.files.sealed import compact
 from experiments.store.store import Entry
 from experiments.study import keys
@@ -246,7 +246,7 @@ def _check_texts(content: Any) -> None:
         if isinstance(value, str):
             texts.add(value)
         remaining += value if isinstance(value, list) else (*value, *value.values()) if isinstance(value, dict) else ()
-    if any(len(text) > MAX_TEXT_LENGTH or unseen(text) for text in texts):
+    if any(len(text) > MAX_TEXT_LENGTH or find_invisible_char(text) for text in texts):
         raise ValueError("it has a text that is longer than any in evidence, or hides something")
     if sum(map(len, texts)) > MAX_TOTAL_TEXT_LENGTH:
         raise ValueError("its texts are longer than in any evidence")

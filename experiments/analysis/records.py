@@ -26,7 +26,7 @@ from experiments.analysis.results import (
 )
 from experiments.files import reading
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json, to_json
 from experiments.study import load as studies
 from experiments.study.model import SETTINGS, Study
@@ -68,7 +68,7 @@ def write(results: Results) -> None:
     missing = results["runs_expected"] - len(results["runs"])
     if results["dataset"]["name"] != "mnist" or results["recorded"] or results["quick"] or missing:
         raise UserError(
-            f"{shown(RECORD)}: only a complete study that was measured on MNIST here can be recorded "
+            f"{display_path(RECORD)}: only a complete study that was measured on MNIST here can be recorded "
             f"({missing} runs are missing). Run 'make report' with MNIST first."
         )
     runs = []

@@ -38,7 +38,7 @@ from experiments.analysis.results import (
 from experiments.data import datasets
 from experiments.data.sources import DIGITS, Source
 from experiments.files.durable import write_atomically
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.store.store import Entry, Store
 from experiments.study import keys
 from experiments.study.model import Arm, Contrast, Run, Study
@@ -80,13 +80,13 @@ def update(
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
             "declared": [plan.declared, plan.confidence, quick],
-            "source": [asdict(source.facts), source.origin, source.fallback],
+            "source": [asdict(source.spec), source.origin, source.fallback],
             "record": record,
             "code": [keys.file_digest(Path(module)) for module in _CODE],
         }
     )
     results_path, evidence_path = store.root / "results.json", store.root / "evidence.json"
-    if made_from(results_path, inputs) and made_from(evidence_path, inputs):
+    if is_made_from(results_path, inputs) and is_made_from(evidence_path, inputs):
         return cast(Results, read_json(results_path, FORMAT))
     content: Evidence = {
         "format": evidence.FORMAT,
@@ -124,13 +124,13 @@ def assemble(plan: Study, content: Observations) -> Results:
 
 
 def _source_description(source: Source) -> SourceDescription:
-    facts = cast(Facts, asdict(source.facts))
+    facts = cast(Facts, asdict(source.spec))
     return {"facts": facts, "origin": source.origin, "fallback": source.fallback}
 
 
 def _source(description: SourceDescription) -> Source:
     """The inverse of `_source_description`, except for the path."""
-    return Source(datasets.Facts.of(description["facts"]), None, description["origin"], description["fallback"])
+    return Source(datasets.DatasetSpec.of(description["facts"]), None, description["origin"], description["fallback"])
 
 
 def observations(entries: Sequence[Entry]) -> list[Observation]:
@@ -189,13 +189,13 @@ def describe(source: Source) -> DatasetDescription:
     """The data set in numbers and words, with the digests that identify it."""
     return {
         "name": source.name,
-        "train_images": source.facts.train_images,
-        "test_images": source.facts.test_images,
-        "image_shape": list(source.facts.image_shape),
-        "classes": source.facts.classes,
+        "train_images": source.spec.train_images,
+        "test_images": source.spec.test_images,
+        "image_shape": list(source.spec.image_shape),
+        "classes": source.spec.classes,
         "origin": source.origin,
         "fallback": source.fallback,
-        "arrays_sha256": dict(zip(datasets.ARRAYS, source.facts.arrays_sha256, strict=True)),
+        "arrays_sha256": dict(zip(datasets.ARRAYS, source.spec.arrays_sha256, strict=True)),
     }
 
 

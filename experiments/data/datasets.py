@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MAX_BYTES = 1_000_000_000  # of an array
@@ -26,7 +26,7 @@ MAX_TEST_IMAGES = 100_000
 
 
 @dataclass(frozen=True)
-class Facts:
+class DatasetSpec:
     """What a data set is, as it is known before it is read.
 
     arrays_sha256: of each array's bytes in C order, in the order of ARRAYS. image_shape: pixels down and across, and
@@ -42,7 +42,7 @@ class Facts:
     pixel_max: int = 255
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> Facts:
+    def of(cls, found: Mapping[str, Any]) -> DatasetSpec:
         """The inverse of `asdict`, from JSON."""
         lists = {key: tuple(found[key]) for key in ("arrays_sha256", "image_shape")}
         return cls(**{**found, **lists})
@@ -59,7 +59,7 @@ class Facts:
         return dict(zip(ARRAYS, (train + self.image_shape, train, test + self.image_shape, test), strict=True))
 
 
-MNIST = Facts(
+MNIST = DatasetSpec(
     "mnist",
     (
         "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
@@ -71,7 +71,7 @@ MNIST = Facts(
     test_images=10000,
     image_shape=(28, 28),
 )
-DIGITS = Facts(
+DIGITS = DatasetSpec(
     "digits",
     (
         "c810a4fdcbbd0638a127400b773605eaccf8b9c1a2784b49693ae698d6c97792",
@@ -116,41 +116,41 @@ class Dataset:
         )
 
 
-def load(facts: Facts, path: Path | None = None) -> Dataset:
-    """The data set of these `facts`, from the .npz at `path`, or the embedded digits.
+def load(spec: DatasetSpec, path: Path | None = None) -> Dataset:
+    """The data set of these `spec`, from the .npz at `path`, or the embedded digits.
 
     Raises `UserError` where the file is not exactly that.
     """
-    arrays = _digits() if path is None else _read(path, facts)
-    for key, found, expected in zip(ARRAYS, _digests(arrays), facts.arrays_sha256, strict=True):
+    arrays = _digits() if path is None else _read(path, spec)
+    for key, found, expected in zip(ARRAYS, _digests(arrays), spec.arrays_sha256, strict=True):
         if found != expected:
-            where = "scikit-learn's digits" if path is None else shown(path)
+            where = "scikit-learn's digits" if path is None else display_path(path)
             fix = "Install the locked version of scikit-learn."
             if path:
-                fix = _MNIST if facts == MNIST else _ANY
+                fix = _MNIST if spec == MNIST else _ANY
             raise UserError(
-                f"{where}: array '{key}' is not that of {facts.name}: its SHA-256 begins {found[:8]}, expected "
+                f"{where}: array '{key}' is not that of {spec.name}: its SHA-256 begins {found[:8]}, expected "
                 f"{expected[:8]}. {fix}"
             )
     x_train, y_train, x_test, y_test = arrays
     return Dataset(
-        facts.name,
+        spec.name,
         x_train.reshape(len(x_train), -1),
         y_train.reshape(-1).astype(np.uint8),
         x_test.reshape(len(x_test), -1),
         y_test.reshape(-1).astype(np.uint8),
-        facts.pixel_max,
-        facts.classes,
+        spec.pixel_max,
+        spec.classes,
     )
 
 
-def examine(path: Path, name: str) -> Facts:
-    """The facts of any data set in Keras' layout, in the .npz at `path`. Raises `UserError` where it is none."""
+def inspect_npz(path: Path, name: str) -> DatasetSpec:
+    """The spec of any data set in Keras' layout, in the .npz at `path`. Raises `UserError` where it is none."""
     arrays = _read(path, None)
     x_train, y_train, x_test, y_test = arrays
 
     def wrong(found: str) -> UserError:
-        return UserError(f"{shown(path)}: {found}. {_ANY}")
+        return UserError(f"{display_path(path)}: {found}. {_ANY}")
 
     if x_train.shape[1:] != x_test.shape[1:] or not 2 <= x_train.ndim <= 4 or not x_train[:1].size:
         raise wrong(f"its images are {list(x_train.shape)} for training, {list(x_test.shape)} for testing")
@@ -160,7 +160,7 @@ def examine(path: Path, name: str) -> Facts:
     classes = int(max(y_train.max(), y_test.max())) + 1
     if min(y_train.min(), y_test.min()) < 0 or not 2 <= classes <= MAX_CLASSES or y_train.min() == y_train.max():
         raise wrong(f"its labels reach from {min(y_train.min(), y_test.min())} to {classes - 1}")
-    return Facts(name, _digests(arrays), len(x_train), len(x_test), x_train.shape[1:], classes)
+    return DatasetSpec(name, _digests(arrays), len(x_train), len(x_test), x_train.shape[1:], classes)
 
 
 def _digests(arrays: Sequence[np.ndarray]) -> tuple[str, ...]:
@@ -174,8 +174,8 @@ _ANY = (
 _MNIST = "Name the original mnist.npz in MNIST_NPZ, or unset it to let Keras find or download MNIST."
 
 
-def _fix(facts: Facts | None) -> str:
-    return f"Expected MNIST as .npz. {_MNIST}" if facts == MNIST else _ANY
+def _fix(spec: DatasetSpec | None) -> str:
+    return f"Expected MNIST as .npz. {_MNIST}" if spec == MNIST else _ANY
 
 
 def _digits() -> list[np.ndarray]:
@@ -189,38 +189,38 @@ def _digits() -> list[np.ndarray]:
     return [images[:cut], labels[:cut], images[cut:], labels[cut:]]
 
 
-def _read(path: Path, facts: Facts | None) -> list[np.ndarray]:
-    """The four arrays of an .npz, each read only if its header declares what `facts` say, or else what is allowed."""
-    fix = _fix(facts)
+def _read(path: Path, spec: DatasetSpec | None) -> list[np.ndarray]:
+    """The four arrays of an .npz, each read only if its header declares what `spec` say, or else what is allowed."""
+    fix = _fix(spec)
     try:
         with zipfile.ZipFile(path) as archive:
-            return [_read_array(archive, path, name, facts) for name in ARRAYS]
+            return [_read_array(archive, path, name, spec) for name in ARRAYS]
     except FileNotFoundError:
-        raise UserError(f"{shown(path)}: no such file. {fix}") from None
+        raise UserError(f"{display_path(path)}: no such file. {fix}") from None
     except (UserError, MemoryError):
         raise
     except OSError as error:
-        raise UserError(f"{shown(path)}: cannot be read: {error.strerror or error}. {fix}") from error
+        raise UserError(f"{display_path(path)}: cannot be read: {error.strerror or error}. {fix}") from error
     except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
-        raise UserError(f"{shown(path)}: truncated or corrupt ({error}). {fix}") from error
+        raise UserError(f"{display_path(path)}: truncated or corrupt ({error}). {fix}") from error
 
 
-def _read_array(archive: zipfile.ZipFile, path: Path, name: str, facts: Facts | None) -> np.ndarray:
+def _read_array(archive: zipfile.ZipFile, path: Path, name: str, spec: DatasetSpec | None) -> np.ndarray:
     try:
         info = archive.getinfo(name + ".npy")
     except KeyError:
         held = ", ".join(archive.namelist()[:6]) or "nothing"
-        raise UserError(f"{shown(path)}: has no array '{name}' (it holds {held}). {_fix(facts)}") from None
+        raise UserError(f"{display_path(path)}: has no array '{name}' (it holds {held}). {_fix(spec)}") from None
     with archive.open(info) as member:
         if npy.read_magic(member) != (1, 0):  # the later versions' headers may be gigabytes long
             raise ValueError(f"array '{name}' has not the header that NumPy writes for such arrays")
         shape, fortran_order, dtype = npy.read_array_header_1_0(member)
-        kind = dtype == np.uint8 if facts == MNIST or name.startswith("x") else dtype.kind in "iu"
+        kind = dtype == np.uint8 if spec == MNIST or name.startswith("x") else dtype.kind in "iu"
         size = math.prod(shape) * dtype.itemsize
-        expected = (facts.shapes[name], (*facts.shapes[name], 1)) if facts else (shape,)
+        expected = (spec.shapes[name], (*spec.shapes[name], 1)) if spec else (shape,)
         if not kind or fortran_order or not 0 <= size <= MAX_BYTES or shape not in expected:
-            wanted = f"Expected uint8 {list(expected[0])}: MNIST. {_MNIST}" if facts == MNIST else _ANY
-            raise UserError(f"{shown(path)}: array '{name}' is {dtype} {list(shape)}. {wanted}")
+            wanted = f"Expected uint8 {list(expected[0])}: MNIST. {_MNIST}" if spec == MNIST else _ANY
+            raise UserError(f"{display_path(path)}: array '{name}' is {dtype} {list(shape)}. {wanted}")
         buffer = member.read(size)
         if len(buffer) != size:
             raise EOFError(f"array '{name}' ends after {len(buffer)} of {size} bytes")

@@ -22,7 +22,7 @@ from pathlib import Path
 from experiments.data import datasets
 from experiments.files import reading
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json, to_json
 
 ORIGIN = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"  # as in keras.datasets.mnist
@@ -45,21 +45,21 @@ class Source:
     `fallback` is empty, or says why the digits stand in for MNIST.
     """
 
-    facts: datasets.Facts
+    spec: datasets.DatasetSpec
     path: Path | None
     origin: str
     fallback: str = ""
 
     @property
     def name(self) -> str:
-        return self.facts.name
+        return self.spec.name
 
     @property
     def identity(self) -> str:
-        return self.facts.identity
+        return self.spec.identity
 
     def load(self) -> datasets.Dataset:
-        return datasets.load(self.facts, self.path)
+        return datasets.load(self.spec, self.path)
 
 
 DIGITS = Source(datasets.DIGITS, None, "scikit-learn")
@@ -92,8 +92,8 @@ def _name(path: Path) -> str:
     name = path.name.removesuffix(".npz")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", name) or name.lower() == "digits":
         raise UserError(
-            f"{shown(path)}: the page would call this data set {name!r}, after its file. Expected up to 40 letters, "
-            "digits, '.', '_' and '-'. Rename the file."
+            f"{display_path(path)}: the page would call this data set {name!r}, after its file. "
+            "Expected up to 40 letters, digits, '.', '_' and '-'. Rename the file."
         )
     return name
 
@@ -102,7 +102,7 @@ def _keras_cache() -> Path:
     return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras")) / "datasets"
 
 
-def _recognise(path: Path, memory: Path, name: str = "") -> datasets.Facts:
+def _recognise(path: Path, memory: Path, name: str = "") -> datasets.DatasetSpec:
     """What is in the file at `path`, which is remembered: MNIST, or else a data set that is called `name`.
 
     Raises `UserError` if it is neither, or without a name not MNIST.
@@ -111,27 +111,29 @@ def _recognise(path: Path, memory: Path, name: str = "") -> datasets.Facts:
     known = _remembered(memory)
     if sha256 not in known or not (name or known[sha256].identity == datasets.MNIST.identity):
         _check_packing(path, _OTHER if name else _EXPECTED)
-        known[sha256] = datasets.examine(path, name) if name else _checked_mnist(path)
-        told = {file: asdict(facts) for file, facts in sorted(known.items())}
+        known[sha256] = datasets.inspect_npz(path, name) if name else _checked_mnist(path)
+        told = {file: asdict(spec) for file, spec in sorted(known.items())}
         with contextlib.suppress(OSError):  # only a shortcut: a folder that refuses it is told by whoever needs it
             write_atomically(memory, to_json({"format": FORMAT, "recognised": told}))
     found = known[sha256]
     if found.identity == datasets.MNIST.identity:
         return datasets.MNIST
     if name.lower() == datasets.MNIST.name:
-        raise UserError(f"{shown(path)}: is not MNIST, and the page would call it so, after its file. Rename the file.")
+        raise UserError(
+            f"{display_path(path)}: is not MNIST, and the page would call it so, after its file. Rename the file."
+        )
     return replace(found, name=name)
 
 
-def _checked_mnist(path: Path) -> datasets.Facts:
+def _checked_mnist(path: Path) -> datasets.DatasetSpec:
     datasets.load(datasets.MNIST, path)
     return datasets.MNIST
 
 
-def _remembered(memory: Path) -> dict[str, datasets.Facts]:
+def _remembered(memory: Path) -> dict[str, datasets.DatasetSpec]:
     try:
         found = read_json(memory, FORMAT)["recognised"]
-        return {file: datasets.Facts.of(facts) for file, facts in found.items()}
+        return {file: datasets.DatasetSpec.of(spec) for file, spec in found.items()}
     except (UserError, KeyError):
         return {}  # only a shortcut: without it the file is unpacked and recognised again
 
@@ -145,7 +147,7 @@ def _check_packing(path: Path, fix: str) -> None:
         return
     known = {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
     if not known or len(members) > MAX_ARRAYS:
-        raise UserError(f"{shown(path)}: packed in another way than NumPy packs a few arrays. {fix}")
+        raise UserError(f"{display_path(path)}: packed in another way than NumPy packs a few arrays. {fix}")
 
 
 def _download(origin: str, target: Path) -> str:
@@ -176,7 +178,7 @@ def _download(origin: str, target: Path) -> str:
                 write_atomically(target, path.read_bytes())
         except OSError as error:
             raise UserError(
-                f"{shown(target)}: MNIST was downloaded and cannot be kept there: {error.strerror}. "
+                f"{display_path(target)}: MNIST was downloaded and cannot be kept there: {error.strerror}. "
                 "Make that folder writable, or name another one in KERAS_HOME."
             ) from error
     return ""
@@ -225,5 +227,5 @@ def warning(source: Source, recorded: str = "") -> str:
 
 def describe(source: Source) -> str:
     """One line for the terminal: which data, from where."""
-    place = f" ({shown(source.path)})" if source.path else ""
+    place = f" ({display_path(source.path)})" if source.path else ""
     return f"Data: {source.name}, from {source.origin}{place}"

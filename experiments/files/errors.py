@@ -35,7 +35,7 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
 
-def shown(path: Path | str) -> str:
+def display_path(path: Path | str) -> str:
     """`path` as a user would type it: relative to the current folder where it lies below it."""
     path = os.path.abspath(path)
     relative = os.path.relpath(path)
@@ -90,7 +90,7 @@ def line(error: UserError | OSError) -> str:
     if isinstance(error, UserError):
         return str(error)
     path = error.filename2 or error.filename  # of a rename the target: the other one is a temporary file of ours
-    where = f"{shown(path)}: " if path else ""
+    where = f"{display_path(path)}: " if path else ""
     fix = {
         errno.ENOSPC: "Free some space and run the same command again: what was finished is stored.",
         errno.EDQUOT: "Free some space and run the same command again: what was finished is stored.",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 
 _MADE_AGAIN = "Run 'make report': it is made again from the stored runs."
 _SEAL = '{"sha256":"%s",'  # the first key of a sealed file; the digest is that of all bytes after it
@@ -38,7 +38,8 @@ def _verified_bytes(path: Path, fix: str) -> bytes:
     seal = (_SEAL % hashlib.sha256(memoryview(content)[_SEAL_BYTES:]).hexdigest()).encode()
     if not content.startswith(seal):
         raise UserError(
-            f"{shown(path)}: not what this version wrote: the SHA-256 at its beginning is not that of its rest. {fix}"
+            f"{display_path(path)}: not what this version wrote: "
+            f"the SHA-256 at its beginning is not that of its rest. {fix}"
         )
     return content
 
@@ -48,14 +49,14 @@ def read_json(path: Path, format_: int, fix: str = _MADE_AGAIN) -> dict[str, Any
     try:
         value = json.loads(_verified_bytes(path, fix))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{shown(path)}: sealed, but no JSON ({error}). {fix}") from error
+        raise UserError(f"{display_path(path)}: sealed, but no JSON ({error}). {fix}") from error
     if value.get("format") != format_:
-        raise UserError(f"{shown(path)}: format {value.get('format')}, expected {format_}. {fix}")
+        raise UserError(f"{display_path(path)}: format {value.get('format')}, expected {format_}. {fix}")
     del value["sha256"]
     return value
 
 
-def made_from(path: Path, inputs: str) -> bool:
+def is_made_from(path: Path, inputs: str) -> bool:
     """Whether the derived file at `path` is whole and was made from inputs of this digest; without parsing it.
 
     Derived files are made again from the stored runs, so a damaged one is nothing that a user need hear of.

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from experiments.analysis.results import Results
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.plots import generic
 from experiments.plots.figures import Figure
 from experiments.plots.selection import on_test_images
@@ -40,19 +40,21 @@ def draw(results: Results, article_figures: Path | None = None, pictures: bool =
 def _load(path: Path) -> Callable[[Results], list[Figure]]:
     """The function `draw` of the module at `path`, which is loaded by its path: no package needs to know it."""
     if not path.is_file():
-        raise UserError(f"{shown(path)}: no such file. {CONTRACT}. Name it, or leave it out for the generic figures.")
+        raise UserError(
+            f"{display_path(path)}: no such file. {CONTRACT}. Name it, or leave it out for the generic figures."
+        )
     name = "article_figures_" + re.sub(r"\W", "_", str(path.resolve()))
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise UserError(f"{shown(path)}: not a .py file. {CONTRACT}. Rename it.")
+        raise UserError(f"{display_path(path)}: not a .py file. {CONTRACT}. Rename it.")
     module: ModuleType = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look up their module there
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"{shown(path)}: {type(error).__name__}: {error}. {CONTRACT}. Fix it.") from error
+        raise UserError(f"{display_path(path)}: {type(error).__name__}: {error}. {CONTRACT}. Fix it.") from error
     if not callable(getattr(module, "draw", None)):
-        raise UserError(f"{shown(path)}: no function draw. {CONTRACT}. Add it.")
+        raise UserError(f"{display_path(path)}: no function draw. {CONTRACT}. Add it.")
     function: Callable[[Results], list[Figure]] = module.draw
     return function
 
@@ -60,13 +62,13 @@ def _load(path: Path) -> Callable[[Results], list[Figure]]:
 def _check(figures: Any, path: Path) -> None:
     """Raises `UserError` unless `figures` is a list of figures whose names can be those of files."""
     if not isinstance(figures, list) or not figures or not all(isinstance(figure, Figure) for figure in figures):
-        raise UserError(f"{shown(path)}: draw returned something else. {CONTRACT}, at least one. Fix draw.")
+        raise UserError(f"{display_path(path)}: draw returned something else. {CONTRACT}, at least one. Fix draw.")
     names = [figure.name for figure in figures]
     for name in names:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or names.count(name) > 1:
             raise UserError(
-                f"{shown(path)}: a figure is called '{name}'. Expected lower-case letters, digits and hyphens, and "
-                "each name once. Rename it."
+                f"{display_path(path)}: a figure is called '{name}'. Expected lower-case letters, digits and "
+                "hyphens, and each name once. Rename it."
             )
 
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from experiments.analysis.results import ArmResult, Results, RunResult, Spread
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, shown
-from experiments.files.sealed import made_from, read_json, to_json
+from experiments.files.errors import UserError, display_path
+from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import svg
 from experiments.study import keys
 
@@ -61,11 +61,7 @@ def final_accuracy(measured: Mapping[str, Any]) -> Any:
     return measured["test_accuracy"] if measured["test_accuracy"] is not None else measured["held_out_accuracy"]
 
 
-@overload
-def accuracy_by_epoch(run: RunResult) -> list[float] | None: ...
-@overload
-def accuracy_by_epoch(run: Mapping[str, Any]) -> Any: ...
-def accuracy_by_epoch(run: Mapping[str, Any]) -> Any:
+def accuracy_by_epoch(run: RunResult) -> list[float] | None:
     """A run's accuracy after each epoch, on the same images as its final accuracy; None where it is not known."""
     tested = run["test_accuracy_by_epoch"]
     return tested if tested is not None else run["held_out_accuracy_by_epoch"]
@@ -114,7 +110,7 @@ def update(
         }
     )
     path = folder / "figures.json"
-    if made_from(path, inputs) and _is_whole(folder):
+    if is_made_from(path, inputs) and _is_whole(folder):
         return 0
     figures = _draw_safely(results, draw, article_figures)
     for figure in figures:
@@ -135,7 +131,9 @@ def _code_digest(path: Path) -> str:
     try:
         return keys.file_digest(path)
     except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{shown(path)}: {error}. Expected a Python file that draws figures. Name another.") from error
+        raise UserError(
+            f"{display_path(path)}: {error}. Expected a Python file that draws figures. Name another."
+        ) from error
 
 
 def _draw_safely(
@@ -151,7 +149,7 @@ def _draw_safely(
             raise
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if Path(frame.filename) == article_figures]
-        place = f"{shown(article_figures)}:{lines[-1] if lines else 1}"
+        place = f"{display_path(article_figures)}:{lines[-1] if lines else 1}"
         raise UserError(
             f"{place}: {type(error).__name__}: {error}. Expected figures of the results. Fix it."
         ) from error
@@ -176,7 +174,9 @@ def read(folder: Path) -> tuple[dict[str, Figure], str]:
         figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
         return {figure.name: figure for figure in figures}, str(content["results"])
     except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise UserError(f"{shown(path)}: not the drawings that were written ({error!r}). Run 'make plots'.") from error
+        raise UserError(
+            f"{display_path(path)}: not the drawings that were written ({error!r}). Run 'make plots'."
+        ) from error
 
 
 def _figure(found: Mapping[str, Any], folder: Path) -> Figure:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json
 from experiments.store.store import FORMAT, Entry, Store
 from experiments.study import keys
@@ -27,7 +27,7 @@ def chosen(plan: Study, runs: Iterable[Run], name: str) -> list[Run]:
     found = [run for run in runs if group in (run.arm.name, run.arm.block) and number in ("", str(run.seed))]
     if not found:
         raise UserError(
-            f"NAME={name} is no arm, block or 'arm, seed' of {shown(plan.path)}. Its blocks: "
+            f"NAME={name} is no arm, block or 'arm, seed' of {display_path(plan.path)}. Its blocks: "
             f"{', '.join(block.name for block in plan.blocks)}; 'make status' lists the arms. Name one of these."
         )
     return found

@@ -18,14 +18,16 @@ def code_version(root: Path = ROOT) -> dict[str, Any]:
         return unknown
     command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(command, cwd=root, env=own_git(), capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run(
+            command, cwd=root, env=git_environment(), capture_output=True, text=True, check=True, timeout=60
+        )
     except (OSError, subprocess.SubprocessError):
         return unknown
     commit, dirty, _ = done.stdout.strip().partition("-dirty")
     return {"commit": commit, "dirty": bool(dirty)}
 
 
-def own_git() -> dict[str, str]:
+def git_environment() -> dict[str, str]:
     """The environment in which git takes the repository of the folder it runs in: a hook's names another one."""
     places = ("DIR", "WORK_TREE", "COMMON_DIR", "INDEX_FILE", "OBJECT_DIRECTORY", "NAMESPACE")
     other = {f"GIT_{place}" for place in places}

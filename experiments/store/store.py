@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from experiments.files import durable, reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json, to_json
 from experiments.study import keys
 from experiments.study.model import Run, Study
@@ -36,7 +36,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 _TRAIN_AGAIN = "Delete its folder and run 'make experiments': only this run is trained again."
 
 
-def named(key: Mapping[str, Any]) -> str:
+def key_digest(key: Mapping[str, Any]) -> str:
     """What a key puts into a name. What was stored in another format is not found, as if another key had made it."""
     return keys.digest({"format": FORMAT, **key})[:16]
 
@@ -82,7 +82,9 @@ class Entry:
         """The content of the file that this run has at `path`: neither another run's nor another file's."""
         found = read_json(path, FORMAT, fix)
         if (found.get("run"), found.get("key")) != (self.folder.name, key):
-            raise UserError(f"{shown(path)}: written for another place in the store, in {found.get('run')}. {fix}")
+            raise UserError(
+                f"{display_path(path)}: written for another place in the store, in {found.get('run')}. {fix}"
+            )
         return found
 
     def snapshots(self) -> dict[str, list[np.ndarray]]:
@@ -90,7 +92,7 @@ class Entry:
         path = self.folder / "weights.npz"
         if reading.sha256(path, _TRAIN_AGAIN) != self.training()["weights_sha256"]:
             raise UserError(
-                f"{shown(path)}: not what this version wrote: its SHA-256 is not training.json's. {_TRAIN_AGAIN}"
+                f"{display_path(path)}: not what this version wrote: its SHA-256 is not training.json's. {_TRAIN_AGAIN}"
             )
         try:
             with np.load(path, allow_pickle=False) as archive:
@@ -100,7 +102,7 @@ class Entry:
                     for snapshot in ("epoch_1", "final")
                 }
         except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
-            raise UserError(f"{shown(path)}: unreadable ({error}). {_TRAIN_AGAIN}") from error
+            raise UserError(f"{display_path(path)}: unreadable ({error}). {_TRAIN_AGAIN}") from error
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,9 @@ class Store:
         """Where `run` on the data of that identity has its place, whether or not anything is there yet."""
         key = keys.training_key(run, data_identity)
         arm = run.arm
-        name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{named(key)}"
+        name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{key_digest(key)}"
         folder = self.root / "runs" / name
-        measures = named(keys.measures_key(run))
+        measures = key_digest(keys.measures_key(run))
         return Entry(run, key, folder, folder / f"measures-{arm.readout}-{measures}.json")
 
     def score(self, run: Run, data_identity: str) -> float | None:
@@ -191,7 +193,7 @@ class Store:
         paths = [entry.folder / name for name in names]
         return {path.name: path.read_bytes() for path in paths if path.exists()}
 
-    def adopt(self, entry: Entry, content: Mapping[str, bytes]) -> None:
+    def import_run(self, entry: Entry, content: Mapping[str, bytes]) -> None:
         """Stores the run's files that `content` gave in another store, but for those that are here already."""
         measures = entry.measures_path.name
         if not entry.trained:
@@ -210,7 +212,7 @@ class Store:
         import fcntl  # where it is missing (Windows) the Makefile does not run either
 
         self.root.mkdir(parents=True, exist_ok=True)
-        with open(self.root / ".lock", "ab", opener=reading.no_detour) as lock:
+        with open(self.root / ".lock", "ab", opener=reading.open_nofollow) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

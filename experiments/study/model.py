@@ -11,8 +11,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from experiments.data.datasets import DIGITS, MNIST, Facts
-from experiments.files.errors import UserError, shown
+from experiments.data.datasets import DIGITS, MNIST, DatasetSpec
+from experiments.files.errors import UserError, display_path
 
 MAX_RUNS = 20_000  # a product of lists grows faster than one thinks
 
@@ -148,7 +148,7 @@ class Study:
         known = [block.name for block in self.blocks]
         for name in only:
             if name not in known:
-                told = f"ONLY={','.join(only)}: '{name}' is no block of {shown(self.path)}"
+                told = f"ONLY={','.join(only)}: '{name}' is no block of {display_path(self.path)}"
                 raise UserError(f"{told}. Known: {', '.join(known)}. Name one of these, or several with commas.")
         return [
             self.run(arm, seed, dataset)
@@ -181,21 +181,21 @@ class Study:
         features = self.run(self.arm(arm.features_of), seed, dataset) if arm.features_of else None
         return Run(arm, seed, dataset, epochs, features)
 
-    def check(self, facts: Facts) -> None:
+    def check(self, spec: DatasetSpec) -> None:
         """Raises `UserError` where an arm holds out more than half of the training images, or lacks a whole batch."""
         for arm in self.arms:
-            if facts == DIGITS and not self.block(arm.block).replicate:
+            if spec == DIGITS and not self.block(arm.block).replicate:
                 continue
-            there = f"the {facts.train_images} training images of {facts.name}"
-            if arm.holdout > facts.train_images // 2:
+            there = f"the {spec.train_images} training images of {spec.name}"
+            if arm.holdout > spec.train_images // 2:
                 raise UserError(
-                    f"{shown(self.path)}: arm '{arm.name}' holds out {arm.holdout} of {there}. "
+                    f"{display_path(self.path)}: arm '{arm.name}' holds out {arm.holdout} of {there}. "
                     "Expected at most half. Lower it."
                 )
-            if arm.batch_size > facts.train_images - arm.holdout:
-                rest = f"{facts.train_images - arm.holdout} of " if arm.holdout else ""
+            if arm.batch_size > spec.train_images - arm.holdout:
+                rest = f"{spec.train_images - arm.holdout} of " if arm.holdout else ""
                 raise UserError(
-                    f"{shown(self.path)}: arm '{arm.name}' has batches of {arm.batch_size} images and trains on "
+                    f"{display_path(self.path)}: arm '{arm.name}' has batches of {arm.batch_size} images and trains on "
                     f"{rest}{there}. Expected at least one whole batch. Lower batch_size or use more images."
                 )
 

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.data import sources
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.store import provenance
 from experiments.store.store import Entry, Store
 from experiments.study.model import Run, Study
@@ -334,7 +334,7 @@ class Workers:
         error = future.exception()
         if not error:
             for entry, files in zip(unit.entries, future.result() or (), strict=False):
-                self.store.adopt(entry, files)
+                self.store.import_run(entry, files)
             return []
         if not isinstance(error, BrokenExecutor):
             raise error
@@ -360,7 +360,7 @@ class Workers:
     def complaint(self, others: str) -> UserError:
         names = "; ".join(str(entry.run) for entry in self.given_up[:3])
         more = f" and {len(self.given_up) - 3} more" if len(self.given_up) > 3 else ""
-        fix = f"See {shown(self.log)}, then go on with fewer workers: make report JOBS=1."
+        fix = f"See {display_path(self.log)}, then go on with fewer workers: make report JOBS=1."
         if self.away:
             fix = "See the logs of the cluster's workers, give them more memory, and run the same command again."
         return UserError(

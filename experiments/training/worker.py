@@ -205,7 +205,7 @@ def work_away(unit: Unit, known: Mapping[Run, Files], source: sources.Source, co
         for own, asked in zip(entries, unit.entries, strict=True):
             _check_same(own, asked)
         for run, files in known.items():
-            store.adopt(store.entry(run, here.identity), files)
+            store.import_run(store.entry(run, here.identity), files)
         work(Unit(entries), store, here, code)
         return [store.content(entry) for entry in entries]
 

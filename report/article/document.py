@@ -24,7 +24,7 @@ from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from report.article import dialect
 
 ARTICLE = Path(__file__).parents[1] / "mse_tanh" / "article.md"
@@ -65,7 +65,9 @@ def load(path: Path = ARTICLE) -> Article:
     lines = reading.read_text(path, "Expected the article as Markdown.").splitlines()
     end = lines.index("---", 1) if lines[:1] == ["---"] and "---" in lines[1:] else 0
     if not end:
-        raise UserError(f"{shown(path)}:1: no front matter. Expected title, date and id between two lines of '---'.")
+        raise UserError(
+            f"{display_path(path)}:1: no front matter. Expected title, date and id between two lines of '---'."
+        )
     title, date, id_ = _front_matter(lines[1:end], path)
     parts = _parts(lines[end + 1 :], end + 2, path)
     try:
@@ -73,7 +75,9 @@ def load(path: Path = ARTICLE) -> Article:
         for part in parts:
             rendering.html(part)
     except _Unreadable as error:
-        raise UserError(f"{shown(path)}:{error.line}: {error}. Expected an article. Simplify what follows.") from error
+        raise UserError(
+            f"{display_path(path)}:{error.line}: {error}. Expected an article. Simplify what follows."
+        ) from error
     return Article(title, date, id_, parts)
 
 
@@ -81,25 +85,29 @@ def _front_matter(lines: list[str], path: Path) -> tuple[str, str, str]:
     """Title, date and id, as they are written. Nothing else of YAML is obeyed: no types, aliases or merges."""
     text = "\n".join(lines)
     if len(text) > FRONT_MATTER:
-        raise UserError(f"{shown(path)}:1: front matter of more than {FRONT_MATTER} characters. Shorten it.")
+        raise UserError(f"{display_path(path)}:1: front matter of more than {FRONT_MATTER} characters. Shorten it.")
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 1
-        raise UserError(f"{shown(path)}:{line}: front matter is not valid YAML. Fix this line.") from error
+        raise UserError(f"{display_path(path)}:{line}: front matter is not valid YAML. Fix this line.") from error
     found: dict[str, str] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else []:
-        place = f"{shown(path)}:{key.start_mark.line + 2}"
+        place = f"{display_path(path)}:{key.start_mark.line + 2}"
         if not isinstance(key, yaml.ScalarNode) or key.value in found:
             raise UserError(f"{place}: front matter says '{key.value}' twice. Keep one.")
         if isinstance(value, yaml.ScalarNode):
             found[key.value] = value.value.strip()
     for key in ("title", "date", "id"):
         if not found.get(key):
-            raise UserError(f"{shown(path)}:1: front matter has no '{key}'. Expected title, date and id. Add it.")
-        if sign := reading.unseen(found[key]):
-            raise UserError(f"{shown(path)}:1: '{key}' holds {sign}. Expected plain text. Remove that character.")
+            raise UserError(
+                f"{display_path(path)}:1: front matter has no '{key}'. Expected title, date and id. Add it."
+            )
+        if sign := reading.find_invisible_char(found[key]):
+            raise UserError(
+                f"{display_path(path)}:1: '{key}' holds {sign}. Expected plain text. Remove that character."
+            )
     return found["title"], found["date"], found["id"]
 
 
@@ -120,7 +128,9 @@ def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:
         else:
             held.append(line)
     if fence:
-        raise UserError(f"{shown(path)}:{start - 1}: this code block is never closed. Add a line '{fence}' after it.")
+        raise UserError(
+            f"{display_path(path)}:{start - 1}: this code block is never closed. Add a line '{fence}' after it."
+        )
     if any(text.strip() for text in held):
         parts.append(Part("prose", "\n".join(held), start))
     return tuple(parts)

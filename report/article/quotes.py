@@ -14,9 +14,9 @@ from xml.etree.ElementTree import Element
 
 from markdown.util import HtmlStash
 
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from report.article import dialect, document
-from report.claims.claims import Claim
+from report.claims.model import Claim
 
 BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "th", "td", "dt", "dd"}
 
@@ -84,7 +84,7 @@ def check(article: document.Article, claims: Sequence[Claim], path: Path) -> Non
     for words in marker.unplaced:
         claim = next(claim for claim in claims if words in claim.quote)
         raise UserError(
-            f"{shown(path)}:{claim.line}: claim '{claim.id}': the article nowhere says '{words}'. "
+            f"{display_path(path)}:{claim.line}: claim '{claim.id}': the article nowhere says '{words}'. "
             "Quote it word for word, in fragments where need be."
         )
 

@@ -13,7 +13,7 @@ import yaml
 
 from experiments.analysis.results import Results
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 
 if TYPE_CHECKING:  # the check whether the page is up to date needs an address, and no Markdown
     from report.article.document import Article
@@ -126,7 +126,7 @@ def publication(url: str, results: Results, article: Article, path: Path = CITAT
             str(found.get("license", "")),
         )
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"{shown(path)}: {error}. Expected a citation that names a title. Mend it.") from error
+        raise UserError(f"{display_path(path)}: {error}. Expected a citation that names a title. Mend it.") from error
 
 
 def _author(entry: Mapping[str, str]) -> Author:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
+from experiments.files.toml import TomlReader
 
 ROOT = Path(__file__).parents[2]
 TELLERS = (  # the filters that give a number its digits, and the function
@@ -25,7 +26,7 @@ TELLERS = (  # the filters that give a number its digits, and the function
     *("length", "round", "int", "epochs"),
 )
 ARTICLE = {"quote", "after", "unchecked"}  # keys, and a table, of the article's own words
-RULES = {"of", "supported", "partly"}
+RULES = {"path", "supported", "partly"}
 SHOWN = 5  # loose numerals in one error
 
 
@@ -124,16 +125,16 @@ def check(sources: Sources = OURS) -> Coverage:
 def require(coverage: Coverage) -> None:
     """Raises `UserError` if a numeral is loose, or an exemption dead."""
     if coverage.loose:
-        told = [f"{shown(n.path)}:{n.line}: '{n.numeral}' in “{n.text}”" for n in coverage.loose[:SHOWN]]
+        told = [f"{display_path(n.path)}:{n.line}: '{n.numeral}' in “{n.text}”" for n in coverage.loose[:SHOWN]]
         more = len(coverage.loose) - len(told)
         raise UserError(
             f"{'; '.join(told)}{f'; and {more} more' if more else ''}: typed by hand. Expected what is measured. "
-            f"Take it from a measure through the template, or list the phrase in {shown(coverage.exemptions)}."
+            f"Take it from a measure through the template, or list the phrase in {display_path(coverage.exemptions)}."
         )
     for dead in coverage.dead:
         raise UserError(
-            f"{shown(dead.path)}:{dead.line}: '{dead.phrase}' exempts no numeral. Expected only phrases that stand in "
-            "the texts. Remove it."
+            f"{display_path(dead.path)}:{dead.line}: '{dead.phrase}' exempts no numeral. "
+            "Expected only phrases that stand in the texts. Remove it."
         )
 
 
@@ -141,7 +142,7 @@ def exemptions(path: Path) -> list[Exemption]:
     """The phrases that are exempt, under their reasons; none where there is no list."""
     if not os.path.lexists(path):
         return []
-    _, source = reading.read_toml(path, "Expected [exempt] with a reason = [phrases].")
+    source = TomlReader(path, "Expected [exempt] with a reason = [phrases].").text
     return [Exemption(path, e.line, e.value, e.key) for e in _strings(source) if e.table == "exempt" and e.key]
 
 
@@ -193,7 +194,7 @@ def texts(sources: Sources = OURS) -> Iterator[Text]:
 
 def _read(path: Path) -> str:
     expected = "Expected the project's own words."
-    return reading.read_toml(path, expected)[1] if path.suffix == ".toml" else reading.read_text(path, expected)
+    return TomlReader(path, expected).text if path.suffix == ".toml" else reading.read_text(path, expected)
 
 
 SLOT = "\ufffc"  # stands where something other than words stood

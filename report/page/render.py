@@ -21,12 +21,13 @@ from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come wit
 from markupsafe import Markup
 
 from experiments.analysis.results import Results, Summary
-from experiments.files import reading
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
+from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
 from experiments.plots import formats
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs
 from report.article import document, quotes
-from report.claims import claims
+from report.claims import margins
+from report.claims.model import Evidence, Verdict
 from report.page.citation import Publication
 from report.page.passport import other_settings, passport
 
@@ -60,34 +61,24 @@ def prose(folder: Path = PROSE) -> Prose:
     path = folder / "article.toml"
     if not os.path.lexists(path):
         return Prose(folder)
-    expected = "Expected code_blocks, [changes], [[figures]] with name and question, [[notes]] with after and text."
-    found = {"code_blocks": [], "changes": {}, "figures": [], "notes": [], **reading.read_toml(path, expected)[0]}
-    right = {
-        "code_blocks": _are_texts(found["code_blocks"]),
-        "changes": isinstance(found["changes"], dict) and _are_texts(list(found["changes"].values())),
-        "figures": _are_tables(found["figures"], "name", "question"),
-        "notes": _are_tables(found["notes"], "after", "text"),
-    }
-    for key in found:
-        if not right.get(key):
-            raise UserError(f"{shown(path)}: '{key}' may not be there, or not so. {expected} Mend it.")
+    article = TomlReader(path, "Expected code_blocks, [changes], [[figures]] and [[notes]].").root
+    article.reject_unknown(("code_blocks", "changes", "figures", "notes"))
+    changes = article.table("changes", required=False)
     return Prose(
         folder,
-        tuple(found["code_blocks"]),
-        tuple((figure["name"], figure["question"]) for figure in found["figures"]),
-        tuple((note["after"], note["text"]) for note in found["notes"]),
-        found["changes"],
+        tuple(article.get_valid("code_blocks", TEXTS, default=())),
+        _pairs(article, "figures", ("name", "question")),
+        _pairs(article, "notes", ("after", "text")),
+        {name: changes.get_valid(name, TEXT) for name in changes.values},
     )
 
 
-def _are_texts(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(value, str) and value.strip() for value in values)
-
-
-def _are_tables(values: Any, *keys: str) -> bool:
-    """Whether it is a list of tables with texts under exactly these keys."""
-    tables = isinstance(values, list) and all(isinstance(value, dict) and set(value) == set(keys) for value in values)
-    return tables and all(_are_texts(list(table.values())) for table in values)
+def _pairs(article: TomlTable, name: str, keys: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """The texts under these two keys in each table that is headed [[name]]."""
+    tables = article.list_of_tables(name)
+    for table in tables:
+        table.reject_unknown(keys)
+    return tuple((table.get_valid(keys[0], TEXT), table.get_valid(keys[1], TEXT)) for table in tables)
 
 
 def render(
@@ -95,7 +86,7 @@ def render(
     figures: Mapping[str, Figure],
     article: document.Article,
     words: Prose,
-    verdicts: Sequence[claims.Verdict],
+    verdicts: Sequence[Verdict],
     unchecked: Mapping[str, Sequence[str]],
     recorded: Mapping[str, str] | None = None,
     numerals: str = "",
@@ -144,7 +135,9 @@ def render(
         parts = _parts(article, words, order, results, known["written"])
         return slim(environment.get_template("page.html").render(known, parts=parts))
     except TemplateSyntaxError as error:
-        raise UserError(f"{shown(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template.") from error
+        raise UserError(
+            f"{display_path(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template."
+        ) from error
     except _TEMPLATE_ERRORS as error:
         raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
 
@@ -167,7 +160,7 @@ def missing(url: str) -> str:
     return environment.get_template("404.html").render(_style(environment), home=url or "index.html")
 
 
-def readme(results: Summary, verdicts: Sequence[claims.Verdict], words: Prose) -> str:
+def readme(results: Summary, verdicts: Sequence[Verdict], words: Prose) -> str:
     """What the README says was found, as Markdown, by the template readme.md of the prose."""
     known = {
         "results": results,
@@ -198,10 +191,10 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        **formats.FILTERS, told=claims.told, css_class=css_class, csp_hash=_csp_hash,
+        **formats.FILTERS, told=margins.format_value, css_class=css_class, csp_hash=_csp_hash,
         marked=plotted_runs, final_accuracy=final_accuracy,
     )  # fmt: skip
-    environment.globals.update(math=math, margin=claims.margin)
+    environment.globals.update(math=math, margin=margins.margin)
     return environment
 
 
@@ -240,9 +233,9 @@ def _lead(results: Results, first: str, second: str, measure: str) -> float | No
     return means[0] - means[1]
 
 
-def _bootstrap(results: Results, evidence: claims.Evidence) -> Sequence[float] | None:
+def _bootstrap(results: Results, evidence: Evidence) -> Sequence[float] | None:
     """The bootstrap interval of a contrast whose interval over seeds keeps clear of 0, where its own does not."""
-    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.of)
+    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.path)
     row = next((row for row in results["contrasts"] if match and row["name"] == match[1] and row["n"]), None)
     if row is None or row["interval"][0] <= 0 <= row["interval"][1]:
         return None
@@ -261,7 +254,7 @@ def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, st
     ]
 
 
-def _in_order(article: document.Article, verdicts: Sequence[claims.Verdict]) -> list[claims.Verdict]:
+def _in_order(article: document.Article, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The verdicts in the order in which the article says what they judge."""
     text = " ".join(" ".join(part.source for part in article.parts).split())
     return sorted(verdicts, key=lambda judged: text.find(" ".join(judged.claim.quote[0].split())))
@@ -270,7 +263,7 @@ def _in_order(article: document.Article, verdicts: Sequence[claims.Verdict]) -> 
 def _parts(
     article: document.Article,
     words: Prose,
-    ledger: Sequence[claims.Verdict],
+    ledger: Sequence[Verdict],
     results: Results,
     rendered: Callable[[str], str],
 ) -> list[dict[str, Any]]:
@@ -325,6 +318,6 @@ def _template_place(error: BaseException, templates: tuple[Path, ...]) -> str:
     while traceback:
         path = Path(traceback.tb_frame.f_code.co_filename)
         if any(folder in path.parents for folder in templates):
-            place = f"{shown(path)}:{traceback.tb_lineno}"
+            place = f"{display_path(path)}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place

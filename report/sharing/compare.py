@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from experiments.analysis.results import ArmResult, Results
 from experiments.plots.figures import final_accuracy
-from report.claims import claims
+from report.claims.model import Claim
+from report.claims.verdicts import judge
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,9 @@ class Comparison:
         return bool(self.turned) or any(effect.moved for effect in self.effects)
 
 
-def compare(before: Results, after: Results, ledger: Sequence[claims.Claim]) -> Comparison:
+def compare(before: Results, after: Results, ledger: Sequence[Claim]) -> Comparison:
     """What changed from one results.json to another, by the rules of the same claims."""
-    old, new = (
-        {judged.claim.id: judged.verdict for judged in claims.judge(ledger, found)} for found in (before, after)
-    )
+    old, new = ({judged.claim.id: judged.verdict for judged in judge(ledger, found)} for found in (before, after))
     first, second = _measured(before), _measured(after)
     return Comparison(
         tuple(Turned(name, old[name], new[name]) for name in old if old[name] != new[name]),

@@ -17,9 +17,9 @@ from typing import cast
 
 from experiments.analysis.results import Results
 from experiments.analysis.summary import FORMAT
-from experiments.files.errors import UserError, shown
+from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json
-from experiments.store.provenance import own_git
+from experiments.store.provenance import git_environment
 
 KEPT = ("CNAME",)  # of what is published and not in site/: where GitHub keeps a domain of one's own
 NOT_PUBLISHED = (".gitkeep",)
@@ -49,11 +49,15 @@ def plan(site: Path, root: Path, remote: str, branch: str) -> Plan:
     """Looks at the site and at the remote; of the repository at `root`, only its store of objects is written to."""
     index = site / "index.html"
     if not index.is_file():
-        raise UserError(f"{shown(index)}: missing, so that there is nothing to publish. Run 'make report' first.")
+        raise UserError(
+            f"{display_path(index)}: missing, so that there is nothing to publish. Run 'make report' first."
+        )
     fix = "Run 'make render': it is written again."
     results = cast(Results, read_json(site / "data" / "results.json", FORMAT, fix))
     if not (root / ".git").exists():  # else git would take a repository around this folder
-        raise UserError(f"{shown(root)}: not a git repository. Publish from a clone, or copy {shown(site)} yourself.")
+        raise UserError(
+            f"{display_path(root)}: not a git repository. Publish from a clone, or copy {display_path(site)} yourself."
+        )
     remotes = _git(root, "remote").split()
     if remote not in remotes:
         known = f"Known: {', '.join(remotes)}. Name one" if remotes else f"Add it: git remote add {remote} ADDRESS. Or"
@@ -129,7 +133,7 @@ def _changes(root: Path, parent: str, tree: str) -> list[tuple[str, str]]:
 
 def _git(root: Path, *arguments: str, given: str = "", fix: str = "", environment: Mapping[str, str] = {}) -> str:
     """What git prints. Where it fails, a `UserError` with git's own words and the `fix`."""
-    environment = own_git() | {"LC_ALL": "C"} | dict(environment)
+    environment = git_environment() | {"LC_ALL": "C"} | dict(environment)
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], env=environment, input=given, capture_output=True, text=True

@@ -27,11 +27,12 @@ from selectolax.lexbor import LexborHTMLParser
 
 from experiments.analysis import evidence, records, summary
 from experiments.analysis.results import PageEvidence, Results
-from experiments.files.errors import UserError, printable, shown
+from experiments.files.errors import UserError, display_path, printable
 from experiments.files.sealed import compact
 from experiments.plots.figures import Figure
 from experiments.study.model import Study
-from report.claims import claims
+from report.claims import rules
+from report.claims.model import Claim
 
 FORMAT = 1
 SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
@@ -43,11 +44,11 @@ def carried(
     content: Mapping[str, Any],
     results: Results,
     drawn: Mapping[str, Figure],
-    found: Sequence[claims.Claim],
+    found: Sequence[Claim],
     url: str,
 ) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
-    claimed = claims.asked_of_arms(found, results["arms"])
+    claimed = rules.keys_by_arm(found, results["arms"])
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
     figures = {name: figure.arms for name, figure in drawn.items()}
     own = None if results["recorded"] else figures  # else the figures show the record's runs
@@ -110,8 +111,8 @@ def _check_same_study(content: PageEvidence, plan: Study) -> None:
     for arm in (run["arm"] for run in content["runs"]):
         if arm not in known:
             raise UserError(
-                f"The page is about another study: {shown(plan.path)} has no arm '{arm}'. Name the study, the claims "
-                "and the article that it was made from: STUDY=… CLAIMS=… ARTICLE=…"
+                f"The page is about another study: {display_path(plan.path)} has no arm '{arm}'. "
+                "Name the study, the claims and the article that it was made from: STUDY=… CLAIMS=… ARTICLE=…"
             )
 
 

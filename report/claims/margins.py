@@ -1,0 +1,191 @@
+"""Margins: what would turn a verdict, and how far the numbers are from it, in a sentence. Pure."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from fractions import Fraction
+from functools import total_ordering
+from typing import Any
+
+from report.claims.model import NOT_MEASURED, NOT_TESTABLE, Claim, Flip, Verdict
+from report.claims.rules import evaluate, parse, verdict_of
+
+MAX_TURNS = 100  # of a rule; beyond, the search for its limits would not end
+NARROW = "\u202f"  # a thin space that does not break
+
+
+def margin(judged: Verdict) -> str:
+    """How far the verdict is from another one, in a sentence; nothing where it could not be decided."""
+    if judged.verdict in (NOT_TESTABLE, NOT_MEASURED) or None in judged.values.values():
+        return ""
+    if not judged.flips:
+        return "No single number could change it: several would have to move at once."
+    flip = judged.flips[0]
+    evidence = judged.claim.evidence[flip.name]
+    pairs = [[format_value(end, evidence.unit, finer) for end in (flip.limit, flip.value)] for finer in range(9)]
+    limit, value = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
+    reached = verdict_of(judged.claim, {**judged.values, flip.name: flip.limit}) == flip.verdict
+    if evidence.unit == "yes":
+        moved = "were"
+    elif flip.rises:
+        moved = "rose to" if reached else "rose above"
+    else:
+        moved = "fell to" if reached else "fell below"
+    return f"Would become {flip.verdict} if {evidence.label} {moved} {limit}; it is {value}."
+
+
+def format_value(value: float | None, unit: str, finer: int = 0) -> str:
+    """Evidence as text in its unit: 0.0089 points → +0.89 points; with `finer`, so many digits more."""
+    digits = 3 + finer
+    if value is None:
+        return "not measured"
+    match unit:
+        case "yes":
+            return "yes" if value else "no"
+        case "points":
+            rounded = round(100 * value, digits - 1) or 0.0  # not −0
+            text = f"{rounded:{'+' if rounded else ''}.{digits - 1}f} points"
+        case "percent":
+            text = f"{_plain(100 * value, digits)}{NARROW}%"
+        case "times":
+            text = f"{_plain(value, digits)}{NARROW}×"
+        case "p":
+            text = f"{value:.{digits}f}" if value >= 10**-digits else f"<{NARROW}{10**-digits:.{digits}f}"
+        case _:
+            text = _plain(value, digits)
+    return text.replace("-", "−")
+
+
+def _plain(value: float, digits: int) -> str:
+    """So many significant digits, never with an exponent."""
+    return f"{Decimal(f'{value:.{digits}g}'):f}"
+
+
+# ---------------------------------------------------------------------------------------------- flips
+
+
+def flips(claim: Claim, values: Mapping[str, float | None]) -> list[Flip]:
+    """Where the verdict would turn if one number alone moved: the first place in each direction, the nearest first.
+
+    Near is measured in steps that matter, NOTICEABLE, so that different units can be compared. None where something is
+    not measured. A verdict that holds at a single point alone does not count, but the present one may.
+    """
+    measured = {name: value for name, value in values.items() if value is not None}
+    if len(measured) < len(claim.evidence):
+        return []
+    flips_: list[Flip | None] = []
+    for name in measured:
+        if claim.evidence[name].unit == "yes":
+            flips_.append(_flip_to_opposite(claim, measured, name))
+        else:
+            flips_ += [_first_flip(claim, measured, name, direction) for direction in (-1, 1)]
+    return sorted(filter(None, flips_), key=lambda flip: _distance(flip, claim.evidence[flip.name].unit))
+
+
+NOTICEABLE = {"points": 0.0025, "percent": 0.01, "times": 0.1, "number": 0.01, "p": 0.01, "yes": 0.0}
+
+
+def _distance(flip: Flip, unit: str) -> float:
+    """How far the limit is, in steps that matter: without a step, as for yes and no, it is the farthest."""
+    return abs(flip.value - flip.limit) / NOTICEABLE[unit] if NOTICEABLE[unit] else math.inf
+
+
+def _flip_to_opposite(claim: Claim, values: Mapping[str, float], name: str) -> Flip | None:
+    other = float(not values[name])
+    verdict = verdict_of(claim, {**values, name: other})
+    changed = verdict != verdict_of(claim, values)
+    return Flip(name, values[name], other, bool(other), verdict) if changed else None
+
+
+def _first_flip(claim: Claim, values: Mapping[str, float], name: str, direction: int) -> Flip | None:
+    """Walks from the value over all places where a comparison in the rules turns, until the verdict turns."""
+    present = verdict_of(claim, values)
+    at = Fraction(values[name])
+    for _ in range(MAX_TURNS):
+        turns: list[Fraction] = []
+        verdict = verdict_of(claim, {**values, name: _Line(Fraction(1), Fraction(0), at, direction, turns)})
+        if verdict != present:
+            return Flip(name, values[name], float(at), direction > 0, verdict)
+        further = [abs(turn - at) for turn in turns if (turn - at) * direction > 0]
+        if not further:
+            return None
+        at += direction * min(further)
+    return None
+
+
+@total_ordering
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """`slope` · x + `start` for a number x that moves, compared where x is just beyond `at` in its `direction`.
+
+    Each comparison notes in `turns` at which x its answer turns. Up to the next of these, rules say the same and
+    expressions stay linear. In fractions, since rounding could leave a limit on the wrong side of itself.
+    """
+
+    slope: Fraction
+    start: Fraction
+    at: Fraction
+    direction: int
+    turns: list[Fraction]
+
+    def _sign(self) -> Fraction:
+        if self.slope:
+            self.turns.append(-self.start / self.slope)
+        return self.slope * self.at + self.start or self.slope * self.direction
+
+    def __add__(self, other: Any) -> _Line:
+        slope, start = (other.slope, other.start) if isinstance(other, _Line) else (0, Fraction(other))
+        return replace(self, slope=self.slope + slope, start=self.start + start)
+
+    def __mul__(self, other: Any) -> _Line:
+        if isinstance(other, _Line):
+            raise ValueError("a rule may not multiply a number by itself")
+        return replace(self, slope=self.slope * Fraction(other), start=self.start * Fraction(other))
+
+    def __truediv__(self, other: Any) -> _Line:
+        if isinstance(other, _Line):
+            raise ValueError("a rule may not divide by evidence")
+        return self * (1 / Fraction(other))
+
+    def __rtruediv__(self, other: Any) -> _Line:
+        raise ValueError("a rule may not divide by evidence")
+
+    def __neg__(self) -> _Line:
+        return self * -1
+
+    def __sub__(self, other: Any) -> _Line:
+        return self + -other
+
+    def __rsub__(self, other: Any) -> _Line:
+        return -self + other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __abs__(self) -> _Line:
+        return -self if self < 0 else self
+
+    def __bool__(self) -> bool:
+        return self._sign() != 0
+
+    def __eq__(self, other: Any) -> bool:
+        return (self - other)._sign() == 0
+
+    def __lt__(self, other: Any) -> bool:
+        return (self - other)._sign() < 0
+
+
+def check_rule(rule: str, names: Mapping[str, Any]) -> None:
+    """Refuses a rule that names no evidence, or whose limits could not be found: in each number alone it is linear."""
+    values = dict.fromkeys(names, 1.0)
+    try:
+        evaluate(rule, values)
+        for name in names:
+            evaluate(rule, {**values, name: _Line(Fraction(1), Fraction(0), Fraction(1), 1, [])})
+    except KeyError as error:
+        raise ValueError(f"it names {error}, which is not among its evidence") from error
+    if not any(isinstance(node, ast.Name) for node in ast.walk(parse(rule))):
+        raise ValueError("it says the same whatever is measured")
