@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import yaml
 
+from experiments.analysis.results import Results
 from experiments.files import reading
 from experiments.files.errors import UserError, display_path
 
@@ -110,7 +111,7 @@ def address(text: str) -> str:
     return text and text.rstrip("/") + "/"
 
 
-def publication(url: str, results: Mapping[str, Any], article: Article, path: Path = CITATION) -> Publication:
+def publication(url: str, results: Results, article: Article, path: Path = CITATION) -> Publication:
     """Reads CITATION.cff. Raises `UserError` where it cannot be read or names no title."""
     day = max(run["finished"] for run in results["runs"])[:10]
     try:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.analysis.results import ArmResult, Results
 from experiments.plots.figures import Figure
 from experiments.study.model import SETTINGS
 
@@ -49,11 +50,11 @@ class Passport:
     last_day: str
 
 
-def passport(results: Mapping[str, Any], figure: Figure) -> Passport:
+def passport(results: Results, figure: Figure) -> Passport:
     """The passport of a figure that was drawn from `results`."""
     arms = set(figure.arms)
-    runs = [run for run in results["runs"] if run["arm"] in arms]
-    blocks: dict[str, list[Mapping[str, Any]]] = {}
+    runs: list[Mapping[str, Any]] = [run for run in results["runs"] if run["arm"] in arms]
+    blocks: dict[str, list[ArmResult]] = {}
     for arm in (results["arms"][name] for name in figure.arms):
         blocks.setdefault(arm["block"], []).append(arm)
     seeds = {name: ranges(sorted({seed for arm in arms for seed in arm["seeds"]})) for name, arms in blocks.items()}

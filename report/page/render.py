@@ -20,6 +20,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, T
 from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
 from markupsafe import Markup
 
+from experiments.analysis.results import Results, Summary
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
 from experiments.plots import formats
@@ -81,7 +82,7 @@ def _pairs(article: TomlTable, name: str, keys: tuple[str, str]) -> tuple[tuple[
 
 
 def render(
-    results: Mapping[str, Any],
+    results: Results,
     figures: Mapping[str, Figure],
     article: document.Article,
     words: Prose,
@@ -104,7 +105,7 @@ def render(
     folders = (*templates, words.folder)
     environment = _environment(folders)
     order = _in_order(article, verdicts)
-    known = {
+    known: dict[str, Any] = {
         "results": results,
         "dataset": results["dataset"],
         "data_name": DATA_NAMES.get(results["dataset"]["name"], results["dataset"]["name"]),
@@ -159,7 +160,7 @@ def missing(url: str) -> str:
     return environment.get_template("404.html").render(_style(environment), home=url or "index.html")
 
 
-def readme(results: Mapping[str, Any], verdicts: Sequence[Verdict], words: Prose) -> str:
+def readme(results: Summary, verdicts: Sequence[Verdict], words: Prose) -> str:
     """What the README says was found, as Markdown, by the template readme.md of the prose."""
     known = {
         "results": results,
@@ -197,7 +198,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     return environment
 
 
-def _measures(results: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+def _measures(results: Results) -> dict[str, Callable[..., Any]]:
     """What prose asks of the results: None where it is not measured."""
     return {
         "epochs": lambda name: next(run["epochs"] for run in results["runs"] if run["arm"] == name),
@@ -208,28 +209,31 @@ def _measures(results: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     }
 
 
-def _of(results: Mapping[str, Any], name: str, *keys: str) -> Any:
+def _of(results: Results, name: str, *keys: str) -> Any:
     """An arm's number; None where it is not measured."""
-    found = results["arms"].get(name)
+    found: Any = results["arms"].get(name)
     for key in keys:
         found = None if found is None else found.get(key)
     return found
 
 
-def _lead(results: Mapping[str, Any], first: str, second: str, measure: str) -> float | None:
+def _lead(results: Results, first: str, second: str, measure: str) -> float | None:
     """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between their means."""
     if measure != "test_accuracy":
         one, other = _of(results, first, measure), _of(results, second, measure)
         return None if one is None or other is None else one - other
-    scores = [{r["seed"]: r["test_accuracy"] for r in results["runs"] if r["arm"] == arm} for arm in (first, second)]
-    if not all(scores) or any(score is None for own in scores for score in own.values()):
+    scores = [
+        {r["seed"]: score for r in results["runs"] if r["arm"] == arm and (score := r["test_accuracy"]) is not None}
+        for arm in (first, second)
+    ]
+    if not all(scores):
         return None
     shared = scores[0].keys() & scores[1].keys()
     means = [mean(own[seed] for seed in sorted(shared or own)) for own in scores]
     return means[0] - means[1]
 
 
-def _bootstrap(results: Mapping[str, Any], evidence: Evidence) -> Sequence[float] | None:
+def _bootstrap(results: Results, evidence: Evidence) -> Sequence[float] | None:
     """The bootstrap interval of a contrast whose interval over seeds keeps clear of 0, where its own does not."""
     match = re.fullmatch(r"contrast (\S+) interval \d", evidence.path)
     row = next((row for row in results["contrasts"] if match and row["name"] == match[1] and row["n"]), None)
@@ -260,7 +264,7 @@ def _parts(
     article: document.Article,
     words: Prose,
     ledger: Sequence[Verdict],
-    results: Mapping[str, Any],
+    results: Results,
     rendered: Callable[[str], str],
 ) -> list[dict[str, Any]]:
     """The article's parts as HTML with marks and notes, each code block with the measured arm that it trains."""
@@ -276,7 +280,7 @@ def _parts(
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
         html = Markup(rendering.html(part, marker.mark))
-        found.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name), "arm_name": name})
+        found.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name or ""), "arm_name": name})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
     return found
