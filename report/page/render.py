@@ -25,6 +25,7 @@ from experiments.files.errors import UserError, shown
 from experiments.plots.figures import Figure, final_accuracy, marked
 from report.article import document, quotes
 from report.claims import claims
+from report.page import view
 from report.page.citation import Publication
 from report.page.passport import other_settings, passport
 
@@ -40,7 +41,7 @@ class Prose:
 
     code_blocks: the arm that each of the article's code blocks trains, in their order.
     figures: name and question, in the order of the page. notes: (words of the article, the note after their block).
-    changes: what a contrast changes, in words, by its name.
+    changes: what a contrast changes, in words, by its name. view: what the templates decide by, see `report.page.view`.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class Prose:
     figures: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     changes: Mapping[str, str] = field(default_factory=dict)
+    view: Callable[[Mapping[str, Any]], object] = lambda results: None
 
     def has(self, name: str) -> bool:
         return (self.folder / name).is_file()
@@ -57,7 +59,7 @@ def prose(folder: Path = PROSE) -> Prose:
     """Reads the prose in `folder`; none where there is no article.toml. Raises `UserError` for a mistake in it."""
     path = folder / "article.toml"
     if not os.path.lexists(path):
-        return Prose(folder)
+        return Prose(folder, view=view.load(folder.parent))
     expected = "Expected code_blocks, [changes], [[figures]] with name and question, [[notes]] with after and text."
     found = {"code_blocks": [], "changes": {}, "figures": [], "notes": [], **reading.read_toml(path, expected)[0]}
     right = {
@@ -75,6 +77,7 @@ def prose(folder: Path = PROSE) -> Prose:
         tuple((figure["name"], figure["question"]) for figure in found["figures"]),
         tuple((note["after"], note["text"]) for note in found["notes"]),
         found["changes"],
+        view.load(folder.parent),
     )
 
 
@@ -114,6 +117,8 @@ def render(
     order = _in_order(article, verdicts)
     known = {
         "results": results,
+        "page": view.page_view(results, order, words.changes),
+        "v": words.view(results),
         "dataset": results["dataset"],
         "data_name": DATA_NAMES.get(results["dataset"]["name"], results["dataset"]["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
@@ -167,12 +172,13 @@ def missing(url: str) -> str:
 
 def readme(results: Mapping[str, Any], verdicts: Sequence[claims.Verdict], words: Prose) -> str:
     """What the README says was found, as Markdown, by the template readme.md of the prose."""
+    labels = [*words.changes.values()]
     known = {
         "results": results,
-        "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
-        "changes": words.changes,
+        "v": words.view(results),
+        "changes": sorted(view.changes(results, words.changes), key=lambda change: labels.index(change.label)),
         "ledger": verdicts,
-        "verdict_counts": Counter(judged.verdict for judged in verdicts).most_common(),
+        "verdict_counts": view.verdict_counts([judged.verdict for judged in verdicts]),
     }
     return _environment((words.folder,)).get_template("readme.md").render(known)
 
