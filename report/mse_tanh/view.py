@@ -123,7 +123,7 @@ class Replication:
 
 
 def _replication(m: Measured) -> Replication | None:
-    if not m.results["replication"]:
+    if not m.results.get("replication"):  # the record has no such key
         return None
     other = Measured(m.results["replication"])
     targets, hidden, recipe = (other.contrast(name) for name in ("targets", "hidden", "recipe"))
