@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from report.page.view import Difference, Measured, Spread, changes, is_above, minus
+from report.page.measured import Difference, Measured, Spread, changes, is_above, minus
 
 ONE_CHANGE = ("targets", "one-sided", "loss", "hidden", "output")  # the contrasts that change one thing in Example 1
 LEVEL = "0.97"  # the accuracy whose first epoch is told

@@ -9,11 +9,9 @@ import base64
 import hashlib
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean as mean
 from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
@@ -22,12 +20,12 @@ from markupsafe import Markup
 
 from experiments.files import reading
 from experiments.files.errors import UserError, shown
-from experiments.plots.figures import Figure, final_accuracy, marked
+from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.claims import claims
-from report.page import view
+from report.page import measured, view
 from report.page.citation import Publication
-from report.page.passport import other_settings, passport
+from report.page.passport import passport
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
@@ -115,30 +113,27 @@ def render(
     folders = (*templates, words.folder)
     environment = _environment(folders)
     order = _in_order(article, verdicts)
+    numbers = measured.Measured(results)
     known = {
         "results": results,
-        "page": view.page_view(results, order, words.changes),
+        "page": view.page_view(results, figures, order, recorded or {}, words.changes, dict(words.figures)),
         "v": words.view(results),
         "dataset": results["dataset"],
         "data_name": DATA_NAMES.get(results["dataset"]["name"], results["dataset"]["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
-        **_measures(results),
+        "lead": numbers.lead,  # for notes, which come with the claims
+        "cal": numbers.calibration,
         "figures": {
             name: {"figure": figure, "svg": Markup(figure.svg), "passport": passport(results, figure)}
             for name, figure in figures.items()
         },
-        "other_settings": other_settings(results["arms"]),
         "article": article,
         "words": words,
         "questions": _questions(words, figures),
-        "asked": dict(words.figures),
         "ledger": order,
-        "number_of": {judged.claim.id: number for number, judged in enumerate(order, 1)},
-        "recorded": recorded or {},
         "numerals": numerals,
         "shared": shared,
         "evidence": evidence,
-        "verdict_counts": Counter(judged.verdict for judged in order).most_common(),
         "sentences": quotes.sort(article, [judged.claim.quote for judged in order], unchecked),
     }
     known["written"] = lambda text: Markup(_compiled(environment, text).render(known))
@@ -176,7 +171,7 @@ def readme(results: Mapping[str, Any], verdicts: Sequence[claims.Verdict], words
     known = {
         "results": results,
         "v": words.view(results),
-        "changes": sorted(view.changes(results, words.changes), key=lambda change: labels.index(change.label)),
+        "changes": sorted(measured.changes(results, words.changes), key=lambda change: labels.index(change.label)),
         "ledger": verdicts,
         "verdict_counts": view.verdict_counts([judged.verdict for judged in verdicts]),
     }
@@ -204,52 +199,10 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     environment.filters.update(
         percent=percent, points=points, p_value=p_value, measure=measure, thousands=thousands, count=count,
         signed=signed, setting=setting, share=share, ratio=ratio, told=claims.told, css_class=css_class,
-        csp_hash=_csp_hash, listed=listed, marked=marked, final_accuracy=final_accuracy,
+        csp_hash=_csp_hash, listed=listed,
     )  # fmt: skip
-    environment.globals.update(math=math, margin=claims.margin)
+    environment.globals.update(math=math)
     return environment
-
-
-def _measures(results: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
-    """What prose asks of the results: None where it is not measured."""
-    return {
-        "epochs": lambda name: next(run["epochs"] for run in results["runs"] if run["arm"] == name),
-        "lead": lambda first, second, measure="test_accuracy": _lead(results, first, second, measure),
-        "acc": lambda name: _of(results, name, "test_accuracy", "mean"),
-        "cal": lambda name, measure="ece": _of(results, name, "calibration", measure),
-        "bootstrap_of": lambda evidence: _bootstrap(results, evidence),
-    }
-
-
-def _of(results: Mapping[str, Any], name: str, *keys: str) -> Any:
-    """An arm's number; None where it is not measured."""
-    found = results["arms"].get(name)
-    for key in keys:
-        found = None if found is None else found.get(key)
-    return found
-
-
-def _lead(results: Mapping[str, Any], first: str, second: str, measure: str) -> float | None:
-    """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between their means."""
-    if measure != "test_accuracy":
-        one, other = _of(results, first, measure), _of(results, second, measure)
-        return None if one is None or other is None else one - other
-    scores = [{r["seed"]: r["test_accuracy"] for r in results["runs"] if r["arm"] == arm} for arm in (first, second)]
-    if not all(scores) or any(score is None for own in scores for score in own.values()):
-        return None
-    shared = scores[0].keys() & scores[1].keys()
-    means = [mean(own[seed] for seed in sorted(shared or own)) for own in scores]
-    return means[0] - means[1]
-
-
-def _bootstrap(results: Mapping[str, Any], evidence: claims.Evidence) -> Sequence[float] | None:
-    """The bootstrap interval of a contrast whose interval over seeds keeps clear of 0, where its own does not."""
-    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.of)
-    row = next((row for row in results["contrasts"] if match and row["name"] == match[1] and row["n"]), None)
-    if row is None or row["interval"][0] <= 0 <= row["interval"][1]:
-        return None
-    low, high = row["bootstrap"]
-    return (low, high) if low <= 0 <= high else None
 
 
 def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, str]]:

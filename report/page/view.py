@@ -1,162 +1,382 @@
-"""The view model: results and verdicts in; what templates show out. Templates choose words, decisions fall here.
+"""The view model: results, verdicts and figures in; what templates show out. Templates choose words, nothing else.
 
-A decision is a boolean, a number is ready for a filter, and what was not measured is None. Nothing here names an arm,
-a contrast or an article: an article's own decisions are in `view.py` beside its claims, which is loaded by its path.
+A decision is a boolean, a number is ready for a filter, and what was not measured is None. Nothing here names an arm
+or a contrast: an article's own decisions are in `view.py` beside its claims, which is loaded by its path.
 """
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
+from experiments.analysis import inference
 from experiments.files.errors import UserError, shown
-from report.claims.claims import PARTLY, SUPPORTED, Claim, Verdict
+from experiments.plots.figures import Figure, final_accuracy, marked
+from report.claims import claims
+from report.claims.claims import Claim, Verdict
+from report.page.measured import Change, Difference, Measured, Results, changes, difference
+from report.page.passport import other_settings
 
-Results = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Spread:
-    """An arm's final test accuracy over its seeds, as fractions."""
-
-    mean: float
-    lowest: float
-    highest: float
-
-    def all_above(self, other: Spread) -> bool:
-        """Whether the worst seed is better than the best of the other arm."""
-        return self.lowest > other.highest
+HEADLINE_FIGURE = "changes"  # whose title describes the page, where it was drawn; else the first one's does
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A contrast that was measured: mean difference of its arms' accuracies and its intervals, as fractions.
+class PageView:
+    """What the templates of every article's page decide by.
 
-    low, high: over seeds; bootstrap_low, bootstrap_high: over test images too. `margin` and what follows it: where the
-    contrast asks for equivalence, else None and False.
+    equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
+    the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
+    replication and record: None where there is none. claims: in the article's order.
     """
 
-    name: str
-    seeds: int
-    mean: float
-    low: float
-    high: float
-    bootstrap_low: float
-    bootstrap_high: float
-    margin: float | None = None
-    equivalence_low: float | None = None
-    equivalence_high: float | None = None
-    equivalent: bool = False
+    data: Data
+    notices: Notices
+    equivalence_confidence: float
+    chart: Figure
+    finding: Figure
+    changes: tuple[Change, ...]
+    contrasts: tuple[ContrastRow, ...]
+    many_seeds: bool
+    replication: Replication | None
+    record: Record | None
+    claims: tuple[ClaimRow, ...]
+    claims_after_runs: int
+    one_claim_after_runs: bool
+    verdict_counts: tuple[VerdictCount, ...]
+    usual_settings: Mapping[str, Any]
+    arms: tuple[ArmRow, ...]
 
     @property
-    def size(self) -> float:
-        return abs(self.mean)
+    def supported(self) -> tuple[ClaimRow, ...]:
+        return tuple(row for row in self.claims if row.verdict == claims.SUPPORTED)
 
     @property
-    def positive(self) -> bool:
-        """Whether the whole interval over seeds is above 0."""
-        return self.low > 0
+    def partly_supported(self) -> tuple[ClaimRow, ...]:
+        return tuple(row for row in self.claims if row.verdict == claims.PARTLY)
 
     @property
-    def negative(self) -> bool:
-        return self.high < 0
+    def number_supported(self) -> int:
+        return len(self.supported)
 
     @property
-    def includes_zero(self) -> bool:
-        return not self.positive and not self.negative
+    def number_partly_supported(self) -> int:
+        return len(self.partly_supported)
 
     @property
-    def bootstrap_includes_zero(self) -> bool:
-        return self.bootstrap_low <= 0 <= self.bootstrap_high
+    def single_claim(self) -> bool:
+        return len(self.claims) == 1
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Results, looked up by the names of arms and contrasts: None for what was not measured."""
-
-    results: Results
-
-    def contrast(self, name: str) -> Difference | None:
-        row = next((row for row in self.results["contrasts"] if row["name"] == name), None)
-        return difference(row) if row and row["n"] else None
-
-    def margin(self, name: str) -> float | None:
-        """The equivalence margin that a contrast was declared with, measured or not."""
-        return next((row.get("equivalence_margin") for row in self.results["contrasts"] if row["name"] == name), None)
-
-    def number(self, arm: str, *keys: str) -> Any:
-        """What stands in an arm's results under these keys, one inside the other."""
-        value = self.results["arms"].get(arm)
-        for key in keys:
-            value = None if value is None else value.get(key)
-        return value
-
-    def accuracy(self, arm: str) -> Spread | None:
-        spread = self.number(arm, "test_accuracy")
-        return spread and Spread(spread["mean"], spread["min"], spread["max"])
-
-    def mean_accuracy(self, arm: str) -> float | None:
-        return self.number(arm, "test_accuracy", "mean")
-
-    def calibration(self, arm: str, measure: str = "ece") -> float | None:
-        return self.number(arm, "calibration", measure)
-
-    def seeds(self, arm: str) -> int | None:
-        """How many seeds were measured."""
-        seeds = self.number(arm, "seeds")
-        return None if seeds is None else len(seeds)
-
-    def epochs(self, arm: str) -> int | None:
-        return next((run["epochs"] for run in self.runs(arm)), None)
-
-    def runs(self, arm: str) -> list[Mapping[str, Any]]:
-        return [run for run in self.results["runs"] if run["arm"] == arm]
-
-    def lead(self, first: str, second: str, measure: str = "test_accuracy") -> float | None:
-        """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between means."""
-        if measure != "test_accuracy":
-            return minus(self.number(first, measure), self.number(second, measure))
-        scores = [{run["seed"]: run["test_accuracy"] for run in self.runs(arm)} for arm in (first, second)]
-        if not all(scores) or any(score is None for by_seed in scores for score in by_seed.values()):
-            return None
-        shared = scores[0].keys() & scores[1].keys()
-        means = [fmean(by_seed[seed] for seed in sorted(shared or by_seed)) for by_seed in scores]
-        return means[0] - means[1]
-
-
-def difference(row: Mapping[str, Any]) -> Difference:
-    """A contrast of the results that was measured."""
-    low, high = row["interval"]
-    bootstrap_low, bootstrap_high = row["bootstrap"]
-    equivalence_low, equivalence_high = row.get("equivalence_interval") or (None, None)
-    return Difference(
-        name=row["name"],
-        seeds=row["n"],
-        mean=row["mean"],
-        low=low,
-        high=high,
-        bootstrap_low=bootstrap_low,
-        bootstrap_high=bootstrap_high,
-        margin=row.get("equivalence_margin"),
-        equivalence_low=equivalence_low,
-        equivalence_high=equivalence_high,
-        equivalent=row.get("equivalent", False),
+def page_view(
+    results: Results,
+    figures: Mapping[str, Figure],
+    verdicts: Sequence[Verdict],
+    recorded: Mapping[str, str],
+    labels: Mapping[str, str],
+    questions: Mapping[str, str],
+) -> PageView:
+    """`verdicts`: in the article's order; `recorded`: the verdicts on the record's numbers, by claim; `labels`: what a
+    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name.
+    """
+    first = next(iter(figures.values()))
+    rows = claim_rows(results, figures, verdicts, recorded, questions)
+    after_runs = sum(row.claim.after_runs for row in rows)
+    return PageView(
+        data=data(results["dataset"]),
+        notices=notices(results),
+        equivalence_confidence=2 * results["confidence"] - 1,
+        chart=first,
+        finding=figures.get(HEADLINE_FIGURE, first),
+        changes=changes(results, labels),
+        contrasts=contrast_rows(results),
+        many_seeds=any(row["n"] > inference.ENUMERATED for row in results["contrasts"]),
+        replication=replication(results),
+        record=record(results, rows, recorded),
+        claims=rows,
+        claims_after_runs=after_runs,
+        one_claim_after_runs=after_runs == 1,
+        verdict_counts=verdict_counts([judged.verdict for judged in verdicts]),
+        usual_settings=other_settings(results["arms"]).usual,
+        arms=arm_rows(results),
     )
 
 
-def minus(first: float | None, second: float | None) -> float | None:
-    """The difference of two numbers; None where one is not measured."""
-    return None if first is None or second is None else first - second
+# ---------------------------------------------------------------------------------------------- data and notices
 
 
-def is_above(first: float | None, second: float | None) -> bool:
-    """Whether both numbers are measured and the first is larger."""
-    return first is not None and second is not None and first > second
+@dataclass(frozen=True)
+class Data:
+    """The data set of the page. one_image: what a single test image counts, as a fraction."""
+
+    is_mnist: bool
+    shows_digits: bool
+    one_image: float
+
+
+def data(dataset: Mapping[str, Any]) -> Data:
+    name = dataset["name"]
+    return Data(name == "mnist", name in ("mnist", "digits"), 1 / dataset["test_images"])
+
+
+@dataclass(frozen=True)
+class Notices:
+    """What a reader must not miss. runs: measured; missing: how many runs each block lacks."""
+
+    being_measured: bool
+    stand_in: bool
+    other_data: bool
+    unfinished: bool
+    runs: int
+    missing: Mapping[str, int]
+
+
+def notices(results: Results) -> Notices:
+    dataset, runs = results["dataset"], len(results["runs"])
+    return Notices(
+        being_measured=bool(dataset.get("measuring")),
+        stand_in=bool(dataset["fallback"]),
+        other_data=dataset["name"] != "mnist",
+        unfinished=runs < results["runs_expected"],
+        runs=runs,
+        missing=results.get("runs_missing", {}),
+    )
+
+
+# ---------------------------------------------------------------------------------------------- contrasts
+
+
+@dataclass(frozen=True)
+class ContrastRow:
+    """A declared contrast. What follows its question is None where it is not measured.
+
+    told_apart: in how many of its seeds McNemar's test tells the two runs apart. detectable: a fraction.
+    """
+
+    question: str
+    difference: Difference | None
+    p: float | None = None
+    p_holm: float | None = None
+    told_apart: int | None = None
+    detectable: float | None = None
+
+
+def contrast_rows(results: Results) -> tuple[ContrastRow, ...]:
+    return tuple(map(_contrast_row, results["contrasts"]))
+
+
+def _contrast_row(row: Mapping[str, Any]) -> ContrastRow:
+    if not row["n"]:
+        return ContrastRow(row["question"], None)
+    told_apart = round(row["mcnemar_share"] * row["n"])
+    return ContrastRow(row["question"], difference(row), row["p"], row["p_holm"], told_apart, row["detectable"])
+
+
+@dataclass(frozen=True)
+class Replication:
+    """The same contrasts on another data set. one_image: what a single test image counts, as a fraction."""
+
+    dataset: Mapping[str, Any]
+    epochs: int
+    one_image: float
+    contrasts: tuple[ContrastRow, ...]
+
+
+def replication(results: Results) -> Replication | None:
+    other = results["replication"]
+    if not other:
+        return None
+    dataset = other["dataset"]
+    return Replication(dataset, other["runs"][0]["epochs"], 1 / dataset["test_images"], contrast_rows(other))
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was measured here, compared with the record.
+
+    compared, agreeing: numbers of contrasts; verdicts: how many there are to compare, 0 for none; turned: the claims
+    whose verdict on the record's numbers is another one.
+    """
+
+    recorded: str
+    processors: Sequence[str]
+    compared: int
+    agreeing: int
+    verdicts: int
+    turned: tuple[ClaimRow, ...]
+
+
+def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, str]) -> Record | None:
+    comparison = results["record_comparison"]
+    if not comparison or not comparison["contrasts"]:
+        return None
+    return Record(
+        recorded=comparison["recorded"],
+        processors=comparison["processors"],
+        compared=len(comparison["contrasts"]),
+        agreeing=sum(row["agree"] for row in comparison["contrasts"]),
+        verdicts=len(recorded),
+        turned=tuple(row for row in rows if row.verdict_on_record),
+    )
+
+
+# ---------------------------------------------------------------------------------------------- claims
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    """A number that a rule names. agreeing: in how many `seeds` a difference has the sign of its mean, or None."""
+
+    label: str
+    value: float | None
+    unit: str
+    agreeing: int | None
+    seeds: int | None
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """A claim with its number in the article's order and all that its row shows.
+
+    margin: how far the verdict is from turning, in a sentence; decided: whether there is one. figures: name and
+    question of those that show the evidence. uncertain: contrasts that differ from 0 over seeds but not over test
+    images. verdict_on_record: the verdict on the record's numbers, where it is another one, else "".
+    """
+
+    number: int
+    claim: Claim
+    verdict: str
+    evidence: tuple[EvidenceRow, ...]
+    decided: bool
+    margin: str
+    figures: tuple[tuple[str, str], ...]
+    uncertain: tuple[Difference, ...]
+    verdict_on_record: str
+
+
+@dataclass(frozen=True)
+class VerdictCount:
+    verdict: str
+    number: int
+    single: bool
+
+
+def verdict_counts(verdicts: Sequence[str]) -> tuple[VerdictCount, ...]:
+    """How often each verdict was given, the most frequent first."""
+    return tuple(VerdictCount(verdict, n, n == 1) for verdict, n in Counter(verdicts).most_common())
+
+
+def claim_rows(
+    results: Results,
+    figures: Mapping[str, Figure],
+    verdicts: Sequence[Verdict],
+    recorded: Mapping[str, str],
+    questions: Mapping[str, str],
+) -> tuple[ClaimRow, ...]:
+    measured = Measured(results)
+    rows = []
+    for number, judged in enumerate(verdicts, 1):
+        on_record = recorded.get(judged.claim.id, judged.verdict)
+        uncertain = (_uncertain(measured, evidence.of) for evidence in judged.claim.evidence.values())
+        decisions = (claims.SUPPORTED, claims.PARTLY, claims.NOT)
+        rows.append(
+            ClaimRow(
+                number=number,
+                claim=judged.claim,
+                verdict=judged.verdict,
+                evidence=tuple(_evidence_row(judged, name) for name in judged.values),
+                decided=bool(judged.flips) or judged.verdict in decisions,
+                margin=claims.margin(judged),
+                figures=tuple((name, questions.get(name, "")) for name in judged.claim.figures if name in figures),
+                uncertain=tuple(contrast for contrast in uncertain if contrast),
+                verdict_on_record=on_record if on_record != judged.verdict else "",
+            )
+        )
+    return tuple(rows)
+
+
+def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
+    evidence = judged.claim.evidence[name]
+    label = evidence.says[:1].upper() + evidence.says[1:]
+    return EvidenceRow(label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
+
+
+def _uncertain(measured: Measured, of: str) -> Difference | None:
+    """The contrast whose interval over seeds is evidence and excludes 0, where its bootstrap interval does not."""
+    match = re.fullmatch(r"contrast (\S+) interval \d", of)
+    contrast = measured.contrast(match[1]) if match else None
+    return contrast if contrast and not contrast.includes_zero and contrast.bootstrap_includes_zero else None
+
+
+# ---------------------------------------------------------------------------------------------- runs
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a seed scored, or which quantile of many, in per cent."""
+
+    seed: int | str
+    percent: float
+    diverged: bool
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """An arm's runs. layers: hidden layers, where there are several; schedule: "" for a constant learning rate;
+    held_out: training images that it is measured on, 0 for the test images; other_settings: those without a column.
+    """
+
+    name: str
+    hidden: str
+    layers: int | None
+    output: str
+    loss: str
+    low_target: float
+    high_target: float
+    optimizer: str
+    learning_rate: float
+    schedule: str
+    epochs: int
+    other_settings: Mapping[str, Any]
+    held_out: int
+    scores: tuple[Score, ...]
+    finished: str
+
+
+def arm_rows(results: Results) -> tuple[ArmRow, ...]:
+    """A row an arm, by name."""
+    runs: dict[str, list[Mapping[str, Any]]] = {}
+    for run in results["runs"]:
+        runs.setdefault(run["arm"], []).append(run)
+    unusual = other_settings(results["arms"]).unusual
+    return tuple(_arm_row(runs[name], unusual[name]) for name in sorted(runs, key=lambda name: (name.lower(), name)))
+
+
+def _arm_row(runs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> ArmRow:
+    first = runs[0]
+    return ArmRow(
+        name=first["arm"],
+        hidden=first["hidden"],
+        layers=first["depth"] if first["depth"] > 1 else None,
+        output=first["output"],
+        loss=first["loss"].replace("_", " "),
+        low_target=first["low_target"],
+        high_target=first["high_target"],
+        optimizer=first["optimizer"],
+        learning_rate=first["learning_rate"],
+        schedule="" if first["schedule"] == "constant" else first["schedule"],
+        epochs=first["epochs"],
+        other_settings=settings,
+        held_out=first["holdout"],
+        scores=tuple(
+            Score(run["seed"], 100 * final_accuracy(run), bool(run["diverged_epoch"])) for run in marked(runs)
+        ),
+        finished=max(run["finished"] for run in runs)[:16].replace("T", " "),
+    )
 
 
 # ---------------------------------------------------------------------------------------------- an article's own view
@@ -194,85 +414,3 @@ def _place(error: BaseException, path: Path) -> str:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return f"{shown(path)}:{line}" if line else shown(path)
-
-
-# ---------------------------------------------------------------------------------------------- the page's view
-
-
-@dataclass(frozen=True)
-class Data:
-    """The data set of the page. one_image: what a single test image counts, as a fraction."""
-
-    is_mnist: bool
-    shows_digits: bool
-    one_image: float
-
-
-@dataclass(frozen=True)
-class Change:
-    """A measured contrast that changes one thing: in words, and how much it changes."""
-
-    label: str
-    difference: Difference
-
-
-@dataclass(frozen=True)
-class VerdictCount:
-    verdict: str
-    number: int
-    single: bool
-
-
-def changes(results: Results, labels: Mapping[str, str]) -> tuple[Change, ...]:
-    """The measured contrasts that have a label, in the order of the results."""
-    measured = Measured(results)
-    found = [measured.contrast(row["name"]) for row in results["contrasts"] if row["name"] in labels]
-    return tuple(Change(labels[contrast.name], contrast) for contrast in found if contrast)
-
-
-def verdict_counts(verdicts: Sequence[str]) -> tuple[VerdictCount, ...]:
-    """How often each verdict was given, the most frequent first."""
-    return tuple(VerdictCount(verdict, n, n == 1) for verdict, n in Counter(verdicts).most_common())
-
-
-@dataclass(frozen=True)
-class ClaimRow:
-    """A claim with its number in the article's order."""
-
-    number: int
-    claim: Claim
-    verdict: str
-
-
-@dataclass(frozen=True)
-class PageView:
-    """What the templates of every article's page decide by.
-
-    equivalence_confidence: of the interval that decides on equivalence. supported, partly_supported: those of `claims`.
-    """
-
-    data: Data
-    equivalence_confidence: float
-    changes: tuple[Change, ...]
-    verdict_counts: tuple[VerdictCount, ...]
-    claims: tuple[ClaimRow, ...]
-
-    @property
-    def supported(self) -> tuple[ClaimRow, ...]:
-        return tuple(row for row in self.claims if row.verdict == SUPPORTED)
-
-    @property
-    def partly_supported(self) -> tuple[ClaimRow, ...]:
-        return tuple(row for row in self.claims if row.verdict == PARTLY)
-
-
-def page_view(results: Results, verdicts: Sequence[Verdict], labels: Mapping[str, str]) -> PageView:
-    """`verdicts`: in the article's order; `labels`: what a contrast changes, in words, by its name."""
-    dataset = results["dataset"]
-    return PageView(
-        data=Data(dataset["name"] == "mnist", dataset["name"] in ("mnist", "digits"), 1 / dataset["test_images"]),
-        equivalence_confidence=2 * results["confidence"] - 1,
-        changes=changes(results, labels),
-        verdict_counts=verdict_counts([judged.verdict for judged in verdicts]),
-        claims=tuple(ClaimRow(number, judged.claim, judged.verdict) for number, judged in enumerate(verdicts, 1)),
-    )
