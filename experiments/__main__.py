@@ -186,7 +186,7 @@ def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str, article
     `reason`: why they stand there, as the page says it. Returns whether they were put there now.
     """
     path = store.root / "results.json"
-    inputs = keys.digest([records.fingerprint(), reason])
+    inputs = keys.digest([records.fingerprint(), reason, figures.code_digests(article_figures)])
 
     def is_needed() -> bool:
         return not path.exists() or (_is_stand_in(path) and not made_from(path, inputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_page import said
-from tests.trained import ROOT, SECOND, STUDY, TEXTS, offline
+from tests.trained import ARTICLE, ROOT, SECOND, offline
 
 
 def command(*arguments: str, status: int = 0) -> str:
@@ -52,12 +53,12 @@ def test_its_verdicts_are_written_as_data(built: Path) -> None:
 
 
 def test_its_page_contains_every_measure_that_its_claims_need(built: Path) -> None:
-    told = command("report", "verify", *STUDY, *TEXTS, str(built / "site" / "index.html"))
+    told = command("report", "verify", *ARTICLE, str(built / "site" / "index.html"))
     assert told.startswith("Identical: ")
 
 
 def test_the_terminal_lists_its_verdicts(built: Path) -> None:
-    told = command("report", "claims", *STUDY, *TEXTS, "--results", str(built / "results"))
+    told = command("report", "claims", *ARTICLE, "--results", str(built / "results"))
     assert "Would become partly supported if the wide layer’s lead fell to +0.25 points" in " ".join(told.split())
 
 
@@ -78,19 +79,11 @@ def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
 ) -> None:
     text = (SECOND / "claims.toml").read_text()
     assert old in text
-    path = tmp_path / "claims.toml"
-    path.write_text(text.replace(old, new, 1))
-    options = (
-        *STUDY,
-        *TEXTS[:2],
-        "--claims",
-        str(path),
-        "--results",
-        str(built / "results"),
-        "--site",
-        str(tmp_path / "site"),
-    )
-    said = command("report", "render", *options, status=2)
+    folder = tmp_path / "article"
+    shutil.copytree(SECOND, folder)
+    (folder / "claims.toml").write_text(text.replace(old, new, 1))
+    places = ("--results", str(built / "results"), "--site", str(tmp_path / "site"))
+    said = command("report", "render", "--article", str(folder), *places, status=2)
     assert said.startswith("error: ")
     assert message in said
     assert not (tmp_path / "site" / "index.html").exists()

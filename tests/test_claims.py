@@ -17,7 +17,7 @@ from experiments.study.model import Study
 from report import __main__ as command
 from report.article import document
 from report.claims import claims
-from report.page import render
+from report.page import render, site
 from tests import fixture
 
 ROOT = Path(__file__).parent.parent
@@ -448,8 +448,8 @@ def test_evidence_that_is_not_a_difference_has_no_sign_to_agree_on(unit: str) ->
 def test_the_command_prints_verdicts_numbers_and_margins_within_100_columns(
     results: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "_read", lambda folder: (results, None))
-    command.tell(command.parse(["claims"]))
+    monkeypatch.setattr(site, "read_results", lambda folder: (results, {}))
+    command.print_claims(command.parse(["claims"]))
     told = capsys.readouterr().out
     assert max(map(len, told.splitlines())) <= 100
     assert "\nnot supported     slightly-improved\n" in told

@@ -24,7 +24,7 @@ from experiments.study import load as studies
 ROOT = Path(__file__).parent.parent
 SECOND = Path(__file__).with_name("second")
 STUDY = ("--study", str(SECOND / "study.toml"))
-TEXTS = ("--article", str(SECOND / "article.md"), "--claims", str(SECOND / "claims.toml"))
+ARTICLE = ("--article", str(SECOND))
 USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
 RENAMED = f"""
 import os, platform, socket
@@ -176,7 +176,7 @@ def second_article(folder: Path) -> None:
     names = {"USER": USER, "LOGNAME": USER, "HOME": str(home), "HOSTNAME": HOST, "PYTHONPATH": str(home / "names")}
     for called in (
         ("experiments", "run", "plots", *STUDY, "--results", str(home / "results"), "--jobs", "1"),
-        ("report", "render", *STUDY, *TEXTS, "--results", str(home / "results"), "--site", str(home / "site")),
+        ("report", "render", *ARTICLE, "--results", str(home / "results"), "--site", str(home / "site")),
     ):
         arguments = [sys.executable, "-m", *called]
         result = subprocess.run(

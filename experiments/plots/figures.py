@@ -92,13 +92,10 @@ def update(
     The code is this room's and the article's own figures.py, if `article_figures` names one. figures.json holds
     everything the page shows; beside it are each drawing as an .svg and a .png, and preview.png.
     """
-    code = sorted(Path(__file__).parent.glob("*.py"))
-    if article_figures:
-        code.append(article_figures)
     inputs = keys.digest(
         {
             "results": results["inputs"],
-            "code": [_code_digest(path) for path in code],
+            "code": code_digests(article_figures),
             "versions": dict(keys.versions("matplotlib")),
         }
     )
@@ -120,11 +117,18 @@ def update(
     return len(figures)
 
 
+def code_digests(article_figures: Path | None) -> list[str]:
+    """Digests of the code that draws: all of this room, and the article's own figures.py if it has one."""
+    return [_code_digest(path) for path in (*sorted(Path(__file__).parent.glob("*.py")), article_figures) if path]
+
+
 def _code_digest(path: Path) -> str:
     try:
         return keys.file_digest(path)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{shown(path)}: {error}. Expected a Python file that draws figures. Name another.") from error
+    except OSError as error:
+        raise UserError(
+            f"{shown(path)}: {error.strerror}. Expected a Python file that draws figures. Name another."
+        ) from error
 
 
 def _draw_safely(

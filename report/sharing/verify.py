@@ -109,8 +109,8 @@ def _check_same_study(content: Mapping[str, Any], plan: Study) -> None:
     for arm in (run["arm"] for run in content["runs"]):
         if arm not in known:
             raise UserError(
-                f"The page is about another study: {shown(plan.path)} has no arm '{arm}'. Name the study, the claims "
-                "and the article that it was made from: STUDY=… CLAIMS=… ARTICLE=…"
+                f"The page is about another study: {shown(plan.path)} has no arm '{arm}'. Name the folder of the "
+                "article that it was made from: ARTICLE=folder"
             )
 
 
