@@ -98,8 +98,9 @@ def write_site(arguments: argparse.Namespace) -> None:
 
 def print_claims(arguments: argparse.Namespace) -> None:
     """Prints the verdicts, each with what decided it and what would change it, and how many there are of each."""
+    ledger = open_folder(arguments.article).load_claims()
     results, _ = site.read_results(arguments.results)
-    verdicts = claims.judge(open_folder(arguments.article).load_claims(), results)
+    verdicts = claims.judge(ledger, results)
     wrapped = textwrap.TextWrapper(width=100, initial_indent="  ", subsequent_indent="      ")
     for judged in verdicts:
         print(f"{judged.verdict:16}  {judged.claim.id}")

@@ -22,7 +22,7 @@ from experiments.analysis import summary
 from experiments.study import load as studies
 
 ROOT = Path(__file__).parent.parent
-SECOND = Path(__file__).with_name("second")
+SECOND, THIRD = Path(__file__).with_name("second"), Path(__file__).with_name("third")
 STUDY = ("--study", str(SECOND / "study.toml"))
 ARTICLE = ("--article", str(SECOND))
 USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
@@ -183,3 +183,11 @@ def second_article(folder: Path) -> None:
             arguments, cwd=ROOT, env={**offline(), **names}, capture_output=True, text=True, timeout=300
         )
         assert result.returncode == 0, result.stderr
+
+
+def third_article(folder: Path) -> None:
+    """Makes the `results` and the `site` of tests/third, as `make report ARTICLE=tests/third` does."""
+    places = ("--results", str(folder / "results"), "--site", str(folder / "site"))
+    called = [sys.executable, "-m", "report", "study", "--article", str(THIRD), *places, "--jobs", "1"]
+    result = subprocess.run(called, cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
