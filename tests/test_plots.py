@@ -372,7 +372,7 @@ def test_damaged_figures_are_redrawn(results: dict, tmp_path: Path, damaged: str
     before = figures.read(tmp_path)
     (tmp_path / damaged).unlink()
     assert figures.update(results, tmp_path, fixture.draw) == 4
-    (tmp_path / "figures.json").write_text('{"format": 2, "figures": 7}')
+    (tmp_path / "figures.json").write_text('{"format": 3, "figures": 7}')
     with pytest.raises(UserError, match="Run 'make report'"):
         figures.read(tmp_path)
     assert figures.update(results, tmp_path, fixture.draw) == 4

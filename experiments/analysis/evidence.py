@@ -106,13 +106,13 @@ ALWAYS = (  # what the page tells of every run, and what contrasts need
     *("diverged_epoch", "finished", "python", "processor", "versions"),
 )
 NEVER = ("started", "threads", "commit", "dirty", "key")
-SHOWN_BY = {  # what it tells of a run only where one of these figures draws the run's arm → their names
-    "training_loss_by_epoch": ("learning-curves", "long"),
-    "confusion": ("confusions",),
-    "target_outputs": ("outputs",),
-    "other_outputs": ("outputs",),
-    "reliability": ("reliability",),
-}
+FOR_FIGURES = (
+    "training_loss_by_epoch",
+    "confusion",
+    "target_outputs",
+    "other_outputs",
+    "reliability",
+)  # that need them
 SHOWN_OF: Mapping[str, Mapping[str, Any]] = {  # of these measures, no more than this
     "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
     "gradient": {"start": {"first_over_output": None}},
@@ -128,16 +128,16 @@ def reduced(
 ) -> dict[str, Any]:
     """Of a run, what the page shows; all else is None. `contrasted`: the arms of contrasts.
 
-    `figures`: the arms that each of them draws; None where nothing but the contrasts is shown. `claimed`: what claims
-    ask of the run's arm, as keys of results.json.
+    `figures`: by measure, the arms of which a figure shows it; None where nothing but the contrasts is shown.
+    `claimed`: what claims ask of the run's arm, as keys of results.json.
     """
     kept: dict[str, Any] = {key: seen[key] if key in ALWAYS else None for key in seen if key not in NEVER}
     if seen["arm"] not in contrasted:
         kept["wrong_images"] = None
     if figures is None:
         return kept
-    drawn = {key for key, names in SHOWN_BY.items() if any(seen["arm"] in figures.get(name, ()) for name in names)}
-    kept |= {key: seen[key] for key in kept if key not in ALWAYS and (key in drawn or key not in SHOWN_BY)}
+    drawn = {key for key in FOR_FIGURES if seen["arm"] in figures.get(key, ())}
+    kept |= {key: seen[key] for key in kept if key not in ALWAYS and (key in drawn or key not in FOR_FIGURES)}
     if seen["arm"] not in contrasted:
         kept["epoch_seconds"] = None
     for key, wanted in SHOWN_OF.items():

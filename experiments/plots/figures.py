@@ -16,7 +16,7 @@ from experiments.files.sealed import made_from, read_json, to_json
 from experiments.plots import svg
 from experiments.study import keys
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Figure:
     """A finished plot.
 
     title: the finding, in one line; description: what there is to see, for those who hear it;
-    arms: those whose runs it shows; columns and rows: the numbers behind it, as text;
+    arms: those whose runs it shows; measures: which of `evidence.FOR_FIGURES` it shows of them, so that the page's
+    evidence carries these; columns and rows: the numbers behind it, as text;
     svg: the drawing, ready to stand inline in a page, its marks tied to the rows by data-row; png: a picture of it;
     preview: the finding as PNG, for previews of links; only the first figure, which stands for the study, has one.
     """
@@ -36,6 +37,7 @@ class Figure:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     svg: str
+    measures: tuple[str, ...] = ()
     png: bytes = b""
     preview: bytes = b""
 
@@ -176,6 +178,7 @@ def _figure(found: Mapping[str, Any], folder: Path) -> Figure:
     """A figure from its object in figures.json, with the picture beside it."""
     tuples = {
         "arms": tuple(found["arms"]),
+        "measures": tuple(found["measures"]),
         "columns": tuple(found["columns"]),
         "rows": tuple(map(tuple, found["rows"])),
     }

@@ -172,6 +172,7 @@ def plot_epochs(results: Mapping[str, Any], name: str, title: str, recipes: Mapp
         arms=curves,
         columns=("Arm", "Epoch", f"Mean {measure[0].lower()}{measure[1:]}", "Lowest seed", "Highest seed", MEAN_LOSS),
         rows=[row for arm, curve in curves.items() for row in _epoch_rows(results, arm, curve)],
+        measures=("training_loss_by_epoch",),
     )
 
 
@@ -241,6 +242,7 @@ def outputs(results: Mapping[str, Any], arms: Arms) -> Figure:
             for name, arm in arms.items()
             for key, _, label in kinds
         ],
+        measures=("target_outputs", "other_outputs"),
     )
 
 
@@ -280,6 +282,7 @@ def confusions(results: Mapping[str, Any], arms: Arms, recipes: Mapping[str, Rec
         arms=arms,
         columns=("True class", "Taken for", *(short_title(arm["title"]) for arm in arms.values())),
         rows=[[str(true), str(k), *(f"{m[true, k]:.1f}" for m in errors.values())] for true, k in order],
+        measures=("confusion",),
     )
 
 
@@ -343,6 +346,7 @@ def reliability(results: Mapping[str, Any], arms: Arms, recipes: Mapping[str, Re
             for name, arm in arms.items()
             for edge, count, confidence, right in arm["calibration"]["reliability"]
         ],
+        measures=("reliability",),
     )
 
 

@@ -48,7 +48,8 @@ def carried(
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
     claimed = claims.asked_of_arms(found, results["arms"])
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
-    figures = {name: figure.arms for name, figure in drawn.items()}
+    needs = {measure for figure in drawn.values() for measure in figure.measures}
+    figures = {need: {arm for f in drawn.values() if need in f.measures for arm in f.arms} for need in needs}
     own = None if results["recorded"] else figures  # else the figures show the record's runs
     return evidence.pack(
         {
