@@ -111,8 +111,11 @@ class Measured:
         """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between means."""
         if measure != "test_accuracy":
             return minus(self.number(first, measure), self.number(second, measure))
-        scores = [{run["seed"]: run["test_accuracy"] for run in self.runs(arm)} for arm in (first, second)]
-        if not all(scores) or any(score is None for by_seed in scores for score in by_seed.values()):
+        scores = [
+            {run["seed"]: score for run in self.runs(arm) if (score := run["test_accuracy"]) is not None}
+            for arm in (first, second)
+        ]
+        if not all(scores):
             return None
         shared = scores[0].keys() & scores[1].keys()
         means = [fmean(by_seed[seed] for seed in sorted(shared or by_seed)) for by_seed in scores]
