@@ -7,14 +7,14 @@ import contextlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments import options
 from experiments.analysis import records, summary
+from experiments.analysis.results import Record, Results
 from experiments.data import datasets, sources
 from experiments.files import errors
 from experiments.files.durable import write_atomically
@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace, write_page: Callable[[], None] | None = 
         plan.check(used.spec)
     recorded = recorded and bool(source.name == "mnist" or source.fallback)
     record = records.read() if source.fallback and recorded else None
-    print(sources.warning(source, (record or {}).get("recorded", "")) or sources.describe(source), flush=True)
+    print(sources.warning(source, record["recorded"] if record else "") or sources.describe(source), flush=True)
     stages = Stages(arguments, plan, store, source, recorded, write_page)
     with contextlib.nullcontext() if arguments.stages[0] in LOOKING else store.locked():
         for stage in arguments.stages:
@@ -76,7 +76,7 @@ class Stages:
     recorded: bool
     write_page: Callable[[], None] | None = None
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Results:
         """The statistics, brought up to date with what is stored."""
         first, *others = self.tasks()
         replication = [run for task in others for run in task.runs]
@@ -106,7 +106,7 @@ class Stages:
             raise
         took = f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train"
         results = self.results()
-        own = results["replication"] if results["recorded"] else results  # not the record's numbers
+        own = (results["replication"] if results["recorded"] else None) or results  # not the record's numbers
         measured = f"{len(own['runs'])} of {own['runs_expected']} runs on {self.source.name} measured"
         print(f"Experiments: {took}; {measured}.")
 
@@ -182,7 +182,7 @@ class Stages:
             print(f"{count:4} {reason}" + ("" if reason == freshness.FRESH else f" (the first: {first[reason]})"))
 
 
-def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str, article_figures: Path | None = None) -> bool:
+def stand_in(store: Store, recorded: Record | None, reason: str, article_figures: Path | None = None) -> bool:
     """Where nothing was measured yet, puts the record's numbers and their plots in place, for the page.
 
     `reason`: why they stand there, as the page says it. Returns whether they were put there now.
@@ -198,7 +198,7 @@ def stand_in(store: Store, recorded: dict[str, Any] | None, reason: str, article
     with store.locked():
         if not is_needed():  # another process has measured something meanwhile
             return False
-        results = {**records.results_of_record(recorded, reason), "format": summary.FORMAT, "inputs": inputs}
+        results: Results = {**records.results_of_record(recorded, reason), "format": summary.FORMAT, "inputs": inputs}
         write_atomically(path, to_json(results))
         _draw(results, store, article_figures)
     print(f"The page shows what was recorded on {recorded['recorded']}: {reason}.", flush=True)
@@ -212,10 +212,10 @@ def _is_stand_in(path: Path) -> bool:
         return False
 
 
-def _draw(results: Mapping[str, Any], store: Store, article_figures: Path | None) -> int:
+def _draw(results: Results, store: Store, article_figures: Path | None) -> int:
     """Brings the figures up to date; returns how many were drawn. An article's figures.py draws its own."""
 
-    def draw(results: Mapping[str, Any]) -> list[figures.Figure]:
+    def draw(results: Results) -> list[figures.Figure]:
         from experiments.plots.drawing import draw  # matplotlib costs a second: only where something is drawn
 
         return draw(results, article_figures)

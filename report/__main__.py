@@ -17,10 +17,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from experiments import options
 from experiments.analysis import evidence, records
+from experiments.analysis.results import Results
 from experiments.analysis.summary import FORMAT
 from experiments.files import errors, reading
 from experiments.files.durable import sweep, write_atomically
@@ -188,7 +189,7 @@ class Composed(NamedTuple):
 
 def compose(
     arguments: argparse.Namespace,
-    results: dict[str, Any],
+    results: Results,
     drawn: Mapping[str, figures.Figure],
     url: str,
     packed: str,
@@ -336,26 +337,26 @@ def serve(site: Path, port: str) -> None:
         server.serve_forever()
 
 
-def _results_of(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def _results_of(path: Path, arguments: argparse.Namespace) -> Results:
     """The results in a results.json, or those that follow from the evidence in a page."""
     from report.sharing import verify
 
     text = _text(path)
     if text.lstrip().startswith("{"):
         fix = "Name a page, of any version, or a results.json of this one."
-        found = read_json(path, FORMAT, fix)
+        found = cast(Results, read_json(path, FORMAT, fix))
         if not {"runs", "arms", "contrasts"} <= found.keys():
             raise UserError(f"{display_path(path)}: no results in it. {fix}")
         return found
     return verify.proof(text, lambda: studies.load(arguments.study), same_record=False).results
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], tuple[dict[str, figures.Figure], str]]:
+def _read(folder: Path) -> tuple[Results, tuple[dict[str, figures.Figure], str]]:
     """The results, and the figures with the digest of what they were drawn from."""
     path, plots = folder / "results.json", folder / "plots"
     if not all(file.is_file() for file in (path, plots / "figures.json", plots / "preview.png")):
         raise UserError(f"{display_path(path)}: nothing to render yet. Run 'make report', which measures first.")
-    results, drawn = read_json(path, FORMAT), figures.read(plots)
+    results, drawn = cast(Results, read_json(path, FORMAT)), figures.read(plots)
     if drawn[1] != results["inputs"]:
         raise UserError(f"{display_path(plots)}: drawn from other results. Run 'make plots' first.")
     return results, drawn
@@ -368,7 +369,7 @@ def _claims(arguments: argparse.Namespace) -> tuple[Claim, ...]:
     return found
 
 
-def verdicts_on_record(results: dict[str, Any], ledger: tuple[Claim, ...]) -> dict[str, str]:
+def verdicts_on_record(results: Results, ledger: tuple[Claim, ...]) -> dict[str, str]:
     """The verdicts on the record's numbers, where this study was measured here and can be held against it."""
     record = records.read() if results["record_comparison"] else None
     return {judged.claim.id: judged.verdict for judged in judge(ledger, record)} if record else {}
@@ -379,6 +380,7 @@ def _fingerprints(arguments: argparse.Namespace) -> list[str]:
     folders = (ROOT / "templates", ROOT / "report", arguments.claims.parent / "prose")
     found = sorted({path for folder in folders for path in folder.rglob("*.*") if path.is_file()})
     texts = [path for path in found if path.suffix != ".pyc"] + [arguments.article, arguments.claims, arguments.study]
+    texts += sorted(arguments.claims.parent.glob("view.py"))
     texts += [citation.CITATION, *(arguments.results / "plots" / name for name in ("figures.json", "preview.png"))]
     versions = keys.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
     return [*(reading.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]
@@ -405,7 +407,7 @@ def _holds(path: Path, sha256: str) -> bool:
         return False
 
 
-def runs_csv(results: dict[str, Any]) -> str:
+def runs_csv(results: Results) -> str:
     """One row per run, accuracy as a fraction. diverged_epoch is the epoch in which the run diverged, if it did."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")

@@ -12,7 +12,17 @@ leaves out is None in an `Observation`, and therefore in the results that follow
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, TypeVar
+
+T = TypeVar("T")
+
+
+def require(value: T | None) -> T:
+    """A value that is None only in a page's results, for those who read a part of them that the page carries."""
+    if value is None:
+        raise ValueError("a number is missing that the page should carry")
+    return value
+
 
 # ---------------------------------------------------------------------------------------------- parts
 

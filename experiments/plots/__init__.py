@@ -6,7 +6,7 @@ study. svg makes matplotlib's drawings small. figures holds the finished figure 
 
 An article may bring figures of its own: a file figures.py in its folder, with one function
 
-    def draw(results: Mapping[str, Any]) -> list[Figure]
+    def draw(results: Results) -> list[Figure]
 
 `results` is results.json. The first figure stands for the study: its title and its arms are in the preview of links.
 `drawing.draw` loads the file by its path, so nothing here knows any one article, and calls `draw` in the project's

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from experiments.analysis.results import Results
 from experiments.files.errors import UserError, display_path
 from experiments.plots import generic
 from experiments.plots.figures import Figure
@@ -20,7 +21,7 @@ from experiments.plots.toolkit import preview, styled
 CONTRACT = "Expected a Python file with draw(results) that returns a list of figures"
 
 
-def draw(results: Mapping[str, Any], article_figures: Path | None = None, pictures: bool = True) -> list[Figure]:
+def draw(results: Results, article_figures: Path | None = None, pictures: bool = True) -> list[Figure]:
     """The figures that `article_figures`, the path of a figures.py, draws; without it, the generic ones.
 
     Without `pictures`, figures have their drawings alone, no PNG and no preview. Raises `UserError` for a file that
@@ -36,7 +37,7 @@ def draw(results: Mapping[str, Any], article_figures: Path | None = None, pictur
         return [replace(figures[0], preview=_preview(results, figures[0])), *figures[1:]]
 
 
-def _load(path: Path) -> Callable[[Mapping[str, Any]], list[Figure]]:
+def _load(path: Path) -> Callable[[Results], list[Figure]]:
     """The function `draw` of the module at `path`, which is loaded by its path: no package needs to know it."""
     if not path.is_file():
         raise UserError(
@@ -54,7 +55,7 @@ def _load(path: Path) -> Callable[[Mapping[str, Any]], list[Figure]]:
         raise UserError(f"{display_path(path)}: {type(error).__name__}: {error}. {CONTRACT}. Fix it.") from error
     if not callable(getattr(module, "draw", None)):
         raise UserError(f"{display_path(path)}: no function draw. {CONTRACT}. Add it.")
-    function: Callable[[Mapping[str, Any]], list[Figure]] = module.draw
+    function: Callable[[Results], list[Figure]] = module.draw
     return function
 
 
@@ -71,7 +72,7 @@ def _check(figures: Any, path: Path) -> None:
             )
 
 
-def _preview(results: Mapping[str, Any], figure: Figure) -> bytes:
+def _preview(results: Results, figure: Figure) -> bytes:
     """The picture for previews of links: the finding of the first figure, over the accuracy of its arms."""
     tested = on_test_images(results)
     arms = {name: arm for name, arm in tested["arms"].items() if name in figure.arms}

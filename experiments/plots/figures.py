@@ -6,10 +6,11 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
+from experiments.analysis.results import ArmResult, Results, RunResult, Spread
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import is_made_from, read_json, to_json
@@ -49,18 +50,24 @@ def plotted_values(values: Sequence[float]) -> Sequence[float]:
     return values if len(values) <= MAX_MARKS else np.quantile(values, [*QUANTILES.values()]).tolist()
 
 
+@overload
+def final_accuracy(measured: RunResult) -> float: ...
+@overload
+def final_accuracy(measured: ArmResult) -> Spread: ...
+@overload
+def final_accuracy(measured: Mapping[str, Any]) -> Any: ...
 def final_accuracy(measured: Mapping[str, Any]) -> Any:
     """The final accuracy of a run or an arm: on the test images, or on those held out where these were used."""
     return measured["test_accuracy"] if measured["test_accuracy"] is not None else measured["held_out_accuracy"]
 
 
-def accuracy_by_epoch(run: Mapping[str, Any]) -> Any:
+def accuracy_by_epoch(run: RunResult) -> list[float] | None:
     """A run's accuracy after each epoch, on the same images as its final accuracy; None where it is not known."""
     tested = run["test_accuracy_by_epoch"]
     return tested if tested is not None else run["held_out_accuracy_by_epoch"]
 
 
-def plotted_runs(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+def plotted_runs(runs: Sequence[RunResult]) -> Sequence[Mapping[str, Any]]:
     """The runs of one arm as they are shown: each, or of many the quantiles of their accuracy.
 
     A quantile's name then stands in place of the seed; the lowest says whether one diverged.
@@ -82,9 +89,9 @@ def plotted_runs(runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any
 
 
 def update(
-    results: Mapping[str, Any],
+    results: Results,
     folder: Path,
-    draw: Callable[[Mapping[str, Any]], list[Figure]],
+    draw: Callable[[Results], list[Figure]],
     article_figures: Path | None = None,
 ) -> int:
     """Has all figures drawn into `folder` if the results, the code or matplotlib changed; returns how many were drawn.
@@ -130,7 +137,7 @@ def _code_digest(path: Path) -> str:
 
 
 def _draw_safely(
-    results: Mapping[str, Any], draw: Callable[[Mapping[str, Any]], list[Figure]], article_figures: Path | None
+    results: Results, draw: Callable[[Results], list[Figure]], article_figures: Path | None
 ) -> list[Figure]:
     """The figures; an article's own code may raise anything, which is an error of its author in one line."""
     try:

@@ -20,9 +20,9 @@ def percent(fraction: float, digits: int = 2, space: str = NARROW) -> str:
     return f"{100 * fraction:.{digits}f}{space}%".replace("-", "−")
 
 
-def plain_percent(fraction: float, digits: int = 2) -> str:
-    """0.9714 → 97.14 %, with an ordinary space."""
-    return percent(fraction, digits, " ")
+def plain_percent(fraction: float | None, digits: int = 2) -> str:
+    """0.9714 → 97.14 %, with an ordinary space; None → –"""
+    return DASH if fraction is None else percent(fraction, digits, " ")
 
 
 def points(difference: float, digits: int = 2, signed: bool = True) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from experiments.analysis.measures import CONFIDENCE_EDGES, HISTOGRAM_EDGES, QUANTILES
+from experiments.analysis.results import ArmResult, ContrastResult, Distribution, Results, require
 from experiments.plots import svg
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs, plotted_values
 from experiments.plots.formats import DASH, decimal, plain_percent, points
@@ -45,13 +46,13 @@ from experiments.plots.toolkit import (
     subplots,
 )
 
-Arms = Mapping[str, Any]  # by name, in the order of a figure
+Arms = Mapping[str, ArmResult]  # by name, in the order of a figure
 MAX_ARMS = 20  # in the figure of accuracies; of more, the best and the worst
 MAX_PANELS = 4  # arms in a figure with a panel or a colour for each
 MAX_CONTRASTS = 20  # in a figure; of more, those with the smallest p
 
 
-def draw(results: Mapping[str, Any]) -> list[Figure]:
+def draw(results: Results) -> list[Figure]:
     """The figures of an article that has none of its own."""
     tested = on_test_images(results)
     figures = [accuracy(tested), learning_curves(tested)]
@@ -73,9 +74,7 @@ def draw(results: Mapping[str, Any]) -> list[Figure]:
 # ---------------------------------------------------------------------------------------------- accuracy
 
 
-def accuracy(
-    results: Mapping[str, Any], arms: Arms | None = None, recipes: Mapping[str, Recipe] | None = None
-) -> Figure:
+def accuracy(results: Results, arms: Arms | None = None, recipes: Mapping[str, Recipe] | None = None) -> Figure:
     """Final accuracy of each arm: every seed a mark, the mean a bar."""
     rest = 0 if arms else max(0, len(results["arms"]) - MAX_ARMS)
     arms = arms or select_arms(results, MAX_ARMS)
@@ -116,9 +115,7 @@ def accuracy(
     )
 
 
-def learning_curves(
-    results: Mapping[str, Any], arms: Arms | None = None, recipes: Mapping[str, Recipe] | None = None
-) -> Figure:
+def learning_curves(results: Results, arms: Arms | None = None, recipes: Mapping[str, Recipe] | None = None) -> Figure:
     """Accuracy of each arm after each epoch."""
     arms = arms or with_own_models(select_arms(results, MAX_PANELS)) or select_arms(results, MAX_PANELS)
     recipes = {name: {**recipes_by_row(arms), **(recipes or {})}[name] for name in arms}
@@ -136,7 +133,7 @@ def learning_curves(
     return plot_epochs(results, "learning-curves", title, recipes)
 
 
-def plot_epochs(results: Mapping[str, Any], name: str, title: str, recipes: Mapping[str, Recipe]) -> Figure:
+def plot_epochs(results: Results, name: str, title: str, recipes: Mapping[str, Recipe]) -> Figure:
     """Accuracy after each epoch: the mean over seeds, and the band from the lowest to the highest seed."""
     curves = {arm: accuracy_curves(results, arm) for arm in recipes}
     measure = accuracy_name({arm: results["arms"][arm] for arm in recipes})
@@ -178,7 +175,7 @@ def plot_epochs(results: Mapping[str, Any], name: str, title: str, recipes: Mapp
 MEAN_LOSS = "Mean training loss"
 
 
-def _epoch_rows(results: Mapping[str, Any], arm: str, curve: np.ndarray) -> list[list[str]]:
+def _epoch_rows(results: Results, arm: str, curve: np.ndarray) -> list[list[str]]:
     losses = zip(*(run["training_loss_by_epoch"] for run in runs_of(results, arm)), strict=True)
     return [
         [arm, str(epoch), *(f"{value:.2f} %" for value in (seeds.mean(), seeds.min(), seeds.max())), _mean_loss(values)]
@@ -194,10 +191,13 @@ def _mean_loss(losses: Sequence[float | None]) -> str:
 # ---------------------------------------------------------------------------------------------- outputs and errors
 
 
-def outputs(results: Mapping[str, Any], arms: Arms) -> Figure:
+def outputs(results: Results, arms: Arms) -> Figure:
     """How the outputs of target and non-target units are distributed, a panel an arm."""
     canvas, panels = subplots(len(arms), 1, figsize=(WIDTH, 1.15 * len(arms) + 0.3), sharex=True, squeeze=False)
-    kinds = (("other_outputs", SERIES[2], "wrong classes"), ("target_outputs", SERIES[0], "right class"))
+    kinds: Sequence[tuple[Literal["other_outputs", "target_outputs"], str, str]] = (
+        ("other_outputs", SERIES[2], "wrong classes"),
+        ("target_outputs", SERIES[0], "right class"),
+    )
     for row, (axes, arm) in enumerate(zip(panels[:, 0], arms.values(), strict=True)):
         for place, (key, colour, label) in enumerate(kinds):
             counts = np.array(arm[key]["counts"])
@@ -222,11 +222,11 @@ def outputs(results: Mapping[str, Any], arms: Arms) -> Figure:
     first = next(iter(arms.values()))
     title = (
         f"{short_title(first['title'])}: {plain_percent(first['negative_share'], 0)} of outputs are negative; "
-        f"a row sums to {first['row_sum_mean']:.2f} on average"
+        f"a row sums to {decimal(first['row_sum_mean'], 2)} on average"
     )
     summary = "; ".join(
-        f"{short_title(arm['title'])}: right class at {decimal(arm['target_outputs']['quantiles'][2], 2)} in the "
-        f"median, wrong classes at {decimal(arm['other_outputs']['quantiles'][2], 2)}"
+        f"{short_title(arm['title'])}: right class at {decimal(_median(arm['target_outputs']), 2)} in the "
+        f"median, wrong classes at {decimal(_median(arm['other_outputs']), 2)}"
         for arm in arms.values()
     )
     return finish(
@@ -237,11 +237,15 @@ def outputs(results: Mapping[str, Any], arms: Arms) -> Figure:
         arms=arms,
         columns=("Arm", "Units", "Mean", *(f"{100 * q:.0f} % quantile" for q in QUANTILES)),
         rows=[
-            [name, label, *(decimal(value, 3) for value in (arm[key]["mean"], *arm[key]["quantiles"]))]
+            [name, label, *(decimal(value, 3) for value in (arm[key]["mean"], *require(arm[key]["quantiles"])))]
             for name, arm in arms.items()
             for key, _, label in kinds
         ],
     )
+
+
+def _median(distribution: Distribution) -> float | None:
+    return require(distribution["quantiles"])[QUANTILES.index(0.5)]
 
 
 CONFUSED_PAIRS = 10
@@ -249,7 +253,7 @@ SYMBOLS = {"o": "●", "D": "◆", "s": "■", "^": "▲", "v": "▼"}  # of mar
 CONFUSION_MARKERS = "os^v"
 
 
-def confusions(results: Mapping[str, Any], arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
+def confusions(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
     """The pairs of true and predicted class that go wrong most, mean number a run."""
     recipes = {**recipes_by_row(arms), **(recipes or {})}
     markers = dict(zip(arms, itertools.cycle(CONFUSION_MARKERS)))
@@ -294,7 +298,7 @@ def _most_confused(errors: Mapping[str, np.ndarray]) -> str:
     return "; ".join(f"{name} most often takes {true} for {predicted}" for name, (true, predicted) in top.items())
 
 
-def _errors_per_run(arm: Mapping[str, Any]) -> np.ndarray:
+def _errors_per_run(arm: ArmResult) -> np.ndarray:
     matrix = np.array(arm["confusion"], float) / len(arm["seeds"])
     np.fill_diagonal(matrix, 0)
     return matrix
@@ -305,28 +309,28 @@ def _errors_per_run(arm: Mapping[str, Any]) -> np.ndarray:
 MIN_IMAGES = 20  # a bin with fewer is in the table alone
 
 
-def reliability(results: Mapping[str, Any], arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
+def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
     """Accuracy against confidence, a panel an arm; of four arms at most."""
     recipes = {**recipes_by_row(arms), **(recipes or {})}
     canvas, panels = subplots(2, 2, figsize=(WIDTH, 4.5), sharex=True, sharey=True)
     for axes in panels.flat[len(arms) :]:
         axes.set_visible(False)
-    errors = {name: arm["calibration"]["ece"] for name, arm in arms.items()}
+    calibrations = {name: require(arm["calibration"]) for name, arm in arms.items()}
     row = itertools.count()
-    for axes, (name, arm) in zip(panels.flat, arms.items(), strict=False):
+    for axes, (name, calibration) in zip(panels.flat, calibrations.items(), strict=False):
         label, colour, marker = recipes[name]
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
-        bins = [(next(row), b) for b in arm["calibration"]["reliability"]]
+        bins = [(next(row), b) for b in calibration["reliability"]]
         drawn = [(n, b) for n, b in bins if b[1] >= MIN_IMAGES]
         style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(*(n for n, _ in drawn))}
         axes.plot([b[2] for _, b in drawn], [b[3] for _, b in drawn], marker=marker, **style)
-        error = DASH if errors[name] is None else plain_percent(errors[name], 1)
+        error = plain_percent(calibration["ece"], 1)
         axes.set_title(f"{label}\nerror {error}", loc="left", fontweight="bold", pad=3)
         axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         hide_ticks(axes)
     canvas.supxlabel("Confidence: the top probability", fontsize=FONT_SIZE)
     canvas.supylabel("Accuracy", fontsize=FONT_SIZE)
-    finite = {name: error for name, error in errors.items() if error is not None}
+    finite = {name: ece for name, scores in calibrations.items() if (ece := scores["ece"]) is not None}
     return finish(
         canvas,
         "reliability",
@@ -340,8 +344,8 @@ def reliability(results: Mapping[str, Any], arms: Arms, recipes: Mapping[str, Re
         columns=("Arm", "Bin from", "Images", "Mean confidence", "Accuracy"),
         rows=[
             [name, f"{edge:.3f}", f"{count:.0f}", f"{confidence:.4f}", plain_percent(right)]
-            for name, arm in arms.items()
-            for edge, count, confidence, right in arm["calibration"]["reliability"]
+            for name, calibration in calibrations.items()
+            for edge, count, confidence, right in calibration["reliability"]
         ],
     )
 
@@ -363,10 +367,10 @@ def _calibration_range(errors: Mapping[str, float]) -> str:
 
 
 def contrasts(
-    results: Mapping[str, Any],
+    results: Results,
     name: str = "contrasts",
     title: str = "",
-    label: Callable[[Mapping[str, Any]], str] = lambda arm: short_title(arm["title"]),
+    label: Callable[[ArmResult], str] = lambda arm: short_title(arm["title"]),
 ) -> Figure:
     """The declared contrasts: mean differences with their intervals, against 0 or against the margin.
 
@@ -407,20 +411,20 @@ def contrasts(
     )
 
 
-def _selected_contrasts(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _selected_contrasts(results: Results) -> list[ContrastResult]:
     """The measured contrasts, in the study's order; of many, those with the smallest p."""
     measured = measured_contrasts(results)
     smallest = sorted(measured, key=lambda contrast: contrast["p_holm"])[:MAX_CONTRASTS]
     return [contrast for contrast in measured if contrast in smallest]
 
 
-def _equivalence(contrast: Mapping[str, Any]) -> str:
+def _equivalence(contrast: ContrastResult) -> str:
     if contrast["equivalence_margin"] is None:
         return ""
     return f", {'within' if contrast['equivalent'] else 'not shown to be within'} the margin"
 
 
-def _largest_contrast(results: Mapping[str, Any], labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+def _largest_contrast(results: Results, labels: Sequence[str], rows: Sequence[ContrastResult]) -> str:
     significant = [
         (abs(contrast["mean"]), f"{label}: {points(contrast['mean'])} points")
         for label, contrast in zip(labels, rows, strict=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
-from typing import Any
 
 import numpy as np
 
+from experiments.analysis.results import ArmResult, ContrastResult, Results, RunResult
 from experiments.plots.figures import MAX_MARKS, accuracy_by_epoch, final_accuracy
 from experiments.plots.formats import plain_percent
 
@@ -15,7 +15,7 @@ TEST_ACCURACY = "Test accuracy"
 HELD_OUT_ACCURACY = "Accuracy on held-out training images"
 
 
-def on_test_images(results: Mapping[str, Any]) -> Mapping[str, Any]:
+def on_test_images(results: Results) -> Results:
     """The results of the arms that are measured on the test images; all results if there is no such arm.
 
     Accuracy on the test images and accuracy on held-out training images never share an axis.
@@ -26,7 +26,7 @@ def on_test_images(results: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**results, "arms": arms, "runs": [run for run in results["runs"] if run["arm"] in arms]}
 
 
-def select_arms(results: Mapping[str, Any], most: int) -> dict[str, Any]:
+def select_arms(results: Results, most: int) -> dict[str, ArmResult]:
     """All arms in the order of their names; of more than `most`, the best and the worst."""
     arms = dict(sorted(results["arms"].items()))
     if len(arms) <= most:
@@ -35,40 +35,40 @@ def select_arms(results: Mapping[str, Any], most: int) -> dict[str, Any]:
     return {name: arms[name] for name in (*order[: most // 2], *order[-(most // 2) :])}
 
 
-def arms_of_blocks(results: Mapping[str, Any], *blocks: str) -> dict[str, Any]:
+def arms_of_blocks(results: Results, *blocks: str) -> dict[str, ArmResult]:
     """The arms of `blocks` by name, in the order of their names, which is that of results.json."""
     return {name: arm for name, arm in sorted(results["arms"].items()) if arm["block"] in blocks}
 
 
-def arms_matching(results: Mapping[str, Any], pattern: str) -> dict[str, Any]:
+def arms_matching(results: Results, pattern: str) -> dict[str, ArmResult]:
     return {name: arm for name, arm in results["arms"].items() if fnmatch(name, pattern)}
 
 
-def with_own_models(arms: Mapping[str, Any]) -> dict[str, Any]:
+def with_own_models(arms: Mapping[str, ArmResult]) -> dict[str, ArmResult]:
     """The arms that train models; another readout of the same models has the same curves and the same classes."""
     return {name: arm for name, arm in arms.items() if arm["readout"] == "as_is"}
 
 
-def measured_contrasts(results: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def measured_contrasts(results: Results) -> list[ContrastResult]:
     """The contrasts that have pairs of runs."""
     return [contrast for contrast in results["contrasts"] if contrast["n"]]
 
 
-def runs_of(results: Mapping[str, Any], arm: str) -> list[Mapping[str, Any]]:
+def runs_of(results: Results, arm: str) -> list[RunResult]:
     return [run for run in results["runs"] if run["arm"] == arm]
 
 
-def scores(results: Mapping[str, Any], arm: str) -> list[float]:
+def scores(results: Results, arm: str) -> list[float]:
     """Final accuracy of each of an arm's runs, in percent."""
     return [100 * final_accuracy(run) for run in runs_of(results, arm)]
 
 
-def accuracy_curves(results: Mapping[str, Any], arm: str) -> np.ndarray:
+def accuracy_curves(results: Results, arm: str) -> np.ndarray:
     """Accuracy in percent, [seeds, epochs]."""
     return 100 * np.array([accuracy_by_epoch(run) for run in runs_of(results, arm)])
 
 
-def mean_accuracy(arm: Mapping[str, Any]) -> float:
+def mean_accuracy(arm: ArmResult) -> float:
     """An arm's mean final accuracy."""
     return float(final_accuracy(arm)["mean"])
 
@@ -76,12 +76,12 @@ def mean_accuracy(arm: Mapping[str, Any]) -> float:
 # ---------------------------------------------------------------------------------------------- in words
 
 
-def data_name(results: Mapping[str, Any]) -> str:
+def data_name(results: Results) -> str:
     name = results["dataset"]["name"]
     return str({"mnist": "MNIST", "digits": "scikit-learn's small digits"}.get(name, name))
 
 
-def accuracy_name(arms: Mapping[str, Any]) -> str:
+def accuracy_name(arms: Mapping[str, ArmResult]) -> str:
     """What the accuracy of these arms is called: all are measured on the test images, or none is."""
     tested = all(arm["test_accuracy"] is not None for arm in arms.values())
     return TEST_ACCURACY if tested else HELD_OUT_ACCURACY
@@ -92,7 +92,7 @@ def short_title(title: str) -> str:
     return title.split(":")[0]
 
 
-def describe_marks(results: Mapping[str, Any], arms: Iterable[str], noun: str) -> str:
+def describe_marks(results: Results, arms: Iterable[str], noun: str) -> str:
     """What the marks of a figure stand for: `every run`, or quantiles of the runs."""
     many = any(len(results["arms"][name]["seeds"]) > MAX_MARKS for name in arms)
     return f"the {noun}s, of many by quantiles," if many else f"every {noun}"

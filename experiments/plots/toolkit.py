@@ -15,6 +15,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from experiments.analysis.results import ArmResult, Results
 from experiments.plots import svg
 from experiments.plots.figures import Figure, plotted_values
 from experiments.plots.formats import plain_percent
@@ -83,7 +84,7 @@ def png(canvas: Canvas, **options: Any) -> bytes:
 # ---------------------------------------------------------------------------------------------- parts of figures
 
 
-def recipes_by_row(arms: Mapping[str, Any]) -> dict[str, Recipe]:
+def recipes_by_row(arms: Mapping[str, ArmResult]) -> dict[str, Recipe]:
     """A label, a colour and a marker for each arm, by its place among `arms`."""
     return {
         name: Recipe(short_title(arm["title"]), SERIES[row % len(SERIES)], MARKERS[row % len(MARKERS)])
@@ -156,7 +157,7 @@ def spread_out(wanted: Sequence[float], gap: float) -> np.ndarray:
 PREVIEW_ROWS = 4  # more could not be read in a picture 300 pixels wide
 
 
-def preview(results: Mapping[str, Any], finding: str) -> bytes:
+def preview(results: Results, finding: str) -> bytes:
     """The finding over the accuracy of the arms of `results`, as PNG; of many arms, the best and the worst."""
     arms = select_arms(results, PREVIEW_ROWS)
     canvas = plt.figure(figsize=PREVIEW_SIZE, dpi=PREVIEW_DPI, facecolor=PAPER, layout="none")

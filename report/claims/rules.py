@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from functools import cache
 from typing import Any, NamedTuple
 
+from experiments.analysis.results import Summary
 from report.claims.model import NOT, NOT_MEASURED, NOT_TESTABLE, PARTLY, SUPPORTED, Claim
 
 _OPERATORS: Mapping[type, Callable[..., Any]] = {
@@ -122,7 +123,7 @@ def keys_by_arm(claims: Sequence[Claim], arms: Collection[str]) -> dict[str, lis
     return keys
 
 
-def number_at(path: str, results: Mapping[str, Any]) -> float | None:
+def number_at(path: str, results: Summary) -> float | None:
     """A number of the results, or the difference or ratio of two: `arm NAME KEY … - contrast NAME KEY …`.
 
     None where one of them is not measured, not finite, or divided by 0.
@@ -136,7 +137,7 @@ def number_at(path: str, results: Mapping[str, Any]) -> float | None:
     return numbers[0] - numbers[1] if sign == "-" else numbers[0] / numbers[1]
 
 
-def find_number(operand: Operand, results: Mapping[str, Any]) -> tuple[str, float] | None:
+def find_number(operand: Operand, results: Summary) -> tuple[str, float] | None:
     """Whose number it is, and the number; None where it, or one of those that it is the largest of, is not measured."""
     contrasts = {row["name"]: row for row in results["contrasts"]}
     tables = contrasts if operand.holder == "contrast" else results["arms"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from experiments.analysis.results import RunResult, Summary, require
 from experiments.files.errors import UserError
 from experiments.plots.figures import accuracy_by_epoch, final_accuracy
 from report.claims.margins import flips
@@ -13,12 +13,12 @@ from report.claims.model import Claim, Evidence, Verdict
 from report.claims.rules import find_number, number_at, parse_path, verdict_of
 
 
-def judge(claims: Sequence[Claim], results: Mapping[str, Any]) -> list[Verdict]:
+def judge(claims: Sequence[Claim], results: Summary) -> list[Verdict]:
     """The verdict on every claim, from what results.json holds."""
     return [_judge_claim(claim, results) for claim in claims]
 
 
-def _judge_claim(claim: Claim, results: Mapping[str, Any]) -> Verdict:
+def _judge_claim(claim: Claim, results: Summary) -> Verdict:
     """Raises `UserError` where a rule that could be read cannot be evaluated with these numbers: 1 / max(x, 2) at 3."""
     values = {name: number_at(evidence.path, results) for name, evidence in claim.evidence.items()}
     counts = {name: seeds_agreeing(evidence, results) for name, evidence in claim.evidence.items()}
@@ -31,7 +31,7 @@ def _judge_claim(claim: Claim, results: Mapping[str, Any]) -> Verdict:
         ) from error
 
 
-def seeds_agreeing(evidence: Evidence, results: Mapping[str, Any]) -> tuple[int, int] | None:
+def seeds_agreeing(evidence: Evidence, results: Summary) -> tuple[int, int] | None:
     """In how many seeds a difference of accuracies has the sign of its mean, and how many there are.
 
     None for what has no sign to agree with: anything else than a contrast or the mean accuracies of two arms, in
@@ -57,9 +57,9 @@ def seeds_agreeing(evidence: Evidence, results: Mapping[str, Any]) -> tuple[int,
     return (agreeing, len(shared)) if total and len(shared) > 1 else None
 
 
-def _score(run: Mapping[str, Any], final: bool) -> float:
+def _score(run: RunResult, final: bool) -> float:
     """A run's accuracy, at the end or averaged over its epochs."""
     if final:
         return float(final_accuracy(run))
-    curve = accuracy_by_epoch(run)
+    curve = require(accuracy_by_epoch(run))
     return float(sum(curve) / len(curve))

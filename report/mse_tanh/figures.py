@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.analysis.results import ArmResult, Results, RunResult, require
 from experiments.plots import generic, svg
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs, plotted_values
 from experiments.plots.formats import DASH, decimal, plain_percent, points, ratio
@@ -71,19 +72,19 @@ LOSSES = {
 class Plot(NamedTuple):
     """A figure, and the arms that it needs: each pattern must match an arm, or a contrast that has pairs of runs."""
 
-    draw: Callable[[Mapping[str, Any]], Figure | None]
+    draw: Callable[[Results], Figure | None]
     needs: Sequence[str]
     held_out: bool = False  # whether it shows arms that are measured on held-out images beside those on test images
 
 
-def draw(results: Mapping[str, Any]) -> list[Figure]:
+def draw(results: Results) -> list[Figure]:
     """Every figure that the results have the numbers for."""
     tested = on_test_images(results)
     figures = [plot.draw(results if plot.held_out else tested) for plot in _plots() if _has(results, tested, plot)]
     return [figure for figure in figures if figure]
 
 
-def _has(results: Mapping[str, Any], tested: Mapping[str, Any], plot: Plot) -> bool:
+def _has(results: Results, tested: Results, plot: Plot) -> bool:
     known = results if plot.held_out else tested
     names = [*known["arms"], *(f"contrast {contrast['name']}" for contrast in measured_contrasts(known))]
     return all(any(fnmatch(name, pattern) for name in names) for pattern in plot.needs)
@@ -112,46 +113,46 @@ def _plots() -> list[Plot]:
 # ---------------------------------------------------------------------------------------------- generic figures
 
 
-def _examples(results: Mapping[str, Any]) -> dict[str, Any]:
+def _examples(results: Results) -> dict[str, ArmResult]:
     """The arms of the examples, and the one beside them that says why."""
     return {**arms_of_blocks(results, "examples"), **arms_matching(results, "targets")}
 
 
-def accuracy(results: Mapping[str, Any]) -> Figure:
+def accuracy(results: Results) -> Figure:
     return generic.accuracy(results, _examples(results), RECIPES)
 
 
-def learning_curves(results: Mapping[str, Any]) -> Figure:
+def learning_curves(results: Results) -> Figure:
     examples = arms_of_blocks(results, "examples")
     return generic.learning_curves(results, with_own_models(examples), recipes_by_row(examples))
 
 
-def outputs(results: Mapping[str, Any]) -> Figure:
+def outputs(results: Results) -> Figure:
     return generic.outputs(results, _examples(results))
 
 
-def confusions(results: Mapping[str, Any]) -> Figure:
+def confusions(results: Results) -> Figure:
     return generic.confusions(results, with_own_models(arms_of_blocks(results, "examples")), RECIPES)
 
 
 CALIBRATED = ("example-1", "targets", "tanh-softmax-mse", "cross-entropy")
 
 
-def reliability(results: Mapping[str, Any]) -> Figure:
+def reliability(results: Results) -> Figure:
     arms = {name: results["arms"][name] for name in CALIBRATED if name in results["arms"]}
     return generic.reliability(results, arms, RECIPES)
 
 
-def changes(results: Mapping[str, Any]) -> Figure:
+def changes(results: Results) -> Figure:
     return generic.contrasts(results, "changes", _largest_change(results), _change)
 
 
-def _change(arm: Mapping[str, Any]) -> str:
+def _change(arm: ArmResult) -> str:
     """What an arm's title says beside `Example 1`."""
     return re.sub(r"^Example 1(,| with) ", "", short_title(arm["title"]))
 
 
-def _largest_change(results: Mapping[str, Any]) -> str:
+def _largest_change(results: Results) -> str:
     """Which single change to Example 1 does most, if any is beyond chance."""
     arms = results["arms"]
     single = [
@@ -170,26 +171,26 @@ def _largest_change(results: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------------------------------------- what an arm is called
 
 
-def _rate_label(trained: Mapping[str, Any]) -> str:
+def _rate_label(trained: ArmResult | RunResult) -> str:
     """The learning rate of an arm or a run."""
     rate = f"{trained['learning_rate']:g}"
     return rate if trained["schedule"] == "constant" else f"{trained['schedule']} from {rate}"
 
 
-def _head_label(arm: Mapping[str, Any]) -> str:
+def _head_label(arm: ArmResult) -> str:
     """An arm's output activation and loss, and the targets where they could be others."""
     label = f"{arm['output']}, {LOSSES[arm['loss']]}"
     return f"{label}, {_targets_label(arm)}" if arm["output"] in ("tanh", "linear") else label
 
 
-def _targets_label(arm: Mapping[str, Any]) -> str:
+def _targets_label(arm: ArmResult) -> str:
     return f"{arm['low_target']:g} and {arm['high_target']:g}".replace("-", "−")
 
 
 # ---------------------------------------------------------------------------------------------- this article's figures
 
 
-def factorial(results: Mapping[str, Any]) -> Figure:
+def factorial(results: Results) -> Figure:
     """Every output, loss and target coding, with hidden tanh and with hidden ReLU."""
     heads: dict[str, dict[str, str]] = {}
     for name, arm in arms_of_blocks(results, "examples", "changes", "factorial").items():
@@ -237,7 +238,7 @@ def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
     return f"Up to {most:.2f} points lie between {more}, {least:.2f} between {less}"
 
 
-def dose(results: Mapping[str, Any]) -> Figure:
+def dose(results: Results) -> Figure:
     """Accuracy against the target of the wrong classes; other targets of the right class marked apart."""
     arms = sorted(arms_of_blocks(results, "dose").items(), key=lambda item: -item[1]["low_target"])
     towards_1 = {arm["low_target"]: 100 * mean_accuracy(arm) for _, arm in arms if arm["high_target"] == 1}
@@ -287,7 +288,7 @@ def _best_target(means: Mapping[float, float]) -> str:
 RATED = ("example-1", "targets", "example-3")
 
 
-def rates(results: Mapping[str, Any]) -> Figure:
+def rates(results: Results) -> Figure:
     """Accuracy on the held-out images by learning rate, a line an arm; what the best rate scores on the test images."""
     by_recipe = {
         r: dict(sorted(arms_matching(results, f"rate-{r}-*").items(), key=lambda i: _pace(i[1]))) for r in RATED
@@ -316,7 +317,7 @@ def rates(results: Mapping[str, Any]) -> Figure:
     )
 
 
-def _held_out(results: Mapping[str, Any], by_recipe: Mapping[str, Mapping[str, Any]]) -> Canvas:
+def _held_out(results: Results, by_recipe: Mapping[str, Mapping[str, ArmResult]]) -> Canvas:
     """Every seed at its rate, constant rates joined through their means, schedules to their right."""
     arms = sorted((arm for group in by_recipe.values() for arm in group.values()), key=_pace)
     ticks = list(dict.fromkeys(map(_rate_label, arms)))
@@ -342,7 +343,7 @@ def _held_out(results: Mapping[str, Any], by_recipe: Mapping[str, Mapping[str, A
     return canvas
 
 
-def _pace(arm: Mapping[str, Any]) -> tuple[bool, float]:
+def _pace(arm: ArmResult) -> tuple[bool, float]:
     """Sorts constant rates by size, before schedules."""
     return arm["schedule"] != "constant", arm["learning_rate"]
 
@@ -350,7 +351,7 @@ def _pace(arm: Mapping[str, Any]) -> tuple[bool, float]:
 DESCENDED = ("example-3", "cross-entropy", "targets", "example-1", "sigmoid-bce", "sigmoid-mse")
 
 
-def sgd(results: Mapping[str, Any]) -> Figure:
+def sgd(results: Results) -> Figure:
     """Mean accuracy over the epochs against the learning rate of plain gradient descent, a line an arm."""
     by_recipe = {r: sorted(arms_matching(results, f"sgd-{r}-*").values(), key=_pace) for r in DESCENDED}
     converged = {r: [arm for arm in group if not arm["diverged_seeds"]] for r, group in by_recipe.items()}
@@ -378,11 +379,11 @@ def sgd(results: Mapping[str, Any]) -> Figure:
     )
 
 
-def _mean_epoch(arm: Mapping[str, Any]) -> float:
-    return 100 * float(arm["mean_epoch_accuracy"])
+def _mean_epoch(arm: ArmResult) -> float:
+    return 100 * require(arm["mean_epoch_accuracy"])
 
 
-def _descent(by_recipe: Mapping[str, Sequence[Any]], converged: Mapping[str, Sequence[Any]]) -> Canvas:
+def _descent(by_recipe: Mapping[str, Sequence[ArmResult]], converged: Mapping[str, Sequence[ArmResult]]) -> Canvas:
     """Lines of the arms that converged; a cross at the bottom where a run diverged, side by side at one rate."""
     canvas, axes = subplots(figsize=(WIDTH, 3.6))
     ends = []
@@ -416,7 +417,7 @@ def _descent(by_recipe: Mapping[str, Sequence[Any]], converged: Mapping[str, Seq
 SATURATED = ("example-1", "targets", "sigmoid-mse", "sigmoid-bce", "cross-entropy")
 
 
-def saturated(results: Mapping[str, Any]) -> Figure:
+def saturated(results: Results) -> Figure:
     """What arms reach whose outputs start saturated: every seed after the first and after the last epoch."""
     arms = {recipe: results["arms"][f"saturated-{recipe}"] for recipe in SATURATED}
     curves = {recipe: accuracy_curves(results, f"saturated-{recipe}") for recipe in SATURATED}
@@ -434,7 +435,7 @@ def saturated(results: Mapping[str, Any]) -> Figure:
             style: Any = {"color": colour, "markersize": size, "mew": 0, "gid": svg.rows(last * row + epoch)}
             axes.plot(values, row + min(0.07, 0.5 / len(values)) * np.arange(len(values)), marker, **style)
     axes.set_xlim(0, 100)
-    slopes = {r: arms[r]["saturation"]["start"]["output_slope_other"] for r in order}
+    slopes = {r: require(arms[r]["saturation"])["start"]["output_slope_other"] for r in order}
     return finish(
         canvas,
         "saturated",
@@ -456,7 +457,7 @@ def saturated(results: Mapping[str, Any]) -> Figure:
     )
 
 
-def depth(results: Mapping[str, Any]) -> Figure:
+def depth(results: Results) -> Figure:
     """How much of the output layer's gradient signal reaches the first layer at the start, by depth."""
     arms = sorted(arms_of_blocks(results, "depth").items(), key=lambda item: item[1]["depth"])
     heads = list(dict.fromkeys(_head_label(arm) for _, arm in arms))
@@ -494,17 +495,14 @@ def depth(results: Mapping[str, Any]) -> Figure:
     )
 
 
-def _signal(arm: Mapping[str, Any]) -> float | None:
+def _signal(arm: ArmResult) -> float | None:
     """The first layer's gradient signal over the output layer's at the start; None where it is not finite."""
-    value = ((arm["gradient"] or {}).get("start") or {}).get("first_over_output")
-    return None if value is None else float(value)
+    return arm["gradient"]["start"]["first_over_output"] if arm["gradient"] else None
 
 
-def _depth_panel(
-    axes: Axes, head: str, arms: Sequence[tuple[int, Mapping[str, Any]]]
-) -> list[tuple[str, str, float, float]]:
+def _depth_panel(axes: Axes, head: str, arms: Sequence[tuple[int, ArmResult]]) -> list[tuple[str, str, float, float]]:
     """Draws a line for each hidden activation of `arms`, (row of the table, arm); returns their ends, to be named."""
-    ends = []
+    ends: list[tuple[str, str, float, float]] = []
     for hidden, (label, colour, marker) in HIDDEN.items():
         group = [(row, arm["depth"], value) for row, arm in arms if arm["hidden"] == hidden and (value := _signal(arm))]
         if group:
@@ -533,7 +531,7 @@ def _vanishing(depth: int, signals: Sequence[tuple[str, float]]) -> str:
 READ = ("example-1-read-by-cross-entropy", "cross-entropy-read-by-example-1")
 
 
-def readouts(results: Mapping[str, Any]) -> Figure | None:
+def readouts(results: Results) -> Figure | None:
     """The hidden layers of Example 1 and of the cross-entropy arm, each under its group and the other's output layer.
 
     None while no seed of all four is measured.
@@ -571,7 +569,7 @@ def readouts(results: Mapping[str, Any]) -> Figure | None:
     )
 
 
-def long(results: Mapping[str, Any]) -> Figure:
+def long(results: Results) -> Figure:
     """Example 1 against cross-entropy, trained for longer."""
     recipes = {f"long-{recipe}": RECIPES[recipe] for recipe in ("example-1", "cross-entropy")}
     last = {recipe.label: accuracy_curves(results, name).mean(0)[-1] / 100 for name, recipe in recipes.items()}

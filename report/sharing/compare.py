@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from experiments.analysis.results import ArmResult, Results
 from experiments.plots.figures import final_accuracy
 from report.claims.model import Claim
 from report.claims.verdicts import judge
@@ -89,7 +89,7 @@ class Comparison:
         return bool(self.turned) or any(effect.moved for effect in self.effects)
 
 
-def compare(before: Mapping[str, Any], after: Mapping[str, Any], ledger: Sequence[Claim]) -> Comparison:
+def compare(before: Results, after: Results, ledger: Sequence[Claim]) -> Comparison:
     """What changed from one results.json to another, by the rules of the same claims."""
     old, new = ({judged.claim.id: judged.verdict for judged in judge(ledger, found)} for found in (before, after))
     first, second = _measured(before), _measured(after)
@@ -100,7 +100,7 @@ def compare(before: Mapping[str, Any], after: Mapping[str, Any], ledger: Sequenc
     )
 
 
-def _measured(results: Mapping[str, Any]) -> dict[str, Measured]:
+def _measured(results: Results) -> dict[str, Measured]:
     """Every contrast that has pairs of runs, and the accuracy of every arm."""
     contrasts = {
         f"contrast {row['name']}": Measured(row["mean"], _half(row["interval"]), row["n"])
@@ -110,12 +110,12 @@ def _measured(results: Mapping[str, Any]) -> dict[str, Measured]:
     return contrasts | {_called(name, arm): _accuracy(arm) for name, arm in results["arms"].items()}
 
 
-def _called(name: str, arm: Mapping[str, Any]) -> str:
+def _called(name: str, arm: ArmResult) -> str:
     """An arm that holds out images in one result alone is not the same number in both."""
     return f"arm {name}" if arm["test_accuracy"] is not None else f"arm {name} on held-out images"
 
 
-def _accuracy(arm: Mapping[str, Any]) -> Measured:
+def _accuracy(arm: ArmResult) -> Measured:
     accuracy = final_accuracy(arm)
     return Measured(accuracy["mean"], _half(accuracy["interval"]), len(arm["seeds"]))
 

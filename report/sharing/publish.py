@@ -13,8 +13,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from experiments.analysis.results import Results
 from experiments.analysis.summary import FORMAT
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json
@@ -51,7 +52,8 @@ def plan(site: Path, root: Path, remote: str, branch: str) -> Plan:
         raise UserError(
             f"{display_path(index)}: missing, so that there is nothing to publish. Run 'make report' first."
         )
-    results = read_json(site / "data" / "results.json", FORMAT, fix="Run 'make render': it is written again.")
+    fix = "Run 'make render': it is written again."
+    results = cast(Results, read_json(site / "data" / "results.json", FORMAT, fix))
     if not (root / ".git").exists():  # else git would take a repository around this folder
         raise UserError(
             f"{display_path(root)}: not a git repository. Publish from a clone, or copy {display_path(site)} yourself."
@@ -82,7 +84,7 @@ def push(plan: Plan, root: Path) -> None:
     _git(root, "push", plan.remote, target, fix=fix)
 
 
-def notes(results: dict[str, Any], has_address: bool) -> list[str]:
+def notes(results: Results, has_address: bool) -> list[str]:
     """What makes the page less than a complete study of committed code, measured here on MNIST, with its address."""
     runs, name = results["runs"], results["dataset"]["name"]
     edited, missing = sum(run["dirty"] is True for run in runs), results["runs_expected"] - len(runs)

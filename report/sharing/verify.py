@@ -26,6 +26,7 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser
 
 from experiments.analysis import evidence, records, summary
+from experiments.analysis.results import PageEvidence, Results
 from experiments.files.errors import UserError, display_path, printable
 from experiments.files.sealed import compact
 from experiments.plots.figures import Figure
@@ -41,7 +42,7 @@ MARK = re.compile(r'<template id="evidence">\s*+([A-Za-z0-9+/=]++)\s*+</template
 
 def carried(
     content: Mapping[str, Any],
-    results: Mapping[str, Any],
+    results: Results,
     drawn: Mapping[str, Figure],
     found: Sequence[Claim],
     url: str,
@@ -73,7 +74,7 @@ class Proof:
 
     text: str
     url: str
-    results: dict[str, Any]
+    results: Results
 
 
 def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Proof:
@@ -91,7 +92,7 @@ def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Pro
     if content.get("format") != FORMAT:
         raise UserError(f"The page's evidence has format {content.get('format')}, expected {FORMAT}. Use its version.")
     known_record = content["record"] in (None, "", records.fingerprint())
-    if not known_record and not same_record and not content["source"]["fallback"]:
+    if not known_record and not same_record and content["source"] and not content["source"]["fallback"]:
         content["record"] = ""  # the record was only held against them
     elif not known_record:
         raise UserError(
@@ -105,7 +106,7 @@ def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Pro
     return Proof(found[0], content["url"], json.loads(compact(derived)))  # as the page's were read: keys in order
 
 
-def _check_same_study(content: Mapping[str, Any], plan: Study) -> None:
+def _check_same_study(content: PageEvidence, plan: Study) -> None:
     known = {arm.name for arm in plan.arms}
     for arm in (run["arm"] for run in content["runs"]):
         if arm not in known:
@@ -147,7 +148,7 @@ def foreign(seconds: float | None = None) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def results(content: Mapping[str, Any], plan: Study) -> dict[str, Any]:
+def results(content: PageEvidence, plan: Study) -> Results:
     if content["source"] is None:
         recorded = records.read()
         if recorded is None:
