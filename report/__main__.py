@@ -113,7 +113,7 @@ def write_readme(path: Path) -> None:
     recorded = records.read()
     if recorded is None:
         raise UserError(f"{shown(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
-    found = render.readme(recorded, claims.judge(claims.load(), recorded), render.prose())
+    found = render.readme(recorded, claims.judge(claims.load(), recorded), render.load_prose())
     text = reading.read_text(path, "Expected the README.")
     if not text.count(BEGIN) == text.count(END) == 1:
         raise UserError(f"{shown(path)}: expected one line '{BEGIN.strip()}' and one '{END.strip()}'. Restore them.")
@@ -146,7 +146,7 @@ def render(arguments: argparse.Namespace) -> None:
         print(f"Numbers: {made.numerals}.")
     outputs = {
         "index.html": made.html.encode(),
-        "404.html": render.missing(url).encode(),
+        "404.html": render.not_found_page(url).encode(),
         "preview.png": next(iter(drawn.values())).preview,
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
@@ -186,7 +186,7 @@ def compose(
     from report.article import document, quotes
     from report.page import numerals, render
 
-    words = render.prose(arguments.claims.parent / "prose")
+    words = render.load_prose(arguments.claims.parent / "prose")
     source, unchecked, found = document.load(arguments.article), claims.unchecked(arguments.claims), _claims(arguments)
     told = ""
     if arguments.claims == claims.LEDGER:  # the project's own words; another article's author has rules of their own

@@ -136,7 +136,7 @@ def page_of(results: dict[str, Any], folder: Path = claims.LEDGER.parent, **opti
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
     ledger, source = claims.load(folder / "claims.toml"), document.load(folder / "article.md")
     drawn = {figure.name: figure for figure in draw(results, pictures=False)}
-    words = render.prose(folder / "prose")
+    words = render.load_prose(folder / "prose")
     verdicts = claims.judge(ledger, results)
     unchecked = claims.unchecked(folder / "claims.toml")
     options = {

@@ -322,7 +322,7 @@ def test_without_any_measurement_every_part_is_there_and_decides_nothing() -> No
 def page_of(found: dict[str, Any]) -> page.PageView:
     verdicts = claims.judge(claims.load(), found)
     figures = {figure.name: figure for figure in fixture.draw(found, pictures=False)}
-    return page.page_view(found, figures, verdicts, {}, render.prose().changes, {})
+    return page.page_view(found, figures, verdicts, {}, render.load_prose().changes, {})
 
 
 def test_notices_follow_the_results(results: dict) -> None:
