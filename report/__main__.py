@@ -126,7 +126,7 @@ def write_readme(path: Path) -> None:
     folder, recorded = open_folder(), records.read()
     if recorded is None:
         raise UserError(f"{display_path(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
-    section = render.readme(recorded, judge(ledgers.load(folder.claims), recorded), render.prose(folder.prose))
+    section = render.readme(recorded, judge(ledgers.load(folder.claims), recorded), render.load_prose(folder.prose))
     text = reading.read_text(path, "Expected the README.")
     if not text.count(BEGIN) == text.count(END) == 1:
         raise UserError(

@@ -146,7 +146,7 @@ def page_of(results: dict[str, Any], folder: Path = ledgers.LEDGER.parent, **opt
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
     ledger, source = ledgers.load(folder / "claims.toml"), document.load(folder / "article.md")
     drawn = {figure.name: figure for figure in draw(results, pictures=False)}
-    words = render.prose(folder / "prose")
+    words = render.load_prose(folder / "prose")
     verdicts = judge(ledger, results)
     unchecked = ledgers.unchecked(folder / "claims.toml")
     options = {

@@ -493,7 +493,7 @@ def test_the_command_prints_verdicts_numbers_and_margins_within_100_columns(
 def test_the_page_has_the_ledger_with_the_evidence_for_each_verdict(results: dict) -> None:
     verdicts = judge(ledgers.load(), results)
     drawn = {figure.name: figure for figure in fixture.draw(results)}
-    html = render.render(results, drawn, document.load(), render.prose(), verdicts, LEDGER["unchecked"])
+    html = render.render(results, drawn, document.load(), render.load_prose(), verdicts, LEDGER["unchecked"])
     assert html.count('<tr id="claim-') == len(CLAIMS)
     assert "“My experience working on various image recognition projects … has consistently" in html
     assert "What the map adds to the accuracy: <strong>0.00 points</strong>" in html

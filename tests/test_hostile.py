@@ -447,7 +447,7 @@ def test_damaged_prose_is_read_as_text_or_refused(tmp_path: Path, content: bytes
     (tmp_path / "article.toml").write_bytes(content)
 
     def read() -> None:
-        found = render.prose(tmp_path)
+        found = render.load_prose(tmp_path)
         pairs = (*found.figures, *found.notes, *found.changes.items())
         assert all(isinstance(text, str) for text in (*found.code_blocks, *(text for pair in pairs for text in pair)))
 
@@ -781,7 +781,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "study.toml": studies.load,
     "claims.toml": lambda path: (ledgers.load(path), ledgers.unchecked(path)),
     "article.md": document.load,
-    "article.toml": lambda path: render.prose(path.parent),
+    "article.toml": lambda path: render.load_prose(path.parent),
     "numbers.toml": numerals.exemptions,
 }
 REAL = {"study.toml": STUDIES[0], "claims.toml": LEDGERS[0], "article.md": ARTICLES[0], "article.toml": PROSE}

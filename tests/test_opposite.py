@@ -177,6 +177,6 @@ def test_the_readme_agrees_with_the_committed_record(tmp_path: Path, monkeypatch
 
 
 def test_the_readme_follows_the_record(real: dict[str, Any], opposite: dict[str, Any]) -> None:
-    told = [render.readme(found, judge(ledgers.load(), found), render.prose()) for found in (real, opposite)]
+    told = [render.readme(found, judge(ledgers.load(), found), render.load_prose()) for found in (real, opposite)]
     assert ["The article predicts that" in text for text in told] == [True, False]
     assert ["middle of tanh’s range" in text for text in told] == [True, False]

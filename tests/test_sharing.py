@@ -401,5 +401,5 @@ def test_the_browser_reads_the_linked_data_and_shows_the_citation(
 
 def test_the_404_page_looks_like_the_report() -> None:
     style = re.compile(r"<style>(.*?)</style>", re.DOTALL)
-    assert style.findall(render.missing("")) == style.findall(render.missing(URL))
-    assert "--paper:" in style.findall(render.missing(""))[0]
+    assert style.findall(render.not_found_page("")) == style.findall(render.not_found_page(URL))
+    assert "--paper:" in style.findall(render.not_found_page(""))[0]

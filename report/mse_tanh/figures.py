@@ -88,7 +88,7 @@ def draw(results: Results) -> list[Figure]:
     return [figure for figure in figures if figure]
 
 
-def _has_needs(results: Mapping[str, Any], plot: Plot) -> bool:
+def _has_needs(results: Results, plot: Plot) -> bool:
     names = [*results["arms"], *(f"contrast {contrast['name']}" for contrast in measured_contrasts(results))]
     return all(any(fnmatch(name, pattern) for name in names) for pattern in plot.needs)
 

@@ -547,7 +547,7 @@ def _sgd(m: Measured) -> Sgd | None:
     first, second = (minus(best("cross-entropy"), best(name)) for name in ("example-1", "targets"))
     if first is None or second is None:
         return None
-    return Sgd(first, first > 0, abs(second), second > 0)
+    return Sgd(abs(first), first > 0, abs(second), second > 0)
 
 
 # ---------------------------------------------------------------------------------------------- all of it

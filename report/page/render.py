@@ -56,11 +56,12 @@ class Prose:
         return (self.folder / name).is_file()
 
 
-def prose(folder: Path = PROSE) -> Prose:
-    """Reads the prose in `folder`; none where there is no article.toml. Raises `UserError` for a mistake in it."""
+def load_prose(folder: Path = PROSE) -> Prose:
+    """Reads the prose in `folder`; empty where there is no article.toml. Raises `UserError` for a mistake in it."""
     path = folder / "article.toml"
+    decide = view.load(folder.parent)
     if not os.path.lexists(path):
-        return Prose(folder, view=view.load(folder.parent))
+        return Prose(folder, view=decide)
     article = TomlReader(path, "Expected code_blocks, [changes], [[figures]] and [[notes]].").root
     article.reject_unknown(("code_blocks", "changes", "figures", "notes"))
     changes = article.table("changes", required=False)
@@ -70,7 +71,7 @@ def prose(folder: Path = PROSE) -> Prose:
         _pairs(article, "figures", ("name", "question")),
         _pairs(article, "notes", ("after", "text")),
         {name: changes.get_valid(name, TEXT) for name in changes.values},
-        view.load(folder.parent),
+        decide,
     )
 
 
@@ -95,45 +96,33 @@ def render(
     evidence: str = "",
     templates: tuple[Path, ...] = TEMPLATES,
 ) -> str:
-    """The page as HTML. `words` is how the study speaks of this article; `unchecked` are sentences, by the reason why;
-    `recorded` are the verdicts on the record's numbers, by claim, where there are others to hold against them;
-    `numerals` says how many numbers of the prose were found to be bound; `shared` is what others find and cite;
-    `evidence` is what the page is derived from, packed.
+    """The page as HTML.
 
-    Raises `UserError` with file and line for a mistake in a template, a value it asks for in vain, or words that are
-    not in the article.
+    words: the prose about this article; unchecked: sentences that no claim covers, by the reason why; recorded: the
+    verdicts on the record's numbers, by claim, to compare with; numerals: how many numbers of the prose are bound, in
+    words; shared: how others find and cite the page; evidence: what the page is derived from, packed.
+
+    Raises `UserError` with file and line for a mistake in a template, a missing value, or words that are not in the
+    article.
     """
     folders = (*templates, words.folder)
     environment = _environment(folders)
-    order = _in_order(article, verdicts)
-    numbers = measured.Measured(results)
-    known: dict[str, Any] = {
-        "results": results,
-        "page": view.page_view(results, figures, order, recorded or {}, words.changes, dict(words.figures)),
-        "v": words.view(results),
-        "dataset": results["dataset"],
-        "data_name": DATA_NAMES.get(results["dataset"]["name"], results["dataset"]["name"]),
-        "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
-        "lead": numbers.lead,  # for notes, which come with the claims
-        "cal": numbers.calibration,
-        "figures": {
-            name: {"figure": figure, "svg": Markup(figure.svg), "passport": passport(results, figure)}
-            for name, figure in figures.items()
-        },
+    ordered = _in_article_order(article, verdicts)
+    context: dict[str, Any] = {
+        **_context(results, figures, words),
+        "page": view.page_view(results, figures, ordered, recorded or {}, words.changes, dict(words.figures)),
         "article": article,
-        "words": words,
-        "questions": _questions(words, figures),
-        "ledger": order,
+        "ledger": ordered,
         "numerals": numerals,
         "shared": shared,
         "evidence": evidence,
-        "sentences": quotes.sort(article, [judged.claim.quote for judged in order], unchecked),
+        "sentences": quotes.sort(article, [judged.claim.quote for judged in ordered], unchecked),
     }
-    known["written"] = lambda text: Markup(_compiled(environment, text).render(known))
+    context["written"] = lambda text: Markup(_compile_note(environment, text).render(context))
     try:
-        known |= _style(environment)
-        parts = _parts(article, words, order, results, known["written"])
-        return slim(environment.get_template("page.html").render(known, parts=parts))
+        context |= _style(environment)
+        parts = _parts(article, words, ordered, results, context["written"])
+        return slim(environment.get_template("page.html").render(context, parts=parts))
     except TemplateSyntaxError as error:
         raise UserError(
             f"{display_path(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template."
@@ -142,45 +131,64 @@ def render(
         raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
 
 
-# What a template raises that asks for what it should not: it is a program, and anybody may write one.
+def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> dict[str, Any]:
+    """What templates and notes name of the results, the figures and the prose."""
+    dataset, numbers = results["dataset"], measured.Measured(results)
+    return {
+        "results": results,
+        "v": words.view(results),
+        "dataset": dataset,
+        "data_name": DATA_NAMES.get(dataset["name"], dataset["name"]),
+        "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
+        "lead": numbers.lead,  # for notes, which come with the claims
+        "cal": numbers.calibration,
+        "figures": {
+            name: {"figure": figure, "svg": Markup(figure.svg), "passport": passport(results, figure)}
+            for name, figure in figures.items()
+        },
+        "words": words,
+        "questions": _questions(words, figures),
+    }
+
+
+# What a faulty template can raise: it is a program, and anybody may write one.
 _TEMPLATE_ERRORS = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
-def _compiled(environment: Environment, text: str) -> Template:
-    """A note as a template. Raises `UserError` where it is none: it has no file to name, so its words are named."""
+def _compile_note(environment: Environment, text: str) -> Template:
+    """A note as a template. Raises `UserError` for a syntax error; a note has no file, so its words say where."""
     try:
         return environment.from_string(text)
     except TemplateSyntaxError as error:
         raise UserError(f"the note '{text[:80]} …': {error.message}. Mend it in the claims or the prose.") from error
 
 
-def missing(url: str) -> str:
-    """What stands at every address where nothing is; it leads to the page, which is published at `url`."""
+def not_found_page(url: str) -> str:
+    """The page for addresses that do not exist; it links to the report, which is published at `url`."""
     environment = _environment(TEMPLATES)
     return environment.get_template("404.html").render(_style(environment), home=url or "index.html")
 
 
 def readme(results: Summary, verdicts: Sequence[Verdict], words: Prose) -> str:
-    """What the README says was found, as Markdown, by the template readme.md of the prose."""
+    """The README's findings as Markdown, from the template readme.md of the prose."""
     labels = [*words.changes.values()]
-    known = {
+    context = {
         "results": results,
         "v": words.view(results),
         "changes": sorted(measured.changes(results, words.changes), key=lambda change: labels.index(change.label)),
         "ledger": verdicts,
         "verdict_counts": view.verdict_counts([judged.verdict for judged in verdicts]),
     }
-    return _environment((words.folder,)).get_template("readme.md").render(known)
+    return _environment((words.folder,)).get_template("readme.md").render(context)
 
 
 def _style(environment: Environment) -> dict[str, str]:
-    """The style sheet and the script, and what the Content-Security-Policy calls them."""
-    texts = {"style": environment.get_template("style.css"), "script": environment.get_template("script.js")}
-    known: dict[str, str] = {}
-    for name, template in texts.items():
-        text = template.render()
-        known |= {name: Markup(text), f"{name}_hash": _csp_hash(text)}
-    return known
+    """The style sheet and the script, with their hashes for the Content-Security-Policy."""
+    style: dict[str, str] = {}
+    for name, file in (("style", "style.css"), ("script", "script.js")):
+        text = environment.get_template(file).render()
+        style |= {name: Markup(text), f"{name}_hash": _csp_hash(text)}
+    return style
 
 
 def _environment(folders: tuple[Path, ...]) -> Environment:
@@ -200,17 +208,17 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
 
 def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, str]]:
     """The figures after the first one, each with its question and the prose before it; without questions, all."""
-    asked = words.figures or tuple((name, "") for name in list(figures)[1:])
-    found = [(name, question) for name, question in asked if name in figures]
-    texts = {name: f"why/{name}.html" for name, _ in found}
+    all_questions = words.figures or tuple((name, "") for name in list(figures)[1:])
+    drawn = [(name, question) for name, question in all_questions if name in figures]
+    texts = {name: f"why/{name}.html" for name, _ in drawn}
     return [
         {"name": name, "question": question, "text": texts[name] if words.has(texts[name]) else ""}
-        for name, question in found
+        for name, question in drawn
     ]
 
 
-def _in_order(article: document.Article, verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The verdicts in the order in which the article says what they judge."""
+def _in_article_order(article: document.Article, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts in the order in which the article makes their claims."""
     text = " ".join(" ".join(part.source for part in article.parts).split())
     return sorted(verdicts, key=lambda judged: text.find(" ".join(judged.claim.quote[0].split())))
 
@@ -220,32 +228,34 @@ def _parts(
     words: Prose,
     ledger: Sequence[Verdict],
     results: Results,
-    rendered: Callable[[str], str],
+    render_note: Callable[[str], str],
 ) -> list[dict[str, Any]]:
     """The article's parts as HTML with marks and notes, each code block with the measured arm that it trains."""
     marks = [
         quotes.Mark(judged.claim.id, judged.claim.quote, f"{number} {judged.verdict}", css_class(judged.verdict))
         for number, judged in enumerate(ledger, 1)
     ]
-    notes = [quotes.Note(after, f'<div class="note" role="note">{rendered(text)}</div>') for after, text in words.notes]
+    notes = [
+        quotes.Note(after, f'<div class="note" role="note">{render_note(text)}</div>') for after, text in words.notes
+    ]
     marker = quotes.Marker(marks, notes)
     arms = iter(words.code_blocks)
     rendering = document.Rendering(article.parts)
-    found = []
+    parts = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
         html = Markup(rendering.html(part, marker.mark))
-        found.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name or ""), "arm_name": name})
+        parts.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name or ""), "arm_name": name})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
-    return found
+    return parts
 
 
 def slim(html: str) -> str:
-    """`html` without indentation and without the end tags that HTML lets go unsaid: a tenth less, the same page."""
-    found = re.split(r"(<(?:pre|script|style)\b.*?</(?:pre|script|style)>)", html, flags=re.DOTALL)
-    found[::2] = [re.sub(r"</(?:td|th|tr|li|thead|tbody)>", "", re.sub(r"\n\s+", "\n", part)) for part in found[::2]]
-    return "".join(found)
+    """`html` without indentation and without optional end tags: a tenth smaller, the same page."""
+    pieces = re.split(r"(<(?:pre|script|style)\b.*?</(?:pre|script|style)>)", html, flags=re.DOTALL)
+    pieces[::2] = [re.sub(r"</(?:td|th|tr|li|thead|tbody)>", "", re.sub(r"\n\s+", "\n", part)) for part in pieces[::2]]
+    return "".join(pieces)
 
 
 def css_class(verdict: str) -> str:
@@ -263,7 +273,7 @@ def math(tex: str, display: bool = True) -> Markup:
 
 
 def _csp_hash(text: str) -> str:
-    """What a Content-Security-Policy calls the element whose whole content is `text`."""
+    """The hash by which a Content-Security-Policy allows an element with the content `text`."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

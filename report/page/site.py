@@ -57,7 +57,7 @@ def compose(
     packed: str,
 ) -> Page:
     """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit."""
-    words, source = render.prose(folder.prose), document.load(folder.article)
+    words, source = render.load_prose(folder.prose), document.load(folder.article)
     ledger, unchecked = folder.load_claims(), ledgers.unchecked(folder.claims)
     coverage = ""
     if folder.is_default:  # another article's author has rules of their own
@@ -128,7 +128,7 @@ def write(
     """Writes the site, removes what an earlier page had written beside it, and notes both in `memory`."""
     outputs = {
         "index.html": page.html.encode(),
-        "404.html": render.missing(page.shared.url).encode(),
+        "404.html": render.not_found_page(page.shared.url).encode(),
         "preview.png": next(iter(drawn.values())).preview,
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
