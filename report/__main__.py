@@ -68,22 +68,19 @@ def main(arguments: argparse.Namespace) -> int:
 
 def write_first_page(arguments: argparse.Namespace) -> None:
     """Where nothing was measured yet, writes the record's page, which says that the measurements have begun."""
-    from experiments import __main__ as experiments
+    from experiments import pipeline
 
-    recorded = records.read() if records.is_about(studies.load(arguments.study)) else None
-    store = Store(arguments.results)
-    if experiments.stand_in(store, recorded, records.MEASURING):
-        with store.locked():
+    if pipeline.stand_in(options.settings(arguments), records.MEASURING):
+        with Store(arguments.results).locked():
             render(arguments)
 
 
 def measure_and_render(arguments: argparse.Namespace) -> None:
     """Trains, measures, draws and renders; the page is written whenever an early block is measured, and at the end."""
-    from experiments import __main__ as experiments
+    from experiments import pipeline
 
     write_first_page(arguments)
-    arguments.stages = ["run", "plots"]
-    experiments.main(arguments, write_page=lambda: render(arguments))
+    pipeline.measure(options.settings(arguments), write_page=lambda: render(arguments))
 
 
 def tell(arguments: argparse.Namespace) -> None:

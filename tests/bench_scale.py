@@ -176,13 +176,17 @@ def fill_child(path: str, results: str, only: str = "") -> None:
 def stages(path: Path, results: Path, site: Path, only: Sequence[str], options: Sequence[str]) -> dict[str, Any]:
     """What each stage costs over the runs in `results`, from nothing derived on, and how large the page is."""
     given = ["--study", str(path), "--results", str(results)]
-    stage = ["-m", "experiments", *given, *only]
+
+    def stage(name: str, *more: str) -> Cost:
+        return child(["-m", "experiments", name, *given, *more])
+
     render = ["-m", "report", "render", *given, *options, "--site", str(site)]
-    found: dict[str, Any] = {name: child([*stage, name]) for name in ("status", "why")}
-    found["statistics"] = child([*stage, "run"])
-    found["plots"] = child([*stage, "plots"])
+    found: dict[str, Any] = {name: stage(name) for name in ("status", "why")}
+    found["statistics"] = stage("run", *only)
+    found["plots"] = stage("plots")
     found["page"] = child(render)
-    found["nothing to do: runs, plots"] = child([*stage, "run", "plots"])
+    found["nothing to do: runs"] = stage("run", *only)
+    found["nothing to do: plots"] = stage("plots")
     found["nothing to do: page"] = child(render)
     html = (site / "index.html").read_bytes()
     found |= {"page, kB": len(html) / 1e3, "gzipped, kB": len(gzip.compress(html)) / 1e3}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import __main__ as experiments
+from experiments import pipeline
 from experiments.data import datasets, sources
 from experiments.data.sources import DIGITS, Source
 from experiments.files import errors
@@ -29,11 +29,11 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     figure = Figure(
         "accuracy", "A finding", "What it shows", ("example-1",), ("Arm",), (("Example 1",),), "<svg></svg>"
     )
-    monkeypatch.setattr(experiments, "_draw", lambda _: [figure])
+    monkeypatch.setattr(pipeline, "_draw", lambda _: [figure])
     path = tmp_path / "study.toml"
     path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", studies.STUDY.read_text()))
     monkeypatch.setattr(worker, "start", victim.start)
-    monkeypatch.setattr(worker, "work", victim.work_whole)
+    monkeypatch.setattr(worker, "run_unit", victim.run_unit_for_page)
     monkeypatch.setattr(sources, "find", lambda *_, **__: MNIST)
     return studies.load(path)
 
