@@ -127,7 +127,8 @@ def test_training_killed_at_any_moment_continues_from_complete_results_and_loses
         derived(tmp_path)
         before = after
     result = run(path)
-    assert "60 of 60 runs on digits measured" in result.stdout, result.stderr
+    runs = 3 * 2 * KILLS_OF_EACH
+    assert f"{runs} of {runs} runs on digits measured" in result.stdout, result.stderr
     after = results(tmp_path)
     assert {path: after[path] for path in before} == before
     assert not list(tmp_path.rglob(".writing-*"))
