@@ -245,14 +245,14 @@ def test_a_run_whose_worker_dies_is_named_and_retried_once(
     plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
-    poisoned(store, example_1_103=1, example_3_100=1)
+    poisoned(store, example_1_103=1, example_1_105=1, example_3_100=1)
     task = runner.Task(DIGITS, plan.runs("digits", ("examples",)))
     assert runner.execute(plan, [task], store, jobs=2) == 30
     assert all(entry.done for entry in entries(plan, store))
     told = [line for line in capsys.readouterr().out.splitlines() if "died" in line]
     assert sorted(told) == [
         f"A worker died on {name}, on digits (out of memory?); retrying once."
-        for name in ("example-1, seed 103", "example-3, seed 100")
+        for name in ("example-1, seed 103", "example-1, seed 105", "example-3, seed 100")
     ]
 
 

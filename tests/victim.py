@@ -28,8 +28,13 @@ def start(log: Path, scratch: str) -> None:
 
 
 def run_unit(unit: Unit, store: Store, code: Mapping[str, Any]) -> None:
-    """As `worker.run_unit`, with made-up arrays; dies once of every run for each byte in the file named after it."""
+    """As `worker.run_unit`, with made-up arrays; dies once of every run for each byte in the file named after it.
+
+    It reads the weights that a run builds on, as a training would.
+    """
     for entry in unit.entries:
+        if entry.run.features:
+            store.entry(entry.run.features, unit.source.identity).snapshots()
         poison = store.root / f"poison-{entry.run.arm.name}-{entry.run.seed}"
         if poison.exists() and (left := poison.read_bytes()):
             poison.write_bytes(left[1:])

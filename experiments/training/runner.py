@@ -58,7 +58,7 @@ def execute(
         missing = scheduler.run([_independent(study, task) for task in tasks])
         missing += scheduler.run([_dependent(study, task, store) for task in tasks])
     if scheduler.abandoned:
-        raise scheduler.error("All runs that do not depend on that are finished and stored.")
+        raise scheduler.error("All runs that do not depend on them are finished and stored.")
     return missing
 
 
