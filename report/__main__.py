@@ -11,6 +11,7 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -23,7 +24,7 @@ from experiments.files import errors, reading
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json
-from experiments.store.store import RESULTS, Store
+from experiments.store.store import Store
 from report.article.folder import DEFAULT, ArticleFolder, open_folder
 from report.claims import load as ledgers
 from report.claims import margins
@@ -49,23 +50,26 @@ def main(arguments: argparse.Namespace) -> int:
 
 def measure_study(arguments: argparse.Namespace) -> None:
     """Trains, measures, draws and renders; the page is written whenever an early block is measured, and at the end."""
-    from experiments import __main__ as experiments
+    from experiments import pipeline
 
     write_first_page(arguments)
-    folder = open_folder(arguments.article)
-    arguments.stages, arguments.study, arguments.figures = ["run", "plots"], folder.study, folder.figures
-    experiments.main(arguments, write_page=lambda: write_site(arguments))
+    pipeline.measure(_settings(arguments), write_page=lambda: write_site(arguments))
 
 
 def write_first_page(arguments: argparse.Namespace) -> None:
     """Where nothing was measured yet, writes the record's page, which says that the measurements have begun."""
-    from experiments import __main__ as experiments
+    from experiments import pipeline
 
-    folder, store = open_folder(arguments.article), Store(arguments.results)
-    recorded = records.read() if records.is_about(folder.load_study()) else None
-    if experiments.stand_in(store, recorded, records.MEASURING, folder.figures):
-        with store.locked():
+    settings = _settings(arguments)
+    if pipeline.stand_in(settings, records.MEASURING):
+        with Store(settings.results).locked():
             write_site(arguments)
+
+
+def _settings(arguments: argparse.Namespace) -> options.Settings:
+    """The options that the experiments know, with the study and the figures of the article."""
+    folder = open_folder(arguments.article)
+    return replace(options.settings(arguments), study=folder.study, figures=folder.figures)
 
 
 def render_site(arguments: argparse.Namespace) -> None:
@@ -296,14 +300,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         command.set_defaults(handler=handler)
         for add_options in groups:
             add_options(command)
-        if name != "study":  # whose options come from the experiments
-            command.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        options.add_debug(command)
 
     written = (_article, _site, _url)
     add("study", measure_study, "train what is missing, measure, draw, and write the page", _measuring, *written)
-    add("first", write_first_page, "write the record's page if nothing was measured yet", _results, *written)
-    add("render", render_site, "write the page from what was measured", _results, *written)
-    add("claims", print_claims, "print the verdict on each claim", _results, _article)
+    add("first", write_first_page, "write the record's page if nothing was measured yet", options.add_results, *written)
+    add("render", render_site, "write the page from what was measured", options.add_results, *written)
+    add("claims", print_claims, "print the verdict on each claim", options.add_results, _article)
     add("readme", lambda _: write_readme(ROOT / "README.md"), "put the record's results into the README")
     add("verify", verify_page, "derive a page again from its evidence, and compare", _files, _article)
     add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all)
@@ -313,16 +316,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _measuring(parser: argparse.ArgumentParser) -> None:
-    options.add(parser, study=False)
+    options.add_results(parser)
+    options.add_quick(parser)
+    options.add_training(parser)
 
 
 def _article(parser: argparse.ArgumentParser) -> None:
     contents = "with article.md and claims.toml, and optionally study.toml, prose/ and figures.py"
     parser.add_argument("--article", type=Path, default=DEFAULT, metavar="FOLDER", help=contents)
-
-
-def _results(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
 
 
 def _site(parser: argparse.ArgumentParser) -> None:

@@ -47,7 +47,8 @@ def throughput(folder: Path, address: str) -> None:
 
 
 def overhead(folder: Path, address: str) -> None:
-    own, worker.work_away = worker.work_away, victim.work_away  # made-up arrays in place of a training
+    original = worker.run_unit_remotely
+    worker.run_unit_remotely = victim.run_unit_remotely  # made-up arrays in place of a training
     plan = studies.load()
     arm = plan.arm("example-1")
     runs = [Run(arm, seed, DIGITS.name, epochs=1250) for seed in range(RUNS)]  # so many, that each is a unit
@@ -57,7 +58,7 @@ def overhead(folder: Path, address: str) -> None:
         start = time.perf_counter()
         runner.execute(plan, [runner.Task(DIGITS, runs)], store, executor=executor)
         took = time.perf_counter() - start
-    worker.work_away = own
+    worker.run_unit_remotely = original
     print(
         f"Dask: {1000 * took / RUNS:.1f} ms a run besides its training ({RUNS} made-up runs, brought home and stored)."
     )

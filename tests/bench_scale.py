@@ -181,13 +181,18 @@ def stages(article: Path, results: Path, site: Path, only: Sequence[str]) -> dic
     """What each stage costs over the runs in `results`, from nothing derived on, and how large the page is."""
     folder = open_folder(article)
     figures = ["--figures", str(folder.figures)] if folder.figures else []
-    stage = ["-m", "experiments", "--study", str(folder.study), "--results", str(results), *figures, *only]
+    given = ["--study", str(folder.study), "--results", str(results)]
+
+    def stage(name: str, *more: str) -> Cost:
+        return child(["-m", "experiments", name, *given, *more])
+
     render = ["-m", "report", "render", "--article", str(article), "--results", str(results), "--site", str(site)]
-    found: dict[str, Any] = {name: child([*stage, name]) for name in ("status", "why")}
-    found["statistics"] = child([*stage, "run"])
-    found["plots"] = child([*stage, "plots"])
+    found: dict[str, Any] = {name: stage(name) for name in ("status", "why")}
+    found["statistics"] = stage("run", *only)
+    found["plots"] = stage("plots", *figures)
     found["page"] = child(render)
-    found["nothing to do: runs, plots"] = child([*stage, "run", "plots"])
+    found["nothing to do: runs"] = stage("run", *only)
+    found["nothing to do: plots"] = stage("plots", *figures)
     found["nothing to do: page"] = child(render)
     html = (site / "index.html").read_bytes()
     found |= {"page, kB": len(html) / 1e3, "gzipped, kB": len(gzip.compress(html)) / 1e3}

@@ -18,7 +18,7 @@ from experiments.data import datasets
 from experiments.data.sources import Source
 from experiments.study import load as studies
 from experiments.study.model import Study
-from experiments.training import runner
+from experiments.training import pool
 from tests import chromium, fixture, trained
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -152,7 +152,7 @@ def results(no_record: None, plan: Study, tmp_path_factory: pytest.TempPathFacto
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """As many processes as processors and memory allow trainings; with more than eight, the tests end no sooner."""
-    return min(runner.default_jobs(), 8)
+    return min(pool.default_jobs(), 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,8 +24,8 @@ from experiments.files.sealed import read_json
 from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Study
-from experiments.training import cluster, runner, worker
-from experiments.training.worker import Unit
+from experiments.training import cluster, runner, units, worker
+from experiments.training.units import Unit
 from tests import victim
 from tests.trained import ROOT, building_study, command, offline, run, trainings, without_times
 
@@ -37,10 +37,10 @@ SECONDS = 180  # for whatever a busy machine takes
 
 def test_units_for_remote_workers_are_small_and_grouped_by_computation(plan: Study, tmp_path: Path) -> None:
     runs = plan.runs("mnist", ("examples", "changes"))
-    units = runner.plan_away([Store(tmp_path).entry(run, "0") for run in runs])
-    assert {entry.run for unit in units for entry in unit.entries} == set(runs)
-    assert max(unit.cost for unit in units) <= runner.AWAY_COST
-    computations = [unit.entries[0].run.arm.computation() for unit in units]
+    small = units.split_for_remote(units.group(DIGITS, [Store(tmp_path).entry(run, "0") for run in runs]))
+    assert {entry.run for unit in small for entry in unit.entries} == set(runs)
+    assert max(unit.cost for unit in small) <= units.REMOTE_COST
+    computations = [unit.entries[0].run.arm.computation() for unit in small]
     changes = sum(one != following for one, following in itertools.pairwise(computations))
     assert changes == len(set(computations)) - 1
 
@@ -48,7 +48,7 @@ def test_units_for_remote_workers_are_small_and_grouped_by_computation(plan: Stu
 def test_runs_finished_by_any_executors_workers_are_stored_and_not_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "work", victim.work)
+    monkeypatch.setattr(worker, "run_unit", victim.run_unit)
     store, plan = Store(tmp_path / "results"), studies.load(building_study(tmp_path))
     task = runner.Task(DIGITS, plan.runs("digits"))
     with ThreadPoolExecutor(2) as threads:
@@ -62,19 +62,19 @@ def test_runs_finished_by_any_executors_workers_are_stored_and_not_repeated(
 def test_a_worker_with_another_version_is_refused_and_says_which(plan: Study, tmp_path: Path) -> None:
     entry = Store(tmp_path).entry(plan.runs("digits", ("examples",))[0], DIGITS.identity)
     other = {**entry.key, "versions": {**entry.key["versions"], "keras": "2.0"}}
-    asked = replace(entry, key=other, measures_path=entry.folder.with_name("other") / entry.measures_path.name)
+    requested = replace(entry, key=other, measures_path=entry.folder.with_name("other") / entry.measures_path.name)
     with pytest.raises(UserError, match=r"than this machine \(keras \S+, here 2\.0\)\. Check out the same commit"):
-        worker.work_away(Unit((asked,)), {}, DIGITS, {})
+        worker.run_unit_remotely(Unit(DIGITS, (requested,)), {}, {})
 
 
 def test_a_worker_uses_the_data_it_was_sent_if_the_path_does_not_exist_there(tmp_path: Path) -> None:
-    away = replace(DIGITS, path=Path("/nonexistent/data.npz"))
-    worker.bring(away.identity, b"images", tmp_path)
+    remote = replace(DIGITS, path=Path("/nonexistent/data.npz"))
+    worker.cache_dataset(remote.identity, b"images", tmp_path)
     try:
-        assert worker._source_here(away).path.read_bytes() == b"images"
+        assert worker._with_cached_file(remote).path.read_bytes() == b"images"
     finally:
-        worker._brought.clear()
-    assert worker._source_here(away) == away
+        worker._cached_files.clear()
+    assert worker._with_cached_file(remote) == remote
 
 
 # ---------------------------------------------------------------------------------------------- Dask
@@ -172,7 +172,7 @@ def test_losing_the_scheduler_is_one_line_and_keeps_the_finished_runs(dask: Dask
     _, told = process.communicate(timeout=SECONDS)
     assert process.returncode == 2
     assert told == (
-        f"error: The scheduler at {dask.address} is gone. What came home is stored; the same command goes on from "
+        f"error: The scheduler at {dask.address} is gone. Finished runs are stored; the same command continues from "
         "there, once there is a scheduler again.\n"
     )
     kept = trainings(tmp_path)
@@ -184,20 +184,20 @@ def test_losing_the_scheduler_is_one_line_and_keeps_the_finished_runs(dask: Dask
 def test_a_run_that_kills_its_workers_is_left_out_and_all_others_are_finished(
     dask: Dask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(worker, "work_away", victim.work_away)
+    monkeypatch.setattr(worker, "run_unit_remotely", victim.run_unit_remotely)
     monkeypatch.chdir(ROOT)
     for _ in range(4):
         dask.worker()
     store, plan = Store(tmp_path / "results"), studies.load(building_study(tmp_path))
     runs = [found for found in plan.runs("digits") if found.arm.name.startswith("rate")]
     with (
-        pytest.raises(UserError, match=r"died twice .* worked on rate-0\.01, seed 1, on digits\. .*cluster's workers"),
+        pytest.raises(UserError, match=r"died twice on rate-0\.01, seed 1, on digits \(.*cluster's workers"),
         cluster.Cluster(dask.address, ()) as executor,
     ):
         runner.execute(plan, [runner.Task(DIGITS, runs)], store, executor=executor)
     left = [str(run_) for run_ in runs if not store.entry(run_, DIGITS.identity).done]
     assert left == ["rate-0.01, seed 1, on digits"]
-    assert "Each is tried by itself, at the end." in capsys.readouterr().out
+    assert "retrying each alone, at the end." in capsys.readouterr().out
 
 
 NO_ANSWER = pytest.param("tcp://127.0.0.1:9", marks=pytest.mark.slow("waits ten seconds for an answer"))

@@ -25,7 +25,7 @@ from experiments.study import load as studies
 from experiments.study.model import Run
 from tests import fixture, victim
 from tests.counts import count, repeated
-from tests.trained import ROOT, command, ended, offline, run, small_study, wait_until_alone
+from tests.trained import ROOT, command, copied, ended, offline, run, small_study, twice_at_once, wait_until_alone
 
 KILLS = count("KILLS", few=20, many=100)
 STORES = 8
@@ -127,7 +127,8 @@ def test_training_killed_at_any_moment_continues_from_complete_results_and_loses
         derived(tmp_path)
         before = after
     result = run(path)
-    assert "60 of 60 runs on digits measured" in result.stdout, result.stderr
+    runs = 3 * 2 * KILLS_OF_EACH
+    assert f"{runs} of {runs} runs on digits measured" in result.stdout, result.stderr
     after = results(tmp_path)
     assert {path: after[path] for path in before} == before
     assert not list(tmp_path.rglob(".writing-*"))
@@ -142,16 +143,21 @@ def test_plots_killed_at_any_moment_are_completed_by_the_next_call(tmp_path: Pat
     for _ in range(KILLS_OF_EACH):
         for made in (tmp_path / "results.json", tmp_path / "plots" / "figures.json"):
             made.unlink(missing_ok=True)
-        killed(command(path, stages=("run", "plots")), after_seconds(moments.uniform(0.3, 2.5)))
+        killed(command(path, stage="plots"), after_seconds(moments.uniform(0.3, 2.5)))
         derived(tmp_path)
         assert results(tmp_path) == before
-    assert run(path, stages=("run", "plots")).returncode == 0
+    assert run(path, stage="plots").returncode == 0
     derived(tmp_path)
     assert figures.read(tmp_path / "plots")
 
 
-def test_two_calls_at_once_train_each_run_once_and_leave_complete_results(trained_at_once: Path) -> None:
-    told = json.loads((trained_at_once / ".calls.json").read_text())
-    assert sum("nothing to train" in one for one in told) == 1
+def test_two_calls_at_once_train_each_run_once_and_leave_complete_results(
+    trained_at_once: Path, tmp_path: Path
+) -> None:
+    printed = json.loads((trained_at_once / ".calls.json").read_text())
+    assert sum("nothing to train" in output for output in printed) == 1
     assert len(results(trained_at_once)) == 4 * 2 + 6
-    derived(trained_at_once)
+    path = copied(trained_at_once, tmp_path / "copy")
+    printed = twice_at_once(command(path, stage="plots"))
+    assert sum("nothing to draw" in output for output in printed) == 1
+    derived(path.parent)

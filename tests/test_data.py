@@ -154,7 +154,7 @@ def test_labels_other_than_mnists_are_refused(tmp_path: Path, mnist: datasets.Da
         (described((60000, 784)), "array 'x_train' is uint8 [60000, 784]."),
         (described((60000, 28, 28), "<f4"), "array 'x_train' is float32 [60000, 28, 28]."),
         (described((60000, 28, 28), "|O"), "array 'x_train' is object [60000, 28, 28]."),
-        (described((60000, 28, 28), fortran_order=True), "array 'x_train' is uint8 [60000, 28, 28]."),
+        (described((60000, 28, 28), fortran_order=True), "array 'x_train' is uint8 [60000, 28, 28] in Fortran order."),
         (described((60000, 28, 28)) + b"few", "truncated or corrupt (array 'x_train' ends after 3 of 47040000 bytes)"),
         (b"", "truncated or corrupt"),
         (b"text", "truncated or corrupt"),

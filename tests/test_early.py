@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +39,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     path = tmp_path / "article" / "study.toml"
     path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", studies.STUDY.read_text()))
     monkeypatch.setattr(worker, "start", victim.start)
-    monkeypatch.setattr(worker, "work", victim.work_whole)
+    monkeypatch.setattr(worker, "run_unit", victim.run_unit_for_page)
     monkeypatch.setattr(sources, "find", lambda *_, **__: MNIST)
     return studies.load(path)
 
@@ -77,6 +80,23 @@ def test_early_blocks_that_are_already_measured_are_not_announced(small: Study, 
     fixture.fill(Store(tmp_path), small.runs("mnist", ("examples", "changes")), MNIST, {})
     tasks = [runner.Task(MNIST, small.runs("mnist", ("examples", "changes", "dose")))]
     runner.execute(small, tasks, Store(tmp_path), 1, after_early_block=lambda: pytest.fail("announced"))
+
+
+class Immediate(Executor):
+    """Does each task when it is submitted."""
+
+    def submit(self, task: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(task(*args, **options))
+        return future
+
+
+def test_an_early_block_is_not_announced_if_nothing_is_left_to_train(small: Study, tmp_path: Path) -> None:
+    tasks = [runner.Task(MNIST, small.runs("mnist", ("examples",)))]
+    missing = runner.execute(
+        small, tasks, Store(tmp_path), executor=Immediate(), after_early_block=lambda: pytest.fail("announced")
+    )
+    assert missing == len(tasks[0].runs)
 
 
 def test_the_page_is_written_after_each_early_block_and_at_the_end(

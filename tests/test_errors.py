@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments import __main__ as experiments
+from experiments import options
 from experiments.files import errors
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
@@ -166,6 +168,36 @@ def test_an_invalid_option_is_one_line_and_exit_status_2(capsys: pytest.CaptureF
         errors.Parser().parse_args(["--nonsense"])
     assert ended.value.code == 2
     assert capsys.readouterr() == ("", "error: unrecognized arguments: --nonsense\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["draw"], "argument COMMAND: invalid choice: 'draw'"),
+        (["run", "plots"], "unrecognized arguments: plots"),
+        (["plots", "--jobs", "2"], "unrecognized arguments: --jobs 2"),
+        (["run", "--jobs", "two"], "argument --jobs: JOBS is 'two'. Expected a whole number from 1 to 1024."),
+        (["why", "slow", "0"], "unrecognized arguments: 0"),
+    ],
+)
+def test_a_command_refuses_what_it_does_not_know_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        experiments.parse(arguments)
+    assert ended.value.code == 2
+    output, error = capsys.readouterr()
+    assert (output, error.count("\n")) == ("", 1)
+    assert error.startswith(f"error: {message}")
+
+
+def test_options_reach_the_command_and_others_keep_their_default() -> None:
+    arguments = experiments.parse(["run", "--jobs", "3", "--only", "depth, dose", "--quick"])
+    assert options.settings(arguments) == options.Settings(jobs=3, only=("depth", "dose"), quick=True)
+    assert options.settings(experiments.parse(["why", "slow, 0", "--results", "x"])) == options.Settings(
+        results=Path("x")
+    )
 
 
 # ---------------------------------------------------------------------------------------------- what make hands over

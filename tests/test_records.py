@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments import __main__ as command
+from experiments import pipeline
 from experiments.analysis import records, summary
 from experiments.data import datasets, sources
 from experiments.data.sources import DIGITS, Source
 from experiments.files import errors
 from experiments.files.errors import UserError
+from experiments.options import Settings
 from experiments.store.store import Store
 from experiments.study.model import Study
 from experiments.training import runner
@@ -89,7 +90,7 @@ def test_rendering_without_results_shows_the_record_at_once(
     recorded: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path / "empty")
-    assert command.stand_in(store, records.read(), records.NOTHING_MEASURED)
+    assert pipeline.stand_in(Settings(results=store.root))
     assert "shows what was recorded on 2026-01-01" in capsys.readouterr().out
     written = json.loads((store.root / "results.json").read_text())
     assert written["dataset"]["not_measured_because"] == "nothing was measured yet"
@@ -98,7 +99,7 @@ def test_rendering_without_results_shows_the_record_at_once(
 
 def test_the_records_page_says_whether_a_study_is_running(recorded: dict, tmp_path: Path) -> None:
     def notice(reason: str) -> str:
-        command.stand_in(Store(tmp_path), records.read(), reason)
+        pipeline.stand_in(Settings(results=tmp_path), reason)
         html = fixture.page_of(json.loads((tmp_path / "results.json").read_text()))
         return html[html.index("<aside") : html.index("</aside>")]
 
@@ -109,7 +110,7 @@ def test_the_records_page_says_whether_a_study_is_running(recorded: dict, tmp_pa
 def test_local_results_are_never_replaced_by_the_record(plan: Study, recorded: dict, tmp_path: Path) -> None:
     fixture.results(plan, tmp_path / "results", Source(datasets.MNIST, None, "a fixture"))
     before = (tmp_path / "results" / "results.json").read_bytes()
-    assert not command.stand_in(Store(tmp_path / "results"), records.read(), records.MEASURING)
+    assert not pipeline.stand_in(Settings(results=tmp_path / "results"), records.MEASURING)
     assert (tmp_path / "results" / "results.json").read_bytes() == before
 
 
@@ -140,7 +141,7 @@ def test_ctrl_c_before_the_first_run_leaves_the_records_page(
     monkeypatch.setattr(runner, "execute", interrupted)
     assert report(tmp_path, "study") == 130
     assert "Recorded on 2026-01-01; measuring here now." in (tmp_path / "site" / "index.html").read_text()
-    command.stand_in(Store(tmp_path), records.read(), records.NOTHING_MEASURED)
+    pipeline.stand_in(Settings(results=tmp_path))
     assert report(tmp_path, "render") == 0
     assert "not measured on this machine" in (tmp_path / "site" / "index.html").read_text()
 
@@ -166,7 +167,7 @@ def test_results_that_another_process_just_wrote_are_not_replaced_by_the_record(
 ) -> None:
     store = Store(tmp_path)
     with store.locked():
-        waiting = threading.Thread(target=command.stand_in, args=(store, records.read(), records.MEASURING))
+        waiting = threading.Thread(target=pipeline.stand_in, args=(Settings(results=tmp_path), records.MEASURING))
         waiting.start()
         fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"))
         before = (tmp_path / "results.json").read_bytes()

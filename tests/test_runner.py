@@ -22,7 +22,9 @@ from experiments.files.sealed import read_json
 from experiments.store.store import Entry, Store
 from experiments.study import load as studies
 from experiments.study.model import Study
-from experiments.training import runner, worker
+from experiments.training import pool, runner, units, worker
+from experiments.training.progress import Progress
+from experiments.training.units import Unit
 from tests import fixture, victim
 from tests.trained import (
     ROOT,
@@ -45,57 +47,56 @@ def entries(plan: Study, store: Store) -> list[Entry]:
     return [store.entry(run, DIGITS.identity) for run in plan.runs("digits", ("examples",))]
 
 
+def planned(plan: Study, store: Store, jobs: int) -> list[Unit]:
+    return units.balance(units.group(DIGITS, entries(plan, store)), jobs)
+
+
 # ---------------------------------------------------------------------------------------------- planning
 
 
 def test_a_unit_is_one_network_with_its_missing_seeds(plan: Study, tmp_path: Path) -> None:
-    units = runner.plan(entries(plan, Store(tmp_path)), jobs=1)
-    told = [sorted({(e.run.arm.name, e.run.seed) for e in unit.entries}) for unit in units]
-    assert [len(names) for names in told] == [20, 10]  # Example 2 reads Example 1's models
-    assert [unit.cost for unit in units] == pytest.approx([10 * 40 * 1440 / 60000] * 2)
+    few = planned(plan, Store(tmp_path), jobs=1)
+    runs = [{(entry.run.arm.name, entry.run.seed) for entry in unit.entries} for unit in few]
+    assert [len(names) for names in runs] == [20, 10]  # Example 2 reads Example 1's models
+    assert [unit.cost for unit in few] == pytest.approx([10 * 40 * 1440 / 60000] * 2)
 
 
 def test_units_are_split_until_every_worker_has_one(plan: Study, tmp_path: Path) -> None:
-    units = runner.plan(entries(plan, Store(tmp_path)), jobs=5)
-    assert len(units) == 5
-    assert sum(len(unit.entries) for unit in units) == 30
-    assert max(len(unit.folders) for unit in units) == 5
+    many = planned(plan, Store(tmp_path), jobs=5)
+    assert len(many) == 5
+    assert sum(len(unit.entries) for unit in many) == 30
+    assert max(len(unit.folders) for unit in many) == 5
 
 
 def test_stored_runs_are_not_planned(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     fixture.fill(store, plan.runs("digits", ("examples",))[:3], DIGITS, fixture.SCORES)
-    seeds = {
-        e.run.seed
-        for unit in runner.plan(entries(plan, store), jobs=1)
-        for e in unit.entries
-        if e.run.arm.name == "example-1"
-    }
+    seeds = {e.run.seed for unit in planned(plan, store, jobs=1) for e in unit.entries if e.run.arm.name == "example-1"}
     assert seeds == set(range(103, 110))
 
 
 def test_the_default_number_of_workers_fits_processors_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 8_000_000_000 // 4096}.__getitem__)
-    assert runner.default_jobs() == 6
+    assert pool.default_jobs() == 6
 
 
 def test_one_worker_uses_the_gpu_if_tensorflow_sees_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    runner.accelerators.cache_clear()
-    monkeypatch.setattr(runner, "DRIVERS", (str(tmp_path),))
+    pool.accelerators.cache_clear()
+    monkeypatch.setattr(pool, "DRIVERS", (str(tmp_path),))
     answered = subprocess.CompletedProcess([], 0, stdout="1\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: answered)
-    assert runner.default_jobs() == 1
-    monkeypatch.setattr(runner, "DRIVERS", ())
-    runner.accelerators.cache_clear()
-    assert runner.accelerators() == 0
+    assert pool.default_jobs() == 1
+    monkeypatch.setattr(pool, "DRIVERS", ())
+    pool.accelerators.cache_clear()
+    assert pool.accelerators() == 0
 
 
 def test_a_driver_alone_does_not_count_as_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    runner.accelerators.cache_clear()
-    monkeypatch.setattr(runner, "DRIVERS", (str(tmp_path),))
-    assert runner.accelerators() == 0  # TensorFlow itself was asked
-    runner.accelerators.cache_clear()
+    pool.accelerators.cache_clear()
+    monkeypatch.setattr(pool, "DRIVERS", (str(tmp_path),))
+    assert pool.accelerators() == 0  # TensorFlow itself was asked
+    pool.accelerators.cache_clear()
 
 
 def test_progress_shows_finished_runs_time_left_and_the_last_accuracy(
@@ -103,9 +104,9 @@ def test_progress_shows_finished_runs_time_left_and_the_last_accuracy(
 ) -> None:
     store = Store(tmp_path)
     fixture.fill(store, plan.runs("digits", ("examples",)), DIGITS, fixture.SCORES)
-    with runner.Progress(entries(plan, store)[:2]) as progress:
+    with Progress(entries(plan, store)[:2]) as progress:
         progress.started -= 30
-        progress.finished(entries(plan, store)[0])
+        progress.advance(entries(plan, store)[0])
     assert re.search(r"1/2 done, 0 min 30 s left · example-1, seed 100: 96\.50%", capsys.readouterr().out)
 
 
@@ -236,7 +237,7 @@ def poisoned(store: Store, **deaths: int) -> None:
 def mortal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers store made-up results, and die where there is poison."""
     monkeypatch.setattr(worker, "start", victim.start)
-    monkeypatch.setattr(worker, "work", victim.work)
+    monkeypatch.setattr(worker, "run_unit", victim.run_unit)
 
 
 @pytest.mark.usefixtures("mortal")
@@ -244,14 +245,14 @@ def test_a_run_whose_worker_dies_is_named_and_retried_once(
     plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
-    poisoned(store, example_1_103=1, example_3_100=1)
+    poisoned(store, example_1_103=1, example_1_105=1, example_3_100=1)
     task = runner.Task(DIGITS, plan.runs("digits", ("examples",)))
     assert runner.execute(plan, [task], store, jobs=2) == 30
     assert all(entry.done for entry in entries(plan, store))
     told = [line for line in capsys.readouterr().out.splitlines() if "died" in line]
     assert sorted(told) == [
-        f"A worker died (often: out of memory) while it worked on {name}, on digits. It is tried once more."
-        for name in ("example-1, seed 103", "example-3, seed 100")
+        f"A worker died on {name}, on digits (out of memory?); retrying once."
+        for name in ("example-1, seed 103", "example-1, seed 105", "example-3, seed 100")
     ]
 
 
@@ -262,7 +263,7 @@ def test_a_run_that_kills_two_workers_is_reported_at_the_end_and_all_others_are_
     store = Store(tmp_path)
     poisoned(store, example_1_103=2)
     task = runner.Task(DIGITS, plan.runs("digits", ("examples",)))
-    with pytest.raises(UserError, match=r"died twice .* worked on example-1, seed 103, on digits\. All .*JOBS=1"):
+    with pytest.raises(UserError, match=r"died twice on example-1, seed 103, on digits \(.*\)\. All .*JOBS=1"):
         runner.execute(plan, [task], store, jobs=2)
     assert [str(entry.run) for entry in entries(plan, store) if not entry.done] == ["example-1, seed 103, on digits"]
     assert runner.execute(plan, [task], store, jobs=2) == 1  # the next call tries again
@@ -272,7 +273,7 @@ def test_a_run_that_kills_two_workers_is_reported_at_the_end_and_all_others_are_
 def test_the_study_stops_early_if_every_worker_dies(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     poisoned(store, **{f"example_{n}_{seed}": 2 for n in (1, 2, 3) for seed in range(100, 110)})
-    with pytest.raises(UserError, match=r"example-1, seed 100, on.*example-3, seed 100, on.*Nothing was finished"):
+    with pytest.raises(UserError, match=r"example-1, seed 100, on.*example-3, seed 100, on.*No other run was finished"):
         runner.execute(plan, [runner.Task(DIGITS, plan.runs("digits", ("examples",)))], store, jobs=1)
     assert not trainings(tmp_path)
 

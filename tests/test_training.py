@@ -140,7 +140,7 @@ def test_arms_of_one_computation_share_a_trainer_and_each_gets_its_own_result(
         alone = Trainer(arm, digits).train(arm, 3, 2)
         together = shared.train(arm, 3, 2)
         assert together.training_loss == alone.training_loss
-    with pytest.raises(ValueError, match="another computation"):
+    with pytest.raises(ValueError, match="needs another computation"):
         shared.train(plan.arm("example-3"), 0, 1)
 
 

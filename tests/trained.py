@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,13 @@ def offline() -> dict[str, str]:
     return {**os.environ, **nowhere, "KERAS_HOME": "/nonexistent", "no_proxy": "", "NO_PROXY": ""}
 
 
-def command(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> list[str]:
+def command(path: Path, *options: str, stage: str = "run") -> list[str]:
     folders = ("--study", str(path), "--results", str(path.parent))
-    return [sys.executable, "-m", "experiments", *stages, *folders, *options]
+    return [sys.executable, "-m", "experiments", stage, *folders, *options]
 
 
-def run(path: Path, *options: str, stages: Sequence[str] = ("run",)) -> subprocess.CompletedProcess[str]:
-    called = command(path, *options, stages=stages)
+def run(path: Path, *options: str, stage: str = "run") -> subprocess.CompletedProcess[str]:
+    called = command(path, *options, stage=stage)
     return subprocess.run(called, cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300)
 
 
@@ -155,11 +155,16 @@ def examples(folder: Path) -> None:
 
 def examples_at_once(folder: Path) -> None:
     """Trains the small study with two workers, called twice at once. What both calls printed is in .calls.json."""
-    called = command(small_study(folder), "--jobs", "2", stages=("run", "plots"))
+    printed = twice_at_once(command(small_study(folder), "--jobs", "2"))
+    (folder / ".calls.json").write_text(json.dumps(printed))
+
+
+def twice_at_once(called: list[str]) -> list[str]:
+    """What two processes with the same command print."""
     both = [subprocess.Popen(called, cwd=ROOT, env=offline(), stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [process.communicate(timeout=300)[0] for process in both]
+    printed = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    (folder / ".calls.json").write_text(json.dumps(told))
+    return printed
 
 
 def copied(trained: Path, folder: Path) -> Path:
@@ -174,15 +179,11 @@ def second_article(folder: Path) -> None:
     (home / "names").mkdir(parents=True)
     (home / "names" / "sitecustomize.py").write_text(RENAMED)
     names = {"USER": USER, "LOGNAME": USER, "HOME": str(home), "HOSTNAME": HOST, "PYTHONPATH": str(home / "names")}
-    for called in (
-        ("experiments", "run", "plots", *STUDY, "--results", str(home / "results"), "--jobs", "1"),
-        ("report", "render", *ARTICLE, "--results", str(home / "results"), "--site", str(home / "site")),
-    ):
-        arguments = [sys.executable, "-m", *called]
-        result = subprocess.run(
-            arguments, cwd=ROOT, env={**offline(), **names}, capture_output=True, text=True, timeout=300
-        )
-        assert result.returncode == 0, result.stderr
+    places = ("--results", str(home / "results"), "--site", str(home / "site"))
+    called = [sys.executable, "-m", "report", "study", *ARTICLE, *places, "--jobs", "1"]
+    environment = {**offline(), **names}
+    result = subprocess.run(called, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
 
 
 def third_article(folder: Path) -> None:

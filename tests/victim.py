@@ -13,45 +13,51 @@ from typing import Any
 
 import numpy as np
 
-from experiments.data import datasets, sources
+from experiments.data import datasets
 from experiments.files.durable import write_atomically
 from experiments.files.sealed import to_json
 from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Run
-from experiments.training.worker import Files, Unit
+from experiments.training.units import Unit
+from experiments.training.worker import Files
 
 
 def start(log: Path, scratch: str) -> None:
     """As `worker.start`, without TensorFlow, which costs seconds."""
 
 
-def work(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, Any]) -> None:
-    """As `worker.work`, with made-up arrays; dies once of every run for each byte in the file named after it."""
+def run_unit(unit: Unit, store: Store, code: Mapping[str, Any]) -> None:
+    """As `worker.run_unit`, with made-up arrays; dies once of every run for each byte in the file named after it.
+
+    It reads the weights that a run builds on, as a training would.
+    """
     for entry in unit.entries:
+        if entry.run.features:
+            store.entry(entry.run.features, unit.source.identity).snapshots()
         poison = store.root / f"poison-{entry.run.arm.name}-{entry.run.seed}"
         if poison.exists() and (left := poison.read_bytes()):
             poison.write_bytes(left[1:])
             os.kill(os.getpid(), signal.SIGKILL)
-        save(store, entry.run, source.identity)
+        save(store, entry.run, unit.source.identity)
 
 
-def work_whole(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, Any]) -> None:
-    """As `work`, with made-up results of which a page can be made."""
+def run_unit_for_page(unit: Unit, store: Store, code: Mapping[str, Any]) -> None:
+    """As `run_unit`, with made-up results of which a page can be made."""
     from tests import fixture
 
     for entry in unit.entries:
-        fixture.fill(store, [entry.run], source, fixture.SCORES)
+        fixture.fill(store, [entry.run], unit.source, fixture.SCORES)
 
 
-def work_away(unit: Unit, known: Mapping[Run, Files], source: sources.Source, code: Mapping[str, Any]) -> list[Files]:
-    """As `worker.work_away`; always dies of one run."""
+def run_unit_remotely(unit: Unit, stored: Mapping[Run, Files], code: Mapping[str, Any]) -> list[Files]:
+    """As `worker.run_unit_remotely`; always dies of one run."""
     if any(str(entry.run) == "rate-0.01, seed 1, on digits" for entry in unit.entries):
         os.kill(os.getpid(), signal.SIGKILL)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        entries = tuple(store.entry(entry.run, source.identity) for entry in unit.entries)
-        work(Unit(entries), store, source, code)
+        entries = tuple(store.entry(entry.run, unit.source.identity) for entry in unit.entries)
+        run_unit(Unit(unit.source, entries), store, code)
         return [store.content(entry) for entry in entries]
 
 

@@ -220,7 +220,8 @@ def _read_array(archive: zipfile.ZipFile, path: Path, name: str, spec: DatasetSp
         expected = (spec.shapes[name], (*spec.shapes[name], 1)) if spec else (shape,)
         if not right_type or fortran_order or not 0 <= size <= MAX_BYTES or shape not in expected:
             wanted = f"Expected uint8 {list(expected[0])}: MNIST. {_MNIST}" if spec == MNIST else _ANY
-            raise UserError(f"{display_path(path)}: array '{name}' is {dtype} {list(shape)}. {wanted}")
+            order = " in Fortran order" if fortran_order else ""
+            raise UserError(f"{display_path(path)}: array '{name}' is {dtype} {list(shape)}{order}. {wanted}")
         buffer = member.read(size)
         if len(buffer) != size:
             raise EOFError(f"array '{name}' ends after {len(buffer)} of {size} bytes")

@@ -1,7 +1,7 @@
-"""A Dask cluster as an executor of runs. Its workers need this project and its libraries, and no disk in common.
+"""A Dask cluster as an executor of runs. Its workers need this project and its libraries, but no shared disk.
 
-Dask sends the work out, tries it elsewhere where a worker is lost, and gives late workers their share.
-`docs/cluster.md` says how such a cluster is had; `python -m experiments.training.cluster` starts a small one to try it.
+Dask distributes the work, moves it when a worker is lost, and gives late workers their share. `docs/cluster.md` says
+where to get such a cluster; `python -m experiments.training.cluster` starts a small one to try.
 """
 
 from __future__ import annotations
@@ -20,26 +20,27 @@ from typing import Any
 from experiments.data.sources import Source
 from experiments.files import errors
 from experiments.files.errors import UserError
-from experiments.training import runner, worker
+from experiments.training.pool import default_jobs
+from experiments.training.worker import cache_dataset
 
 ANSWER_SECONDS = 10
 PORT = 8786  # Dask's own
 
 
 class Cluster(Executor):
-    """The workers of the Dask scheduler at `address`; connected when it first gets something to do.
+    """The workers of the Dask scheduler at `address`; connects when the first task is submitted.
 
-    The files of `sources` are sent once to each worker, also to one that joins late. Raises `UserError` where the
-    scheduler does not answer; a future's error is one where it is lost, `BrokenExecutor` where its workers died.
+    The files of `sources` are sent to each worker once, including workers that join late. Raises `UserError` if the
+    scheduler does not answer. A future raises `UserError` if the scheduler is lost, `BrokenExecutor` if workers died.
     """
 
     def __init__(self, address: str, sources: Iterable[Source]):
-        self.address, self.sources, self.ended = address, tuple(sources), False
+        self.address, self.sources = address, tuple(sources)
 
     def submit(self, task: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-        passed: Future[Any] = Future()
-        self._executor.submit(task, *args, **options).add_done_callback(lambda done: self._pass_on(done, passed))
-        return passed
+        future: Future[Any] = Future()
+        self._executor.submit(task, *args, **options).add_done_callback(lambda done: self._complete(future, done))
+        return future
 
     @cached_property
     def _executor(self) -> Any:
@@ -48,7 +49,7 @@ class Cluster(Executor):
         except ImportError as error:
             raise UserError("Dask is not installed. 'make report CLUSTER=…' installs what its lock names.") from error
         for name in logging.root.manager.loggerDict:
-            if name.startswith(("distributed", "tornado")):  # what is wrong is said here, in a line
+            if name.startswith(("distributed", "tornado")):  # we report errors ourselves, in one line
                 logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self.client = Client(self.address, timeout=ANSWER_SECONDS)
@@ -59,22 +60,23 @@ class Cluster(Executor):
             ) from error
         for source in self.sources:
             if source.path:
-                bringer = _bringer(source.identity, source.path.read_bytes())
-                self.client.register_plugin(bringer, name=f"data-{source.identity}")
+                plugin = _dataset_plugin(source.identity, source.path.read_bytes())
+                self.client.register_plugin(plugin, name=f"data-{source.identity}")
         workers = len(self.client.scheduler_info(n_workers=-1)["workers"])
         print(f"Cluster: {workers} {'worker' if workers == 1 else 'workers'}.", flush=True)
-        return self.client.get_executor(pure=False)  # pure: as if it had nothing to do where it was once done
+        return self.client.get_executor(pure=False)  # pure=True would skip a task that was done before
 
-    def _pass_on(self, done: Future[Any], passed: Future[Any]) -> None:
+    def _complete(self, future: Future[Any], done: Future[Any]) -> None:
+        """Completes `future` as Dask's own future `done`, with the errors of an executor."""
         if done.cancelled():
-            fix = "What came home is stored; the same command goes on from there, once there is a scheduler again."
-            passed.set_exception(UserError(f"The scheduler at {self.address} is gone. {fix}"))
+            fix = "Finished runs are stored; the same command continues from there, once there is a scheduler again."
+            future.set_exception(UserError(f"The scheduler at {self.address} is gone. {fix}"))
         elif type(error := done.exception()).__name__ == "KilledWorker":  # Dask has tried it on several
-            passed.set_exception(BrokenExecutor(str(error)))
+            future.set_exception(BrokenExecutor(str(error)))
         elif error:
-            passed.set_exception(error)
+            future.set_exception(error)
         else:
-            passed.set_result(done.result())
+            future.set_result(done.result())
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         if "_executor" in vars(self):
@@ -85,19 +87,18 @@ class Cluster(Executor):
         self.shutdown(cancel_futures=error is not None)
 
 
-def _bringer(identity: str, content: bytes) -> Any:
-    """A plugin that puts a data set's file beside each worker, whenever it joins."""
+def _dataset_plugin(identity: str, content: bytes) -> Any:
+    """A plugin that gives each worker a data set's file, whenever it joins."""
     from distributed import WorkerPlugin
 
-    class Bringer(WorkerPlugin):
+    class DatasetPlugin(WorkerPlugin):
         def setup(self, worker: Any) -> None:
-            bring(identity, content, Path(worker.local_directory))
+            cache_dataset(identity, content, Path(worker.local_directory))
 
-    bring = worker.bring
-    return Bringer()
+    return DatasetPlugin()
 
 
-# ---------------------------------------------------------------------------------------------- one to try
+# ---------------------------------------------------------------------------------------------- a small cluster to try
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -110,17 +111,17 @@ def main(arguments: argparse.Namespace) -> None:
 
 @contextlib.contextmanager
 def local(workers: int, port: int = PORT) -> Iterator[str]:
-    """The address of a scheduler on 127.0.0.1 with so many workers, one thread each, each a process of its own."""
+    """The address of a new scheduler on 127.0.0.1 with `workers` processes of one thread each."""
     from distributed import LocalCluster
 
-    here = {"host": "127.0.0.1", "scheduler_port": port, "dashboard_address": None}
-    with LocalCluster(n_workers=workers, threads_per_worker=1, **here) as cluster:
+    options = {"host": "127.0.0.1", "scheduler_port": port, "dashboard_address": None}
+    with LocalCluster(n_workers=workers, threads_per_worker=1, **options) as cluster:
         yield cluster.scheduler_address
 
 
 if __name__ == "__main__":
     parser = errors.Parser(prog="python -m experiments.training.cluster", description="A small cluster on 127.0.0.1.")
-    parser.add_argument("--workers", type=int, default=runner.default_jobs(), metavar="N")
+    parser.add_argument("--workers", type=int, default=default_jobs(), metavar="N")
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     sys.exit(errors.command(main, parser.parse_args()))

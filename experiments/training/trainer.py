@@ -1,9 +1,8 @@
 """Run + Dataset → trained weights and the learning curve. Imports TensorFlow.
 
-Model, loss and optimizer are Keras'. What is ours is the epoch: instead of one call a step, a whole epoch is a single
-XLA program that gathers uint8 images by the epoch's order, scales them, and steps through the batches. It does what
-`model.fit` does (a test holds the weights of both side by side) in about a tenth of the time, and is compiled once an
-arm and used for all its seeds.
+Model, loss and optimizer come from Keras. Only the epoch is ours: instead of one call for each step, a whole epoch is
+one XLA program that gathers uint8 images in the epoch's order, scales them, and steps through the batches. It does what
+`model.fit` does (a test compares the weights) in about a tenth of the time. It is compiled once and used for all seeds.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Trained:
     snapshots: weights under "epoch_1" and "final", each in Keras' order, [kernel, bias] a layer, float32.
     Each list below has one entry an epoch.
     training_loss: mean over the epoch's images, in the loss's own scale; not finite once the run has diverged.
-    test_accuracy: fraction of the test images (or of those held out) whose largest output is that of their class.
+    test_accuracy: fraction of the test images (or held-out images) whose largest output is that of their class.
     epoch_seconds: the epoch's training alone, without evaluation and without compilation.
     """
 
@@ -49,13 +48,13 @@ class Trained:
 
 
 def one_sided_mean_squared_error(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
-    """Squared error that forgives an output below 0 on a wrong class, whose target is 0. [batch, K] → [batch]."""
-    forgiven = tf.logical_and(target == 0.0, output < 0.0)
-    return tf.reduce_mean(tf.where(forgiven, 0.0, tf.square(output - target)), axis=-1)
+    """Squared error without penalty for an output below 0 on a wrong class (target 0). [batch, K] → [batch]."""
+    ignored = tf.logical_and(target == 0.0, output < 0.0)
+    return tf.reduce_mean(tf.where(ignored, 0.0, tf.square(output - target)), axis=-1)
 
 
 def loss_function(name: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Targets and outputs [batch, K] → loss of each example [batch]. Keras' own, but for the one-sided error."""
+    """Targets and outputs [batch, K] → loss of each example [batch]. Keras' own, except for the one-sided error."""
     if name == "one_sided_mean_squared_error":
         return one_sided_mean_squared_error
     return keras.losses.get(name)
@@ -69,14 +68,14 @@ def build(arm: Arm, pixels: int, classes: int) -> keras.Model:
 
 
 def initial_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
-    """Glorot uniform kernels and zero biases. A layer's kernel depends on seed, place and shape alone."""
+    """Glorot uniform kernels and zero biases. A layer's kernel depends only on seed, position and shape."""
     weights = []
     for index, weight in enumerate(model.weights):
         if len(weight.shape) == 1:
             weights.append(np.zeros(weight.shape, np.float32))
         else:
-            own = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-            weights.append(np.asarray(keras.initializers.GlorotUniform(seed=own)(weight.shape)))
+            layer_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+            weights.append(np.asarray(keras.initializers.GlorotUniform(seed=layer_seed)(weight.shape)))
     return weights
 
 
@@ -100,9 +99,9 @@ def learning_rates(arm: Arm, epoch: int, epochs: int, steps: int) -> np.ndarray:
 
 
 class Trainer:
-    """All arms of one computation (`Arm.computation`) on one data set, compiled once; `train` takes any of them.
+    """Trains any arm of one computation (`Arm.computation`) on one data set, compiled once.
 
-    `compile_seconds` is what that took.
+    `compile_seconds`: how long the compilation took.
     """
 
     def __init__(self, arm: Arm, dataset: Dataset):
@@ -113,14 +112,14 @@ class Trainer:
         self.optimizer = keras.optimizers.get({"class_name": arm.optimizer, "config": {}})
         self.optimizer.build(self.model.trainable_variables)
         self._fresh_optimizer = [variable.numpy() for variable in self.optimizer.variables]
-        self._step_through, self._predict = self._compiled_epoch(), compiled_predict(self.model, self.dataset)
+        self._epoch, self._predict = self._compiled_epoch(), compiled_predict(self.model, self.dataset)
         start = time.perf_counter()
-        self._step_through(*self._inputs(arm, 0, 1, 1), tf.constant(0, tf.int64))
+        self._epoch(*self._inputs(arm, 0, 1, 1), tf.constant(0, tf.int64))
         self._predict()
         self.compile_seconds = time.perf_counter() - start
 
     def start(self, arm: Arm, seed: int, features: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
-        """The weights that a run of `arm` starts from; with `features`, its hidden layers are theirs."""
+        """The weights that a run of `arm` starts from; `features` are weights whose hidden layers it takes over."""
         weights = initial_weights(self.model, seed)
         if features is not None:
             weights[:-2] = features[:-2]
@@ -128,9 +127,9 @@ class Trainer:
         return weights
 
     def train(self, arm: Arm, seed: int, epochs: int, features: Sequence[np.ndarray] | None = None) -> Trained:
-        """Trains from the run's own start, whatever was trained before."""
+        """Trains a run from its own start; earlier runs of this trainer leave no trace."""
         if arm.computation() != self.arm.computation():
-            raise ValueError(f"{arm.name} is another computation than {self.arm.name}")
+            raise ValueError(f"{arm.name} needs another computation than {self.arm.name}")
         self.model.set_weights(self.start(arm, seed, features))
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
@@ -146,18 +145,18 @@ class Trainer:
         return Trained(seed, {"epoch_1": snapshots["final"], **snapshots}, losses, accuracies, seconds)
 
     def outputs(self, weights: Sequence[np.ndarray] | None = None) -> np.ndarray:
-        """The model's outputs for the test images, [n_test, classes] float32, as it is or with other `weights`."""
+        """The model's outputs for the test images, [n_test, classes] float32, with its own or other `weights`."""
         if weights is not None:
             self.model.set_weights(weights)
         return self._predict().numpy()
 
-    def epoch(self, order: tf.Tensor, rates: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
-        """Steps the model once through the images; returns the mean training loss.
+    def epoch(self, order: tf.Tensor, rates: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """Trains the model on each image once; returns the mean training loss.
 
-        order: [n_train] int32; rates: [steps] float32; wanted: the targets, [n_train, classes] float32.
+        order: [n_train] int32; rates: [steps] float32; targets: [n_train, classes] float32.
         """
         whole_batches = len(self.dataset.x_train) // self.arm.batch_size
-        return self._step_through(order, rates, wanted, tf.constant(whole_batches, tf.int64))
+        return self._epoch(order, rates, targets, tf.constant(whole_batches, tf.int64))
 
     def _inputs(self, arm: Arm, seed: int, epoch: int, epochs: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         data = self.dataset
@@ -170,33 +169,33 @@ class Trainer:
     def _compiled_epoch(self) -> Callable[..., tf.Tensor]:
         """The epoch as one XLA program; see `epoch`. Its last argument is the number of whole batches.
 
-        With no whole batches it only compiles. A last, smaller batch follows where the images do not divide evenly.
+        Called with 0 whole batches, it compiles. If the images do not divide evenly, a smaller batch comes last.
         """
         data, model, optimizer = self.dataset, self.model, self.optimizer
-        loss_of = loss_function(self.arm.loss)
+        compute_losses = loss_function(self.arm.loss)
         images = tf.constant(data.x_train)
         count, size = len(data.x_train), self.arm.batch_size
 
-        def step(batch: tf.Tensor, rate: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        def step(batch: tf.Tensor, rate: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
             x = scaled(tf.gather(images, batch), data.pixel_max)
             optimizer.learning_rate.assign(rate)
             with tf.GradientTape() as tape:
-                losses = loss_of(tf.gather(wanted, batch), model(x, training=True))
+                losses = compute_losses(tf.gather(targets, batch), model(x, training=True))
                 loss = tf.reduce_mean(losses)
             variables = model.trainable_variables
             optimizer.apply(tape.gradient(loss, variables), variables)
             return tf.reduce_sum(losses)
 
         @tf.function(jit_compile=True)
-        def epoch(order: tf.Tensor, rates: tf.Tensor, wanted: tf.Tensor, whole_batches: tf.Tensor) -> tf.Tensor:
+        def epoch(order: tf.Tensor, rates: tf.Tensor, targets: tf.Tensor, whole_batches: tf.Tensor) -> tf.Tensor:
             total = tf.constant(0.0)
             batches = tf.reshape(order[: count - count % size], [-1, size])
             index = tf.constant(0, tf.int64)  # not tf.range: XLA would compile anew for each value of its limit
             while index < whole_batches:
-                total += step(batches[index], rates[index], wanted)
+                total += step(batches[index], rates[index], targets)
                 index += 1
             if count % size:
-                total += step(order[count - count % size :], rates[-1], wanted)
+                total += step(order[count - count % size :], rates[-1], targets)
             return total / count
 
         return epoch
@@ -210,7 +209,7 @@ def scaled(pixels: tf.Tensor, pixel_max: int) -> tf.Tensor:
 def compiled_predict(model: keras.Model, dataset: Dataset) -> Callable[[], tf.Tensor]:
     """A function without arguments: the model's outputs for the test images, [n_test, classes] float32.
 
-    In blocks that stay in the processor's cache, which halves the time, where the images divide evenly.
+    It halves the time by predicting in ten blocks that fit into the processor's cache, if the images divide evenly.
     """
     images = tf.constant(dataset.x_test)
     blocks = tf.reshape(images, (10 if len(images) % 10 == 0 else 1, -1, images.shape[1]))

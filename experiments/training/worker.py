@@ -1,7 +1,7 @@
-"""What a worker does: trains and measures the runs of a unit. Nothing here imports TensorFlow before it works.
+"""What a worker does: trains and measures the runs of a unit. Importing this does not import TensorFlow.
 
-A worker of this machine stores each run in the user's store as soon as it is finished. A worker that shares no disk
-with it has a store of its own for each unit; the files of the finished runs go home as they are, sealed.
+A local worker stores each run in the user's store as soon as it is finished. A remote worker, which need not share a
+disk with this machine, has a store of its own for each unit and returns the sealed files of the finished runs.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ import threading
 import time
 import timeit
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.data import datasets, sources
+from experiments.data import datasets
+from experiments.data.sources import Source
 from experiments.files.errors import UserError
 from experiments.store import provenance
 from experiments.store.store import Entry, Store
 from experiments.study.model import Arm, Run
+from experiments.training.units import Unit
 
 if TYPE_CHECKING:  # importing it would import TensorFlow
     from experiments.training.trainer import Trained, Trainer
@@ -38,69 +40,52 @@ if TYPE_CHECKING:  # importing it would import TensorFlow
 Files = Mapping[str, bytes]  # of a run's folder, by name
 
 
-@dataclass(frozen=True)
-class Unit:
-    """Runs of one computation, to be trained by one worker with one compilation."""
-
-    entries: tuple[Entry, ...]
-
-    @property
-    def folders(self) -> dict[Path, float]:
-        """The trainings, each with its cost: two readouts of one network share theirs."""
-        return {entry.folder: entry.run.cost for entry in self.entries}
-
-    @property
-    def cost(self) -> float:
-        return sum(self.folders.values())
-
-
 # ---------------------------------------------------------------------------------------------- the process
 
 
 def start(log: Path, scratch: str) -> None:
-    """Makes this process a worker: its noise into `log`, its temporary files into `scratch`, ended with its parent.
+    """Makes this process a worker that prints to `log`, keeps temporary files in `scratch` and ends with its parent.
 
-    TensorFlow writes the functions that it compiles to files, which only a process that ends by itself removes.
+    TensorFlow writes the functions that it compiles to files, and a process that is killed leaves them behind.
     """
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
     tempfile.tempdir = scratch
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C reaches all: the parent alone decides, at once
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to us too; the parent handles it
     if parent := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=(parent.sentinel, scratch), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(parent.sentinel, scratch), daemon=True).start()
     start_tensorflow()
 
 
-def _end_with(sentinel: int, scratch: str) -> None:
-    """Ends this process once its parent is gone, even by `kill -9`: nobody would want its results."""
+def _exit_with_parent(sentinel: int, scratch: str) -> None:
+    """Ends this process once its parent is gone, even by `kill -9`, because nobody is waiting for its results."""
     multiprocessing.connection.wait([sentinel])
-    shutil.rmtree(scratch, ignore_errors=True)  # the parent would have
+    shutil.rmtree(scratch, ignore_errors=True)  # on the parent's behalf
     os._exit(1)
 
 
 @cache
 def start_tensorflow() -> str:
-    """Has TensorFlow use one thread of the processor, so that a run's result does not depend on what runs beside it.
+    """Imports TensorFlow and limits it to one thread, so that a run's result does not depend on the machine's load.
 
-    An accelerator, too, is to give the same result each time, in the precision of all others (by default it multiplies
-    matrices of float32 with 10 bits of fraction instead of 23), and in no more memory than it needs. Returns its name,
-    or "".
+    An accelerator must also give the same result each time, in full precision (by default it multiplies float32
+    matrices with 10 bits of fraction instead of 23), and in no more memory than it needs. Returns its name, or "".
     """
     os.environ.update(OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", TF_FORCE_GPU_ALLOW_GROWTH="true")
-    with _not_importable("matplotlib", "sklearn"):  # Keras would, for helpers not used here: two seconds and 100 MB
+    with _hide_modules("matplotlib", "sklearn"):  # Keras wants them for helpers we don't use: 2 s, 100 MB
         import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    if not (found := tf.config.list_physical_devices("GPU")):
+    if not (gpus := tf.config.list_physical_devices("GPU")):
         return ""
     tf.config.experimental.enable_tensor_float_32_execution(False)
-    tf.config.experimental.enable_op_determinism()  # not without one: softmax's last bits would be others
-    return str(tf.config.experimental.get_device_details(found[0]).get("device_name", "GPU"))
+    tf.config.experimental.enable_op_determinism()  # not on a processor: it changes the last bits of softmax
+    return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
 
 
 @contextlib.contextmanager
-def _not_importable(*names: str) -> Iterator[None]:
-    """Within it, importing `names` fails as if they were not installed."""
+def _hide_modules(*names: str) -> Iterator[None]:
+    """While active, importing `names` fails as if they were not installed."""
     hidden = {name: None for name in names if name not in sys.modules}
     sys.modules.update(hidden)  # type: ignore[arg-type]
     try:
@@ -114,43 +99,46 @@ def _not_importable(*names: str) -> Iterator[None]:
 
 
 @cache
-def _loaded(source: sources.Source) -> datasets.Dataset:
-    """The data, once for all units of a worker."""
+def _load(source: Source) -> datasets.Dataset:
+    """The data set, loaded once for all units of a worker."""
     return source.load()
 
 
-_compiled: dict[tuple[Any, ...], Trainer] = {}
+_trainers: dict[tuple[Any, ...], Trainer] = {}  # at most one
 
 
-def _trainer(arm: Arm, source: sources.Source) -> Trainer:
-    """What the unit before used, if it was of the same computation; else a new one in its place."""
+def _trainer(arm: Arm, source: Source) -> Trainer:
+    """The previous unit's trainer, if it was of the same computation; otherwise a new one that replaces it."""
     from experiments.training.trainer import Trainer
 
-    wanted = (source, arm.computation())
-    if wanted not in _compiled:
-        _compiled.clear()
-        gc.collect()  # it was a network, compiled programs and a copy of the images, in cycles
-        _compiled[wanted] = Trainer(arm, _loaded(source))
-    return _compiled[wanted]
+    key = (source, arm.computation())
+    if key not in _trainers:
+        _trainers.clear()
+        gc.collect()  # a trainer's network, compiled programs and copy of the images refer to each other
+        _trainers[key] = Trainer(arm, _load(source))
+    return _trainers[key]
 
 
-def work(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, Any]) -> None:
-    """Trains and measures what the unit lacks, storing each run as it is finished; `code` is its version."""
+def run_unit(unit: Unit, store: Store, code: Mapping[str, Any]) -> None:
+    """Trains and measures what is missing of the unit, storing each run as soon as it is finished.
+
+    code: its version, which is stored with each training.
+    """
     from experiments.analysis import measures
     from experiments.training import network_measures
 
     accelerator = start_tensorflow()
-    trainer = _trainer(unit.entries[0].run.arm, source)
+    trainer = _trainer(unit.entries[0].run.arm, unit.source)
     for entry in unit.entries:
         run, features = entry.run, None
         if run.features:
-            features = store.entry(run.features, source.identity).snapshots()["final"]
+            features = store.entry(run.features, unit.source.identity).snapshots()["final"]
         if not entry.trained:
             started = datetime.now(UTC)
             trained = trainer.train(run.arm, run.seed, run.epochs, features)
-            told = {"compile_seconds": trainer.compile_seconds, **_readout_seconds(trainer), **code}
-            told |= {"arm": run.arm.name, **_training(trained, started, accelerator)}
-            store.save_training(entry, told, trained.snapshots)
+            record = {"compile_seconds": trainer.compile_seconds, **_readout_seconds(trainer), **code}
+            record |= {"arm": run.arm.name, **_training_record(trained, started, accelerator)}
+            store.save_training(entry, record, trained.snapshots)
         if not entry.measured:
             snapshots = {"start": trainer.start(run.arm, run.seed, features), **entry.snapshots()}
             outputs = trainer.outputs(snapshots["final"])
@@ -160,20 +148,20 @@ def work(unit: Unit, store: Store, source: sources.Source, code: Mapping[str, An
 
 
 def _readout_seconds(trainer: Trainer) -> dict[str, float]:
-    """What predicting the test images takes, once more after all epochs', and what Example 2's map adds to it."""
+    """How long it takes to predict the test images, and how much Example 2's map adds to that."""
     from experiments.analysis.measures import read_out
 
     started = time.perf_counter()
     outputs = trainer.outputs()
-    predicted = time.perf_counter() - started
+    predict_seconds = time.perf_counter() - started
     return {
-        "predict_seconds": predicted,
+        "predict_seconds": predict_seconds,
         "map_seconds": min(timeit.repeat(lambda: read_out(outputs, "half_shift"), number=1, repeat=3)),
     }
 
 
-def _training(trained: Trained, started: datetime, accelerator: str) -> dict[str, Any]:
-    """What training.json holds of the training itself; a loss that is not finite is null."""
+def _training_record(trained: Trained, started: datetime, accelerator: str) -> dict[str, Any]:
+    """The training itself, as in training.json; a loss that is not finite is null."""
     diverged = trained.diverged_epoch
     return {
         "training_loss": [
@@ -189,54 +177,56 @@ def _training(trained: Trained, started: datetime, accelerator: str) -> dict[str
     }
 
 
-# ---------------------------------------------------------------------------------------------- away from home
+# ---------------------------------------------------------------------------------------------- remote workers
 
-_alone = threading.Lock()  # a process that was given several threads still trains one unit at a time
+_one_at_a_time = threading.Lock()  # even in a worker that was given several threads
 
 
-def work_away(unit: Unit, known: Mapping[Run, Files], source: sources.Source, code: Mapping[str, Any]) -> list[Files]:
-    """As `work`, where the store is out of reach: takes what it knows of runs, returns what each of the unit's has.
+def run_unit_remotely(unit: Unit, stored: Mapping[Run, Files], code: Mapping[str, Any]) -> list[Files]:
+    """As `run_unit` where the user's store is out of reach; returns the files of each of the unit's runs.
 
-    Raises `UserError` where this machine has other code or versions than the one that asks.
+    stored: the files of runs that this unit measures or builds on.
+    Raises `UserError` if this machine's code or libraries are not those of the machine that sent the unit.
     """
-    with _alone, tempfile.TemporaryDirectory(prefix="runs-") as folder:
-        store, here = Store(Path(folder)), _source_here(source)
-        entries = tuple(store.entry(entry.run, here.identity) for entry in unit.entries)
-        for own, asked in zip(entries, unit.entries, strict=True):
-            _check_same(own, asked)
-        for run, files in known.items():
-            store.import_run(store.entry(run, here.identity), files)
-        work(Unit(entries), store, here, code)
+    with _one_at_a_time, tempfile.TemporaryDirectory(prefix="runs-") as folder:
+        store, source = Store(Path(folder)), _with_cached_file(unit.source)
+        entries = tuple(store.entry(entry.run, source.identity) for entry in unit.entries)
+        for local, requested in zip(entries, unit.entries, strict=True):
+            _check_same(local, requested)
+        for run, files in stored.items():
+            store.import_run(store.entry(run, source.identity), files)
+        run_unit(Unit(source, entries), store, code)
         return [store.content(entry) for entry in entries]
 
 
-def _check_same(own: Entry, asked: Entry) -> None:
-    """Raises `UserError` where the two places of a run differ in their keys."""
-    if own.measures_path.relative_to(own.folder.parent) == asked.measures_path.relative_to(asked.folder.parent):
+def _check_same(local: Entry, requested: Entry) -> None:
+    """Raises `UserError` if the same run has another key on this machine."""
+    local_path, requested_path = (e.measures_path.relative_to(e.folder.parent) for e in (local, requested))
+    if local_path == requested_path:
         return
-    parts = [
-        f"{name} {known}, here {wanted}"
+    differences = [
+        f"{name} {version}, here {requested_version}"
         for part in ("versions", "code")
-        for name, wanted in asked.key[part].items()
-        if (known := own.key[part].get(name)) != wanted
+        for name, requested_version in requested.key[part].items()
+        if (version := local.key[part].get(name)) != requested_version
     ]
-    told = "; ".join(parts) or "other measures"
     raise UserError(
-        f"A worker has another version of this project or of its libraries than this machine ({told}). "
-        "Check out the same commit there, and let make install what its lock names."
+        "A worker has another version of this project or of its libraries than this machine "
+        f"({'; '.join(differences) or 'other measures'}). Check out the same commit there, and let make install what "
+        "its lock names."
     )
 
 
-_brought: dict[str, Path] = {}  # data that came with the work, by identity
+_cached_files: dict[str, Path] = {}  # by the identity of the data set
 
 
-def bring(identity: str, content: bytes, folder: Path) -> None:
-    """Keeps the file of a data set for this worker's units."""
+def cache_dataset(identity: str, content: bytes, folder: Path) -> None:
+    """Keeps a data set's file, as sent by the user's machine, for this worker's units."""
     path = folder / f"{identity}.npz"
     path.write_bytes(content)
-    _brought[identity] = path
+    _cached_files[identity] = path
 
 
-def _source_here(source: sources.Source) -> sources.Source:
-    """`source` with the file that this worker has of it."""
-    return replace(source, path=_brought[source.identity]) if source.identity in _brought else source
+def _with_cached_file(source: Source) -> Source:
+    """`source` with this worker's file, if it was sent one."""
+    return replace(source, path=_cached_files[source.identity]) if source.identity in _cached_files else source

@@ -1,0 +1,265 @@
+"""Each stage from the study to the plots as a function; the command lines of experiments and report call these."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.analysis import records, summary
+from experiments.analysis.results import Results
+from experiments.data import datasets, sources
+from experiments.data.sources import Source
+from experiments.files import errors
+from experiments.files.durable import write_atomically
+from experiments.files.errors import UserError, display_path
+from experiments.files.sealed import is_made_from, read_json, to_json
+from experiments.options import Settings
+from experiments.plots import figures
+from experiments.store import freshness
+from experiments.store.store import Store
+from experiments.study import keys
+from experiments.study import load as studies
+from experiments.study.model import Run, Study
+from experiments.training import cluster, runner
+
+
+def run(settings: Settings) -> None:
+    """Trains and measures what is missing, then brings the statistics up to date."""
+    pipeline = Pipeline.prepare(settings, download=True)
+    with pipeline.store.locked():
+        pipeline.train()
+
+
+def measure(settings: Settings, write_page: Callable[[], None]) -> None:
+    """Trains, measures and plots. Calls `write_page` whenever there are new results, and at the end."""
+    pipeline = Pipeline.prepare(settings, download=True)
+    with pipeline.store.locked():
+        pipeline.train(write_page)
+        pipeline.plot()
+        write_page()
+
+
+def plots(settings: Settings) -> None:
+    """Brings statistics and plots up to date with the measured runs."""
+    pipeline = Pipeline.prepare(settings)
+    with pipeline.store.locked():
+        pipeline.plot()
+
+
+def record(settings: Settings) -> None:
+    """Writes the committed record from a complete study that was measured here."""
+    pipeline = Pipeline.prepare(settings)
+    with pipeline.store.locked():
+        records.write(pipeline.results())
+    print(f"Record: {display_path(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
+
+
+def mnist(settings: Settings) -> None:
+    """Downloads MNIST unless it is named or cached."""
+    source = sources.find(_memory(Store(settings.results)), download=True)
+    print(sources.warning(source, "") or sources.describe(source), flush=True)
+    if source.fallback:
+        raise UserError(f"MNIST is not here: {source.fallback}. Connect to the network, or name it in MNIST_NPZ.")
+
+
+def status(settings: Settings) -> None:
+    """Prints how many runs of each arm are measured, and which stored runs belong to none."""
+    pipeline = Pipeline.prepare(settings, read_only=True)
+    current = set()
+    for task in pipeline.tasks():
+        entries = [pipeline.store.entry(run, task.source.identity) for run in pipeline.resolved(task)]
+        current |= {entry.folder for entry in entries}
+        done = Counter(entry.run.arm.name for entry in entries if entry.done)
+        for arm, expected in Counter(run.arm.name for run in task.runs).items():
+            print(f"{arm:24} {done[arm]:3} of {expected:3} runs on {task.source.name} measured")
+    others = {folder: content for folder, content in pipeline.store.training_records().items() if folder not in current}
+    print(f"{len(others)} stored runs of other arms, seeds, data or code; they are never shown.")
+    for folder, content in others.items():
+        trained_as = f"  {content['arm']}, seed {content['key']['seed']}" if "arm" in content else ""
+        print(f"  {folder.name}{trained_as}")
+
+
+def why(settings: Settings, name: str = "") -> None:
+    """Prints why each run is fresh, stale or missing.
+
+    name: an arm, a block, or "arm, seed"; without it, prints only how many runs there are for each reason.
+    """
+    pipeline = Pipeline.prepare(settings, read_only=True)
+    reasons: dict[Run, str] = {}
+    for task in pipeline.tasks():
+        reasons |= freshness.reasons(pipeline.study, task.runs, task.source.identity, pipeline.store)
+    if name:
+        for run in freshness.select_runs(pipeline.study, reasons, name):
+            print(f"{run}: {reasons[run]}")
+        return
+    first = {reason: run for run, reason in reversed(reasons.items())}
+    for reason, count in Counter(reasons.values()).most_common():
+        print(f"{count:4} {reason}" + ("" if reason == freshness.FRESH else f" (the first: {first[reason]})"))
+
+
+def stand_in(settings: Settings, reason: str = records.NOTHING_MEASURED) -> bool:
+    """Gives the page the numbers and plots of the record if nothing is measured yet.
+
+    reason: why the page shows the record, in the page's words. Returns whether they were written now.
+    """
+    content = records.read() if records.is_about(studies.load(settings.study)) else None
+    store = Store(settings.results)
+    path = store.root / "results.json"
+    inputs = keys.digest([records.fingerprint(), reason, figures.code_digests(settings.figures)])
+
+    def is_needed() -> bool:
+        return not path.exists() or (_is_stand_in(path) and not is_made_from(path, inputs))
+
+    if content is None or not is_needed():
+        return False
+    with store.locked():
+        if not is_needed():  # another process has measured something meanwhile
+            return False
+        results: Results = {**records.results_of_record(content, reason), "format": summary.FORMAT, "inputs": inputs}
+        write_atomically(path, to_json(results))
+        _draw(results, store, settings.figures)
+    print(f"The page shows what was recorded on {content['recorded']}: {reason}.", flush=True)
+    return True
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A study, its store and its data, ready to be measured."""
+
+    settings: Settings
+    study: Study
+    store: Store
+    source: Source
+
+    @classmethod
+    def prepare(cls, settings: Settings, download: bool = False, read_only: bool = False) -> Pipeline:
+        """Loads the study, finds its data and prints where they come from.
+
+        Without `download`, the digits stand in for MNIST if it isn't here; not if `read_only`, which needs no data.
+        """
+        study = studies.load(settings.study)
+        study.runs("mnist", settings.only)  # reports a wrong name before looking for data
+        if settings.quick:
+            study = study.quick()
+        store = Store(settings.results)
+        source = sources.find(_memory(store), download=download)
+        if source.fallback and read_only:
+            source = Source(datasets.MNIST, None, "Keras, which downloads it when it is needed")
+        pipeline = cls(settings, study, store, source)
+        for used in pipeline.all_sources:
+            study.check(used.spec)
+        recorded = records.read() if pipeline.shows_record else None
+        print(sources.warning(source, recorded["recorded"] if recorded else "") or sources.describe(source), flush=True)
+        return pipeline
+
+    @property
+    def all_sources(self) -> list[Source]:
+        """The data sets that are measured: beside MNIST the digits too, as a replication."""
+        return [self.source, sources.DIGITS] if self.source.name == "mnist" else [self.source]
+
+    @property
+    def has_record(self) -> bool:
+        """Whether the record is about this study and these data: it is about one study on MNIST."""
+        return self.study.path == studies.STUDY and (self.source.name == "mnist" or bool(self.source.fallback))
+
+    @property
+    def shows_record(self) -> bool:
+        """Whether the page shows the record, because MNIST is not here."""
+        return bool(self.source.fallback) and self.has_record
+
+    def tasks(self, only: Collection[str] = ()) -> list[runner.Task]:
+        """The runs of all blocks, or of those in `only`, on each data set."""
+        return [runner.Task(source, self.study.runs(source.name, only)) for source in self.all_sources]
+
+    def resolved(self, task: runner.Task) -> list[Run]:
+        return self.store.resolve_runs(self.study, task.runs, task.source.identity)
+
+    def results(self) -> Results:
+        """The statistics, brought up to date with the store."""
+        first, *others = self.tasks()
+        replication = [run for task in others for run in task.runs]
+        quick, has_record = self.settings.quick, self.has_record
+        return summary.update(self.study, first.runs, self.source, self.store, replication, quick, has_record)
+
+    def plot(self) -> None:
+        """Brings the plots up to date with the statistics."""
+        results = self.results()
+        if not results["runs"]:
+            raise UserError(f"{display_path(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
+        drawn = _draw(results, self.store, self.settings.figures)
+        print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.", flush=True)
+
+    def train(self, write_page: Callable[[], None] | None = None) -> None:
+        """Trains and measures what is missing, then brings the statistics up to date.
+
+        Calls `write_page` when an early block is complete, and after Ctrl-C or an error.
+        """
+        started = time.monotonic()
+        tasks = self.tasks(self.settings.only)
+        # The record's page can wait for the end, because the digits are only its replication.
+        after_early_block = (lambda: self._write_early(write_page)) if write_page and not self.shows_record else None
+        if after_early_block and _is_stand_in(self.store.root / "results.json"):
+            after_early_block()  # shows what an earlier call had measured when it was killed
+        try:
+            with self._cluster(tasks) as executor:
+                missing = runner.execute(self.study, tasks, self.store, self.settings.jobs, executor, after_early_block)
+        except (KeyboardInterrupt, UserError) as error:
+            if write_page:
+                if isinstance(error, KeyboardInterrupt):
+                    print("\nInterrupted. Writing the page of what is measured (to skip: Ctrl-C again) …", flush=True)
+                self._write_early(write_page)
+            raise
+        self._report(f"{missing} runs in {time.monotonic() - started:.0f} s" if missing else "nothing to train")
+
+    def _report(self, training: str) -> None:
+        results = self.results()
+        measured = (results["replication"] if results["recorded"] else None) or results  # not the record's numbers
+        counts = f"{len(measured['runs'])} of {measured['runs_expected']} runs on {self.source.name} measured"
+        print(f"Experiments: {training}; {counts}.")
+
+    def _write_early(self, write_page: Callable[[], None]) -> None:
+        """Writes the page of what is measured so far, if anything is. An error here does not stop the training."""
+        first, *_ = self.tasks()
+        if not any(self.store.entry(run, first.source.identity).done for run in self.resolved(first)):
+            return  # the record's page stays
+        try:
+            self.plot()
+            write_page()
+        except BrokenPipeError:  # the reader closed the pipe, which ends the command
+            raise
+        except (UserError, OSError) as error:
+            print(f"No page yet: {errors.line(error)}", flush=True)
+
+    def _cluster(self, tasks: Iterable[runner.Task]) -> contextlib.AbstractContextManager[Executor | None]:
+        if not self.settings.cluster:
+            return contextlib.nullcontext()
+        return cluster.Cluster(self.settings.cluster, [task.source for task in tasks])
+
+
+def _memory(store: Store) -> Path:
+    """The file that remembers which data files were recognised."""
+    return store.root / "recognised.json"
+
+
+def _is_stand_in(path: Path) -> bool:
+    """Whether the results at `path` are the record's."""
+    try:
+        return bool(read_json(path, summary.FORMAT)["dataset"].get("not_measured_because") in records.REASONS)
+    except UserError:
+        return False
+
+
+def _draw(results: Results, store: Store, article_figures: Path | None) -> int:
+    """Brings the figures up to date; returns how many were drawn. An article's figures.py draws its own."""
+
+    def draw(results: Results) -> list[figures.Figure]:
+        from experiments.plots.drawing import draw  # matplotlib costs a second, so only when something is drawn
+
+        return draw(results, article_figures)
+
+    return figures.update(results, store.root / "plots", draw, article_figures)
