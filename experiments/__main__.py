@@ -14,7 +14,7 @@ from pathlib import Path
 
 from experiments import options
 from experiments.analysis import records, summary
-from experiments.analysis.results import Record, Results
+from experiments.analysis.results import Record, Results, ResultsFile
 from experiments.data import datasets, sources
 from experiments.files import errors
 from experiments.files.durable import write_atomically
@@ -76,7 +76,7 @@ class Stages:
     recorded: bool
     write_page: Callable[[], None] | None = None
 
-    def results(self) -> Results:
+    def results(self) -> ResultsFile:
         """The statistics, brought up to date with what is stored."""
         first, *others = self.tasks()
         replication = [run for task in others for run in task.runs]
@@ -196,7 +196,11 @@ def stand_in(store: Store, recorded: Record | None, reason: str, article_figures
     with store.locked():
         if not is_needed():  # another process has measured something meanwhile
             return False
-        results: Results = {**records.results_of_record(recorded, reason), "format": summary.FORMAT, "inputs": inputs}
+        results: ResultsFile = {
+            **records.results_of_record(recorded, reason),
+            "format": summary.FORMAT,
+            "inputs": inputs,
+        }
         write_atomically(path, to_json(results))
         _draw(results, store, article_figures)
     print(f"The page shows what was recorded on {recorded['recorded']}: {reason}.", flush=True)
@@ -210,7 +214,7 @@ def _is_stand_in(path: Path) -> bool:
         return False
 
 
-def _draw(results: Results, store: Store, article_figures: Path | None) -> int:
+def _draw(results: ResultsFile, store: Store, article_figures: Path | None) -> int:
     """Brings the figures up to date; returns how many were drawn. An article's figures.py draws its own."""
 
     def draw(results: Results) -> list[figures.Figure]:

@@ -21,7 +21,7 @@ from typing import NamedTuple, cast
 
 from experiments import options
 from experiments.analysis import evidence, records
-from experiments.analysis.results import Results
+from experiments.analysis.results import Results, ResultsFile
 from experiments.analysis.summary import FORMAT
 from experiments.files import errors, reading
 from experiments.files.durable import sweep, write_atomically
@@ -351,12 +351,12 @@ def _results_of(path: Path, arguments: argparse.Namespace) -> Results:
     return verify.proof(text, lambda: studies.load(arguments.study), same_record=False).results
 
 
-def _read(folder: Path) -> tuple[Results, tuple[dict[str, figures.Figure], str]]:
+def _read(folder: Path) -> tuple[ResultsFile, tuple[dict[str, figures.Figure], str]]:
     """The results, and the figures with the digest of what they were drawn from."""
     path, plots = folder / "results.json", folder / "plots"
     if not all(file.is_file() for file in (path, plots / "figures.json", plots / "preview.png")):
         raise UserError(f"{display_path(path)}: nothing to render yet. Run 'make report', which measures first.")
-    results, drawn = cast(Results, read_json(path, FORMAT)), figures.read(plots)
+    results, drawn = cast(ResultsFile, read_json(path, FORMAT)), figures.read(plots)
     if drawn[1] != results["inputs"]:
         raise UserError(f"{display_path(plots)}: drawn from other results. Run 'make plots' first.")
     return results, drawn
@@ -394,7 +394,7 @@ def _is_current(memory: Path, inputs: str, site: Path) -> bool:
 def _rendered(memory: Path) -> dict[str, str]:
     """SHA-256 of each file that was rendered last, by its name; none where that is not known."""
     try:
-        return read_json(memory, 1)["files"]
+        return dict(read_json(memory, 1)["files"])
     except UserError:
         return {}
 

@@ -102,7 +102,8 @@ def _resampled_means(
     place = worth + n_seeds + len(values) * np.arange(len(seeds))[:, None]
     images = np.bincount(place.ravel(), np.tile(counts, len(seeds)), len(seeds) * len(values))
     draws = rng.multinomial(n_images, images.reshape(len(seeds), len(values)) / n_images)
-    return draws @ values / (n_seeds * n_images)
+    means: np.ndarray = draws @ values / (n_seeds * n_images)
+    return means
 
 
 def sign_flip_p(differences: Sequence[float], images: int) -> float:
@@ -173,4 +174,5 @@ def mcnemar_p(discordant: Sequence[tuple[int, int]]) -> list[float]:
     first_only, second_only = np.array(discordant).T
     more, fewer = np.maximum(first_only, second_only), np.minimum(first_only, second_only)
     p = 2 * special.betainc(more, fewer + 1, 0.5)  # both tails of the binomial, as the incomplete beta function
-    return np.where(first_only == second_only, 1.0, np.minimum(1.0, p)).tolist()
+    clipped: list[float] = np.where(first_only == second_only, 1.0, np.minimum(1.0, p)).tolist()
+    return clipped

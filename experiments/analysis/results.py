@@ -417,11 +417,16 @@ class Measurements(Summary):
 
 
 class Results(Measurements):
-    """results.json, format 2. Its top level is MNIST, or the data set that DATASET_NPZ names, or what stands in."""
+    """All that the page shows. The top level is MNIST, the data set that DATASET_NPZ names, or what stands in."""
 
     record_comparison: RecordComparison | None  # None where there is no record, or where these are its numbers
-    format: NotRequired[int]  # in the file alone, as is `inputs`
-    inputs: NotRequired[str]  # digest of all that the file depends on
+
+
+class ResultsFile(Results):
+    """results.json, format 2."""
+
+    format: int
+    inputs: str  # digest of all that the file depends on
 
 
 # ---------------------------------------------------------------------------------------------- record.json
