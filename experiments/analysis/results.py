@@ -220,7 +220,7 @@ class Observation(TypedDict):
     key: NotRequired[str]  # the first 16 digits of the digest of the run's key
 
 
-class Facts(TypedDict):
+class DatasetSpec(TypedDict):
     """A data set, as `data.datasets` knows it before it is read."""
 
     name: str
@@ -235,7 +235,7 @@ class Facts(TypedDict):
 class SourceDescription(TypedDict):
     """Where the images come from: see `data.sources.Source`."""
 
-    facts: Facts
+    facts: DatasetSpec
     origin: str  # in words
     fallback: str  # why digits stand in for MNIST, or ""
 
@@ -252,7 +252,7 @@ class Observations(TypedDict):
     replication: list[Observation]
 
 
-class Evidence(Observations):
+class EvidenceFile(Observations):
     """evidence.json, format 1."""
 
     inputs: str  # digest of all that the file depends on

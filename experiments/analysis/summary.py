@@ -21,9 +21,9 @@ from experiments.analysis.results import (
     Calibration,
     ContrastResult,
     DatasetDescription,
+    DatasetSpec,
     Distribution,
-    Evidence,
-    Facts,
+    EvidenceFile,
     Measurements,
     Observation,
     Observations,
@@ -89,7 +89,7 @@ def update(
     results_path, evidence_path = store.root / "results.json", store.root / "evidence.json"
     if is_made_from(results_path, inputs) and is_made_from(evidence_path, inputs):
         return cast(ResultsFile, read_json(results_path, FORMAT))
-    content: Evidence = {
+    content: EvidenceFile = {
         "format": evidence.FORMAT,
         "inputs": inputs,
         "quick": quick,
@@ -125,7 +125,7 @@ def assemble(plan: Study, content: Observations) -> Results:
 
 
 def _source_description(source: Source) -> SourceDescription:
-    facts = cast(Facts, asdict(source.spec))
+    facts = cast(DatasetSpec, asdict(source.spec))
     return {"facts": facts, "origin": source.origin, "fallback": source.fallback}
 
 
