@@ -113,7 +113,7 @@ class Stages:
     def _write_page_early(self) -> None:
         """Writes the page of what is measured so far, if anything is. An error here does not stop the training."""
         first, *_ = self.tasks()
-        runs = self.store.resolved(self.plan, first.runs, first.source.identity)
+        runs = self.store.resolve_runs(self.plan, first.runs, first.source.identity)
         if not any(self.store.entry(run, first.source.identity).done for run in runs):
             return  # so that the record's page stays
         try:
@@ -155,12 +155,14 @@ class Stages:
         known = set()
         for task in self.tasks():
             identity = task.source.identity
-            entries = [self.store.entry(run, identity) for run in self.store.resolved(self.plan, task.runs, identity)]
+            entries = [
+                self.store.entry(run, identity) for run in self.store.resolve_runs(self.plan, task.runs, identity)
+            ]
             known |= {entry.folder for entry in entries}
             done = Counter(entry.run.arm.name for entry in entries if entry.done)
             for arm, expected in Counter(run.arm.name for run in task.runs).items():
                 print(f"{arm:24} {done[arm]:3} of {expected:3} runs on {task.source.name} measured")
-        others = {folder: found for folder, found in self.store.stored().items() if folder not in known}
+        others = {folder: found for folder, found in self.store.training_records().items() if folder not in known}
         print(f"{len(others)} stored runs of other arms, seeds, data or code; they are never shown.")
         for folder, found in others.items():
             trained_as = f"  {found['arm']}, seed {found['key']['seed']}" if "arm" in found else ""
@@ -172,7 +174,7 @@ class Stages:
         for task in self.tasks():
             told |= freshness.reasons(self.plan, task.runs, task.source.identity, self.store)
         if self.arguments.name:
-            for run in freshness.chosen(self.plan, told, self.arguments.name):
+            for run in freshness.select_runs(self.plan, told, self.arguments.name):
                 print(f"{run}: {told[run]}")
             return
         first = {reason: run for run, reason in reversed(told.items())}

@@ -380,6 +380,7 @@ def _fingerprints(arguments: argparse.Namespace) -> list[str]:
     folders = (ROOT / "templates", ROOT / "report", arguments.claims.parent / "prose")
     found = sorted({path for folder in folders for path in folder.rglob("*.*") if path.is_file()})
     texts = [path for path in found if path.suffix != ".pyc"] + [arguments.article, arguments.claims, arguments.study]
+    texts += sorted(arguments.claims.parent.glob("view.py"))
     texts += [citation.CITATION, *(arguments.results / "plots" / name for name in ("figures.json", "preview.png"))]
     versions = keys.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
     return [*(reading.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]

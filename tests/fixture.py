@@ -73,7 +73,7 @@ def fill(store: Store, runs: list[Run], source: Source, scores: Mapping[str, flo
     """
     plan = studies.load()
     for given in runs:
-        (run,) = store.resolved(plan, [given], source.identity)
+        (run,) = store.resolve_runs(plan, [given], source.identity)
         entry = store.entry(run, source.identity)
         score = scores.get(str(run), scores.get(run.arm.name, 0.97))
         weights = snapshot(run.arm, run.seed)

@@ -70,7 +70,7 @@ def test_the_terminal_lists_its_verdicts(built: Path) -> None:
             "claims.toml:6: claim 'wider-is-better': the article nowhere says 'a hidden layer is",
         ),
         ("arm wide test", "arm wild test", "wild"),
-        ('question = "Does everybody agree?"\n', "", "'everybody': "),
+        ('question = "Does everybody agree?"\n', "", "claim 'everybody'.question is missing"),
     ],
 )
 def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(

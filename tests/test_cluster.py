@@ -54,7 +54,7 @@ def test_runs_finished_by_any_executors_workers_are_stored_and_not_repeated(
     with ThreadPoolExecutor(2) as threads:
         assert runner.execute(plan, [task], store, executor=threads) == 6  # "chosen" is one of those it chose from
         assert runner.execute(plan, [task], store, executor=threads) == 0
-    for found in store.resolved(plan, task.runs, DIGITS.identity):
+    for found in store.resolve_runs(plan, task.runs, DIGITS.identity):
         entry = store.entry(found, DIGITS.identity)
         assert entry.snapshots()["final"][1][0] == entry.measures()["test_accuracy"] == found.seed
 

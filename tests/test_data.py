@@ -315,4 +315,4 @@ def test_an_unusable_data_set_is_refused_in_one_line(tmp_path: Path, changes: di
         datasets.inspect_npz(path, "wrong")
     assert str(error.value).startswith(f"{display_path(path)}: ")
     assert message in str(error.value)
-    assert str(error.value).endswith("Make the file so, or unset DATASET_NPZ.")
+    assert str(error.value).endswith("Fix the file, or unset DATASET_NPZ.")

@@ -1,4 +1,4 @@
-"""What a user can mend is one line and an exit status; anything else stays a traceback."""
+"""What a user can fix is one line and an exit status; anything else stays a traceback."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_users_mistake_is_one_line_and_exit_status_2(capsys: pytest.CaptureFix
         (errno.EEXIST, "File exists. Expected a folder there. Move that file away and run the same command again"),
         (errno.ENOTDIR, "Not a directory. Expected folders on the way there. Move the file away and run"),
         (errno.EISDIR, "Is a directory. Expected a file there. Move that folder away and run the same command again"),
-        (errno.EIO, "Input/output error. Mend that and run the same command again, or add --debug"),
+        (errno.EIO, "Input/output error. Fix that and run the same command again, or add --debug"),
     ],
     ids=[
         "disk full",

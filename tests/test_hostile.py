@@ -33,7 +33,7 @@ from experiments.data import sources
 from experiments.data.datasets import MNIST
 from experiments.data.sources import DIGITS
 from experiments.files import reading, sealed
-from experiments.files.errors import LONGEST, UserError
+from experiments.files.errors import MAX_LINE, UserError
 from experiments.store import store
 from experiments.store.store import Store
 from experiments.study import keys
@@ -92,7 +92,7 @@ def answers(place: str, action: Callable[[], object]) -> bool:
     except UserError as error:
         message = str(error)
         assert message.isprintable()
-        assert len(message) <= LONGEST + 3
+        assert len(message) <= MAX_LINE + 3
         assert place in message
         assert message.endswith(".")
         return False
@@ -291,7 +291,7 @@ def test_a_damaged_study_plans_its_runs_or_is_refused(tmp_path: Path, content: b
         found = studies.load(path)
         for run in [*found.runs("mnist")[:20], *found.runs("digits")[:20], *found.quick().runs("mnist")]:
             keys.training_key(run, "data")
-            found.resolve(run, lambda _: 0.5)
+            found.choose_settings(run, lambda _: 0.5)
             assert run.cost > 0
 
     answers("study.toml", plan)
@@ -987,8 +987,8 @@ def test_a_file_without_a_valid_seal_is_not_even_parsed(tmp_path: Path, stored: 
 @tried(100)
 @given(words=some.text())
 def test_an_error_is_one_printable_line_whatever_it_quotes(words: str) -> None:
-    message = str(UserError(f"here: {words} is wrong. Mend it."))
+    message = str(UserError(f"here: {words} is wrong. Fix it."))
     assert message.isprintable()
-    assert len(message) <= LONGEST + 3
+    assert len(message) <= MAX_LINE + 3
     assert message.startswith("here: ")
-    assert message.endswith("is wrong. Mend it.")
+    assert message.endswith("is wrong. Fix it.")

@@ -76,10 +76,10 @@ def test_a_list_makes_a_family_of_arms_with_their_values_in_their_names(plan: St
 def test_an_arm_takes_rate_and_schedule_from_the_candidate_with_the_best_mean_score(plan: Study) -> None:
     run = plan.runs("mnist", ("rates-chosen",))[0]
     scores = {"rate-example-1-0.003": 0.97, "rate-example-1-cosine": 0.98}
-    chosen = plan.resolve(run, lambda other: scores.get(other.arm.name, 0.9) - 0.001 * other.seed)
+    chosen = plan.choose_settings(run, lambda other: scores.get(other.arm.name, 0.9) - 0.001 * other.seed)
     assert (chosen.arm.learning_rate, chosen.arm.schedule) == (0.001, "cosine")
     assert chosen.arm.name == "best-rate-example-1"
-    assert plan.resolve(run, lambda other: None if other.seed else 0.9) is None
+    assert plan.choose_settings(run, lambda other: None if other.seed else 0.9) is None
 
 
 def test_frozen_features_come_from_the_same_seed_and_are_part_of_the_key(plan: Study) -> None:

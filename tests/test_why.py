@@ -259,9 +259,9 @@ def test_a_damaged_run_is_reported_with_the_fix(plan: Study, measured: Store) ->
 @pytest.mark.parametrize("name", ["nothing", "slow, 7", "slow, first"])
 def test_a_name_that_matches_no_run_is_refused_with_the_valid_names(plan: Study, name: str) -> None:
     with pytest.raises(UserError, match=rf"NAME={name} is no arm, block or 'arm, seed'.*Its blocks: tried, built;"):
-        freshness.chosen(plan, plan.runs("digits"), name)
+        freshness.select_runs(plan, plan.runs("digits"), name)
 
 
 @pytest.mark.parametrize("name", ["slow,0", "slow, seed 0"])
 def test_arm_and_seed_select_a_single_run(plan: Study, name: str) -> None:
-    assert freshness.chosen(plan, plan.runs("digits"), name) == plan.runs("digits", ("tried",))[:1]
+    assert freshness.select_runs(plan, plan.runs("digits"), name) == plan.runs("digits", ("tried",))[:1]

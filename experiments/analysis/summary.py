@@ -145,7 +145,7 @@ def observations(entries: Sequence[Entry]) -> list[Observation]:
 
 def _measured_entries(plan: Study, runs: Sequence[Run], source: Source, store: Store) -> list[Entry]:
     """The entries of those runs that are trained and measured."""
-    entries = [store.entry(run, source.identity) for run in store.resolved(plan, runs, source.identity)]
+    entries = [store.entry(run, source.identity) for run in store.resolve_runs(plan, runs, source.identity)]
     return [entry for entry in entries if entry.done]
 
 

@@ -27,7 +27,7 @@ MAX_TEST_IMAGES = 100_000
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What a data set is, as it is known before it is read.
+    """What is known of a data set before it is read.
 
     arrays_sha256: of each array's bytes in C order, in the order of ARRAYS. image_shape: pixels down and across, and
     colours if there are several. Pixels are 0 … pixel_max, labels 0 … classes − 1.
@@ -42,10 +42,10 @@ class DatasetSpec:
     pixel_max: int = 255
 
     @classmethod
-    def of(cls, found: Mapping[str, Any]) -> DatasetSpec:
+    def of(cls, values: Mapping[str, Any]) -> DatasetSpec:
         """The inverse of `asdict`, from JSON."""
-        lists = {key: tuple(found[key]) for key in ("arrays_sha256", "image_shape")}
-        return cls(**{**found, **lists})
+        lists = {key: tuple(values[key]) for key in ("arrays_sha256", "image_shape")}
+        return cls(**{**values, **lists})
 
     @property
     def identity(self) -> str:
@@ -117,19 +117,19 @@ class Dataset:
 
 
 def load(spec: DatasetSpec, path: Path | None = None) -> Dataset:
-    """The data set of these `spec`, from the .npz at `path`, or the embedded digits.
+    """The data set of this `spec`, from the .npz at `path`, or the embedded digits.
 
     Raises `UserError` where the file is not exactly that.
     """
     arrays = _digits() if path is None else _read(path, spec)
-    for key, found, expected in zip(ARRAYS, _digests(arrays), spec.arrays_sha256, strict=True):
-        if found != expected:
+    for key, actual, expected in zip(ARRAYS, _digests(arrays), spec.arrays_sha256, strict=True):
+        if actual != expected:
             where = "scikit-learn's digits" if path is None else display_path(path)
             fix = "Install the locked version of scikit-learn."
             if path:
                 fix = _MNIST if spec == MNIST else _ANY
             raise UserError(
-                f"{where}: array '{key}' is not that of {spec.name}: its SHA-256 begins {found[:8]}, expected "
+                f"{where}: array '{key}' is not that of {spec.name}: its SHA-256 begins {actual[:8]}, expected "
                 f"{expected[:8]}. {fix}"
             )
     x_train, y_train, x_test, y_test = arrays
@@ -145,21 +145,21 @@ def load(spec: DatasetSpec, path: Path | None = None) -> Dataset:
 
 
 def inspect_npz(path: Path, name: str) -> DatasetSpec:
-    """The spec of any data set in Keras' layout, in the .npz at `path`. Raises `UserError` where it is none."""
+    """The spec of any data set in Keras' layout, in the .npz at `path`. Raises `UserError` if it holds none."""
     arrays = _read(path, None)
     x_train, y_train, x_test, y_test = arrays
 
-    def wrong(found: str) -> UserError:
-        return UserError(f"{display_path(path)}: {found}. {_ANY}")
+    def error(problem: str) -> UserError:
+        return UserError(f"{display_path(path)}: {problem}. {_ANY}")
 
     if x_train.shape[1:] != x_test.shape[1:] or not 2 <= x_train.ndim <= 4 or not x_train[:1].size:
-        raise wrong(f"its images are {list(x_train.shape)} for training, {list(x_test.shape)} for testing")
+        raise error(f"its images are {list(x_train.shape)} for training, {list(x_test.shape)} for testing")
     for x, y, kind in ((x_train, y_train, "train"), (x_test, y_test, "test")):
         if y.shape not in ((len(x),), (len(x), 1)) or not len(x) or len(x_test) > MAX_TEST_IMAGES:
-            raise wrong(f"array 'y_{kind}' is {y.dtype} {list(y.shape)} for {len(x)} images")
+            raise error(f"array 'y_{kind}' is {y.dtype} {list(y.shape)} for {len(x)} images")
     classes = int(max(y_train.max(), y_test.max())) + 1
     if min(y_train.min(), y_test.min()) < 0 or not 2 <= classes <= MAX_CLASSES or y_train.min() == y_train.max():
-        raise wrong(f"its labels reach from {min(y_train.min(), y_test.min())} to {classes - 1}")
+        raise error(f"its labels reach from {min(y_train.min(), y_test.min())} to {classes - 1}")
     return DatasetSpec(name, _digests(arrays), len(x_train), len(x_test), x_train.shape[1:], classes)
 
 
@@ -169,7 +169,7 @@ def _digests(arrays: Sequence[np.ndarray]) -> tuple[str, ...]:
 
 _ANY = (
     "Expected an .npz of x_train, y_train, x_test and y_test: images of one size as uint8, and for each a whole number "
-    f"that names its class, 0 to {MAX_CLASSES - 1}. Make the file so, or unset DATASET_NPZ."
+    f"that names its class, 0 to {MAX_CLASSES - 1}. Fix the file, or unset DATASET_NPZ."
 )
 _MNIST = "Name the original mnist.npz in MNIST_NPZ, or unset it to let Keras find or download MNIST."
 
@@ -190,7 +190,7 @@ def _digits() -> list[np.ndarray]:
 
 
 def _read(path: Path, spec: DatasetSpec | None) -> list[np.ndarray]:
-    """The four arrays of an .npz, each read only if its header declares what `spec` say, or else what is allowed."""
+    """The four arrays of an .npz, each read only if its header declares what `spec` says, or else what is allowed."""
     fix = _fix(spec)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -201,7 +201,7 @@ def _read(path: Path, spec: DatasetSpec | None) -> list[np.ndarray]:
         raise
     except OSError as error:
         raise UserError(f"{display_path(path)}: cannot be read: {error.strerror or error}. {fix}") from error
-    except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
+    except Exception as error:  # zipfile and NumPy raise many kinds on foreign bytes
         raise UserError(f"{display_path(path)}: truncated or corrupt ({error}). {fix}") from error
 
 
@@ -209,16 +209,16 @@ def _read_array(archive: zipfile.ZipFile, path: Path, name: str, spec: DatasetSp
     try:
         info = archive.getinfo(name + ".npy")
     except KeyError:
-        held = ", ".join(archive.namelist()[:6]) or "nothing"
-        raise UserError(f"{display_path(path)}: has no array '{name}' (it holds {held}). {_fix(spec)}") from None
+        content = ", ".join(archive.namelist()[:6]) or "nothing"
+        raise UserError(f"{display_path(path)}: has no array '{name}' (it holds {content}). {_fix(spec)}") from None
     with archive.open(info) as member:
         if npy.read_magic(member) != (1, 0):  # the later versions' headers may be gigabytes long
-            raise ValueError(f"array '{name}' has not the header that NumPy writes for such arrays")
+            raise ValueError(f"array '{name}' lacks the header that NumPy writes for such arrays")
         shape, fortran_order, dtype = npy.read_array_header_1_0(member)
-        kind = dtype == np.uint8 if spec == MNIST or name.startswith("x") else dtype.kind in "iu"
+        right_type = dtype == np.uint8 if spec == MNIST or name.startswith("x") else dtype.kind in "iu"
         size = math.prod(shape) * dtype.itemsize
         expected = (spec.shapes[name], (*spec.shapes[name], 1)) if spec else (shape,)
-        if not kind or fortran_order or not 0 <= size <= MAX_BYTES or shape not in expected:
+        if not right_type or fortran_order or not 0 <= size <= MAX_BYTES or shape not in expected:
             wanted = f"Expected uint8 {list(expected[0])}: MNIST. {_MNIST}" if spec == MNIST else _ANY
             raise UserError(f"{display_path(path)}: array '{name}' is {dtype} {list(shape)}. {wanted}")
         buffer = member.read(size)

@@ -2,8 +2,8 @@
 
 DATASET_NPZ puts any other data set in Keras' layout in MNIST's place.
 
-Nothing of the user's is overwritten: a download goes to a temporary folder, is checked there, and only then takes its
-place in Keras' cache. Files once recognised are remembered by their SHA-256, so that a later call need not unpack them.
+No file of the user's is overwritten: a download goes to a temporary folder, is checked there, and only then moves to
+Keras' cache. Recognised files are remembered by their SHA-256, so that a later call need not unpack them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _OTHER = "Expected a data set in Keras' layout as .npz. Name one in DATASET_NPZ,
 class Source:
     """Which data set runs, and the file that holds it (None for the embedded digits).
 
-    `origin` says in words where it was found, fit for the page: it names no path.
+    `origin` says in words where it was found; it names no path, so that the page can show it.
     `fallback` is empty, or says why the digits stand in for MNIST.
     """
 
@@ -68,14 +68,14 @@ DIGITS = Source(datasets.DIGITS, None, "scikit-learn")
 def find(memory: Path, origin: str = ORIGIN, download: bool = True) -> Source:
     """The source to use, by the environment. `memory` is the file that remembers which files were recognised.
 
-    Without `download`, nobody is asked for MNIST where it is neither named nor cached: the digits stand in for it.
+    Without `download`, the digits stand in for MNIST where it is neither named nor cached.
     Raises `UserError` where DATASET_NPZ names no data set, or where MNIST_NPZ or the file in Keras' cache is not MNIST.
     """
     if other := os.environ.get("DATASET_NPZ"):
         path = Path(os.path.expanduser(other))
         return Source(_recognise(path, memory, _name(path)), path, "the file that DATASET_NPZ names")
-    if named := os.environ.get("MNIST_NPZ"):
-        path = Path(os.path.expanduser(named))
+    if mnist := os.environ.get("MNIST_NPZ"):
+        path = Path(os.path.expanduser(mnist))
         return Source(_recognise(path, memory), path, "the file that MNIST_NPZ names")
     cached = _keras_cache() / "mnist.npz"
     if os.path.lexists(cached):
@@ -88,7 +88,7 @@ def find(memory: Path, origin: str = ORIGIN, download: bool = True) -> Source:
 
 
 def _name(path: Path) -> str:
-    """What the data set in the file at `path` is called: as the file is. Raises `UserError` where that is no name."""
+    """The name of the data set in the file at `path`: the file's. Raises `UserError` where that cannot be a name."""
     name = path.name.removesuffix(".npz")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", name) or name.lower() == "digits":
         raise UserError(
@@ -108,32 +108,32 @@ def _recognise(path: Path, memory: Path, name: str = "") -> datasets.DatasetSpec
     Raises `UserError` if it is neither, or without a name not MNIST.
     """
     sha256 = reading.sha256(path, _OTHER if name else _EXPECTED, MAX_OTHER_BYTES if name else MAX_BYTES)
-    known = _remembered(memory)
-    if sha256 not in known or not (name or known[sha256].identity == datasets.MNIST.identity):
+    specs = _read_memory(memory)
+    if sha256 not in specs or not (name or specs[sha256].identity == datasets.MNIST.identity):
         _check_packing(path, _OTHER if name else _EXPECTED)
-        known[sha256] = datasets.inspect_npz(path, name) if name else _checked_mnist(path)
-        told = {file: asdict(spec) for file, spec in sorted(known.items())}
-        with contextlib.suppress(OSError):  # only a shortcut: a folder that refuses it is told by whoever needs it
-            write_atomically(memory, to_json({"format": FORMAT, "recognised": told}))
-    found = known[sha256]
-    if found.identity == datasets.MNIST.identity:
+        specs[sha256] = datasets.inspect_npz(path, name) if name else _check_mnist(path)
+        recognised = {file: asdict(spec) for file, spec in sorted(specs.items())}
+        with contextlib.suppress(OSError):  # only a shortcut: a folder that refuses it fails where it is needed
+            write_atomically(memory, to_json({"format": FORMAT, "recognised": recognised}))
+    spec = specs[sha256]
+    if spec.identity == datasets.MNIST.identity:
         return datasets.MNIST
     if name.lower() == datasets.MNIST.name:
         raise UserError(
             f"{display_path(path)}: is not MNIST, and the page would call it so, after its file. Rename the file."
         )
-    return replace(found, name=name)
+    return replace(spec, name=name)
 
 
-def _checked_mnist(path: Path) -> datasets.DatasetSpec:
+def _check_mnist(path: Path) -> datasets.DatasetSpec:
     datasets.load(datasets.MNIST, path)
     return datasets.MNIST
 
 
-def _remembered(memory: Path) -> dict[str, datasets.DatasetSpec]:
+def _read_memory(memory: Path) -> dict[str, datasets.DatasetSpec]:
     try:
-        found = read_json(memory, FORMAT)["recognised"]
-        return {file: datasets.DatasetSpec.of(spec) for file, spec in found.items()}
+        recognised = read_json(memory, FORMAT)["recognised"]
+        return {file: datasets.DatasetSpec.of(spec) for file, spec in recognised.items()}
     except (UserError, KeyError):
         return {}  # only a shortcut: without it the file is unpacked and recognised again
 
@@ -143,17 +143,17 @@ def _check_packing(path: Path, fix: str) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except Exception:  # whatever zipfile raises on bytes that are not its own: datasets.load says what is wrong
+    except Exception:  # zipfile raises many kinds on foreign bytes; datasets.load says what is wrong
         return
-    known = {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-    if not known or len(members) > MAX_ARRAYS:
+    packed_by_numpy = {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+    if not packed_by_numpy or len(members) > MAX_ARRAYS:
         raise UserError(f"{display_path(path)}: packed in another way than NumPy packs a few arrays. {fix}")
 
 
 def _download(origin: str, target: Path) -> str:
-    """Brings MNIST to `target` through Keras. Returns why it cannot be had, or "" where it worked.
+    """Downloads MNIST to `target` through Keras. Returns why that failed, or "" where it worked.
 
-    Raises `UserError` where it was had and `target` cannot be written.
+    Raises `UserError` where it was downloaded and `target` cannot be written.
     """
     if reason := _unreachable(origin):
         return reason
@@ -193,7 +193,7 @@ def _unreachable(origin: str) -> str:
             request = urllib.request.Request(origin, method="HEAD")
             with contextlib.closing(urllib.request.urlopen(request, timeout=ANSWER_SECONDS)):
                 outcome[0] = ""
-        except Exception as error:  # whatever the reason, it is told and the digits run
+        except Exception as error:  # whatever the reason, the terminal shows it and the digits run
             reason = getattr(error, "reason", error)
             outcome[0] = str(getattr(reason, "strerror", None) or reason)
 

@@ -55,7 +55,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(*folders: Path) -> None:
-    """Removes what killed writers left in `folders`. Only for a process that knows itself to be the one writer."""
+    """Removes what killed writers left in `folders`. Only for the one process that writes there."""
     for folder in folders:
         for leftover in list(folder.glob(TEMPORARY + "*")):
             discard(leftover)
@@ -63,10 +63,10 @@ def sweep(*folders: Path) -> None:
 
 def discard(path: Path) -> None:
     """Removes a file or folder under another name: a writer that outlives its parent by a moment cannot publish it."""
-    gone = temporary_name(path.with_name("gone"))
+    trash = temporary_name(path.with_name("trash"))
     with contextlib.suppress(FileNotFoundError):
-        path.rename(gone)
-        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+        path.rename(trash)
+        shutil.rmtree(trash) if trash.is_dir() else trash.unlink()
 
 
 def temporary_name(path: Path) -> Path:

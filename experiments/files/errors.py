@@ -11,28 +11,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-READER_GONE = 141  # 128 + SIGPIPE, as shells tell it of other programs
-LONGEST = 1500  # characters of an error's line; the middle of a longer one is left out
+READER_GONE = 141  # 128 + SIGPIPE, as shells report it of other programs
+MAX_LINE = 1500  # characters of an error's line; the middle of a longer one is left out
 
 
 class UserError(Exception):
-    """A mistake that the user can mend.
+    """A mistake that the user can fix.
 
     Its text is one line such as `experiments/study.toml:41: arm 'deep' has depth 0. Expected 1 to 64. Fix the value.`
     The command line prints it and exits with status 2; a traceback comes only with `--debug`. Whatever is quoted in it,
-    it stays one line that a terminal shows and does not obey, and its fix stands at its end.
+    it stays one line that a terminal shows and does not obey, and it ends with the fix.
     """
 
     def __init__(self, message: str):
         line = printable(" ".join(message.split()))
-        if len(line) > LONGEST:
-            line = f"{line[: 2 * LONGEST // 3]} … {line[-LONGEST // 3 :]}"
+        if len(line) > MAX_LINE:
+            line = f"{line[: 2 * MAX_LINE // 3]} … {line[-MAX_LINE // 3 :]}"
         super().__init__(line)
 
 
 def printable(text: str) -> str:
     """`text` as a terminal shows it and does not obey it: other characters are escaped."""
-    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
 
 
 def display_path(path: Path | str) -> str:
@@ -43,14 +43,14 @@ def display_path(path: Path | str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """A command line of ours: what is wrong with it is one line, as every error is."""
+    """A command line whose mistakes are one line, as every error is."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {UserError(message)}\n")
 
 
 def command(main: Callable[[argparse.Namespace], int | None], arguments: argparse.Namespace) -> int:
-    """Runs a command line's `main`; returns its exit status. What users can mend is one line, not a traceback.
+    """Runs a command line's `main`; returns its exit status. What users can fix is one line, not a traceback.
 
     0: done, or what `main` returns. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
     141: the reader closed the pipe, as in `make claims | head`; with 0, a forged page would count as verified.
@@ -77,7 +77,7 @@ def command(main: Callable[[argparse.Namespace], int | None], arguments: argpars
 
 
 def _drop_unwritten() -> None:
-    """Gives up what stdout does not take: at its end, Python would try again, complain, and exit with 120."""
+    """Discards what stdout does not take: on exit, Python would try again, complain, and return 120."""
     try:
         if sys.stdout:
             sys.stdout.flush()
@@ -100,5 +100,5 @@ def line(error: UserError | OSError) -> str:
         errno.EEXIST: "Expected a folder there. Move that file away and run the same command again.",
         errno.ENOTDIR: "Expected folders on the way there. Move the file away and run the same command again.",
         errno.EISDIR: "Expected a file there. Move that folder away and run the same command again.",
-    }.get(error.errno or 0, "Mend that and run the same command again, or add --debug to see where it happened.")
+    }.get(error.errno or 0, "Fix that and run the same command again, or add --debug to see where it happened.")
     return f"{where}{error.strerror or error}. {fix}"

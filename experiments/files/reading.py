@@ -1,7 +1,7 @@
-"""The border: every file that is read whole comes in here. A regular file, of bounded size, with no text that hides.
+"""Safe reading: every file that is read whole is a regular file, of bounded size, without invisible characters.
 
-A pipe would keep us waiting, a device never ends, and signs that nobody sees can turn a line round. Each is refused in
-one line that names the place and the fix.
+A pipe would keep us waiting, a device never ends, and a control character can reverse a line. Each is refused in one
+line that names the place and the fix.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from experiments.files.errors import UserError, display_path
 
 MAX_TEXT_BYTES = 128_000  # of an article, a study, a ledger: some four times what the longest is
-MAX_DATA_BYTES = 128_000_000  # of what we wrote ourselves: results.json of some 40,000 runs
-INVISIBLE = re.compile(  # control characters, signs that reverse what follows, halves and no characters
+MAX_DATA_BYTES = 128_000_000  # of what this program wrote: results.json of some 40,000 runs
+INVISIBLE = re.compile(  # control characters, those that reverse what follows, surrogates and no characters
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
 
@@ -75,6 +75,6 @@ def read_text(path: Path, fix: str) -> str:
 
 
 def find_invisible_char(text: str) -> str:
-    """The name of a character in `text` that nobody sees though it changes what is seen; "" where there is none."""
+    """The name of an invisible character in `text` that changes how the rest is shown; "" where there is none."""
     match = INVISIBLE.search(text)
     return f"U+{ord(match.group()):04X}" if match else ""

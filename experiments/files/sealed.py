@@ -14,7 +14,7 @@ from typing import Any
 from experiments.files import reading
 from experiments.files.errors import UserError, display_path
 
-_MADE_AGAIN = "Run 'make report': it is made again from the stored runs."
+_REBUILD = "Run 'make report': it is rebuilt from the stored runs."
 _SEAL = '{"sha256":"%s",'  # the first key of a sealed file; the digest is that of all bytes after it
 
 
@@ -44,7 +44,7 @@ def _verified_bytes(path: Path, fix: str) -> bytes:
     return content
 
 
-def read_json(path: Path, format_: int, fix: str = _MADE_AGAIN) -> dict[str, Any]:
+def read_json(path: Path, format_: int, fix: str = _REBUILD) -> dict[str, Any]:
     """What `to_json` was given. Raises `UserError` if the file was damaged or edited since, or is of another format."""
     try:
         value: dict[str, Any] = json.loads(_verified_bytes(path, fix))
@@ -59,9 +59,9 @@ def read_json(path: Path, format_: int, fix: str = _MADE_AGAIN) -> dict[str, Any
 def is_made_from(path: Path, inputs: str) -> bool:
     """Whether the derived file at `path` is whole and was made from inputs of this digest; without parsing it.
 
-    Derived files are made again from the stored runs, so a damaged one is nothing that a user need hear of.
+    Derived files are rebuilt from the stored runs, so no user need hear of a damaged one.
     """
     try:
-        return f'"inputs":"{inputs}"'.encode() in _verified_bytes(path, _MADE_AGAIN)
+        return f'"inputs":"{inputs}"'.encode() in _verified_bytes(path, _REBUILD)
     except UserError:
         return False

@@ -100,11 +100,11 @@ class TomlTable:
         """The value of `key`, if it is as `expected`; `default=…` where the key is absent."""
         if key not in self.values and "default" in default:
             return default["default"]
-        value = self.values.get(key)
-        kinds = expected.kind if isinstance(expected.kind, tuple) else (expected.kind,)
-        if float in kinds and isinstance(value, int | float) and type(value) is not bool and abs(value) < 1e300:
+        value, kind = self.values.get(key), expected.kind
+        if kind is float and isinstance(value, int | float) and type(value) is not bool and abs(value) < 1e300:
             value = float(value) + 0.0  # so that -0.0 is 0.0
-        if type(value) not in kinds or not expected.is_valid(value):
+        right = type(value) in kind if isinstance(kind, tuple) else type(value) is kind  # so that true is not 1
+        if not right or not expected.is_valid(value):
             raise self.error(key, value, expected.words)
         return value
 

@@ -1,4 +1,4 @@
-"""Why a run is fresh, is trained or measured again, or waits: its key, held against the nearest that is stored."""
+"""Why a run is fresh, is trained or measured again, or waits: its key, compared with the nearest stored one."""
 
 from __future__ import annotations
 
@@ -20,46 +20,46 @@ FRESH = "fresh"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def chosen(plan: Study, runs: Iterable[Run], name: str) -> list[Run]:
+def select_runs(study: Study, runs: Iterable[Run], name: str) -> list[Run]:
     """Those of `runs` that `name` means: an arm's, a block's, or one as "arm, seed". Raises `UserError` if none."""
     group, _, seed = (part.strip() for part in name.partition(","))
     number = seed.removeprefix("seed ").strip()
-    found = [run for run in runs if group in (run.arm.name, run.arm.block) and number in ("", str(run.seed))]
-    if not found:
+    selected = [run for run in runs if group in (run.arm.name, run.arm.block) and number in ("", str(run.seed))]
+    if not selected:
         raise UserError(
-            f"NAME={name} is no arm, block or 'arm, seed' of {display_path(plan.path)}. Its blocks: "
-            f"{', '.join(block.name for block in plan.blocks)}; 'make status' lists the arms. Name one of these."
+            f"NAME={name} is no arm, block or 'arm, seed' of {display_path(study.path)}. Its blocks: "
+            f"{', '.join(block.name for block in study.blocks)}; 'make status' lists the arms. Name one of these."
         )
-    return found
+    return selected
 
 
-def reasons(plan: Study, runs: Sequence[Run], data_identity: str, store: Store) -> dict[Run, str]:
-    """Why each of the study's `runs` on one data set is as it is, in one line."""
-    resolve = store.resolver(plan, data_identity)
-    entries = {run: store.entry(own, data_identity) if (own := resolve(run)) else None for run in runs}
+def reasons(study: Study, runs: Sequence[Run], data_identity: str, store: Store) -> dict[Run, str]:
+    """Why each of the study's `runs` on one data set is fresh, stale or waiting, in one line."""
+    resolve = store.resolver(study, data_identity)
+    entries = {run: store.entry(resolved, data_identity) if (resolved := resolve(run)) else None for run in runs}
     older = Older(store, [entry for entry in entries.values() if entry])
     return {run: _reason(entry, older) if entry else _waits(run) for run, entry in entries.items()}
 
 
 class Older:
-    """The stored keys that belong to no run of today, and what else is stored and cannot be read."""
+    """The stored keys that belong to no current run, and what is stored and cannot be read."""
 
     def __init__(self, store: Store, entries: Iterable[Entry]):
         entries = list(entries)
         places = {entry.folder for entry in entries}
-        self.todays = {_configuration(entry.key) for entry in entries}
+        self.current = {_configuration(entry.key) for entry in entries}
         self.alike: dict[Any, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
         self.unreadable: set[str] = set()
-        for folder, found in store.stored().items():
-            if folder not in places and (key := found.get("key")):
+        for folder, record in store.training_records().items():
+            if folder not in places and (key := record.get("key")):
                 self.alike[key.get("dataset"), key.get("seed")].append((_configuration(key), key))
             elif folder not in places:
                 self.unreadable.add(_without_key(folder))
 
     def nearest(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Of the same data set and seed, the key most like this one; none that is more like another run's of today."""
-        taken = self.todays - {_configuration(key)}
-        free = [older for own, older in self.alike[key["dataset"], key["seed"]] if own not in taken]
+        """Of the same data set and seed, the key most like this one; none that another current run has."""
+        taken = self.current - {_configuration(key)}
+        free = [older for configuration, older in self.alike[key["dataset"], key["seed"]] if configuration not in taken]
         return min(free, key=lambda older: len(changes(older, key)), default=None)
 
 
@@ -70,7 +70,7 @@ def _configuration(key: Mapping[str, Any]) -> str:
 
 
 def _without_key(folder: Path) -> str:
-    """What a folder's name tells besides its key: data set, network and seed."""
+    """A folder's name without its key: data set, network and seed."""
     return folder.name.rpartition("-")[0]
 
 
@@ -95,9 +95,9 @@ def _reason(entry: Entry, older: Older) -> str:
 def _measured_before(entry: Entry) -> str:
     """What changed since the last measures of a trained run."""
     for path in entry.older_measures():
-        with contextlib.suppress(UserError, KeyError):  # of a damaged one nothing is known
-            told = changes(read_json(path, FORMAT)["key"], keys.measures_key(entry.run))
-            return f"{'; '.join(told)}: will be measured again"
+        with contextlib.suppress(UserError, KeyError):  # a damaged one says nothing
+            differences = changes(read_json(path, FORMAT)["key"], keys.measures_key(entry.run))
+            return f"{'; '.join(differences)}: will be measured again"
     return "not there yet: will be measured"
 
 
@@ -110,9 +110,9 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     old, new = _components(before), _components(after)
     differing = {name: (old.get(name), new.get(name)) for name in {**new, **old} if old.get(name) != new.get(name)}
     return [
-        _told(name, *values)
+        _describe(name, *values)
         for name, values in differing.items()
-        if not (name[0] == "features" and differing.get(name[1:]) == values)  # told once, of the run itself
+        if not (name[0] == "features" and differing.get(name[1:]) == values)  # reported once, of the run itself
     ]
 
 
@@ -122,7 +122,7 @@ def _components(value: Any, name: tuple[str, ...] = ()) -> dict[tuple[str, ...],
     return {inner: leaf for key in value for inner, leaf in _components(value[key], (*name, key)).items()}
 
 
-def _told(name: tuple[str, ...], old: Any, new: Any) -> str:
+def _describe(name: tuple[str, ...], old: Any, new: Any) -> str:
     """As in `code training.py changed (3f2a… → 91bc…)` and `spec.learning_rate 0.001 → 0.003`."""
     if any(isinstance(value, str) and _DIGEST.fullmatch(value) for value in (old, new)):
         return f"{' '.join(name)} changed ({_short(old)} → {_short(new)})"

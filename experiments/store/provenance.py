@@ -1,4 +1,4 @@
-"""Where a result comes from: the commit of the code, and the machine in words that name neither it nor its user."""
+"""Where a result comes from: the commit of the code, and the machine, without its name or its user's."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ def code_version(root: Path = ROOT) -> dict[str, Any]:
         return unknown
     command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             command, cwd=root, env=git_environment(), capture_output=True, text=True, check=True, timeout=60
         )
     except (OSError, subprocess.SubprocessError):
         return unknown
-    commit, dirty, _ = done.stdout.strip().partition("-dirty")
+    commit, dirty, _ = result.stdout.strip().partition("-dirty")
     return {"commit": commit, "dirty": bool(dirty)}
 
 
 def git_environment() -> dict[str, str]:
-    """The environment in which git takes the repository of the folder it runs in: a hook's names another one."""
+    """The environment in which git uses the repository of its working folder, even inside another one's hook."""
     places = ("DIR", "WORK_TREE", "COMMON_DIR", "INDEX_FILE", "OBJECT_DIRECTORY", "NAMESPACE")
     other = {f"GIT_{place}" for place in places}
     return {name: value for name, value in os.environ.items() if name not in other}
 
 
 def machine(threads: int, accelerator: str = "") -> dict[str, Any]:
-    """What a training depends on of the machine, besides versions: above all for its times."""
+    """What a training's times depend on, besides versions."""
     with_ = f" with {accelerator}" if accelerator else ""
     return {"processor": processor() + with_, "system": platform.system(), "threads": threads}
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name, as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -5,9 +5,9 @@
     runs/<name>-<key>/measures-<readout>-<key>.json
 
 The key of a run is the digest of all that its weights depend on (`keys.training_key`); a name with another key is
-another run, so a stale result is never read and never overwritten. A folder appears only when it is whole, and goes as
-a whole: nobody finds half of it, whoever is killed at whatever moment. Every JSON file is sealed: it begins with the
-SHA-256 of its rest, and what was damaged or edited is refused before it is parsed.
+another run, so a stale result is never read and never overwritten. A folder is created and removed by an atomic rename,
+so a crash never leaves a partial result. Every JSON file is sealed: it begins with the SHA-256 of its rest, and a
+damaged or edited file is refused before it is parsed.
 `experiments/README.md` documents the files for those who read them without this code.
 """
 
@@ -37,7 +37,7 @@ _TRAIN_AGAIN = "Delete its folder and run 'make experiments': only this run is t
 
 
 def key_digest(key: Mapping[str, Any]) -> str:
-    """What a key puts into a name. What was stored in another format is not found, as if another key had made it."""
+    """The digest of a key, for names. It depends on the format, so results in another one are never read."""
     return keys.digest({"format": FORMAT, **key})[:16]
 
 
@@ -47,7 +47,7 @@ def _trained(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Entry:
-    """One run's place in the store. Whether something is there is asked of the file system, never remembered."""
+    """One run's place in the store. Whether something is there is read from the file system each time."""
 
     run: Run
     key: dict[str, Any]
@@ -68,24 +68,24 @@ class Entry:
 
     def older_measures(self) -> list[Path]:
         """Measures of this run, by this readout, that other code made."""
-        found = self.folder.glob(f"measures-{self.run.arm.readout}-*.json")
-        return sorted(path for path in found if path != self.measures_path)
+        paths = self.folder.glob(f"measures-{self.run.arm.readout}-*.json")
+        return sorted(path for path in paths if path != self.measures_path)
 
     def training(self) -> dict[str, Any]:
-        return self._own(self.folder / "training.json", self.key, _TRAIN_AGAIN)
+        return self._read(self.folder / "training.json", self.key, _TRAIN_AGAIN)
 
     def measures(self) -> dict[str, Any]:
         fix = "Delete it and run 'make experiments': it is measured again from the stored weights."
-        return self._own(self.measures_path, keys.measures_key(self.run), fix)
+        return self._read(self.measures_path, keys.measures_key(self.run), fix)
 
-    def _own(self, path: Path, key: Mapping[str, Any], fix: str) -> dict[str, Any]:
+    def _read(self, path: Path, key: Mapping[str, Any], fix: str) -> dict[str, Any]:
         """The content of the file that this run has at `path`: neither another run's nor another file's."""
-        found = read_json(path, FORMAT, fix)
-        if (found.get("run"), found.get("key")) != (self.folder.name, key):
+        content = read_json(path, FORMAT, fix)
+        if (content.get("run"), content.get("key")) != (self.folder.name, key):
             raise UserError(
-                f"{display_path(path)}: written for another place in the store, in {found.get('run')}. {fix}"
+                f"{display_path(path)}: written for another place in the store, in {content.get('run')}. {fix}"
             )
-        return found
+        return content
 
     def snapshots(self) -> dict[str, list[np.ndarray]]:
         """The weights that were kept, by the names in `training.Trained`."""
@@ -101,7 +101,7 @@ class Entry:
                     snapshot: [archive[name] for name in names if name.startswith(snapshot + ".")]
                     for snapshot in ("epoch_1", "final")
                 }
-        except Exception as error:  # whatever zipfile and NumPy raise on bytes that are not theirs
+        except Exception as error:  # zipfile and NumPy raise many kinds on foreign bytes
             raise UserError(f"{display_path(path)}: unreadable ({error}). {_TRAIN_AGAIN}") from error
 
 
@@ -112,7 +112,7 @@ class Store:
     root: Path = RESULTS
 
     def entry(self, run: Run, data_identity: str) -> Entry:
-        """Where `run` on the data of that identity has its place, whether or not anything is there yet."""
+        """The place of `run` on the data of that identity, whether or not anything is there yet."""
         key = keys.training_key(run, data_identity)
         arm = run.arm
         name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{key_digest(key)}"
@@ -125,25 +125,25 @@ class Store:
         entry = self.entry(run, data_identity)
         return entry.measures()["test_accuracy"] if entry.done else None
 
-    def resolver(self, plan: Study, data_identity: str) -> Callable[[Run], Run | None]:
+    def resolver(self, study: Study, data_identity: str) -> Callable[[Run], Run | None]:
         """Fills in what a run takes from others' results; gives None for a run that still waits for some."""
         score = cache(lambda run: self.score(run, data_identity))  # many runs choose from the same candidates
-        return lambda run: plan.resolve(run, score)
+        return lambda run: study.choose_settings(run, score)
 
-    def resolved(self, plan: Study, runs: Iterable[Run], data_identity: str) -> list[Run]:
+    def resolve_runs(self, study: Study, runs: Iterable[Run], data_identity: str) -> list[Run]:
         """The `runs` with what they take from others' results filled in, without those that still wait for some."""
-        found = map(self.resolver(plan, data_identity), runs)
-        return [run for run in found if run is not None]
+        resolve = self.resolver(study, data_identity)
+        return [resolved for run in runs if (resolved := resolve(run)) is not None]
 
-    def stored(self) -> dict[Path, dict[str, Any]]:
+    def training_records(self) -> dict[Path, dict[str, Any]]:
         """What is in the training.json of every run's folder, whoever it belongs to; {} where that is unreadable."""
-        found = {}
+        records = {}
         for folder in sorted((self.root / "runs").glob("[!.]*")):
             try:
-                found[folder] = read_json(folder / "training.json", FORMAT)
+                records[folder] = read_json(folder / "training.json", FORMAT)
             except UserError:
-                found[folder] = {}
-        return found
+                records[folder] = {}
+        return records
 
     def save_training(
         self, entry: Entry, training: dict[str, Any], snapshots: Mapping[str, Sequence[np.ndarray]]
@@ -154,8 +154,8 @@ class Store:
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
         weights = buffer.getvalue()
         digest = hashlib.sha256(weights).hexdigest()
-        own = {"format": FORMAT, "run": entry.folder.name, "key": entry.key, "weights_sha256": digest}
-        self._place(entry.folder, {"weights.npz": weights, "training.json": to_json({**own, **training})})
+        header = {"format": FORMAT, "run": entry.folder.name, "key": entry.key, "weights_sha256": digest}
+        self._place(entry.folder, {"weights.npz": weights, "training.json": to_json({**header, **training})})
 
     def _place(self, folder: Path, content: Mapping[str, bytes]) -> None:
         """A run's folder appears whole, or not at all."""
@@ -167,14 +167,12 @@ class Store:
                 durable.write_durably(temporary / name, file)
             durable.sync_folder(temporary)
             if folder.exists() and not _trained(folder):
-                durable.discard(folder)  # what somebody left of it
+                durable.discard(folder)  # a partial one
             try:
                 temporary.rename(folder)
                 durable.sync_folder(folder.parent)
             except OSError:
-                if not _trained(
-                    folder
-                ):  # else another process was first: a folder with something in it is never replaced
+                if not _trained(folder):  # else another process was first: a full folder is never replaced
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -182,8 +180,8 @@ class Store:
     def save_measures(self, entry: Entry, measures: dict[str, Any]) -> None:
         """Stores the measures of a trained run and drops those of the same readout that older code made."""
         key = keys.measures_key(entry.run)
-        own = {"format": FORMAT, "run": entry.folder.name, "key": key}
-        durable.replace_file(entry.measures_path, to_json({**own, **measures}))
+        header = {"format": FORMAT, "run": entry.folder.name, "key": key}
+        durable.replace_file(entry.measures_path, to_json({**header, **measures}))
         for older in entry.older_measures():
             older.unlink(missing_ok=True)
 
@@ -194,7 +192,7 @@ class Store:
         return {path.name: path.read_bytes() for path in paths if path.exists()}
 
     def import_run(self, entry: Entry, content: Mapping[str, bytes]) -> None:
-        """Stores the run's files that `content` gave in another store, but for those that are here already."""
+        """Stores the run's files that `content` gave in another store, except those that are here already."""
         measures = entry.measures_path.name
         if not entry.trained:
             self._place(entry.folder, content)

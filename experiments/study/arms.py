@@ -49,6 +49,8 @@ ARM_FIELDS = {
     "chosen_from": Expected(str, "a pattern of arms' names, such as rate-*", bool),
 }
 
+_DEFAULTS = {field.name: field.default for field in fields(Arm) if field.default is not MISSING}
+
 
 def load_arms(study: TomlTable, blocks: Sequence[Block]) -> tuple[Arm, ...]:
     """The arms of all families. Raises `UserError` with the line of the first mistake."""
@@ -95,7 +97,7 @@ def _expand(family: TomlTable) -> Iterator[TomlTable]:
 def _arm(table: TomlTable, defaults: TomlTable, blocks: Sequence[Block]) -> Arm:
     name = table.get_valid("name", NAME)
     block = table.get_valid("block", one_of(block.name for block in blocks))
-    values = {"title": name, **{field.name: field.default for field in fields(Arm) if field.default is not MISSING}}
+    values = {"title": name, **_DEFAULTS}
     for key, expected in ARM_FIELDS.items():
         source = table if key in table.values else defaults
         if key in source.values or key not in values:

@@ -39,7 +39,7 @@ def code_fingerprint(path: Path) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of the file's bytes: for code whose results are made again in seconds, comments may count."""
+    """SHA-256 of the file's bytes: for code whose results are rebuilt in seconds, comments may count."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -52,7 +52,7 @@ def _code(*names: str) -> Mapping[str, str]:
 def versions(*packages: str) -> Mapping[str, str]:
     """Version of each package, by name, without importing any: as installed, else as locked for the training layer.
 
-    So what needs no TensorFlow knows the keys of runs without it.
+    So the keys of runs are known without TensorFlow.
     """
     return {package: _version(package) for package in packages}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -77,9 +77,11 @@ def _confirmatory(table: TomlTable) -> tuple[date, float]:
 
 
 def _contrasts(study: TomlTable, arms: Sequence[Arm], blocks: Sequence[Block]) -> tuple[Contrast, ...]:
+    by_name = {arm.name: arm for arm in arms}
+    seeds = {block.name: block.seeds for block in blocks}
     contrasts: dict[str, Contrast] = {}
     for table in study.list_of_tables("contrasts"):
-        contrast = _contrast(table, {arm.name: arm for arm in arms}, {block.name: block.seeds for block in blocks})
+        contrast = _contrast(table, by_name, seeds)
         if contrast.name in contrasts:
             raise table.error("name", contrast.name, "a name that no other contrast has")
         contrasts[contrast.name] = contrast
@@ -89,7 +91,7 @@ def _contrasts(study: TomlTable, arms: Sequence[Arm], blocks: Sequence[Block]) -
 _MARGIN = Expected(float, "between 0 and 1", lambda margin: 0 < margin < 1)
 
 
-def _contrast(table: TomlTable, arms: dict[str, Arm], seeds: dict[str, tuple[int, ...]]) -> Contrast:
+def _contrast(table: TomlTable, arms: Mapping[str, Arm], seeds: Mapping[str, tuple[int, ...]]) -> Contrast:
     table.reject_unknown(field.name for field in fields(Contrast))
     name = table.get_valid("name", NAME)
     first, second = (table.get_valid(end, one_of(arms)) for end in ("first", "second"))

@@ -14,7 +14,7 @@ from typing import Any
 from experiments.data.datasets import DIGITS, MNIST, DatasetSpec
 from experiments.files.errors import UserError, display_path
 
-MAX_RUNS = 20_000  # a product of lists grows faster than one thinks
+MAX_RUNS = 20_000  # a product of lists grows fast
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,11 @@ class Study:
 
         Raises `UserError` if there is no block of such a name.
         """
-        known = [block.name for block in self.blocks]
+        names = [block.name for block in self.blocks]
         for name in only:
-            if name not in known:
-                told = f"ONLY={','.join(only)}: '{name}' is no block of {display_path(self.path)}"
-                raise UserError(f"{told}. Known: {', '.join(known)}. Name one of these, or several with commas.")
+            if name not in names:
+                problem = f"ONLY={','.join(only)}: '{name}' is no block of {display_path(self.path)}"
+                raise UserError(f"{problem}. Known: {', '.join(names)}. Name one of these, or several with commas.")
         return [
             self.run(arm, seed, dataset)
             for block in self.blocks
@@ -186,17 +186,17 @@ class Study:
         for arm in self.arms:
             if spec == DIGITS and not self.block(arm.block).replicate:
                 continue
-            there = f"the {spec.train_images} training images of {spec.name}"
+            images = f"the {spec.train_images} training images of {spec.name}"
             if arm.holdout > spec.train_images // 2:
                 raise UserError(
-                    f"{display_path(self.path)}: arm '{arm.name}' holds out {arm.holdout} of {there}. "
+                    f"{display_path(self.path)}: arm '{arm.name}' holds out {arm.holdout} of {images}. "
                     "Expected at most half. Lower it."
                 )
             if arm.batch_size > spec.train_images - arm.holdout:
                 rest = f"{spec.train_images - arm.holdout} of " if arm.holdout else ""
                 raise UserError(
                     f"{display_path(self.path)}: arm '{arm.name}' has batches of {arm.batch_size} images and trains on "
-                    f"{rest}{there}. Expected at least one whole batch. Lower batch_size or use more images."
+                    f"{rest}{images}. Expected at least one whole batch. Lower batch_size or use more images."
                 )
 
     def needs(self, run: Run) -> list[Run]:
@@ -206,7 +206,7 @@ class Study:
         candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.block(arm.block).seeds]
         return candidates + ([run.features] if run.features else [])
 
-    def resolve(self, run: Run, score: Callable[[Run], float | None]) -> Run | None:
+    def choose_settings(self, run: Run, score: Callable[[Run], float | None]) -> Run | None:
         """`run` with the learning rate and schedule of the best of its candidates; None while one is not measured.
 
         The best has the highest mean `score` over its seeds; `score` is None for a run that is not measured.
@@ -215,9 +215,9 @@ class Study:
             return run
         scores: dict[Arm, list[float]] = {}
         for candidate in self.needs(replace(run, features=None)):
-            found = score(candidate)
-            if found is None:
+            accuracy = score(candidate)
+            if accuracy is None:
                 return None
-            scores.setdefault(candidate.arm, []).append(found)
+            scores.setdefault(candidate.arm, []).append(accuracy)
         best = max(scores, key=lambda arm: sum(scores[arm]) / len(scores[arm]))
         return replace(run, arm=replace(run.arm, learning_rate=best.learning_rate, schedule=best.schedule))

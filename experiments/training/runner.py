@@ -211,7 +211,7 @@ def _first(plan_: Study, task: Task) -> Task:
 def _rest(plan_: Study, task: Task, store: Store) -> Task:
     """The runs that build on others, but for those whose others were given up."""
     identity = task.source.identity
-    found = store.resolved(plan_, [run for run in task.runs if plan_.needs(run)], identity)
+    found = store.resolve_runs(plan_, [run for run in task.runs if plan_.needs(run)], identity)
     return Task(task.source, [run for run in found if not run.features or store.entry(run.features, identity).trained])
 
 

@@ -54,16 +54,24 @@ class Publication:
     license: str
 
     @property
+    def year(self) -> str:
+        return self.day[:4]
+
+    @property
+    def author_names(self) -> list[str]:
+        return [author.name for author in self.authors]
+
+    @property
     def bibtex(self) -> str:
         names = [_tex(name) if kind == "Person" else f"{{{_tex(name)}}}" for kind, name in self.authors]
         fields = {
             "author": " and ".join(names),
             "title": f"{_tex(self.title)}: {{{_tex(self.article.title)}}}",
-            "year": self.day[:4],
+            "year": self.year,
             "note": f"{f'Version {_tex(self.version)}, runs' if self.version else 'Runs'} of {self.day}",
             "url": self.url,
         }
-        key = re.sub(r"\W+", "-", f"{self.title} {self.day[:4]}".lower(), flags=re.ASCII).strip("-")
+        key = re.sub(r"\W+", "-", f"{self.title} {self.year}".lower(), flags=re.ASCII).strip("-")
         told = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)
         return f"@misc{{{key}{told}\n}}"
 

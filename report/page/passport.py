@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from experiments.analysis.results import ArmResult, Results
 from experiments.plots.figures import Figure
@@ -33,21 +33,45 @@ IN_COLUMNS = (  # of the table of every run
 )
 
 
+class Block(NamedTuple):
+    """A block of the study that a figure draws from: how many of its arms, and their seeds, as text."""
+
+    name: str
+    arms: int
+    seeds: str
+
+    @property
+    def single_arm(self) -> bool:
+        return self.arms == 1
+
+    @property
+    def single_seed(self) -> bool:
+        return self.seeds.isdigit()
+
+
 @dataclass(frozen=True)
 class Passport:
     """What stands behind a figure.
 
-    blocks: name, number of arms and seeds of each block of the study that the figure draws from, in their order.
+    blocks: those of the study that the figure draws from, in their order.
     shared and differing: configuration by name: the one value of all runs, or the several, in order.
     first_day and last_day: when the runs finished, ISO 8601.
     """
 
     runs: int
-    blocks: tuple[tuple[str, int, str], ...]
+    blocks: tuple[Block, ...]
     shared: Mapping[str, Any]
     differing: Mapping[str, tuple[Any, ...]]
     first_day: str
     last_day: str
+
+    @property
+    def single_day(self) -> bool:
+        return self.first_day == self.last_day
+
+    @property
+    def block_names(self) -> list[str]:
+        return [block.name for block in self.blocks]
 
 
 def passport(results: Results, figure: Figure) -> Passport:
@@ -62,7 +86,7 @@ def passport(results: Results, figure: Figure) -> Passport:
     days = sorted(run["finished"][:10] for run in runs)
     return Passport(
         len(runs),
-        tuple((name, len(arms), seeds[name]) for name, arms in blocks.items()),
+        tuple(Block(name, len(arms), seeds[name]) for name, arms in blocks.items()),
         {told: values[0] for told, values in found.items() if len(values) == 1 and values[0] != ""},
         {told: tuple(values) for told, values in found.items() if len(values) > 1},
         days[0],

@@ -9,11 +9,9 @@ import base64
 import hashlib
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean as mean
 from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
@@ -24,12 +22,13 @@ from experiments.analysis.results import Results, Summary
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
 from experiments.plots import formats
-from experiments.plots.figures import Figure, final_accuracy, plotted_runs
+from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.claims import margins
-from report.claims.model import Evidence, Verdict
+from report.claims.model import Verdict
+from report.page import measured, view
 from report.page.citation import Publication
-from report.page.passport import other_settings, passport
+from report.page.passport import passport
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
@@ -43,7 +42,7 @@ class Prose:
 
     code_blocks: the arm that each of the article's code blocks trains, in their order.
     figures: name and question, in the order of the page. notes: (words of the article, the note after their block).
-    changes: what a contrast changes, in words, by its name.
+    changes: what a contrast changes, in words, by its name. view: what the templates decide by, see `report.page.view`.
     """
 
     folder: Path
@@ -51,6 +50,7 @@ class Prose:
     figures: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     changes: Mapping[str, str] = field(default_factory=dict)
+    view: Callable[[Summary], object] = lambda results: None
 
     def has(self, name: str) -> bool:
         return (self.folder / name).is_file()
@@ -60,7 +60,7 @@ def prose(folder: Path = PROSE) -> Prose:
     """Reads the prose in `folder`; none where there is no article.toml. Raises `UserError` for a mistake in it."""
     path = folder / "article.toml"
     if not os.path.lexists(path):
-        return Prose(folder)
+        return Prose(folder, view=view.load(folder.parent))
     article = TomlReader(path, "Expected code_blocks, [changes], [[figures]] and [[notes]].").root
     article.reject_unknown(("code_blocks", "changes", "figures", "notes"))
     changes = article.table("changes", required=False)
@@ -70,6 +70,7 @@ def prose(folder: Path = PROSE) -> Prose:
         _pairs(article, "figures", ("name", "question")),
         _pairs(article, "notes", ("after", "text")),
         {name: changes.get_valid(name, TEXT) for name in changes.values},
+        view.load(folder.parent),
     )
 
 
@@ -105,28 +106,27 @@ def render(
     folders = (*templates, words.folder)
     environment = _environment(folders)
     order = _in_order(article, verdicts)
+    numbers = measured.Measured(results)
     known: dict[str, Any] = {
         "results": results,
+        "page": view.page_view(results, figures, order, recorded or {}, words.changes, dict(words.figures)),
+        "v": words.view(results),
         "dataset": results["dataset"],
         "data_name": DATA_NAMES.get(results["dataset"]["name"], results["dataset"]["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
-        **_measures(results),
+        "lead": numbers.lead,  # for notes, which come with the claims
+        "cal": numbers.calibration,
         "figures": {
             name: {"figure": figure, "svg": Markup(figure.svg), "passport": passport(results, figure)}
             for name, figure in figures.items()
         },
-        "other_settings": other_settings(results["arms"]),
         "article": article,
         "words": words,
         "questions": _questions(words, figures),
-        "asked": dict(words.figures),
         "ledger": order,
-        "number_of": {judged.claim.id: number for number, judged in enumerate(order, 1)},
-        "recorded": recorded or {},
         "numerals": numerals,
         "shared": shared,
         "evidence": evidence,
-        "verdict_counts": Counter(judged.verdict for judged in order).most_common(),
         "sentences": quotes.sort(article, [judged.claim.quote for judged in order], unchecked),
     }
     known["written"] = lambda text: Markup(_compiled(environment, text).render(known))
@@ -162,12 +162,13 @@ def missing(url: str) -> str:
 
 def readme(results: Summary, verdicts: Sequence[Verdict], words: Prose) -> str:
     """What the README says was found, as Markdown, by the template readme.md of the prose."""
+    labels = [*words.changes.values()]
     known = {
         "results": results,
-        "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
-        "changes": words.changes,
+        "v": words.view(results),
+        "changes": sorted(measured.changes(results, words.changes), key=lambda change: labels.index(change.label)),
         "ledger": verdicts,
-        "verdict_counts": Counter(judged.verdict for judged in verdicts).most_common(),
+        "verdict_counts": view.verdict_counts([judged.verdict for judged in verdicts]),
     }
     return _environment((words.folder,)).get_template("readme.md").render(known)
 
@@ -192,55 +193,9 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     )
     environment.filters.update(
         **formats.FILTERS, told=margins.format_value, css_class=css_class, csp_hash=_csp_hash,
-        marked=plotted_runs, final_accuracy=final_accuracy,
     )  # fmt: skip
-    environment.globals.update(math=math, margin=margins.margin)
+    environment.globals.update(math=math)
     return environment
-
-
-def _measures(results: Results) -> dict[str, Callable[..., Any]]:
-    """What prose asks of the results: None where it is not measured."""
-    return {
-        "epochs": lambda name: next(run["epochs"] for run in results["runs"] if run["arm"] == name),
-        "lead": lambda first, second, measure="test_accuracy": _lead(results, first, second, measure),
-        "acc": lambda name: _of(results, name, "test_accuracy", "mean"),
-        "cal": lambda name, measure="ece": _of(results, name, "calibration", measure),
-        "bootstrap_of": lambda evidence: _bootstrap(results, evidence),
-    }
-
-
-def _of(results: Results, name: str, *keys: str) -> Any:
-    """An arm's number; None where it is not measured."""
-    found: Any = results["arms"].get(name)
-    for key in keys:
-        found = None if found is None else found.get(key)
-    return found
-
-
-def _lead(results: Results, first: str, second: str, measure: str) -> float | None:
-    """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between their means."""
-    if measure != "test_accuracy":
-        one, other = _of(results, first, measure), _of(results, second, measure)
-        return None if one is None or other is None else one - other
-    scores = [
-        {r["seed"]: score for r in results["runs"] if r["arm"] == arm and (score := r["test_accuracy"]) is not None}
-        for arm in (first, second)
-    ]
-    if not all(scores):
-        return None
-    shared = scores[0].keys() & scores[1].keys()
-    means = [mean(own[seed] for seed in sorted(shared or own)) for own in scores]
-    return means[0] - means[1]
-
-
-def _bootstrap(results: Results, evidence: Evidence) -> Sequence[float] | None:
-    """The bootstrap interval of a contrast whose interval over seeds keeps clear of 0, where its own does not."""
-    match = re.fullmatch(r"contrast (\S+) interval \d", evidence.path)
-    row = next((row for row in results["contrasts"] if match and row["name"] == match[1] and row["n"]), None)
-    if row is None or row["interval"][0] <= 0 <= row["interval"][1]:
-        return None
-    low, high = row["bootstrap"]
-    return (low, high) if low <= 0 <= high else None
 
 
 def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, str]]:

@@ -1,0 +1,164 @@
+"""Results, looked up by the names of arms and contrasts, for view models. What was not measured is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from experiments.analysis.results import RunResult, Summary
+
+
+@dataclass(frozen=True)
+class Spread:
+    """An arm's final test accuracy over its seeds, as fractions."""
+
+    mean: float
+    lowest: float
+    highest: float
+
+    def all_above(self, other: Spread) -> bool:
+        """Whether the worst seed is better than the best of the other arm."""
+        return self.lowest > other.highest
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A contrast that was measured: mean difference of its arms' accuracies and its intervals, as fractions.
+
+    low, high: over seeds; bootstrap_low, bootstrap_high: over test images too. `margin` and what follows it: where the
+    contrast asks for equivalence, else None and False.
+    """
+
+    name: str
+    seeds: int
+    mean: float
+    low: float
+    high: float
+    bootstrap_low: float
+    bootstrap_high: float
+    margin: float | None = None
+    equivalence_low: float | None = None
+    equivalence_high: float | None = None
+    equivalent: bool = False
+
+    @property
+    def size(self) -> float:
+        return abs(self.mean)
+
+    @property
+    def positive(self) -> bool:
+        """Whether the whole interval over seeds is above 0."""
+        return self.low > 0
+
+    @property
+    def negative(self) -> bool:
+        return self.high < 0
+
+    @property
+    def includes_zero(self) -> bool:
+        return not self.positive and not self.negative
+
+    @property
+    def bootstrap_includes_zero(self) -> bool:
+        return self.bootstrap_low <= 0 <= self.bootstrap_high
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Results, looked up by the names of arms and contrasts: None for what was not measured."""
+
+    results: Summary
+
+    def contrast(self, name: str) -> Difference | None:
+        row = next((row for row in self.results["contrasts"] if row["name"] == name), None)
+        return difference(row) if row and row["n"] else None
+
+    def margin(self, name: str) -> float | None:
+        """The equivalence margin that a contrast was declared with, measured or not."""
+        return next((row.get("equivalence_margin") for row in self.results["contrasts"] if row["name"] == name), None)
+
+    def number(self, arm: str, *keys: str) -> Any:
+        """What stands in an arm's results under these keys, one inside the other."""
+        value: Any = self.results["arms"].get(arm)
+        for key in keys:
+            value = None if value is None else value.get(key)
+        return value
+
+    def accuracy(self, arm: str) -> Spread | None:
+        spread = self.number(arm, "test_accuracy")
+        return spread and Spread(spread["mean"], spread["min"], spread["max"])
+
+    def mean_accuracy(self, arm: str) -> float | None:
+        return self.number(arm, "test_accuracy", "mean")
+
+    def calibration(self, arm: str, measure: str = "ece") -> float | None:
+        return self.number(arm, "calibration", measure)
+
+    def seeds(self, arm: str) -> int | None:
+        """How many seeds were measured."""
+        seeds = self.number(arm, "seeds")
+        return None if seeds is None else len(seeds)
+
+    def epochs(self, arm: str) -> int | None:
+        return next((run["epochs"] for run in self.runs(arm)), None)
+
+    def runs(self, arm: str) -> list[RunResult]:
+        return [run for run in self.results["runs"] if run["arm"] == arm]
+
+    def lead(self, first: str, second: str, measure: str = "test_accuracy") -> float | None:
+        """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between means."""
+        if measure != "test_accuracy":
+            return minus(self.number(first, measure), self.number(second, measure))
+        scores = [{run["seed"]: run["test_accuracy"] for run in self.runs(arm)} for arm in (first, second)]
+        if not all(scores) or any(score is None for by_seed in scores for score in by_seed.values()):
+            return None
+        shared = scores[0].keys() & scores[1].keys()
+        means = [fmean(by_seed[seed] for seed in sorted(shared or by_seed)) for by_seed in scores]
+        return means[0] - means[1]
+
+
+def difference(row: Mapping[str, Any]) -> Difference:
+    """A contrast of the results that was measured."""
+    low, high = row["interval"]
+    bootstrap_low, bootstrap_high = row["bootstrap"]
+    equivalence_low, equivalence_high = row.get("equivalence_interval") or (None, None)
+    return Difference(
+        name=row["name"],
+        seeds=row["n"],
+        mean=row["mean"],
+        low=low,
+        high=high,
+        bootstrap_low=bootstrap_low,
+        bootstrap_high=bootstrap_high,
+        margin=row.get("equivalence_margin"),
+        equivalence_low=equivalence_low,
+        equivalence_high=equivalence_high,
+        equivalent=row.get("equivalent", False),
+    )
+
+
+def minus(first: float | None, second: float | None) -> float | None:
+    """The difference of two numbers; None where one is not measured."""
+    return None if first is None or second is None else first - second
+
+
+def is_above(first: float | None, second: float | None) -> bool:
+    """Whether both numbers are measured and the first is larger."""
+    return first is not None and second is not None and first > second
+
+
+@dataclass(frozen=True)
+class Change:
+    """A measured contrast that changes one thing: in words, and how much it changes."""
+
+    label: str
+    difference: Difference
+
+
+def changes(results: Summary, labels: Mapping[str, str]) -> tuple[Change, ...]:
+    """The measured contrasts that have a label, in the order of the results."""
+    measured = Measured(results)
+    found = [measured.contrast(row["name"]) for row in results["contrasts"] if row["name"] in labels]
+    return tuple(Change(labels[contrast.name], contrast) for contrast in found if contrast)
