@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from experiments.analysis.results import RunResult, Summary
+from experiments.analysis.results import ContrastResult, RunResult, Summary
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,12 @@ class Measured:
         return spread and Spread(spread["mean"], spread["min"], spread["max"])
 
     def mean_accuracy(self, arm: str) -> float | None:
-        return self.number(arm, "test_accuracy", "mean")
+        spread = self.accuracy(arm)
+        return spread.mean if spread else None
 
     def calibration(self, arm: str, measure: str = "ece") -> float | None:
-        return self.number(arm, "calibration", measure)
+        score: float | None = self.number(arm, "calibration", measure)
+        return score
 
     def seeds(self, arm: str) -> int | None:
         """How many seeds were measured."""
@@ -111,15 +113,18 @@ class Measured:
         """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between means."""
         if measure != "test_accuracy":
             return minus(self.number(first, measure), self.number(second, measure))
-        scores = [{run["seed"]: run["test_accuracy"] for run in self.runs(arm)} for arm in (first, second)]
-        if not all(scores) or any(score is None for by_seed in scores for score in by_seed.values()):
+        scores = [
+            {run["seed"]: score for run in self.runs(arm) if (score := run["test_accuracy"]) is not None}
+            for arm in (first, second)
+        ]
+        if not all(scores):
             return None
         shared = scores[0].keys() & scores[1].keys()
         means = [fmean(by_seed[seed] for seed in sorted(shared or by_seed)) for by_seed in scores]
         return means[0] - means[1]
 
 
-def difference(row: Mapping[str, Any]) -> Difference:
+def difference(row: ContrastResult) -> Difference:
     """A contrast of the results that was measured."""
     low, high = row["interval"]
     bootstrap_low, bootstrap_high = row["bootstrap"]
