@@ -95,7 +95,7 @@ def page_view(
         finding=figures.get(HEADLINE_FIGURE, first),
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
-        many_seeds=any(row["n"] > inference.ENUMERATED for row in results["contrasts"]),
+        many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
         replication=replication(results),
         record=record(results, rows, recorded),
         claims=rows,
