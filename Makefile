@@ -12,11 +12,16 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$1)'
 option = $(if $2,--$1=$(call quoted,$2))
 path = $(call quoted,$(if $(filter -%,$(firstword $1)),./)$1)
-STUDIED = $(call option,study,$(STUDY)) $(if $(DEBUG),--debug)
-SMALL = $(STUDIED) $(if $(QUICK),--quick)
-READ = $(STUDIED) $(call option,article,$(ARTICLE)) $(call option,claims,$(CLAIMS))
+FOLDER = $(or $(ARTICLE),report/mse_tanh)
+in_folder = $(shell test ! -f $(call path,$(FOLDER)/$1) || echo yes)
+from_folder = $(if $(call in_folder,$2),$(call option,$1,$(FOLDER)/$2))
+VERBOSE = $(if $(DEBUG),--debug)
+STUDIED = $(call from_folder,study,study.toml) $(VERBOSE)
+DRAWN = $(STUDIED) $(call from_folder,figures,figures.py)
+READ = $(call option,article,$(ARTICLE)) $(VERBOSE)
 PUBLISHED = $(READ) $(call option,url,$(SITE_URL))
-OPTIONS = $(SMALL) $(call option,only,$(ONLY)) $(call option,jobs,$(JOBS)) $(call option,cluster,$(CLUSTER))
+QUICKLY = $(if $(QUICK),--quick)
+TRAINED = $(QUICKLY) $(call option,only,$(ONLY)) $(call option,jobs,$(JOBS)) $(call option,cluster,$(CLUSTER))
 
 .DEFAULT_GOAL := help
 .PHONY: help report first-page experiments plots record render claims verify compare publish mnist status why cluster worker serve test test-all test-rest coverage golden picture screenshots audit check bench clean clean-all lock FORCE
@@ -26,36 +31,42 @@ unexport PYTHONINSPECT PYTHONEXECUTABLE PYTHONPLATLIBDIR
 ifeq ($(wildcard requirements/install.py),)
 $(error This is not the project's folder. Name it: make -C path/to/project TARGET)
 endif
+ifneq ($(STUDY)$(CLAIMS),)
+$(error STUDY and CLAIMS are gone. An article is one folder with article.md, claims.toml and optionally study.toml: make report ARTICLE=folder)
+endif
+ifneq ($(call in_folder,article.md),yes)
+$(error $(FOLDER): no article.md there. ARTICLE names a folder with article.md, claims.toml and optionally study.toml, prose/ and figures.py)
+endif
 
 help: ## Show this help
 	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
 	@echo "       make report CLUSTER=tcp://host:port   to train on the workers of a Dask cluster"
-	@echo "       make report ARTICLE=article.md CLAIMS=claims.toml STUDY=study.toml   to check another article"
+	@echo "       make report ARTICLE=folder   to check another article: article.md, claims.toml and optionally study.toml, prose/, figures.py"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 report: first-page $(TRAIN_LAYER) $(if $(CLUSTER),$(CLUSTER_LAYER)) ## Train what is missing, measure, draw, and write site/index.html
-	@$(PY) -m report study $(OPTIONS) $(PUBLISHED)
+	@$(PY) -m report study $(TRAINED) $(PUBLISHED)
 
 first-page: $(PAGE_LAYER)
 	@test -f experiments/results/results.json || $(PY) -m report first $(PUBLISHED)
 
 experiments: $(TRAIN_LAYER) $(if $(CLUSTER),$(CLUSTER_LAYER)) ## Train and measure what is missing
-	@$(PY) -m experiments run $(OPTIONS)
+	@$(PY) -m experiments run $(STUDIED) $(TRAINED)
 
 plots: $(PAGE_LAYER) ## Update statistics and plots from the measured runs
-	@$(PY) -m experiments plots $(SMALL)
+	@$(PY) -m experiments plots $(QUICKLY) $(DRAWN)
 
 record: $(PAGE_LAYER) ## Write experiments/record.json and the README's results from a complete study on MNIST
-	@$(PY) -m experiments record $(SMALL)
+	@$(PY) -m experiments record $(STUDIED) $(QUICKLY)
 	@$(PY) -m report readme
 
 render: $(PAGE_LAYER) ## Write site/ from the measured runs, or from the record if there are none
-	@$(PY) -m experiments stand-in $(STUDIED)
+	@$(PY) -m experiments stand-in $(DRAWN)
 	@$(PY) -m report render $(PUBLISHED)
 
 claims: $(PAGE_LAYER) ## Print the verdict on each claim and the numbers behind it
-	@$(PY) -m experiments stand-in $(STUDIED)
+	@$(PY) -m experiments stand-in $(DRAWN)
 	@$(PY) -m report claims $(READ)
 
 verify: $(PAGE_LAYER) ## Derive a page again from the evidence in it, and compare (PAGE=file.html)
@@ -66,7 +77,7 @@ compare: $(PAGE_LAYER) ## List changed verdicts and moved effects (A=old.html B=
 	@$(PY) -m report compare $(READ) $(if $(filter 1,$(ALL)),--all) $(if $(A),$(call path,$(A))) $(if $(B),$(call path,$(B)))
 
 publish: $(PAGE_LAYER) ## Show what publishing site/ to the branch gh-pages would change; PUSH=1 does it (REMOTE=origin)
-	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(filter 1,$(PUSH)),--push) $(if $(DEBUG),--debug)
+	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(filter 1,$(PUSH)),--push) $(VERBOSE)
 
 mnist: $(TRAIN_LAYER) ## Download MNIST through Keras, unless it is named or cached
 	@$(PY) -m experiments mnist
@@ -75,7 +86,7 @@ status: $(PAGE_LAYER) ## List which runs are measured and which are missing
 	@$(PY) -m experiments status $(STUDIED)
 
 why: $(PAGE_LAYER) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
-	@$(PY) -m experiments why $(if $(NAME),$(call quoted,$(NAME))) $(SMALL)
+	@$(PY) -m experiments why $(if $(NAME),$(call quoted,$(NAME))) $(STUDIED) $(QUICKLY)
 
 cluster: $(CLUSTER_LAYER) ## Start a Dask cluster on 127.0.0.1, for trying out CLUSTER= (JOBS=2 workers)
 	@$(PY) -m experiments.training.cluster $(call option,workers,$(JOBS))

@@ -188,7 +188,7 @@ def stand_in(store: Store, recorded: Record | None, reason: str, article_figures
     `reason`: why they stand there, as the page says it. Returns whether they were put there now.
     """
     path = store.root / "results.json"
-    inputs = keys.digest([records.fingerprint(), reason])
+    inputs = keys.digest([records.fingerprint(), reason, figures.code_digests(article_figures)])
 
     def is_needed() -> bool:
         return not path.exists() or (_is_stand_in(path) and not is_made_from(path, inputs))

@@ -9,8 +9,9 @@ from experiments.store.store import RESULTS
 from experiments.study import load as studies
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", type=Path, default=studies.STUDY, help="the experiments, as TOML")
+def add(parser: argparse.ArgumentParser, study: bool = True) -> None:
+    if study:  # else the study is that of an article
+        parser.add_argument("--study", type=Path, default=studies.STUDY, help="the experiments, as TOML")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder that runs are stored in")
     parser.add_argument("--only", type=_names, default=(), metavar="BLOCK,…", help="train these blocks alone")
     parser.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes, one thread each")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from experiments.data import datasets
 from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Arm, Run
+from report.article.folder import DEFAULT, open_folder
 from tests import fixture
 
 SIZES = (100, 1000, 10_000)
@@ -38,12 +40,12 @@ IMAGES = 10_000
 def main() -> None:
     if not os.environ.get("MNIST_NPZ"):
         sys.exit("error: the benchmark's runs are on MNIST. Name it: MNIST_NPZ=path/to/mnist.npz make bench WHAT=scale")
-    for shape, (describe, written, options) in SHAPES.items():
+    for shape, (describe, written, article) in SHAPES.items():
         columns = []
         for runs in SIZES:
             print(f"{shape}: {runs:,} runs …", file=sys.stderr, flush=True)
             with tempfile.TemporaryDirectory() as temporary:
-                columns.append({"runs": runs, **measured(Path(temporary), written(runs), options)})
+                columns.append({"runs": runs, **measured(Path(temporary), written(runs), article)})
         report(describe, columns)
 
 
@@ -74,10 +76,9 @@ def _listed(numbers: range) -> str:
     return "[\n  " + ",\n  ".join(lines) + "\n]"
 
 
-OF_SECOND = ["--article", str(SECOND / "article.md"), "--claims", str(SECOND / "claims.toml")]
-SHAPES: Mapping[str, tuple[str, Callable[[int], str], list[str]]] = {
-    "seeds": ("Nine arms, more and more seeds", more_seeds, []),
-    "arms": ("Ten seeds, more and more arms", more_arms, OF_SECOND),
+SHAPES: Mapping[str, tuple[str, Callable[[int], str], Path]] = {
+    "seeds": ("Nine arms, more and more seeds", more_seeds, DEFAULT),
+    "arms": ("Ten seeds, more and more arms", more_arms, SECOND),
 }
 
 
@@ -157,15 +158,18 @@ class Cost(NamedTuple):
     megabytes: float
 
 
-def measured(folder: Path, text: str, options: Sequence[str]) -> dict[str, Any]:
+def measured(folder: Path, text: str, article: Path) -> dict[str, Any]:
     """Fills a store in `folder` with the runs of the study in `text`, and runs every stage over it; by name."""
-    path, results = folder / "study.toml", folder / "results"
-    path.write_text(text, encoding="utf-8")
-    only = [] if options else ["--only", BLOCKS]
-    child(["-m", "tests.bench_scale", str(path), str(results), *only[1:]])  # whose memory is then not this process's
+    copy, results = folder / "article", folder / "results"
+    shutil.copytree(article, copy)
+    (copy / "study.toml").write_text(text, encoding="utf-8")
+    only = ["--only", BLOCKS] if article == DEFAULT else []
+    child(
+        ["-m", "tests.bench_scale", str(copy / "study.toml"), str(results), *only[1:]]
+    )  # whose memory is then not this process's
     stored = [file.stat().st_size for file in results.rglob("*.*") if file.is_file()]
     sizes = {"files stored": len(stored), "stored, kB": sum(stored) / 1e3}
-    return {**sizes, **stages(path, results, folder / "site", only, options)}
+    return {**sizes, **stages(copy, results, folder / "site", only)}
 
 
 def fill_child(path: str, results: str, only: str = "") -> None:
@@ -173,11 +177,12 @@ def fill_child(path: str, results: str, only: str = "") -> None:
     fill(Store(Path(results)), studies.load(Path(path)).runs("mnist", only.split(",") if only else ()))
 
 
-def stages(path: Path, results: Path, site: Path, only: Sequence[str], options: Sequence[str]) -> dict[str, Any]:
+def stages(article: Path, results: Path, site: Path, only: Sequence[str]) -> dict[str, Any]:
     """What each stage costs over the runs in `results`, from nothing derived on, and how large the page is."""
-    given = ["--study", str(path), "--results", str(results)]
-    stage = ["-m", "experiments", *given, *only]
-    render = ["-m", "report", "render", *given, *options, "--site", str(site)]
+    folder = open_folder(article)
+    figures = ["--figures", str(folder.figures)] if folder.figures else []
+    stage = ["-m", "experiments", "--study", str(folder.study), "--results", str(results), *figures, *only]
+    render = ["-m", "report", "render", "--article", str(article), "--results", str(results), "--site", str(site)]
     found: dict[str, Any] = {name: child([*stage, name]) for name in ("status", "why")}
     found["statistics"] = child([*stage, "run"])
     found["plots"] = child([*stage, "plots"])
@@ -188,7 +193,7 @@ def stages(path: Path, results: Path, site: Path, only: Sequence[str], options: 
     found |= {"page, kB": len(html) / 1e3, "gzipped, kB": len(gzip.compress(html)) / 1e3}
     without = re.sub(rb'<template id="evidence">.*?</template>', b"", html, flags=re.DOTALL)
     found["without its evidence, kB"] = len(without) / 1e3
-    found["verify"] = child(["-m", "report", "verify", *given, *options, str(site / "index.html")])
+    found["verify"] = child(["-m", "report", "verify", "--article", str(article), str(site / "index.html")])
     return found
 
 

@@ -99,6 +99,12 @@ def built(once: Callable[[Callable[[Path], None]], Path]) -> Path:
     return once(trained.second_article) / trained.FOLDER
 
 
+@pytest.fixture(scope="session")
+def third(once: Callable[[Callable[[Path], None]], Path]) -> Path:
+    """The third article's `results` and `site`."""
+    return once(trained.third_article)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def drawn_once(shared_folder: Path) -> Iterator[None]:
     """What `fixture.draw` has drawn, it need not draw again."""

@@ -1,8 +1,13 @@
-"""The machinery checks any article: a small second one, with its own claims and experiments, from data to page."""
+"""The machinery checks any article, from data to page: two small ones, each a folder.
+
+The second has claims and experiments of its own; the third also has a figure and words of its own.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_page import said
-from tests.trained import ROOT, SECOND, STUDY, TEXTS, offline
+from tests.trained import ARTICLE, ROOT, SECOND, THIRD, offline
 
 
 def command(*arguments: str, status: int = 0) -> str:
@@ -39,6 +44,12 @@ def test_the_first_article_is_not_mentioned(html: str) -> None:
     assert "Recorded on" not in html
 
 
+def test_an_article_without_figures_of_its_own_gets_the_generic_ones(html: str) -> None:
+    assert re.findall(r'<svg [^>]*aria-labelledby="([a-z-]+)-title"', html) == [
+        *("accuracy", "learning-curves", "outputs", "reliability", "confusions")
+    ]
+
+
 def test_unclassified_sentences_are_counted(html: str) -> None:
     assert "Of its 4 sentences, 3 state something that could be checked. One nobody has looked at yet." in said(
         html, "article"
@@ -52,12 +63,12 @@ def test_its_verdicts_are_written_as_data(built: Path) -> None:
 
 
 def test_its_page_contains_every_measure_that_its_claims_need(built: Path) -> None:
-    told = command("report", "verify", *STUDY, *TEXTS, str(built / "site" / "index.html"))
+    told = command("report", "verify", *ARTICLE, str(built / "site" / "index.html"))
     assert told.startswith("Identical: ")
 
 
 def test_the_terminal_lists_its_verdicts(built: Path) -> None:
-    told = command("report", "claims", *STUDY, *TEXTS, "--results", str(built / "results"))
+    told = command("report", "claims", *ARTICLE, "--results", str(built / "results"))
     assert "Would become partly supported if the wide layer’s lead fell to +0.25 points" in " ".join(told.split())
 
 
@@ -78,19 +89,98 @@ def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
 ) -> None:
     text = (SECOND / "claims.toml").read_text()
     assert old in text
-    path = tmp_path / "claims.toml"
-    path.write_text(text.replace(old, new, 1))
-    options = (
-        *STUDY,
-        *TEXTS[:2],
-        "--claims",
-        str(path),
-        "--results",
-        str(built / "results"),
-        "--site",
-        str(tmp_path / "site"),
-    )
-    said = command("report", "render", *options, status=2)
+    folder = tmp_path / "article"
+    shutil.copytree(SECOND, folder)
+    (folder / "claims.toml").write_text(text.replace(old, new, 1))
+    places = ("--results", str(built / "results"), "--site", str(tmp_path / "site"))
+    said = command("report", "render", "--article", str(folder), *places, status=2)
     assert said.startswith("error: ")
     assert message in said
     assert not (tmp_path / "site" / "index.html").exists()
+
+
+# ---------------------------------------------------------------------------------------------- the third article
+
+
+def test_an_article_brings_its_own_figure_and_its_own_words(third: Path) -> None:
+    html = (third / "site" / "index.html").read_text()
+    assert "a network with a learning rate of a ten-thousandth is behind1 supported one with" in said(html, "article")
+    assert re.findall(r'<svg [^>]*aria-labelledby="([a-z-]+)-title"', html) == ["accuracy", "price-of-patience"]
+    assert (third / "site" / "figures" / "price-of-patience.png").exists()
+    assert re.search(r"Here the hasty network reached \d\d\.\d\d\u202f%\.", html)
+
+
+def test_a_page_with_figures_of_its_own_is_verified_with_the_articles_folder(third: Path, tmp_path: Path) -> None:
+    page = str(third / "site" / "index.html")
+    assert command("report", "verify", "--article", str(THIRD), page).startswith("Identical: ")
+    shutil.copytree(THIRD, tmp_path / "other")
+    path = tmp_path / "other" / "figures.py"
+    path.write_text(path.read_text().replace("The price of patience", "The wages of haste"))
+    result = subprocess.run(
+        [sys.executable, "-m", "report", "verify", "--article", str(path.parent), page],
+        cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert (result.returncode, result.stdout.split(":")[0]) == (1, "NOT verified")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("article.md", None, "no article.md in this folder. Expected a folder with article.md and claims.toml, and"),
+        ("claims.toml", None, "no claims.toml in this folder. Expected a folder with article.md and claims.toml, and"),
+        (
+            "study.toml",
+            None,
+            "claims.toml:6: claim 'patience': evidence 'lead' names the arm",
+        ),  # the study is then this project's own
+        ("prose/limits.html", "{{ nothing }}", "limits.html:1: 'nothing' is undefined"),
+    ],
+)
+def test_what_is_missing_in_an_articles_folder_is_one_line(
+    third: Path, tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
+    folder = tmp_path / "article"
+    shutil.copytree(THIRD, folder)
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_text(content)
+    places = ("--results", str(third / "results"), "--site", str(tmp_path / "site"))
+    error = command("report", "render", "--article", str(folder), *places, status=2)
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [("nowhere", "nowhere: no such folder. Expected"), ("README.md", "README.md: a file. Expected a folder")],
+)
+def test_an_article_that_is_no_folder_is_one_line(path: str, message: str) -> None:
+    error = command("report", "claims", "--article", path, status=2)
+    assert error.startswith(f"error: {message}")
+    assert "make report ARTICLE=" in error
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def draw(results:", "SyntaxError"),
+        ("figures = []", "no function draw. Expected a Python file with draw(results)"),
+        ("def draw(results):\n    return []", "draw returned something else."),
+        ("def draw(results):\n    return results['nothing']", "figures.py:2: KeyError: 'nothing'."),
+        (None, "Name another"),
+    ],
+)
+def test_a_mistake_in_an_articles_figures_is_one_line(
+    third: Path, tmp_path: Path, text: str | None, message: str
+) -> None:
+    shutil.copytree(third / "results", tmp_path / "results")
+    path = tmp_path / "figures.py"
+    if text is not None:
+        path.write_text(text)
+    options = ("--study", str(THIRD / "study.toml"), "--results", str(tmp_path / "results"), "--figures", str(path))
+    error = command("experiments", "plots", *options, status=2)
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert message in error

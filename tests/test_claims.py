@@ -20,7 +20,7 @@ from report.claims import load as ledgers
 from report.claims import margins, rules
 from report.claims.model import NOT, PARTLY, SUPPORTED, Claim, Evidence, Flip, Verdict
 from report.claims.verdicts import judge, seeds_agreeing
-from report.page import render
+from report.page import render, site
 from tests import fixture
 
 ROOT = Path(__file__).parent.parent
@@ -479,8 +479,8 @@ def test_evidence_that_is_not_a_difference_has_no_sign_to_agree_on(unit: str) ->
 def test_the_command_prints_verdicts_numbers_and_margins_within_100_columns(
     results: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "_read", lambda folder: (results, None))
-    command.tell(command.parse(["claims"]))
+    monkeypatch.setattr(site, "read_results", lambda folder: (results, {}))
+    command.print_claims(command.parse(["claims"]))
     told = capsys.readouterr().out
     assert max(map(len, told.splitlines())) <= 100
     assert "\nnot supported     slightly-improved\n" in told

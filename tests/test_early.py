@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from experiments.study import load as studies
 from experiments.study.model import Study
 from experiments.training import runner, worker
 from report import __main__ as command
+from report.article.folder import DEFAULT
 from tests import fixture, victim
 
 MNIST = Source(datasets.MNIST, None, "a fixture")
@@ -30,7 +32,8 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
         "accuracy", "A finding", "What it shows", ("example-1",), ("Arm",), (("Example 1",),), "<svg></svg>"
     )
     monkeypatch.setattr(drawing, "draw", lambda *_: [figure])
-    path = tmp_path / "study.toml"
+    shutil.copytree(DEFAULT, tmp_path / "article")
+    path = tmp_path / "article" / "study.toml"
     path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", studies.STUDY.read_text()))
     monkeypatch.setattr(worker, "start", victim.start)
     monkeypatch.setattr(worker, "work", victim.work_whole)
@@ -39,8 +42,8 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 
 def report_study(folder: Path, *options: str) -> int:
-    """`make report` with the study, the store and the site in `folder`; returns the exit status."""
-    places = ("--study", str(folder / "study.toml"), "--results", str(folder), "--site", str(folder / "site"))
+    """`make report` with the article, the store and the site in `folder`; returns the exit status."""
+    places = ("--article", str(folder / "article"), "--results", str(folder), "--site", str(folder / "site"))
     return errors.command(command.main, command.parse(["study", *places, "--jobs", "2", *options]))
 
 
@@ -80,13 +83,13 @@ def test_the_page_is_written_after_each_early_block_and_at_the_end(
     small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notices: list[list[str]] = []
-    render = command.render
+    write_site = command.write_site
 
     def rendered(arguments: object) -> None:
-        render(arguments)  # type: ignore[arg-type]
+        write_site(arguments)  # type: ignore[arg-type]
         notices.append(re.findall(r"<strong>Unfinished:</strong> \d+ of (\d+) runs are measured", page(tmp_path)))
 
-    monkeypatch.setattr(command, "render", rendered)
+    monkeypatch.setattr(command, "write_site", rendered)
     assert report_study(tmp_path) == 0
     runs = len(small.runs("mnist"))
     assert notices[0] == [str(runs)]
@@ -126,7 +129,7 @@ def test_failing_to_write_an_early_page_does_not_stop_training(
     def refused(arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(command, "render", refused)
+    monkeypatch.setattr(command, "write_site", refused)
     assert report_study(tmp_path) == 2  # at the end it counts
     assert f"No page yet: {message}" in capsys.readouterr().out
     assert share(small, Store(tmp_path), "examples") == share(small, Store(tmp_path), "depth") == 1

@@ -193,11 +193,37 @@ HOSTILE = "it's; touch pwned '\"&|`x`"
         (["compare"], ["compare"]),
         (["render", f"SITE_URL={HOSTILE}"], [f"--url={HOSTILE}"]),
         (["publish", "REMOTE=--upload-pack=x"], ["--remote=--upload-pack=x"]),
-        (["plots", f"STUDY={HOSTILE}"], [f"--study={HOSTILE}"]),
     ],
 )
 def test_make_passes_values_on_unchanged(tmp_path: Path, values: list[str], last: list[str]) -> None:
     assert received(tmp_path, *values)[-len(last) :] == last
+
+
+def test_make_passes_the_files_of_an_article_on_unchanged(tmp_path: Path) -> None:
+    folder = tmp_path / HOSTILE
+    folder.mkdir()
+    (folder / "article.md").touch()
+    assert received(tmp_path, "plots", f"ARTICLE={folder}") == ["-m", "experiments", "plots"]
+    (folder / "study.toml").touch()
+    (folder / "figures.py").touch()
+    files = [f"--study={folder}/study.toml", f"--figures={folder}/figures.py"]
+    assert received(tmp_path, "plots", f"ARTICLE={folder}") == ["-m", "experiments", "plots", *files]
+    assert received(tmp_path, "render", f"ARTICLE={folder}")[-1] == f"--article={folder}"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("ARTICLE=nowhere", "nowhere: no article.md there. ARTICLE names a folder with article.md, claims.toml and"),
+        ("CLAIMS=claims.toml", "make report ARTICLE=folder"),
+        ("STUDY=study.toml", "make report ARTICLE=folder"),
+    ],
+)
+def test_make_says_how_to_name_an_article(value: str, message: str) -> None:
+    result = subprocess.run(["make", "render", value], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ from report.claims import load as ledgers
 from report.claims import margins
 from report.claims.model import NOT, Claim
 from report.claims.verdicts import judge
-from report.page import numerals, render
+from report.page import numerals, render, site
 from report.sharing import verify
 from tests import fixture
 from tests.counts import count, repeated
@@ -873,7 +873,7 @@ def test_anything_but_a_file_of_reasonable_size_is_refused_at_once(
 def test_a_cache_entry_that_is_not_a_file_is_ignored(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "memory.json")
     assert sources._remembered(tmp_path / "memory.json") == {}
-    assert not command._is_current(tmp_path / "memory.json", "inputs", tmp_path)
+    assert not site.is_current(tmp_path / "memory.json", "inputs", tmp_path)
 
 
 def test_a_lock_that_is_a_link_is_refused_and_its_target_is_left_alone(tmp_path: Path) -> None:

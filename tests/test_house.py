@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.study import load as studies
+from experiments.study.model import SETTINGS
 from tests.trained import offline
 
 ROOT = Path(__file__).parent.parent
@@ -108,6 +110,41 @@ def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) 
             [sys.executable, "-c", hide + run, *command], cwd=ROOT, capture_output=True, text=True, env=offline()
         )
         assert (command, done.returncode, done.stderr) == (command, 0, "")
+
+
+def names_of_this_article() -> set[str]:
+    """Arms, blocks, contrasts and figures that only this article's study.toml and figures.py define.
+
+    Words of the code itself are not among them: settings and their values, and the generic figures.
+    """
+    plan = studies.load()
+    names = {part.name for part in (*plan.arms, *plan.blocks, *plan.contrasts)}
+    figures = ast.parse((ROOT / "report" / "mse_tanh" / "figures.py").read_text())
+    names |= {node.name for node in figures.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+    generic = {"draw", "accuracy", "learning_curves", "outputs", "confusions", "reliability"}
+    others = {"features_of", "chosen_from"}  # settings that name arms
+    values = {str(getattr(arm, setting)) for arm in plan.arms for setting in set(SETTINGS) - others}
+    terms = {"one-sided", "cross-entropy"}  # of the field
+    keys = {"changes"}  # of every article's prose/article.toml
+    return names - generic - values - set(SETTINGS) - terms - keys
+
+
+GENERIC = [
+    *(ROOT / "experiments").rglob("*.py"),
+    *(path for name in ("article", "claims", "page", "sharing") for path in (ROOT / "report" / name).glob("*.py")),
+    *(ROOT / "report" / "__main__.py", *(ROOT / "templates").iterdir()),
+]
+
+
+@pytest.mark.parametrize("path", GENERIC, ids=lambda path: str(path.relative_to(ROOT)))
+def test_generic_rooms_name_no_arm_block_or_figure_of_this_article(path: Path) -> None:
+    """A name with a hyphen stands nowhere; another, which may be a plain word, is nowhere quoted as a name."""
+    text = path.read_text()
+    hyphenated, words = (
+        [re.escape(name) for name in names_of_this_article() if ("-" in name) == hyphen] for hyphen in (True, False)
+    )
+    named = re.findall(rf"(?<![\w-])(?:{'|'.join(hyphenated)})(?![\w-])", text)
+    assert named + re.findall(rf"[\"'](?:{'|'.join(words)})[\"']", text) == []
 
 
 def test_the_version_is_the_same_wherever_it_stands() -> None:

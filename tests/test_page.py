@@ -24,7 +24,7 @@ from experiments.plots import figures, formats
 from experiments.study.model import SETTINGS, Study
 from report import __main__ as command
 from report.article import document
-from report.page import render
+from report.page import render, site
 from tests import fixture
 from tests.test_article import Text, source_words
 
@@ -139,7 +139,7 @@ def alike(described: Mapping[str, object]) -> set[frozenset[str]]:
 def test_only_arms_with_the_same_settings_look_alike_in_the_table_and_in_runs_csv(plan: Study, every_arm: dict) -> None:
     same = alike({run["arm"]: (run["epochs"], plan.arm(run["arm"]).settings()) for run in every_arm["runs"]})
     assert same == {frozenset({"example-1", "low0"}), frozenset({"targets", "low-1"})}
-    rows = list(csv.DictReader(io.StringIO(command.runs_csv(every_arm))))
+    rows = list(csv.DictReader(io.StringIO(site.runs_csv(every_arm))))
     assert alike({row["arm"]: [row[name] for name in (*SETTINGS, "epochs")] for row in rows}) == same
     cells = dict(
         re.findall(r'<th scope="row">([^<]*)(<td>(?:(?!<tr>).)*)<td class="seeds">', fixture.page_of(every_arm))
@@ -151,7 +151,7 @@ def test_only_arms_with_the_same_settings_look_alike_in_the_table_and_in_runs_cs
 def test_accuracy_on_held_out_images_is_never_called_test_accuracy(plan: Study, every_arm: dict) -> None:
     held_out = {arm.name for arm in plan.arms if arm.holdout}
     assert len(held_out) == 12
-    for row in csv.DictReader(io.StringIO(command.runs_csv(every_arm))):
+    for row in csv.DictReader(io.StringIO(site.runs_csv(every_arm))):
         assert (row["test_accuracy"] == "") == (row["arm"] in held_out)
         assert (row["held_out_accuracy"] == "") == (row["arm"] not in held_out)
     for run in every_arm["runs"]:

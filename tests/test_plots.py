@@ -373,13 +373,45 @@ def test_figures_are_redrawn_only_when_something_changed(results: dict, tmp_path
     assert figures.read(tmp_path)[1] == "other"
 
 
+def test_figures_are_redrawn_when_the_articles_own_code_changes(results: dict, tmp_path: Path) -> None:
+    path = tmp_path / "figures.py"
+    path.write_text("def draw(results): ...")
+    assert figures.update(results, tmp_path / "plots", fixture.draw, path) == 4
+    assert figures.update(results, tmp_path / "plots", fixture.draw, path) == 0
+    path.write_text("def draw(results): return []")
+    assert figures.update(results, tmp_path / "plots", fixture.draw, path) == 4
+
+
+def test_the_generic_figures_fit_any_study(whole: dict) -> None:
+    renamed = {name: {**arm, "block": "mine"} for name, arm in whole["arms"].items()}
+    found = drawing.draw({**whole, "arms": renamed}, pictures=False)
+    assert [figure.name for figure in found] == [
+        *("accuracy", "learning-curves", "outputs", "reliability", "confusions", "contrasts")
+    ]
+    for figure in found:
+        assert figure.rows
+        assert all(len(row) == len(figure.columns) for row in figure.rows)
+        assert len(figure.title) <= 90
+
+
+@pytest.mark.parametrize("name", ["Accuracy", "a/b", "../a", ""])
+def test_a_figure_whose_name_is_no_file_name_is_refused(results: dict, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "figures.py"
+    path.write_text(
+        f"from experiments.plots import generic\nfrom dataclasses import replace\n"
+        f"def draw(results):\n    return [replace(generic.accuracy(results), name={name!r})]"
+    )
+    with pytest.raises(UserError, match="a figure is called"):
+        drawing.draw(results, path)
+
+
 @pytest.mark.parametrize("damaged", ["figures.json", "accuracy.png", "preview.png"])
 def test_damaged_figures_are_redrawn(results: dict, tmp_path: Path, damaged: str) -> None:
     figures.update(results, tmp_path, fixture.draw)
     before = figures.read(tmp_path)
     (tmp_path / damaged).unlink()
     assert figures.update(results, tmp_path, fixture.draw) == 4
-    (tmp_path / "figures.json").write_text('{"format": 2, "figures": 7}')
+    (tmp_path / "figures.json").write_text('{"format": 3, "figures": 7}')
     with pytest.raises(UserError, match="Run 'make report'"):
         figures.read(tmp_path)
     assert figures.update(results, tmp_path, fixture.draw) == 4

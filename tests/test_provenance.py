@@ -19,6 +19,7 @@ from experiments.store import provenance
 from experiments.study import keys
 from experiments.study.model import Study
 from report import __main__ as command
+from report.page.site import runs_csv
 from tests import fixture
 from tests.trained import FOLDER, HOST, ROOT, USER
 
@@ -107,7 +108,7 @@ def test_runs_from_before_commits_were_recorded_have_none(
     )
     found = fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"))
     assert {(run["commit"], run["dirty"]) for run in found["runs"]} == {("", None)}
-    assert "\nmnist,example-1,100," in command.runs_csv(found)
+    assert "\nmnist,example-1,100," in runs_csv(found)
     record = json.loads((ROOT / "experiments" / "record.json").read_text())
     for run in record["results"]["runs"]:
         run.pop("commit", None)
@@ -117,4 +118,4 @@ def test_runs_from_before_commits_were_recorded_have_none(
     recorded = records.read()
     assert recorded
     assert {(run["commit"], run["dirty"]) for run in recorded["runs"]} == {("", None)}
-    assert command.runs_csv(recorded).count(",,\n") == len(recorded["runs"])
+    assert runs_csv(recorded).count(",,\n") == len(recorded["runs"])

@@ -21,8 +21,8 @@ from experiments.data.sources import DIGITS, Source
 from experiments.plots import figures
 from experiments.store.store import Store
 from experiments.study.model import SETTINGS, Study
-from report import __main__ as command
 from report.claims import model
+from report.page import site
 from tests import fixture
 
 README = Path(results.__file__).parents[1] / "README.md"
@@ -126,7 +126,7 @@ def test_the_committed_record_has_the_keys_of_its_types(monkeypatch: pytest.Monk
     check(record, results.Record)
 
 
-@pytest.mark.parametrize("figures_drawn", [None, {"outputs": ["example-1"]}])
+@pytest.mark.parametrize("figures_drawn", [None, {"target_outputs": ["example-1"]}])
 def test_a_page_carries_only_keys_of_an_observation(folder: Path, figures_drawn: dict | None) -> None:
     content = read(folder / "evidence.json")
     for observation in content["runs"]:
@@ -182,4 +182,4 @@ def test_the_readme_documents_every_key_of_every_type_and_no_other() -> None:
 def test_the_readme_documents_every_column_of_the_table_of_runs() -> None:
     section = README.read_text().split("## `site/data/runs.csv`")[1].split("\n## ")[0]
     columns = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.*?) \|", section, re.MULTILINE))))
-    assert columns | set(SETTINGS) == set(next(csv.reader(io.StringIO(command.runs_csv({"runs": []})))))
+    assert columns | set(SETTINGS) == set(next(csv.reader(io.StringIO(site.runs_csv({"runs": []})))))

@@ -23,6 +23,7 @@ from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Study, replace
 from report import __main__ as command
+from report.article.folder import DEFAULT
 from report.sharing import verify
 from tests import fixture, test_browser
 
@@ -62,10 +63,13 @@ def test_an_untouched_page_is_reproduced_byte_for_byte(path: Path, capsys: pytes
 
 
 def test_a_page_about_another_study_is_reported_with_how_to_name_that_study(path: Path, tmp_path: Path) -> None:
-    other = tmp_path / "study.toml"
-    other.write_text(studies.STUDY.read_text().replace('"example-2"', '"example-4"'))
-    with pytest.raises(UserError, match=r"about another study: \S*study\.toml has no arm 'example-2'\. .* STUDY=…"):
-        command.main(command.parse(["verify", str(path), "--study", str(other)]))
+    other = tmp_path / "article"
+    shutil.copytree(DEFAULT, other)
+    (other / "study.toml").write_text(studies.STUDY.read_text().replace('"example-2"', '"example-4"'))
+    with pytest.raises(
+        UserError, match=r"about another study: \S*study\.toml has no arm 'example-2'\. .* ARTICLE=folder"
+    ):
+        command.main(command.parse(["verify", str(path), "--article", str(other)]))
 
 
 def test_a_changed_number_is_detected_and_named(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

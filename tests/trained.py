@@ -22,9 +22,9 @@ from experiments.analysis import summary
 from experiments.study import load as studies
 
 ROOT = Path(__file__).parent.parent
-SECOND = Path(__file__).with_name("second")
+SECOND, THIRD = Path(__file__).with_name("second"), Path(__file__).with_name("third")
 STUDY = ("--study", str(SECOND / "study.toml"))
-TEXTS = ("--article", str(SECOND / "article.md"), "--claims", str(SECOND / "claims.toml"))
+ARTICLE = ("--article", str(SECOND))
 USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
 RENAMED = f"""
 import os, platform, socket
@@ -176,10 +176,18 @@ def second_article(folder: Path) -> None:
     names = {"USER": USER, "LOGNAME": USER, "HOME": str(home), "HOSTNAME": HOST, "PYTHONPATH": str(home / "names")}
     for called in (
         ("experiments", "run", "plots", *STUDY, "--results", str(home / "results"), "--jobs", "1"),
-        ("report", "render", *STUDY, *TEXTS, "--results", str(home / "results"), "--site", str(home / "site")),
+        ("report", "render", *ARTICLE, "--results", str(home / "results"), "--site", str(home / "site")),
     ):
         arguments = [sys.executable, "-m", *called]
         result = subprocess.run(
             arguments, cwd=ROOT, env={**offline(), **names}, capture_output=True, text=True, timeout=300
         )
         assert result.returncode == 0, result.stderr
+
+
+def third_article(folder: Path) -> None:
+    """Makes the `results` and the `site` of tests/third, as `make report ARTICLE=tests/third` does."""
+    places = ("--results", str(folder / "results"), "--site", str(folder / "site"))
+    called = [sys.executable, "-m", "report", "study", "--article", str(THIRD), *places, "--jobs", "1"]
+    result = subprocess.run(called, cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr

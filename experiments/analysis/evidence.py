@@ -115,13 +115,9 @@ ALWAYS = (  # what the page shows of every run, and what contrasts need
     *("diverged_epoch", "finished", "python", "processor", "versions"),
 )
 NEVER = ("started", "threads", "commit", "dirty", "key")
-SHOWN_BY = {  # carried only where one of these figures draws the run's arm
-    "training_loss_by_epoch": ("learning-curves", "long"),
-    "confusion": ("confusions",),
-    "target_outputs": ("outputs",),
-    "other_outputs": ("outputs",),
-    "reliability": ("reliability",),
-}
+FOR_FIGURES = (  # carried only for arms of which a figure needs them
+    *("training_loss_by_epoch", "confusion", "target_outputs", "other_outputs", "reliability"),
+)
 SHOWN_OF: Mapping[str, Mapping[str, Any]] = {  # only these parts of these measures are carried
     "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
     "gradient": {"start": {"first_over_output": None}},
@@ -137,8 +133,8 @@ def select_for_page(
 ) -> Observation:
     """The observation with only what the page shows; all else is None. `contrasted`: the arms of contrasts.
 
-    `figures`: the arms that each of them draws; None where nothing but the contrasts is shown. `claimed`: what claims
-    ask of the run's arm, as keys of results.json.
+    `figures`: by measure, the arms of which a figure shows it; None where nothing but the contrasts is shown.
+    `claimed`: what claims ask of the run's arm, as keys of results.json.
     """
     values: Mapping[str, Any] = observation
     kept: dict[str, Any] = {key: values[key] if key in ALWAYS else None for key in values if key not in NEVER}
@@ -146,8 +142,8 @@ def select_for_page(
         kept["wrong_images"] = None
     if figures is None:
         return cast(Observation, kept)
-    drawn = {key for key, names in SHOWN_BY.items() if any(values["arm"] in figures.get(name, ()) for name in names)}
-    kept |= {key: values[key] for key in kept if key not in ALWAYS and (key in drawn or key not in SHOWN_BY)}
+    drawn = {key for key in FOR_FIGURES if values["arm"] in figures.get(key, ())}
+    kept |= {key: values[key] for key in kept if key not in ALWAYS and (key in drawn or key not in FOR_FIGURES)}
     if observation["arm"] not in contrasted:
         kept["epoch_seconds"] = None
     for key, wanted in SHOWN_OF.items():

@@ -11,5 +11,7 @@ An article may bring figures of its own: a file figures.py in its folder, with o
 `results` is results.json. The first figure stands for the study: its title and its arms are in the preview of links.
 `drawing.draw` loads the file by its path, so nothing here knows any one article, and calls `draw` in the project's
 style. A figure is made by `toolkit.finish`, and its name is that of its files and of its prose, why/<name>.html. An
-article without figures.py gets `generic.draw`. report/mse_tanh/figures.py is an example.
+article without figures.py gets `generic.draw`. What the page's evidence carries only for figures, such as the training
+loss by epoch, a figure names in `measures`; else 'make verify' cannot draw it again. report/mse_tanh/figures.py is an
+example.
 """

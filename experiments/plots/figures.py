@@ -17,7 +17,7 @@ from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import svg
 from experiments.study import keys
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,8 @@ class Figure:
     """A finished plot.
 
     title: the finding, in one line; description: what there is to see, for those who hear it;
-    arms: those whose runs it shows; columns and rows: the numbers behind it, as text;
+    arms: those whose runs it shows; measures: which of `evidence.FOR_FIGURES` it shows of them, so that the page's
+    evidence carries these; columns and rows: the numbers behind it, as text;
     svg: the drawing, ready to stand inline in a page, its marks tied to the rows by data-row; png: a picture of it;
     preview: the finding as PNG, for previews of links; only the first figure, which stands for the study, has one.
     """
@@ -37,6 +38,7 @@ class Figure:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     svg: str
+    measures: tuple[str, ...] = ()
     png: bytes = b""
     preview: bytes = b""
 
@@ -99,13 +101,10 @@ def update(
     The code is this room's and the article's own figures.py, if `article_figures` names one. figures.json holds
     everything the page shows; beside it are each drawing as an .svg and a .png, and preview.png.
     """
-    code = sorted(Path(__file__).parent.glob("*.py"))
-    if article_figures:
-        code.append(article_figures)
     inputs = keys.digest(
         {
             "results": results["inputs"],
-            "code": [_code_digest(path) for path in code],
+            "code": code_digests(article_figures),
             "versions": dict(keys.versions("matplotlib")),
         }
     )
@@ -127,12 +126,17 @@ def update(
     return len(figures)
 
 
+def code_digests(article_figures: Path | None) -> list[str]:
+    """Digests of the code that draws: all of this room, and the article's own figures.py if it has one."""
+    return [_code_digest(path) for path in (*sorted(Path(__file__).parent.glob("*.py")), article_figures) if path]
+
+
 def _code_digest(path: Path) -> str:
     try:
         return keys.file_digest(path)
-    except (OSError, SyntaxError, ValueError) as error:
+    except OSError as error:
         raise UserError(
-            f"{display_path(path)}: {error}. Expected a Python file that draws figures. Name another."
+            f"{display_path(path)}: {error.strerror}. Expected a Python file that draws figures. Name another."
         ) from error
 
 
@@ -183,6 +187,7 @@ def _figure(found: Mapping[str, Any], folder: Path) -> Figure:
     """A figure from its object in figures.json, with the picture beside it."""
     tuples = {
         "arms": tuple(found["arms"]),
+        "measures": tuple(found["measures"]),
         "columns": tuple(found["columns"]),
         "rows": tuple(map(tuple, found["rows"])),
     }

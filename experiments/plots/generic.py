@@ -169,6 +169,7 @@ def plot_epochs(results: Results, name: str, title: str, recipes: Mapping[str, R
         arms=curves,
         columns=("Arm", "Epoch", f"Mean {measure[0].lower()}{measure[1:]}", "Lowest seed", "Highest seed", MEAN_LOSS),
         rows=[row for arm, curve in curves.items() for row in _epoch_rows(results, arm, curve)],
+        measures=("training_loss_by_epoch",),
     )
 
 
@@ -241,6 +242,7 @@ def outputs(results: Results, arms: Arms) -> Figure:
             for name, arm in arms.items()
             for key, _, label in kinds
         ],
+        measures=("target_outputs", "other_outputs"),
     )
 
 
@@ -284,6 +286,7 @@ def confusions(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | Non
         arms=arms,
         columns=("True class", "Taken for", *(short_title(arm["title"]) for arm in arms.values())),
         rows=[[str(true), str(k), *(f"{m[true, k]:.1f}" for m in errors.values())] for true, k in order],
+        measures=("confusion",),
     )
 
 
@@ -347,6 +350,7 @@ def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | No
             for name, calibration in calibrations.items()
             for edge, count, confidence, right in calibration["reliability"]
         ],
+        measures=("reliability",),
     )
 
 

@@ -64,15 +64,20 @@ def finish(
     arms: Iterable[str],
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
+    measures: Iterable[str] = (),
 ) -> Figure:
-    """The plot on `canvas` as a Figure; `arms` are those whose runs it shows."""
+    """The plot on `canvas` as a Figure.
+
+    arms: those whose runs it shows. measures: which of `evidence.FOR_FIGURES` it shows of them.
+    """
     buffer = io.StringIO()
     canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = svg.clean(buffer.getvalue(), name, title, description)
     picture = png(canvas, dpi=PNG_DPI, facecolor=PAPER) if _pictures.get(True) else b""
     plt.close(canvas)
     table = tuple(tuple(row) for row in rows)
-    return Figure(name, title, description, tuple(dict.fromkeys(arms)), tuple(columns), table, drawing, png=picture)
+    names = tuple(dict.fromkeys(arms))
+    return Figure(name, title, description, names, tuple(columns), table, drawing, tuple(measures), picture)
 
 
 def png(canvas: Canvas, **options: Any) -> bytes:

@@ -80,13 +80,16 @@ class Plot(NamedTuple):
 def draw(results: Results) -> list[Figure]:
     """Every figure that the results have the numbers for."""
     tested = on_test_images(results)
-    figures = [plot.draw(results if plot.held_out else tested) for plot in _plots() if _has(results, tested, plot)]
+    figures = []
+    for plot in _plots():
+        visible = results if plot.held_out else tested
+        if _has_needs(visible, plot):
+            figures.append(plot.draw(visible))
     return [figure for figure in figures if figure]
 
 
-def _has(results: Results, tested: Results, plot: Plot) -> bool:
-    known = results if plot.held_out else tested
-    names = [*known["arms"], *(f"contrast {contrast['name']}" for contrast in measured_contrasts(known))]
+def _has_needs(results: Results, plot: Plot) -> bool:
+    names = [*results["arms"], *(f"contrast {contrast['name']}" for contrast in measured_contrasts(results))]
     return all(any(fnmatch(name, pattern) for name in names) for pattern in plot.needs)
 
 

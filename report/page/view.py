@@ -23,8 +23,6 @@ from report.claims.model import NOT, PARTLY, SUPPORTED, Claim, Verdict
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
 
-HEADLINE_FIGURE = "changes"  # whose title describes the page, where it was drawn; else the first one's does
-
 
 @dataclass(frozen=True)
 class PageView:
@@ -92,7 +90,7 @@ def page_view(
         notices=notices(results),
         equivalence_confidence=2 * results["confidence"] - 1,
         chart=first,
-        finding=figures.get(HEADLINE_FIGURE, first),
+        finding=figures.get(next(iter(questions), ""), first),
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
         many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),

@@ -50,7 +50,8 @@ def carried(
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
     claimed = rules.keys_by_arm(found, results["arms"])
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
-    figures = {name: figure.arms for name, figure in drawn.items()}
+    needs = {measure for figure in drawn.values() for measure in figure.measures}
+    figures = {need: {arm for f in drawn.values() if need in f.measures for arm in f.arms} for need in needs}
     own = None if results["recorded"] else figures  # else the figures show the record's runs
     return evidence.pack(
         {
@@ -112,7 +113,7 @@ def _check_same_study(content: PageEvidence, plan: Study) -> None:
         if arm not in known:
             raise UserError(
                 f"The page is about another study: {display_path(plan.path)} has no arm '{arm}'. "
-                "Name the study, the claims and the article that it was made from: STUDY=… CLAIMS=… ARTICLE=…"
+                "Name the folder of the article that it was made from: ARTICLE=folder"
             )
 
 

@@ -1,0 +1,179 @@
+"""The page of an article as a value, and the site as files: what is written, and when it is up to date."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from experiments.analysis import evidence, records
+from experiments.analysis.results import Results, ResultsFile
+from experiments.analysis.summary import FORMAT
+from experiments.files import reading
+from experiments.files.durable import sweep, write_atomically
+from experiments.files.errors import UserError, display_path
+from experiments.files.sealed import is_made_from, read_json, to_json
+from experiments.plots import figures
+from experiments.study import keys
+from experiments.study.model import SETTINGS
+from report.article import document, quotes
+from report.article.folder import ArticleFolder
+from report.claims import load as ledgers
+from report.claims.model import Claim, Verdict
+from report.claims.verdicts import judge
+from report.page import citation, numerals, render
+
+ROOT = Path(__file__).parents[2]
+MEMORY_FORMAT = 1
+CLAIMS_FORMAT = 2
+COLUMNS = (
+    *("dataset", "arm", "seed", *SETTINGS, "epochs"),
+    *("test_accuracy", "held_out_accuracy", "train_seconds", "diverged_epoch"),
+    *("started", "finished", "processor", "threads", "python", "commit", "dirty"),
+)
+
+
+# ---------------------------------------------------------------------------------------------- the page
+
+
+class Page(NamedTuple):
+    """A page, and what besides it follows from the same results."""
+
+    html: str
+    verdicts: Sequence[Verdict]
+    shared: citation.Publication
+    numerals: str  # how many numerals of the project's own prose are bound
+
+
+def compose(
+    folder: ArticleFolder,
+    results: Results,
+    drawn: Mapping[str, figures.Figure],
+    url: str,
+    packed: str,
+) -> Page:
+    """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit."""
+    words, source = render.prose(folder.prose), document.load(folder.article)
+    ledger, unchecked = folder.load_claims(), ledgers.unchecked(folder.claims)
+    coverage = ""
+    if folder.is_default:  # another article's author has rules of their own
+        counted = numerals.check()
+        numerals.require(counted)
+        coverage = counted.told
+    quotes.check(source, ledger, folder.claims)
+    verdicts = judge(ledger, results)
+    shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)
+    html = render.render(results, drawn, source, words, verdicts, unchecked, recorded, coverage, shared, packed)
+    return Page(html, verdicts, shared, coverage)
+
+
+def verdicts_on_record(results: Results, ledger: tuple[Claim, ...]) -> dict[str, str]:
+    """The verdicts on the record's numbers, if this study was measured here and can be compared with the record."""
+    record = records.read() if results["record_comparison"] else None
+    return {judged.claim.id: judged.verdict for judged in judge(ledger, record)} if record else {}
+
+
+# ---------------------------------------------------------------------------------------------- what it is made of
+
+
+def read_results(folder: Path) -> tuple[ResultsFile, dict[str, figures.Figure]]:
+    """The results in `folder`, and the figures that were drawn from them."""
+    path, plots = folder / "results.json", folder / "plots"
+    if not all(file.is_file() for file in (path, plots / "figures.json", plots / "preview.png")):
+        raise UserError(f"{display_path(path)}: nothing to render yet. Run 'make report', which measures first.")
+    results, (drawn, drawn_from) = cast(ResultsFile, read_json(path, FORMAT)), figures.read(plots)
+    if drawn_from != results["inputs"]:
+        raise UserError(f"{display_path(plots)}: drawn from other results. Run 'make plots' first.")
+    return results, drawn
+
+
+def read_evidence(folder: Path, results: ResultsFile) -> dict[str, Any]:
+    """What evidence.json in `folder` says of each run; nothing if the results are not its own but the record's."""
+    path = folder / "evidence.json"
+    content = read_json(path, evidence.FORMAT) if path.exists() else {}
+    return content if content and content["inputs"] == results["inputs"] else {}
+
+
+def digest_inputs(folder: ArticleFolder, results_folder: Path, results: Mapping[str, Any], url: str) -> str:
+    """A digest of all that the site is made of."""
+    return keys.digest({"results": results["inputs"], "files": _fingerprints(folder, results_folder), "url": url})
+
+
+def _fingerprints(folder: ArticleFolder, results_folder: Path) -> list[str]:
+    """All that the page is made of except the results: plots, the article's folder, templates, the report's code."""
+    folders = (ROOT / "templates", ROOT / "report", ROOT / "experiments" / "plots", folder.prose)
+    files = {path for base in folders for path in base.rglob("*.*") if path.is_file() and path.suffix != ".pyc"}
+    texts = [*sorted(files), folder.article, folder.claims, folder.study, citation.CITATION]
+    texts += [folder.figures] if folder.figures else []
+    texts += [results_folder / "plots" / name for name in ("figures.json", "preview.png")]
+    versions = keys.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
+    return [*(reading.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]
+
+
+# ---------------------------------------------------------------------------------------------- the files
+
+
+def clean_up(site: Path) -> None:
+    """Removes what an interrupted call left half written."""
+    sweep(site, site / "data", site / "figures")
+
+
+def write(
+    site: Path, memory: Path, inputs: str, page: Page, results: Results, drawn: Mapping[str, figures.Figure]
+) -> None:
+    """Writes the site, removes what an earlier page had written beside it, and notes both in `memory`."""
+    outputs = {
+        "index.html": page.html.encode(),
+        "404.html": render.missing(page.shared.url).encode(),
+        "preview.png": next(iter(drawn.values())).preview,
+        **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
+        "data/results.json": to_json(results),
+        "data/runs.csv": runs_csv(results).encode(),
+        "data/claims.json": to_json(
+            {"format": CLAIMS_FORMAT, "claims": [asdict(verdict) for verdict in page.verdicts]}
+        ),
+        ".nojekyll": b"",
+    }
+    if page.shared.url:
+        outputs["sitemap.xml"] = page.shared.sitemap()
+    for name, content in outputs.items():
+        write_atomically(site / name, content)
+    for name, sha256 in _written(memory).items():  # by an earlier page; whatever else is there is the user's
+        if name not in outputs and _holds(site / name, sha256):
+            (site / name).unlink()
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in outputs.items()}
+    write_atomically(memory, to_json({"format": MEMORY_FORMAT, "inputs": inputs, "files": hashes}))
+
+
+def is_current(memory: Path, inputs: str, site: Path) -> bool:
+    """Whether the site holds, byte for byte, what was rendered from these inputs."""
+    files = _written(memory)
+    return bool(files) and is_made_from(memory, inputs) and all(_holds(site / name, sha) for name, sha in files.items())
+
+
+def _written(memory: Path) -> dict[str, str]:
+    """SHA-256 of each file that was written last, by its name; nothing if that is not known."""
+    try:
+        return dict(read_json(memory, MEMORY_FORMAT)["files"])
+    except UserError:
+        return {}
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    try:
+        return reading.sha256(path, "It is rendered again.") == sha256
+    except UserError:
+        return False
+
+
+def runs_csv(results: Results) -> str:
+    """One row per run, accuracy as a fraction. diverged_epoch is the epoch in which the run diverged, if it did."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(results["runs"])
+    return buffer.getvalue()
