@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.analysis import records, summary
-from experiments.analysis.results import Results
+from experiments.analysis.results import Results, ResultsFile
 from experiments.data import datasets, sources
 from experiments.data.sources import Source
 from experiments.files import errors
@@ -120,7 +120,7 @@ def stand_in(settings: Settings, reason: str = records.NOTHING_MEASURED) -> bool
     with store.locked():
         if not is_needed():  # another process has measured something meanwhile
             return False
-        results: Results = {**records.results_of_record(content, reason), "format": summary.FORMAT, "inputs": inputs}
+        results: ResultsFile = {**records.results_of_record(content, reason), "format": summary.FORMAT, "inputs": inputs}
         write_atomically(path, to_json(results))
         _draw(results, store, settings.figures)
     print(f"The page shows what was recorded on {content['recorded']}: {reason}.", flush=True)
@@ -179,7 +179,7 @@ class Pipeline:
     def resolved(self, task: runner.Task) -> list[Run]:
         return self.store.resolve_runs(self.study, task.runs, task.source.identity)
 
-    def results(self) -> Results:
+    def results(self) -> ResultsFile:
         """The statistics, brought up to date with the store."""
         first, *others = self.tasks()
         replication = [run for task in others for run in task.runs]
@@ -254,7 +254,7 @@ def _is_stand_in(path: Path) -> bool:
         return False
 
 
-def _draw(results: Results, store: Store, article_figures: Path | None) -> int:
+def _draw(results: ResultsFile, store: Store, article_figures: Path | None) -> int:
     """Brings the figures up to date; returns how many were drawn. An article's figures.py draws its own."""
 
     def draw(results: Results) -> list[figures.Figure]:

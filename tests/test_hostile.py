@@ -872,7 +872,7 @@ def test_anything_but_a_file_of_reasonable_size_is_refused_at_once(
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, endless, huge], ids=lambda make: make.__name__)
 def test_a_cache_entry_that_is_not_a_file_is_ignored(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "memory.json")
-    assert sources._remembered(tmp_path / "memory.json") == {}
+    assert sources._read_memory(tmp_path / "memory.json") == {}
     assert not site.is_current(tmp_path / "memory.json", "inputs", tmp_path)
 
 

@@ -92,7 +92,7 @@ def test_equivalence_holds_inside_the_margin_but_not_at_its_edge() -> None:
 def test_counting_by_convolution_gives_the_same_p_as_enumeration(mean: int, monkeypatch: pytest.MonkeyPatch) -> None:
     differences = images_gained(19, mean).tolist()
     gone_through = inference.sign_flip_p(differences, 10_000), inference.equivalence_p(differences, 0.0025, 10_000)
-    monkeypatch.setattr(inference, "ENUMERATED", 0)
+    monkeypatch.setattr(inference, "MAX_ENUMERATED", 0)
     counted = inference.sign_flip_p(differences, 10_000), inference.equivalence_p(differences, 0.0025, 10_000)
     assert counted == gone_through
 
@@ -111,13 +111,13 @@ def test_random_signs_over_many_pairs_estimate_the_same_p() -> None:
 
 
 def test_a_p_too_small_for_a_float_is_not_reported_as_0() -> None:
-    assert inference.sign_flip_p([0.001] * 5000, 1000) == 2 * inference.SMALLEST
+    assert inference.sign_flip_p([0.001] * 5000, 1000) == 2 * inference.MIN_SHARE
 
 
 def test_a_margin_between_whole_images_is_rounded_down_for_many_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     differences = (np.random.default_rng(0).integers(-3, 4, 18) / 357).tolist()  # a margin of 0.8925 images
     gone_through = inference.equivalence_p(differences, 0.0025, 357)
-    monkeypatch.setattr(inference, "ENUMERATED", 0)
+    monkeypatch.setattr(inference, "MAX_ENUMERATED", 0)
     counted = inference.equivalence_p(differences, 0.0025, 357)
     assert counted == inference.equivalence_p(differences, 0.875 / 357, 357)
     assert gone_through <= counted == pytest.approx(gone_through, abs=0.02)
@@ -227,7 +227,7 @@ def test_the_bootstrap_matches_drawing_seeds_and_images_one_by_one() -> None:
 def test_fewer_resamples_of_many_seeds_give_about_the_same_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second, _ = models(np.random.default_rng(1), 400, 500)
     fewer = inference.bootstrap_interval(first, second, 0.95)
-    monkeypatch.setattr(inference, "DRAWN_SEEDS", 400 * inference.RESAMPLES)
+    monkeypatch.setattr(inference, "MAX_DRAWN_SEEDS", 400 * inference.RESAMPLES)
     low, high = inference.bootstrap_interval(first, second, 0.95)
     assert fewer == pytest.approx((low, high), abs=0.06 * (high - low))
     assert fewer != (low, high)

@@ -181,10 +181,10 @@ def test_an_arm_with_many_runs_is_summarised_by_quantiles(results: dict) -> None
 
 
 def test_the_page_says_when_sign_assignments_are_counted_rather_than_enumerated(results: dict) -> None:
-    for n in (inference.ENUMERATED, inference.ENUMERATED + 1):
+    for n in (inference.MAX_ENUMERATED, inference.MAX_ENUMERATED + 1):
         contrasts = [{**results["contrasts"][0], "n": n}, *results["contrasts"][1:]]
         shown = said(fixture.page_of({**results, "contrasts": contrasts}), "methods")
-        assert ("counted together, by convolution" in shown) == (n > inference.ENUMERATED)
+        assert ("counted together, by convolution" in shown) == (n > inference.MAX_ENUMERATED)
 
 
 def test_the_page_is_one_file_that_fetches_nothing(html: str) -> None:

@@ -259,6 +259,13 @@ def test_the_outputs_figure_shows_the_targets_arm_next_to_the_examples(drawn: di
     assert list(dict.fromkeys(row[0] for row in drawn["outputs"].rows))[-1] == "targets"
 
 
+def test_outputs_that_are_not_finite_are_a_dash_in_the_figure(whole: dict) -> None:
+    diverged = deepcopy(whole)
+    diverged["arms"]["example-1"] |= {"negative_share": None, "row_sum_mean": None}
+    with toolkit.styled(pictures=False):
+        assert article.outputs(diverged).title == "Example 1: – of outputs are negative; a row sums to – on average"
+
+
 def test_labels_are_moved_apart_no_further_than_necessary() -> None:
     assert toolkit.spread_out([0.5], 0.1).tolist() == [0.5]
     assert toolkit.spread_out([0.5, 0.1], 0.1).tolist() == pytest.approx([0.5, 0.1])

@@ -1,6 +1,6 @@
-"""The mathematics of the comparisons: intervals, exact tests, and what the runs could have seen.
+"""The mathematics of the comparisons: intervals, exact tests, bootstrap and power.
 
-Nothing here knows of arms, runs or files: numbers in, numbers out.
+Numbers in, numbers out: this module does not know about arms, runs or files.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import numpy as np
 def t_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
     """Student's t confidence interval for the mean of two or more `values`, in their unit (Student 1908).
 
-    It speaks of further seeds on the same test images. Its width is 0 where all values are equal. With
+    It covers further seeds on the same test images. Its width is 0 if all values are equal. With
     2 · confidence − 1 for `confidence` (above one half) it is the interval of the two one-sided t tests at level
-    1 − confidence: a centre within ± margin is shown if the interval lies within (Schuirmann 1987).
+    1 − confidence: equivalence within ± margin is shown if the interval is inside it (Schuirmann 1987).
     """
     from scipy import special  # stats, which is built on it, costs half a second more
 
@@ -25,12 +25,12 @@ def t_interval(values: Sequence[float], confidence: float) -> tuple[float, float
 
 
 def detectable_difference(differences: Sequence[float], confidence: float, power: float = 0.8) -> float:
-    """The smallest true mean difference that runs like these would probably have found, in the differences' unit.
+    """The smallest true mean difference that runs like these would probably detect, in the unit of the differences.
 
-    Found means: by a two-sided paired t test at level 1 − confidence, in the right direction. With n differences of
-    this standard deviation, t is then noncentral with n − 1 degrees of freedom (Cohen 1988, chapter 2); sought is
-    the mean at which it exceeds its critical value with probability `power`, in (0, 1). The standard deviation is
-    itself an estimate from n differences; the mean observed plays no part. 0 where all differences are equal.
+    Detect means: by a two-sided paired t test at level 1 − confidence, in the right direction. With n differences of
+    this standard deviation, t is then noncentral with n − 1 degrees of freedom (Cohen 1988, chapter 2). The result
+    is the mean at which it exceeds its critical value with probability `power`, in (0, 1). The standard deviation is
+    an estimate from n differences; the observed mean plays no part. 0 if all differences are equal.
     """
     from scipy import special
 
@@ -51,8 +51,8 @@ def _require_two(n: int) -> None:
 
 
 RESAMPLES = 10_000
-DRAWN_SEEDS = 2_000_000  # over all resamples of many seeds, which are then fewer
-FEWEST_RESAMPLES = 1000  # chance moves the ends of a 95 % interval by 4 % of its half, and by 1.4 % with RESAMPLES
+MAX_DRAWN_SEEDS = 2_000_000  # over all resamples of many seeds, which are then fewer
+MIN_RESAMPLES = 1000  # chance moves the ends of a 95 % interval by 4 % of its half, and by 1.4 % with RESAMPLES
 
 
 def bootstrap_interval(
@@ -62,11 +62,11 @@ def bootstrap_interval(
 
     wrong_first, wrong_second: bool, [n_seeds, n_images], the images that each model gets wrong; row by row the same
     seed. Accuracies are fractions. `seed` is that of the resampling: equal arguments give equal intervals. There are
-    so many `resamples`, or fewer with more than 200 seeds: see DRAWN_SEEDS.
+    so many `resamples`, or fewer with more than 200 seeds: see MAX_DRAWN_SEEDS.
 
     Seeds and images are drawn with replacement, each independently of the other (the pigeonhole bootstrap, Owen
-    2007, Annals of Applied Statistics 1(2)). So it speaks of further seeds and further test images, where Student's
-    interval speaks of further seeds alone. Its variance counts that between images once and that of the interaction,
+    2007, Annals of Applied Statistics 1(2)). So it covers further seeds and further test images, while Student's
+    interval covers further seeds only. Its variance counts that between images once and that of the interaction,
     seed by image, about three times, which makes it conservative. But it counts that between n seeds only 1 − 1/n
     times, and percentiles know nothing of Student's longer tails. Where whole seeds differ far more than chance on
     single images explains, it is therefore too narrow, as a percentile bootstrap over few seeds alone always is: for
@@ -74,7 +74,7 @@ def bootstrap_interval(
     """
     n_seeds = len(wrong_first)
     _require_two(n_seeds)
-    resamples = min(resamples, max(FEWEST_RESAMPLES, DRAWN_SEEDS // n_seeds))
+    resamples = min(resamples, max(MIN_RESAMPLES, MAX_DRAWN_SEEDS // n_seeds))
     rng = np.random.default_rng(seed)
     # Images on which the models differ alike are interchangeable, above all the many on which none differs.
     differences = np.ascontiguousarray((wrong_second.astype(np.int8) - wrong_first).T)
@@ -102,7 +102,8 @@ def _resampled_means(
     place = worth + n_seeds + len(values) * np.arange(len(seeds))[:, None]
     images = np.bincount(place.ravel(), np.tile(counts, len(seeds)), len(seeds) * len(values))
     draws = rng.multinomial(n_images, images.reshape(len(seeds), len(values)) / n_images)
-    return draws @ values / (n_seeds * n_images)
+    means: np.ndarray = draws @ values / (n_seeds * n_images)
+    return means
 
 
 def sign_flip_p(differences: Sequence[float], images: int) -> float:
@@ -118,16 +119,16 @@ def sign_flip_p(differences: Sequence[float], images: int) -> float:
 def equivalence_p(differences: Sequence[float], margin: float, images: int) -> float:
     """Exact p of the two one-sided sign-flip tests that the differences' centre lies within ± `margin`.
 
-    The larger of both tests' p (Schuirmann 1987, with sign flips in place of t). With more than ENUMERATED pairs, a
-    margin counts as the next smaller multiple of 1 / (PARTS · images), which can only make p larger.
+    The larger of both tests' p (Schuirmann 1987, with sign flips in place of t). With more than MAX_ENUMERATED pairs, a
+    margin counts as the next smaller multiple of 1 / (PARTS_PER_IMAGE · images), which can only make p larger.
     """
     d = np.asarray(differences, float)
     return max(_share_at_least(d + margin, images), _share_at_least(margin - d, images))
 
 
-ENUMERATED = 20  # up to so many pairs, every assignment of signs is gone through one by one
-PARTS = 16  # of an image, in which more pairs are counted
-SMALLEST = 1e-290  # stands for all smaller shares: processors become slow with them, and at last they would be 0
+MAX_ENUMERATED = 20  # pairs, for which every assignment of signs is tried
+PARTS_PER_IMAGE = 16  # the unit in which differences of more pairs are counted
+MIN_SHARE = 1e-290  # replaces all smaller shares: processors are slow with them, and in the end they would be 0
 
 
 def _share_at_least(values: np.ndarray, images: int) -> float:
@@ -137,21 +138,21 @@ def _share_at_least(values: np.ndarray, images: int) -> float:
     0. Few are gone through. Sums of many are whole numbers within narrow bounds, and the share of each is built up
     value by value: a convolution, which counts every one of the 2^n (Pagano & Tritchler 1983, JASA 78).
     """
-    if len(values) <= ENUMERATED:
+    if len(values) <= MAX_ENUMERATED:
         sums = np.zeros(1)
         for value in values:
             sums = np.concatenate([sums, sums + value])
         return float(np.mean(sums <= len(values) * 5e-13))
-    counts = np.floor(PARTS * images * values + 1e-3).astype(int)
+    counts = np.floor(PARTS_PER_IMAGE * images * values + 1e-3).astype(int)
     counts //= max(1, np.gcd.reduce(counts))
     lowest, shares = 0, np.ones(1)  # shares[k]: of the subsets so far, those whose sum is lowest + k
     for count in sorted(counts, key=abs):
         wider = np.zeros(len(shares) + abs(count))
         wider[: len(shares)] = shares / 2
         wider[abs(count) :] += shares / 2
-        first, last = np.flatnonzero(wider > SMALLEST)[[0, -1]]
+        first, last = np.flatnonzero(wider > MIN_SHARE)[[0, -1]]
         lowest, shares = lowest + min(count, 0) + first, wider[first : last + 1]
-    return max(float(shares[: max(0, 1 - lowest)].sum()), SMALLEST)
+    return max(float(shares[: max(0, 1 - lowest)].sum()), MIN_SHARE)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -173,4 +174,5 @@ def mcnemar_p(discordant: Sequence[tuple[int, int]]) -> list[float]:
     first_only, second_only = np.array(discordant).T
     more, fewer = np.maximum(first_only, second_only), np.minimum(first_only, second_only)
     p = 2 * special.betainc(more, fewer + 1, 0.5)  # both tails of the binomial, as the incomplete beta function
-    return np.where(first_only == second_only, 1.0, np.minimum(1.0, p)).tolist()
+    clipped: list[float] = np.where(first_only == second_only, 1.0, np.minimum(1.0, p)).tolist()
+    return clipped

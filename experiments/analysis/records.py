@@ -73,8 +73,8 @@ def write(results: Results) -> None:
         )
     runs = []
     for run in results["runs"]:
-        known = _settings(results["arms"][run["arm"]])
-        runs.append({key: value for key, value in run.items() if known.get(key) != value})
+        settings = _settings(results["arms"][run["arm"]])
+        runs.append({key: value for key, value in run.items() if settings.get(key) != value})
     kept = {key: value for key, value in results.items() if key in Summary.__annotations__}
     finished = max(run["finished"] for run in results["runs"])
     content = {

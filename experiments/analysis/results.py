@@ -220,7 +220,7 @@ class Observation(TypedDict):
     key: NotRequired[str]  # the first 16 digits of the digest of the run's key
 
 
-class Facts(TypedDict):
+class DatasetSpec(TypedDict):
     """A data set, as `data.datasets` knows it before it is read."""
 
     name: str
@@ -235,7 +235,7 @@ class Facts(TypedDict):
 class SourceDescription(TypedDict):
     """Where the images come from: see `data.sources.Source`."""
 
-    facts: Facts
+    facts: DatasetSpec
     origin: str  # in words
     fallback: str  # why digits stand in for MNIST, or ""
 
@@ -252,7 +252,7 @@ class Observations(TypedDict):
     replication: list[Observation]
 
 
-class Evidence(Observations):
+class EvidenceFile(Observations):
     """evidence.json, format 1."""
 
     inputs: str  # digest of all that the file depends on
@@ -417,11 +417,16 @@ class Measurements(Summary):
 
 
 class Results(Measurements):
-    """results.json, format 2. Its top level is MNIST, or the data set that DATASET_NPZ names, or what stands in."""
+    """All that the page shows. The top level is MNIST, the data set that DATASET_NPZ names, or what stands in."""
 
     record_comparison: RecordComparison | None  # None where there is no record, or where these are its numbers
-    format: NotRequired[int]  # in the file alone, as is `inputs`
-    inputs: NotRequired[str]  # digest of all that the file depends on
+
+
+class ResultsFile(Results):
+    """results.json, format 2."""
+
+    format: int
+    inputs: str  # digest of all that the file depends on
 
 
 # ---------------------------------------------------------------------------------------------- record.json

@@ -21,14 +21,15 @@ from experiments.analysis.results import (
     Calibration,
     ContrastResult,
     DatasetDescription,
+    DatasetSpec,
     Distribution,
-    Evidence,
-    Facts,
+    EvidenceFile,
     Measurements,
     Observation,
     Observations,
     ReadoutResult,
     Results,
+    ResultsFile,
     RunResult,
     Settings,
     SourceDescription,
@@ -58,7 +59,7 @@ def update(
     replication: Sequence[Run] = (),
     quick: bool = False,
     recorded: bool = True,
-) -> Results:
+) -> ResultsFile:
     """The content of results.json, which is written again only if something that it depends on has changed.
 
     Its top level is what `runs` measured on the `source`; "replication" is the same for the runs on the digits, None
@@ -87,8 +88,8 @@ def update(
     )
     results_path, evidence_path = store.root / "results.json", store.root / "evidence.json"
     if is_made_from(results_path, inputs) and is_made_from(evidence_path, inputs):
-        return cast(Results, read_json(results_path, FORMAT))
-    content: Evidence = {
+        return cast(ResultsFile, read_json(results_path, FORMAT))
+    content: EvidenceFile = {
         "format": evidence.FORMAT,
         "inputs": inputs,
         "quick": quick,
@@ -98,7 +99,7 @@ def update(
         "runs": observations(entries),
         "replication": observations(replicated),
     }
-    updated: Results = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
+    updated: ResultsFile = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
     write_atomically(evidence_path, to_json(content))
     write_atomically(results_path, to_json(updated))
     return updated
@@ -124,7 +125,7 @@ def assemble(plan: Study, content: Observations) -> Results:
 
 
 def _source_description(source: Source) -> SourceDescription:
-    facts = cast(Facts, asdict(source.spec))
+    facts = cast(DatasetSpec, asdict(source.spec))
     return {"facts": facts, "origin": source.origin, "fallback": source.fallback}
 
 

@@ -47,7 +47,7 @@ def _verified_bytes(path: Path, fix: str) -> bytes:
 def read_json(path: Path, format_: int, fix: str = _REBUILD) -> dict[str, Any]:
     """What `to_json` was given. Raises `UserError` if the file was damaged or edited since, or is of another format."""
     try:
-        value = json.loads(_verified_bytes(path, fix))
+        value: dict[str, Any] = json.loads(_verified_bytes(path, fix))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{display_path(path)}: sealed, but no JSON ({error}). {fix}") from error
     if value.get("format") != format_:

@@ -38,7 +38,7 @@ def one_of(values: Iterable[str]) -> Expected:
     return Expected(str, "one of " + ", ".join(values), lambda value: value in values)
 
 
-def _are_texts(values: list) -> bool:
+def _are_texts(values: list[Any]) -> bool:
     return all(isinstance(value, str) and value.strip() for value in values)
 
 

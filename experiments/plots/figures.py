@@ -10,7 +10,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from experiments.analysis.results import ArmResult, Results, RunResult, Spread
+from experiments.analysis.results import ArmResult, Results, ResultsFile, RunResult, Spread
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import is_made_from, read_json, to_json
@@ -91,7 +91,7 @@ def plotted_runs(runs: Sequence[RunResult]) -> Sequence[Mapping[str, Any]]:
 
 
 def update(
-    results: Results,
+    results: ResultsFile,
     folder: Path,
     draw: Callable[[Results], list[Figure]],
     article_figures: Path | None = None,

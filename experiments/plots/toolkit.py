@@ -37,9 +37,10 @@ from experiments.plots.style import (
 matplotlib.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes as Axes
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.patches import Rectangle as Rectangle
 
+Canvas = MatplotlibFigure
 subplots = plt.subplots
 _pictures: ContextVar[bool] = ContextVar("pictures")  # whether figures get PNGs: they cost half the time
 

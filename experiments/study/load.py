@@ -15,7 +15,7 @@ STUDY = Path(__file__).parents[1] / "study.toml"
 MAX_EPOCHS, MAX_SEED = 100_000, 2**31
 
 
-def _are_seeds(values: list) -> bool:
+def _are_seeds(values: list[object]) -> bool:
     whole = all(type(seed) is int and 0 <= seed <= MAX_SEED for seed in values)
     return bool(values) and whole and len(set(values)) == len(values)
 

@@ -158,10 +158,10 @@ class _Line:
         return self * -1
 
     def __sub__(self, other: Any) -> _Line:
-        return self + -other
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> _Line:
-        return -self + other
+        return (-self).__add__(other)
 
     __radd__, __rmul__ = __add__, __mul__
 
@@ -172,10 +172,10 @@ class _Line:
         return self._sign() != 0
 
     def __eq__(self, other: Any) -> bool:
-        return (self - other)._sign() == 0
+        return self.__sub__(other)._sign() == 0
 
     def __lt__(self, other: Any) -> bool:
-        return (self - other)._sign() < 0
+        return self.__sub__(other)._sign() < 0
 
 
 def check_rule(rule: str, names: Mapping[str, Any]) -> None:

@@ -106,7 +106,7 @@ class Publication:
         entry = ElementTree.SubElement(root, "url")
         ElementTree.SubElement(entry, "loc").text = self.url
         ElementTree.SubElement(entry, "lastmod").text = self.day
-        return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+        return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def address(text: str) -> str:

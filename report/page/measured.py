@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from experiments.analysis.results import RunResult, Summary
+from experiments.analysis.results import ContrastResult, RunResult, Summary
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,12 @@ class Measured:
         return spread and Spread(spread["mean"], spread["min"], spread["max"])
 
     def mean_accuracy(self, arm: str) -> float | None:
-        return self.number(arm, "test_accuracy", "mean")
+        spread = self.accuracy(arm)
+        return spread.mean if spread else None
 
     def calibration(self, arm: str, measure: str = "ece") -> float | None:
-        return self.number(arm, "calibration", measure)
+        score: float | None = self.number(arm, "calibration", measure)
+        return score
 
     def seeds(self, arm: str) -> int | None:
         """How many seeds were measured."""
@@ -122,7 +124,7 @@ class Measured:
         return means[0] - means[1]
 
 
-def difference(row: Mapping[str, Any]) -> Difference:
+def difference(row: ContrastResult) -> Difference:
     """A contrast of the results that was measured."""
     low, high = row["interval"]
     bootstrap_low, bootstrap_high = row["bootstrap"]

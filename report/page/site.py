@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from experiments.analysis import evidence, records
-from experiments.analysis.results import Results
+from experiments.analysis.results import Results, ResultsFile
 from experiments.analysis.summary import FORMAT
 from experiments.files import reading
 from experiments.files.durable import sweep, write_atomically
@@ -80,18 +80,18 @@ def verdicts_on_record(results: Results, ledger: tuple[Claim, ...]) -> dict[str,
 # ---------------------------------------------------------------------------------------------- what it is made of
 
 
-def read_results(folder: Path) -> tuple[Results, dict[str, figures.Figure]]:
+def read_results(folder: Path) -> tuple[ResultsFile, dict[str, figures.Figure]]:
     """The results in `folder`, and the figures that were drawn from them."""
     path, plots = folder / "results.json", folder / "plots"
     if not all(file.is_file() for file in (path, plots / "figures.json", plots / "preview.png")):
         raise UserError(f"{display_path(path)}: nothing to render yet. Run 'make report', which measures first.")
-    results, (drawn, drawn_from) = cast(Results, read_json(path, FORMAT)), figures.read(plots)
+    results, (drawn, drawn_from) = cast(ResultsFile, read_json(path, FORMAT)), figures.read(plots)
     if drawn_from != results["inputs"]:
         raise UserError(f"{display_path(plots)}: drawn from other results. Run 'make plots' first.")
     return results, drawn
 
 
-def read_evidence(folder: Path, results: Mapping[str, Any]) -> dict[str, Any]:
+def read_evidence(folder: Path, results: ResultsFile) -> dict[str, Any]:
     """What evidence.json in `folder` says of each run; nothing if the results are not its own but the record's."""
     path = folder / "evidence.json"
     content = read_json(path, evidence.FORMAT) if path.exists() else {}
@@ -158,7 +158,7 @@ def is_current(memory: Path, inputs: str, site: Path) -> bool:
 def _written(memory: Path) -> dict[str, str]:
     """SHA-256 of each file that was written last, by its name; nothing if that is not known."""
     try:
-        return read_json(memory, MEMORY_FORMAT)["files"]
+        return dict(read_json(memory, MEMORY_FORMAT)["files"])
     except UserError:
         return {}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.analysis import inference
-from experiments.analysis.results import Results, RunResult, Summary
+from experiments.analysis.results import ContrastResult, DatasetDescription, Results, RunResult, Summary
 from experiments.files.errors import UserError, display_path
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs
 from report.claims import margins
@@ -93,7 +93,7 @@ def page_view(
         finding=figures.get(next(iter(questions), ""), first),
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
-        many_seeds=any(row["n"] > inference.ENUMERATED for row in results["contrasts"]),
+        many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
         replication=replication(results),
         record=record(results, rows, recorded),
         claims=rows,
@@ -117,7 +117,7 @@ class Data:
     one_image: float
 
 
-def data(dataset: Mapping[str, Any]) -> Data:
+def data(dataset: DatasetDescription) -> Data:
     name = dataset["name"]
     return Data(name == "mnist", name in ("mnist", "digits"), 1 / dataset["test_images"])
 
@@ -168,7 +168,7 @@ def contrast_rows(results: Summary) -> tuple[ContrastRow, ...]:
     return tuple(map(_contrast_row, results["contrasts"]))
 
 
-def _contrast_row(row: Mapping[str, Any]) -> ContrastRow:
+def _contrast_row(row: ContrastResult) -> ContrastRow:
     if not row["n"]:
         return ContrastRow(row["question"], None)
     told_apart = round(row["mcnemar_share"] * row["n"])
@@ -179,7 +179,7 @@ def _contrast_row(row: Mapping[str, Any]) -> ContrastRow:
 class Replication:
     """The same contrasts on another data set. one_image: what a single test image counts, as a fraction."""
 
-    dataset: Mapping[str, Any]
+    dataset: DatasetDescription
     epochs: int
     one_image: float
     contrasts: tuple[ContrastRow, ...]

@@ -258,7 +258,7 @@ def differences(file: str, derived: str) -> Iterator[Difference]:
 
 def _place(passed: str, before: str) -> str:
     """The last place that is named in the text `passed`."""
-    return (PLACE.findall(passed) or [before])[-1]
+    return str((PLACE.findall(passed) or [before])[-1])
 
 
 def _common(first: str, second: str) -> int:
