@@ -72,13 +72,13 @@ class Publication:
             "url": self.url,
         }
         key = re.sub(r"\W+", "-", f"{self.title} {self.year}".lower(), flags=re.ASCII).strip("-")
-        told = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)
-        return f"@misc{{{key}{told}\n}}"
+        lines = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)
+        return f"@misc{{{key}{lines}\n}}"
 
     def linked_data(self, headline: str, description: str) -> dict[str, Any]:
-        """The page and its data in the terms of schema.org; what is not known is left out."""
+        """The page and its data as JSON-LD in the vocabulary of schema.org, without empty fields."""
         source = self.article
-        told = {
+        fields = {
             "@context": "https://schema.org",
             "@type": "ScholarlyArticle",
             "headline": headline,
@@ -90,12 +90,12 @@ class Publication:
             "license": self.license and f"https://spdx.org/licenses/{self.license}",
             "url": self.url,
             "image": self.url and f"{self.url}preview.png",
-            "isBasedOn": _known(
+            "isBasedOn": _without_empty(
                 {"@type": "Article", "headline": source.title, "datePublished": source.date, "identifier": source.id}
             ),
             "hasPart": [self._dataset(*row) for row in DATA],
         }
-        return _known(told)
+        return _without_empty(fields)
 
     def _dataset(self, name: str, media_type: str, description: str) -> dict[str, Any]:
         file = {"@type": "DataDownload", "contentUrl": self.url + name, "encodingFormat": media_type}
@@ -123,15 +123,15 @@ def publication(url: str, results: Results, article: Article, path: Path = CITAT
     """Reads CITATION.cff. Raises `UserError` where it cannot be read or names no title."""
     day = max(run["finished"] for run in results["runs"])[:10]
     try:
-        found = yaml.safe_load(reading.read_text(path, "Expected the project's citation."))
+        fields = yaml.safe_load(reading.read_text(path, "Expected the project's citation."))
         return Publication(
             url,
             day,
             article,
-            str(found["title"]),
-            tuple(map(_author, found.get("authors", []))),
-            str(found.get("version", "")),
-            str(found.get("license", "")),
+            str(fields["title"]),
+            tuple(map(_author, fields.get("authors", []))),
+            str(fields.get("version", "")),
+            str(fields.get("license", "")),
         )
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{display_path(path)}: {error}. Expected a citation that names a title. Mend it.") from error
@@ -143,8 +143,8 @@ def _author(entry: Mapping[str, str]) -> Author:
     return Author("Person", ", ".join(entry[key] for key in ("family-names", "given-names") if key in entry))
 
 
-def _known(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if value}
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value}
 
 
 def _tex(text: str) -> str:

@@ -82,13 +82,13 @@ def passport(results: Results, figure: Figure) -> Passport:
     for arm in (results["arms"][name] for name in figure.arms):
         blocks.setdefault(arm["block"], []).append(arm)
     seeds = {name: ranges(sorted({seed for arm in arms for seed in arm["seeds"]})) for name, arms in blocks.items()}
-    found = {told: sorted({run[key] for run in runs}) for key, told in FIELDS.items()}
+    values_of = {label: sorted({run[key] for run in runs}) for key, label in FIELDS.items()}
     days = sorted(run["finished"][:10] for run in runs)
     return Passport(
         len(runs),
         tuple(Block(name, len(arms), seeds[name]) for name, arms in blocks.items()),
-        {told: values[0] for told, values in found.items() if len(values) == 1 and values[0] != ""},
-        {told: tuple(values) for told, values in found.items() if len(values) > 1},
+        {label: values[0] for label, values in values_of.items() if len(values) == 1 and values[0] != ""},
+        {label: tuple(values) for label, values in values_of.items() if len(values) > 1},
         days[0],
         days[-1],
     )
@@ -107,11 +107,11 @@ class OtherSettings:
 
 def other_settings(arms: Mapping[str, Mapping[str, Any]]) -> OtherSettings:
     """What the table has to add to its columns, so that arms with different settings have different rows."""
-    names = [name for name in SETTINGS if name not in IN_COLUMNS]
-    usual = {name: Counter(arm[name] for arm in arms.values()).most_common(1)[0][0] for name in names}
+    keys = [key for key in SETTINGS if key not in IN_COLUMNS]
+    usual = {key: Counter(arm[key] for arm in arms.values()).most_common(1)[0][0] for key in keys}
     return OtherSettings(
-        {FIELDS[name]: value for name, value in usual.items() if value != ""},
-        {arm: {FIELDS[name]: own[name] for name in names if own[name] != usual[name]} for arm, own in arms.items()},
+        {FIELDS[key]: value for key, value in usual.items() if value != ""},
+        {name: {FIELDS[key]: arm[key] for key in keys if arm[key] != usual[key]} for name, arm in arms.items()},
     )
 
 
