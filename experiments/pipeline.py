@@ -120,7 +120,11 @@ def stand_in(settings: Settings, reason: str = records.NOTHING_MEASURED) -> bool
     with store.locked():
         if not is_needed():  # another process has measured something meanwhile
             return False
-        results: ResultsFile = {**records.results_of_record(content, reason), "format": summary.FORMAT, "inputs": inputs}
+        results: ResultsFile = {
+            **records.results_of_record(content, reason),
+            "format": summary.FORMAT,
+            "inputs": inputs,
+        }
         write_atomically(path, to_json(results))
         _draw(results, store, settings.figures)
     print(f"The page shows what was recorded on {content['recorded']}: {reason}.", flush=True)

@@ -131,7 +131,7 @@ def test_a_page_with_figures_of_its_own_is_verified_with_the_articles_folder(thi
         (
             "study.toml",
             None,
-            "claims.toml:6: claim 'patience': evidence 'lead' names the arm",
+            "claim 'patience'.evidence.lead names the arm 'hasty-rate', which",
         ),  # the study is then this project's own
         ("prose/limits.html", "{{ nothing }}", "limits.html:1: 'nothing' is undefined"),
     ],

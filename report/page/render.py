@@ -50,7 +50,7 @@ class Prose:
     figures: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     changes: Mapping[str, str] = field(default_factory=dict)
-    view: Callable[[Summary], object] = lambda results: None
+    view: Callable[[Summary], object] = field(default=lambda results: None, compare=False)
 
     def has(self, name: str) -> bool:
         return (self.folder / name).is_file()
