@@ -35,13 +35,13 @@ ifneq ($(STUDY)$(CLAIMS),)
 $(error STUDY and CLAIMS are gone. An article is one folder with article.md, claims.toml and optionally study.toml: make report ARTICLE=folder)
 endif
 ifneq ($(call in_folder,article.md),yes)
-$(error $(FOLDER): no article.md there. ARTICLE names a folder with article.md, claims.toml and optionally study.toml, prose/ and figures.py)
+$(error $(FOLDER): no article.md there. ARTICLE names a folder with article.md, claims.toml and optionally study.toml, prose/, view.py and figures.py)
 endif
 
 help: ## Show this help
 	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
 	@echo "       make report CLUSTER=tcp://host:port   to train on the workers of a Dask cluster"
-	@echo "       make report ARTICLE=folder   to check another article: article.md, claims.toml and optionally study.toml, prose/, figures.py"
+	@echo "       make report ARTICLE=folder   to check another article: article.md, claims.toml and optionally study.toml, prose/, view.py, figures.py"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 

@@ -24,6 +24,7 @@ from experiments.files import errors, reading
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json
+from experiments.plots import formats
 from experiments.store.store import Store
 from report.article.folder import DEFAULT, ArticleFolder, open_folder
 from report.claims import load as ledgers
@@ -114,7 +115,7 @@ def print_claims(arguments: argparse.Namespace) -> None:
         print(f"{judged.verdict:16}  {judged.claim.id}")
         for name, evidence in judged.claim.evidence.items():
             seeds = "(in {} of {} seeds)".format(*judged.agreeing[name]) if name in judged.agreeing else ""
-            print(wrapped.fill(f"{evidence.label}: {margins.format_value(judged.values[name], evidence.unit)} {seeds}"))
+            print(wrapped.fill(f"{evidence.label}: {formats.in_unit(judged.values[name], evidence.unit)} {seeds}"))
         if sentence := margins.margin(judged) or judged.claim.not_testable:
             print(wrapped.fill(sentence))
         print()
@@ -322,7 +323,7 @@ def _measuring(parser: argparse.ArgumentParser) -> None:
 
 
 def _article(parser: argparse.ArgumentParser) -> None:
-    contents = "with article.md and claims.toml, and optionally study.toml, prose/ and figures.py"
+    contents = "with article.md and claims.toml, and optionally study.toml, prose/, view.py and figures.py"
     parser.add_argument("--article", type=Path, default=DEFAULT, metavar="FOLDER", help=contents)
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from experiments.files.errors import UserError
+from experiments.plots import formats
 from experiments.study.model import Study
 from report import __main__ as command
 from report.article import document
@@ -256,7 +257,7 @@ def test_a_claim_without_evidence_is_an_error_with_its_line(tmp_path: Path) -> N
     ],
 )
 def test_numbers_are_written_with_their_units(value: float | None, unit: str, expected: str) -> None:
-    assert margins.format_value(value, unit).replace(margins.NARROW, " ") == expected
+    assert formats.in_unit(value, unit).replace(margins.NARROW, " ") == expected
 
 
 def claim(supported: str, partly: str = "", **units: str) -> Claim:

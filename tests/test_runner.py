@@ -117,7 +117,7 @@ def test_the_digits_are_trained_offline_and_a_second_call_trains_nothing(
     trained_examples: Path, tmp_path: Path
 ) -> None:
     first = json.loads((trained_examples / ".calls.json").read_text())["first"]
-    assert "MNIST COULD NOT BE HAD" in first
+    assert "MNIST IS NOT AVAILABLE" in first
     assert "6 of 6 runs on digits measured" in first
     path = copied(trained_examples, tmp_path / "copy")
     before = trainings(path.parent)

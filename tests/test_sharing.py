@@ -125,7 +125,7 @@ def test_removing_the_address_removes_the_sitemap(measured: Path, tmp_path: Path
     ],
 )
 def test_anything_but_the_address_of_a_web_folder_is_refused(wrong: str) -> None:
-    with pytest.raises(UserError, match=r"SITE_URL is .* Expected the address of the folder .* Mend it"):
+    with pytest.raises(UserError, match=r"SITE_URL is .* Expected the address of the folder .* Fix it"):
         citation.address(wrong)
 
 
@@ -271,7 +271,7 @@ def test_tex_commands_are_escaped(results: dict, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["version: 1\n", "- a list\n", "title: [\n", ""])
 def test_a_citation_file_without_a_title_is_an_error(results: dict, tmp_path: Path, broken: str) -> None:
-    with pytest.raises(UserError, match=r"CITATION\.cff: .* Expected a citation that names a title\. Mend it\."):
+    with pytest.raises(UserError, match=r"CITATION\.cff: .* Expected a citation that names a title\. Fix it\."):
         published(results, tmp_path, cff=broken)
 
 

@@ -246,7 +246,7 @@ def test_an_unwritable_cache_is_an_error_because_mnist_was_available(
 
 def test_the_warning_says_that_mnist_was_unavailable_and_why() -> None:
     text = sources.warning(sources.Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: timed out"))
-    assert "MNIST COULD NOT BE HAD" in text
+    assert "MNIST IS NOT AVAILABLE" in text
     assert "Why: no network: timed out." in text
     assert "MNIST_NPZ=path/to/mnist.npz make report" in text
 

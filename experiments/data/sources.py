@@ -120,7 +120,7 @@ def _recognise(path: Path, memory: Path, name: str = "") -> datasets.DatasetSpec
         return datasets.MNIST
     if name.lower() == datasets.MNIST.name:
         raise UserError(
-            f"{display_path(path)}: is not MNIST, and the page would call it so, after its file. Rename the file."
+            f"{display_path(path)}: is not MNIST, but its file name would call it that on the page. Rename it."
         )
     return replace(spec, name=name)
 
@@ -216,7 +216,7 @@ def warning(source: Source, recorded: str = "") -> str:
     return "\n".join(
         (
             "!" * 100,
-            "!! MNIST COULD NOT BE HAD: scikit-learn's small digits (1,797 images of 8 × 8) run in its place.",
+            "!! MNIST IS NOT AVAILABLE: scikit-learn's small digits (1,797 images of 8 × 8) run in its place.",
             f"!! Why: {source.fallback}.",
             f"!! The page will {page}.",
             "!! To use MNIST: connect to the network, or name a file: MNIST_NPZ=path/to/mnist.npz make report",

@@ -8,6 +8,7 @@ dash in a table.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 NARROW = "\u202f"  # a thin space that does not break
 DASH = "–"
@@ -88,7 +89,47 @@ def count(number: int) -> str:
     return words[number] if 0 <= number < len(words) else f"{number:,}"
 
 
+def in_unit(value: float | None, unit: str, finer: int = 0) -> str:
+    """Evidence as text in its unit: 0.0089 points → +0.89 points; with `finer`, so many digits more."""
+    digits = 3 + finer
+    if value is None:
+        return NOT_MEASURED
+    match unit:
+        case "yes":
+            return "yes" if value else "no"
+        case "points":
+            rounded = round(100 * value, digits - 1) or 0.0  # not −0
+            text = f"{rounded:{'+' if rounded else ''}.{digits - 1}f} points"
+        case "percent":
+            text = f"{_plain(100 * value, digits)}{NARROW}%"
+        case "times":
+            text = f"{_plain(value, digits)}{NARROW}×"
+        case "p":
+            text = f"{value:.{digits}f}" if value >= 10**-digits else f"<{NARROW}{10**-digits:.{digits}f}"
+        case _:
+            text = _plain(value, digits)
+    return text.replace("-", "−")
+
+
+def _plain(value: float, digits: int) -> str:
+    """So many significant digits, never with an exponent."""
+    return f"{Decimal(f'{value:.{digits}g}'):f}"
+
+
 FILTERS = {  # of the page's templates, by name
     function.__name__: function
-    for function in (percent, points, p_value, signed, setting, listed, share, ratio, measure, thousands, count)
+    for function in (
+        percent,
+        points,
+        p_value,
+        signed,
+        setting,
+        listed,
+        share,
+        ratio,
+        measure,
+        thousands,
+        count,
+        in_unit,
+    )
 }

@@ -1,4 +1,4 @@
-"""Fingerprints: the digest of all that a run's weights, or its measures, depend on."""
+"""Keys of runs: the digest of all that a run's weights, or its measures, depend on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""study.toml → Study, Arm, Block, Contrast, Run: the experiments as frozen values, validated, with their fingerprints.
-
-Nothing here trains or reads data. A wrong key or value is one `UserError` that names the file and the line.
-"""
+"""Study, Arm, Block, Contrast and Run: what study.toml says, as frozen values. Nothing here trains or reads data."""
 
 from __future__ import annotations
 

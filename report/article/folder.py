@@ -13,7 +13,9 @@ from report.claims import load as ledgers
 from report.claims.model import Claim
 
 DEFAULT = Path(__file__).parents[1] / "mse_tanh"
-EXPECTED = "Expected a folder with article.md and claims.toml, and optionally study.toml, prose/ and figures.py"
+EXPECTED = (
+    "Expected a folder with article.md and claims.toml, and optionally study.toml, prose/, view.py and figures.py"
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class ArticleFolder:
     """Where everything about one article is.
 
     study: experiments/study.toml if the folder has no study.toml of its own. prose: a folder, which may be missing.
-    figures: the article's own figures.py, or None for the generic figures.
+    figures: the article's own figures.py, or None for the generic figures. view: its view.py, or None.
     """
 
     path: Path
@@ -30,6 +32,7 @@ class ArticleFolder:
     study: Path
     prose: Path
     figures: Path | None
+    view: Path | None
 
     @property
     def is_default(self) -> bool:
@@ -54,8 +57,8 @@ def open_folder(path: Path = DEFAULT) -> ArticleFolder:
         raise UserError(f"{name}: a file. {EXPECTED}. Name the folder: make report ARTICLE={display_path(path.parent)}")
     if not path.is_dir():
         raise UserError(f"{name}: no such folder. {EXPECTED}. Name another one: make report ARTICLE=folder")
-    article, ledger, study, prose, figures = (
-        path / file for file in ("article.md", "claims.toml", "study.toml", "prose", "figures.py")
+    article, ledger, study, prose, figures, view = (
+        path / file for file in ("article.md", "claims.toml", "study.toml", "prose", "figures.py", "view.py")
     )
     for file, content in ((article, "the article, as Markdown with front matter"), (ledger, "its claims")):
         if not os.path.lexists(file):
@@ -69,4 +72,5 @@ def open_folder(path: Path = DEFAULT) -> ArticleFolder:
         study if os.path.lexists(study) else studies.STUDY,
         prose,
         figures if os.path.lexists(figures) else None,
+        view if os.path.lexists(view) else None,
     )

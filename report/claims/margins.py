@@ -6,16 +6,15 @@ import ast
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from fractions import Fraction
 from functools import total_ordering
 from typing import Any
 
+from experiments.plots.formats import in_unit
 from report.claims.model import NOT_MEASURED, NOT_TESTABLE, Claim, Flip, Verdict
 from report.claims.rules import evaluate, parse, verdict_of
 
 MAX_TURNS = 100  # of a rule; beyond, the search for its limits would not end
-NARROW = "\u202f"  # a thin space that does not break
 
 
 def margin(judged: Verdict) -> str:
@@ -26,7 +25,7 @@ def margin(judged: Verdict) -> str:
         return "No single number could change it: several would have to move at once."
     flip = judged.flips[0]
     evidence = judged.claim.evidence[flip.name]
-    pairs = [[format_value(end, evidence.unit, finer) for end in (flip.limit, flip.value)] for finer in range(9)]
+    pairs = [[in_unit(end, evidence.unit, finer) for end in (flip.limit, flip.value)] for finer in range(9)]
     limit, value = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
     reached = verdict_of(judged.claim, {**judged.values, flip.name: flip.limit}) == flip.verdict
     if evidence.unit == "yes":
@@ -36,33 +35,6 @@ def margin(judged: Verdict) -> str:
     else:
         moved = "fell to" if reached else "fell below"
     return f"Would become {flip.verdict} if {evidence.label} {moved} {limit}; it is {value}."
-
-
-def format_value(value: float | None, unit: str, finer: int = 0) -> str:
-    """Evidence as text in its unit: 0.0089 points → +0.89 points; with `finer`, so many digits more."""
-    digits = 3 + finer
-    if value is None:
-        return "not measured"
-    match unit:
-        case "yes":
-            return "yes" if value else "no"
-        case "points":
-            rounded = round(100 * value, digits - 1) or 0.0  # not −0
-            text = f"{rounded:{'+' if rounded else ''}.{digits - 1}f} points"
-        case "percent":
-            text = f"{_plain(100 * value, digits)}{NARROW}%"
-        case "times":
-            text = f"{_plain(value, digits)}{NARROW}×"
-        case "p":
-            text = f"{value:.{digits}f}" if value >= 10**-digits else f"<{NARROW}{10**-digits:.{digits}f}"
-        case _:
-            text = _plain(value, digits)
-    return text.replace("-", "−")
-
-
-def _plain(value: float, digits: int) -> str:
-    """So many significant digits, never with an exponent."""
-    return f"{Decimal(f'{value:.{digits}g}'):f}"
 
 
 # ---------------------------------------------------------------------------------------------- flips

@@ -114,7 +114,7 @@ def address(text: str) -> str:
     if text and not FOLDER.fullmatch(text):
         raise UserError(
             f"SITE_URL is '{text}'. Expected the address of the folder that the page is published in, such as "
-            "https://example.org/report/. Mend it or leave it out."
+            "https://example.org/report/. Fix it or leave it out."
         )
     return text and text.rstrip("/") + "/"
 
@@ -134,7 +134,7 @@ def publication(url: str, results: Results, article: Article, path: Path = CITAT
             str(fields.get("license", "")),
         )
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"{display_path(path)}: {error}. Expected a citation that names a title. Mend it.") from error
+        raise UserError(f"{display_path(path)}: {error}. Expected a citation that names a title. Fix it.") from error
 
 
 def _author(entry: Mapping[str, str]) -> Author:

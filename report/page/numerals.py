@@ -21,7 +21,7 @@ from experiments.files.toml import TomlReader
 
 ROOT = Path(__file__).parents[2]
 TELLERS = (  # the filters that give a number its digits, and the function
-    *("percent", "points", "p_value", "measure", "thousands", "count", "signed", "share", "ratio", "told"),
+    *("percent", "points", "p_value", "measure", "thousands", "count", "signed", "share", "ratio", "in_unit"),
     *("plain_percent", "decimal"),  # in figures
     *("length", "round", "int", "epochs"),
 )

@@ -24,7 +24,6 @@ from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
 from experiments.plots import formats
 from experiments.plots.figures import Figure
 from report.article import document, quotes
-from report.claims import margins
 from report.claims.model import Verdict
 from report.page import measured, view
 from report.page.citation import Publication
@@ -160,7 +159,7 @@ def _compile_note(environment: Environment, text: str) -> Template:
     try:
         return environment.from_string(text)
     except TemplateSyntaxError as error:
-        raise UserError(f"the note '{text[:80]} …': {error.message}. Mend it in the claims or the prose.") from error
+        raise UserError(f"the note '{text[:80]} …': {error.message}. Fix it in the claims or the prose.") from error
 
 
 def not_found_page(url: str) -> str:
@@ -200,7 +199,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        **formats.FILTERS, told=margins.format_value, css_class=css_class, csp_hash=_csp_hash,
+        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
     )  # fmt: skip
     environment.globals.update(math=math)
     return environment

@@ -29,7 +29,7 @@ from report.page import citation, numerals, render
 
 ROOT = Path(__file__).parents[2]
 MEMORY_FORMAT = 1
-CLAIMS_FORMAT = 2
+CLAIMS_FORMAT = 3
 COLUMNS = (
     *("dataset", "arm", "seed", *SETTINGS, "epochs"),
     *("test_accuracy", "held_out_accuracy", "train_seconds", "diverged_epoch"),
@@ -108,7 +108,7 @@ def _fingerprints(folder: ArticleFolder, results_folder: Path) -> list[str]:
     folders = (ROOT / "templates", ROOT / "report", ROOT / "experiments" / "plots", folder.prose)
     files = {path for base in folders for path in base.rglob("*.*") if path.is_file() and path.suffix != ".pyc"}
     texts = [*sorted(files), folder.article, folder.claims, folder.study, citation.CITATION]
-    texts += [folder.figures] if folder.figures else []
+    texts += [path for path in (folder.figures, folder.view) if path]
     texts += [results_folder / "plots" / name for name in ("figures.json", "preview.png")]
     versions = keys.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
     return [*(reading.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]

@@ -78,7 +78,7 @@ def plan(site: Path, root: Path, remote: str, branch: str) -> Plan:
 def push(plan: Plan, root: Path) -> None:
     """Commits the planned tree and pushes it. Raises `UserError` where the remote refuses."""
     above = ["-p", plan.parent] if plan.parent else []
-    commit = _git(root, "commit-tree", plan.tree, *above, "-m", plan.message, fix="Mend that and publish again.")
+    commit = _git(root, "commit-tree", plan.tree, *above, "-m", plan.message, fix="Fix that and publish again.")
     target = f"{commit.strip()}:refs/heads/{plan.branch}"
     fix = f"Nothing was forced. Where '{plan.branch}' has moved meanwhile, 'make publish' tells what is there now."
     _git(root, "push", plan.remote, target, fix=fix)

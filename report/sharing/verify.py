@@ -81,7 +81,7 @@ class Proof:
 def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Proof:
     """The results that follow from the evidence in a page. Raises `UserError` where there is none, or none of ours.
 
-    Without `same_record`, a page made beside another record is read too, if its own numbers do not come from there.
+    Without `same_record`, a page made with a different record is read too, unless it shows that record's numbers.
     """
     found = MARK.findall(html)
     if len(found) != 1:
@@ -97,7 +97,7 @@ def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Pro
         content["record"] = ""  # the record was only held against them
     elif not known_record:
         raise UserError(
-            "The page was made beside another record than experiments/record.json. Check out the version it was made "
+            "The page was made with a different record than experiments/record.json. Check out the version it was made "
             "with and run this again."
         )
     plan = load()
@@ -119,7 +119,7 @@ def _check_same_study(content: PageEvidence, plan: Study) -> None:
 
 @contextmanager
 def foreign(seconds: float | None = None) -> Iterator[None]:
-    """Within it, what somebody else packed is reckoned with; that nothing can be derived from it is one clear error.
+    """Limits the time, and turns any failure on somebody else's evidence into one `UserError`.
 
     `seconds`: of processor time that it may take; SECONDS where it is None.
     """
@@ -129,7 +129,7 @@ def foreign(seconds: float | None = None) -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise UserError(
-            f"Nothing has followed from the evidence in the page after {seconds:g} s of processor time. "
+            f"Rebuilding the page from its evidence took more than {seconds:g} s of processor time. "
             f"If you trust its sender, allow more: make verify PATIENCE={10 * seconds:g}."
         )
 
