@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from report.article.folder import open_folder
+from report.page import site
 from tests.test_page import said
 from tests.trained import ARTICLE, ROOT, SECOND, THIRD, offline
 
@@ -184,3 +186,22 @@ def test_a_mistake_in_an_articles_figures_is_one_line(
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert message in error
+
+
+@pytest.mark.parametrize(
+    "name", ["article.md", "claims.toml", "study.toml", "figures.py", "view.py", "prose/limits.html"]
+)
+def test_an_edit_of_any_file_in_the_articles_folder_renders_the_page_again(
+    third: Path, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "article"
+    shutil.copytree(THIRD, folder)
+    (folder / "view.py").write_text("def view(results):\n    return None\n")
+
+    def digest() -> str:
+        return site.digest_inputs(open_folder(folder), third / "results", {"inputs": ""}, "")
+
+    before = digest()
+    assert digest() == before
+    (folder / name).write_text((folder / name).read_text() + "\n")
+    assert digest() != before
