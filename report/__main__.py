@@ -30,7 +30,7 @@ from report.article.folder import DEFAULT, ArticleFolder, open_folder
 from report.claims import load as ledgers
 from report.claims import margins
 from report.claims.verdicts import judge
-from report.page import citation, render, site
+from report.page import citation, site
 from report.sharing.compare import Effect
 
 ROOT = Path(__file__).parent.parent
@@ -84,8 +84,6 @@ def write_site(arguments: argparse.Namespace) -> None:
 
     For callers that have locked the results.
     """
-    from report.sharing import verify
-
     folder, url = open_folder(arguments.article), citation.address(arguments.url)
     site.clean_up(arguments.site)
     results, drawn = site.read_results(arguments.results)
@@ -94,8 +92,12 @@ def write_site(arguments: argparse.Namespace) -> None:
     if site.is_current(memory, inputs, arguments.site):
         print(f"Page: nothing to render, {display_path(index)} is up to date. {OPEN}")
         return
+
+    from report.page.compose import compose  # Jinja and Markdown take time to import
+    from report.sharing import verify
+
     content = site.read_evidence(arguments.results, results)
-    page = site.compose(folder, results, drawn, url, verify.carried(content, results, drawn, folder.load_claims(), url))
+    page = compose(folder, results, drawn, url, verify.carried(content, results, drawn, folder.load_claims(), url))
     if page.numerals:
         print(f"Numbers: {page.numerals}.")
     site.write(arguments.site, memory, inputs, page, results, drawn)
@@ -128,6 +130,8 @@ BEGIN, END = "<!-- Written by `make record`. -->\n", "<!-- End of what `make rec
 
 def write_readme(path: Path) -> None:
     """Puts the record's results into the README, between two marks."""
+    from report.page import render
+
     folder, recorded = open_folder(), records.read()
     if recorded is None:
         raise UserError(f"{display_path(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
@@ -150,6 +154,7 @@ def verify_page(arguments: argparse.Namespace) -> int:
     0: Identical. 3: Saved, as a browser writes it. 1: NOT verified, with the places that differ.
     """
     from experiments.plots.drawing import draw
+    from report.page.compose import compose
     from report.sharing import verify
 
     if len(arguments.files) != 1:
@@ -159,7 +164,7 @@ def verify_page(arguments: argparse.Namespace) -> int:
     with verify.foreign(arguments.seconds):
         proof = verify.proof(html, folder.load_study)
         drawn = {figure.name: figure for figure in draw(proof.results, folder.figures, pictures=False)}
-        derived = site.compose(folder, proof.results, drawn, citation.address(proof.url), proof.text)
+        derived = compose(folder, proof.results, drawn, citation.address(proof.url), proof.text)
     result = verify.judge(html, derived.html)
     counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
     print(f"{VERIFIED_AS[result].format(display_path(path))} ({counts}).")

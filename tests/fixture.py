@@ -24,7 +24,7 @@ from experiments.study.model import Arm, Run, Study
 from report.article import document
 from report.claims import load as ledgers
 from report.claims.verdicts import judge
-from report.page import citation, render, site
+from report.page import citation, compose, render
 
 SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of seed 100; see `outputs`
 TEST_IMAGES = 2000
@@ -150,7 +150,7 @@ def page_of(results: dict[str, Any], folder: Path = ledgers.LEDGER.parent, **opt
     verdicts = judge(ledger, results)
     unchecked = ledgers.unchecked(folder / "claims.toml")
     options = {
-        "recorded": site.verdicts_on_record(results, ledger),
+        "recorded": compose.verdicts_on_record(results, ledger),
         "shared": citation.publication("", results, source),
         **options,
     }

@@ -188,9 +188,10 @@ def test_a_mistake_in_an_articles_figures_is_one_line(
     assert message in error
 
 
-@pytest.mark.parametrize(
-    "name", ["article.md", "claims.toml", "study.toml", "figures.py", "view.py", "prose/limits.html"]
-)
+FILES = ("article.md", "claims.toml", "study.toml", "figures.py", "view.py", "prose/limits.html")
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_an_edit_of_any_file_in_the_articles_folder_renders_the_page_again(
     third: Path, tmp_path: Path, name: str
 ) -> None:

@@ -21,7 +21,7 @@ from experiments.data.sources import DIGITS, Source
 from experiments.store.store import Store
 from experiments.study.model import Run, Study
 from report.article.folder import open_folder
-from report.page import site
+from report.page import compose
 from tests import fixture
 
 GOLDEN = Path(__file__).with_name("golden.html")
@@ -85,7 +85,7 @@ def differing(golden: str, page: str) -> list[str]:
 
 def test_the_page_matches_the_golden_page(whole: dict) -> None:
     drawn = {figure.name: figure for figure in fixture.draw(whole)}
-    page = told(site.compose(open_folder(), whole, drawn, "", "what the page is derived from").html)
+    page = told(compose.compose(open_folder(), whole, drawn, "", "what the page is derived from").html)
     if os.environ.get("RENEW_GOLDEN"):
         GOLDEN.write_text(page, encoding="utf-8")
     if lines := differing(GOLDEN.read_text(encoding="utf-8"), page):

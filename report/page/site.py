@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from experiments.analysis import evidence, records
+from experiments.analysis import evidence
 from experiments.analysis.results import Results, ResultsFile
 from experiments.analysis.summary import FORMAT
 from experiments.files import reading
@@ -20,12 +20,11 @@ from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import figures
 from experiments.study import keys
 from experiments.study.model import SETTINGS
-from report.article import document, quotes
 from report.article.folder import ArticleFolder
-from report.claims import load as ledgers
-from report.claims.model import Claim, Verdict
-from report.claims.verdicts import judge
-from report.page import citation, numerals, render
+from report.page import citation
+
+if TYPE_CHECKING:  # Jinja and Markdown: only where something is rendered
+    from report.page.compose import Page
 
 ROOT = Path(__file__).parents[2]
 MEMORY_FORMAT = 1
@@ -35,46 +34,6 @@ COLUMNS = (
     *("test_accuracy", "held_out_accuracy", "train_seconds", "diverged_epoch"),
     *("started", "finished", "processor", "threads", "python", "commit", "dirty"),
 )
-
-
-# ---------------------------------------------------------------------------------------------- the page
-
-
-class Page(NamedTuple):
-    """A page, and what besides it follows from the same results."""
-
-    html: str
-    verdicts: Sequence[Verdict]
-    shared: citation.Publication
-    numerals: str  # how many numerals of the project's own prose are bound
-
-
-def compose(
-    folder: ArticleFolder,
-    results: Results,
-    drawn: Mapping[str, figures.Figure],
-    url: str,
-    packed: str,
-) -> Page:
-    """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit."""
-    words, source = render.load_prose(folder.prose), document.load(folder.article)
-    ledger, unchecked = folder.load_claims(), ledgers.unchecked(folder.claims)
-    coverage = ""
-    if folder.is_default:  # another article's author has rules of their own
-        counted = numerals.check()
-        numerals.require(counted)
-        coverage = counted.told
-    quotes.check(source, ledger, folder.claims)
-    verdicts = judge(ledger, results)
-    shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)
-    html = render.render(results, drawn, source, words, verdicts, unchecked, recorded, coverage, shared, packed)
-    return Page(html, verdicts, shared, coverage)
-
-
-def verdicts_on_record(results: Results, ledger: tuple[Claim, ...]) -> dict[str, str]:
-    """The verdicts on the record's numbers, if this study was measured here and can be compared with the record."""
-    record = records.read() if results["record_comparison"] else None
-    return {judged.claim.id: judged.verdict for judged in judge(ledger, record)} if record else {}
 
 
 # ---------------------------------------------------------------------------------------------- what it is made of
@@ -128,7 +87,7 @@ def write(
     """Writes the site, removes what an earlier page had written beside it, and notes both in `memory`."""
     outputs = {
         "index.html": page.html.encode(),
-        "404.html": render.not_found_page(page.shared.url).encode(),
+        "404.html": page.not_found.encode(),
         "preview.png": next(iter(drawn.values())).preview,
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
