@@ -137,7 +137,7 @@ def select_for_page(
     `figures`: by measure, the arms of which a figure shows it; None where nothing but the contrasts is shown.
     `claimed`: what claims ask of the run's arm, as keys of results.json.
     """
-    values: Mapping[str, Any] = observation
+    values: Mapping[str, object] = observation
     kept: dict[str, Any] = {key: values[key] if key in ALWAYS else None for key in values if key not in NEVER}
     if observation["arm"] not in contrasted:
         kept["wrong_images"] = None
@@ -213,10 +213,10 @@ class _Table(TypedDict):
     """Observations column by column."""
 
     count: int
-    columns: Any
+    columns: object  # see `_to_columns`
 
 
-def _unpack_observations(table: _Table) -> list[Any]:
+def _unpack_observations(table: _Table) -> list[Observation]:
     """The observations of a table, with True in place of the wrong images."""
     if not 0 <= table["count"] <= MAX_RUNS:
         raise ValueError(f"it has {table['count']} runs")

@@ -136,7 +136,7 @@ class RemoteBackend(Backend):
         return self.executor.submit(worker.run_unit_remotely, unit, stored, self.code)
 
     def collect(self, unit: Unit, result: Outcome) -> None:
-        assert result is not None
+        assert result is not None  # since `run_unit_remotely` returns files
         for entry, files in zip(unit.entries, result, strict=True):
             self.store.import_run(entry, files)
 

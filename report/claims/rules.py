@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from experiments.analysis.results import Summary
 from report.claims.model import NOT, NOT_MEASURED, NOT_TESTABLE, PARTLY, SUPPORTED, Claim
 
-_OPERATORS: Mapping[type, Callable[..., Any]] = {
+_OPERATORS: Mapping[type, Callable[..., object]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -27,7 +27,7 @@ _OPERATORS: Mapping[type, Callable[..., Any]] = {
     ast.GtE: operator.ge,
     ast.Eq: operator.eq,
 }
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {"abs": abs, "min": min, "max": max}
+_FUNCTIONS: Mapping[str, Callable[..., object]] = {"abs": abs, "min": min, "max": max}
 
 
 def evaluate(rule: str, values: Mapping[str, object]) -> object:
