@@ -79,7 +79,7 @@ def _classes(predictions: str) -> np.ndarray:
 _NOT_COPIED = ("format", "run", "key", "predictions", "wrong_images", "test_accuracy")  # kept exactly, or no measure
 
 
-def _observe_training(training: Training) -> dict[str, Any]:
+def _observe_training(training: Training) -> dict[str, object]:
     return {
         "test_accuracy_by_epoch": round_floats(training["test_accuracy"], MEASURE_DIGITS),
         "training_loss_by_epoch": round_floats(training["training_loss"], MEASURE_DIGITS),
@@ -97,7 +97,7 @@ def _observe_training(training: Training) -> dict[str, Any]:
     }
 
 
-def round_floats(value: Any, digits: int) -> Any:
+def round_floats(value: object, digits: int) -> object:
     """Rounds every float in `value`, which is as JSON has it, to that many significant digits."""
     if isinstance(value, float):
         return float(f"{value:.{digits}g}")
@@ -118,7 +118,8 @@ NEVER = ("started", "threads", "commit", "dirty", "key")
 FOR_FIGURES = (  # carried only for arms of which a figure needs them
     *("training_loss_by_epoch", "confusion", "target_outputs", "other_outputs", "reliability"),
 )
-SHOWN_OF: Mapping[str, Mapping[str, Any]] = {  # only these parts of these measures are carried
+_Parts = Mapping[str, "_Parts | None"]  # the names of parts, at every depth; None: all of one
+SHOWN_OF: Mapping[str, _Parts] = {  # only these parts of these measures are carried
     "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
     "gradient": {"start": {"first_over_output": None}},
     "saturation": {when: {"output_slope_target": None, "output_slope_other": None} for when in ("start", "final")},
@@ -136,7 +137,7 @@ def select_for_page(
     `figures`: by measure, the arms of which a figure shows it; None where nothing but the contrasts is shown.
     `claimed`: what claims ask of the run's arm, as keys of results.json.
     """
-    values: Mapping[str, Any] = observation
+    values: Mapping[str, object] = observation
     kept: dict[str, Any] = {key: values[key] if key in ALWAYS else None for key in values if key not in NEVER}
     if observation["arm"] not in contrasted:
         kept["wrong_images"] = None
@@ -154,25 +155,25 @@ def select_for_page(
     return cast(Observation, kept)
 
 
-def _has_value(value: Any, path: Sequence[str]) -> bool:
+def _has_value(value: object, path: Sequence[str]) -> bool:
     """Whether there is a value at `path`; a list is whole, or None."""
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else value
     return value is not None
 
 
-def _select(value: Any, wanted: Mapping[str, Any] | None) -> Any:
+def _select(value: Any, wanted: _Parts | None) -> Any:
     """The parts of `value` that `wanted` has keys for, at every depth; all of it where that is None."""
     if wanted is None or value is None:
         return value
     return {key: _select(value[key], inner) for key, inner in wanted.items()}
 
 
-def pack(content: Mapping[str, Any], *lists: str) -> str:
+def pack(content: Mapping[str, object], *lists: str) -> str:
     """`content` as letters and digits; the observations in its `lists` column by column, wrong images bit by bit."""
     packed, bits = dict(content), b""
     for name in lists:
-        observations = content[name]
+        observations = cast(Sequence[Observation], content[name])
         wrong = [o["wrong_images"] for o in observations if o["wrong_images"] is not None]
         marked = [o | {"wrong_images": None if o["wrong_images"] is None else True} for o in observations]
         packed[name] = {"count": len(marked), "columns": _to_columns(marked)}
@@ -212,10 +213,10 @@ class _Table(TypedDict):
     """Observations column by column."""
 
     count: int
-    columns: Any
+    columns: object  # see `_to_columns`
 
 
-def _unpack_observations(table: _Table) -> list[Any]:
+def _unpack_observations(table: _Table) -> list[Observation]:
     """The observations of a table, with True in place of the wrong images."""
     if not 0 <= table["count"] <= MAX_RUNS:
         raise ValueError(f"it has {table['count']} runs")
@@ -234,7 +235,7 @@ def _check_size(head: bytes, bits: bytes) -> None:
         raise ValueError("more images are wrong than in any evidence")
 
 
-def _check_texts(content: Any) -> None:
+def _check_texts(content: object) -> None:
     """Raises `ValueError` for texts in `content` that no run has: they would make the page huge, or hide something."""
     texts, remaining = set(), [content]
     while remaining:
@@ -282,7 +283,7 @@ def _to_columns(values: Sequence[Any]) -> Any:
     return list(values)
 
 
-def _objects_per_row(columns: Any) -> int:
+def _objects_per_row(columns: object) -> int:
     """How many objects `_to_rows` makes of `columns` for each run."""
     return 1 + sum(map(_objects_per_row, columns.values())) if isinstance(columns, dict) else 0
 

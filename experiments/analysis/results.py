@@ -12,7 +12,9 @@ leaves out is None in an `Observation`, and therefore in the results that follow
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict, TypeVar
+from typing import NotRequired, TypedDict, TypeVar
+
+from experiments.store.provenance import Machine
 
 T = TypeVar("T")
 
@@ -126,20 +128,12 @@ class Saturations(TypedDict):
 # ---------------------------------------------------------------------------------------------- runs/<name>-<key>/
 
 
-class Machine(TypedDict):
-    """What a training depends on of the machine: see `store.provenance`."""
-
-    processor: str
-    system: str
-    threads: int
-
-
 class Training(TypedDict):
     """training.json, format 2."""
 
     format: int
     run: str  # the name of its folder
-    key: dict[str, Any]  # all that the weights depend on: see `study.keys.training_key`
+    key: dict[str, object]  # all that the weights depend on: see `study.keys.training_key`
     weights_sha256: str
     arm: str
     training_loss: list[float | None]  # by epoch; None where it was not finite
@@ -162,7 +156,7 @@ class Measures(TypedDict):
 
     format: int
     run: str
-    key: dict[str, Any]  # all that the measures depend on besides the weights: see `study.keys.measures_key`
+    key: dict[str, object]  # all that the measures depend on besides the weights: see `study.keys.measures_key`
     test_accuracy: float
     predictions: str  # a character an image: its class, counted from "0"
     wrong_images: list[int]  # the positions of those classified wrongly

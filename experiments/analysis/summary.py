@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from experiments.analysis import evidence, inference, records
 from experiments.analysis.results import (
@@ -358,7 +359,7 @@ def _readout_result(arm: Arm, plan: Study, observations: Sequence[Observation]) 
 
 def _sum(counts: Sequence[T | None]) -> T | None:
     """Counts summed over seeds; None where one seed has none."""
-    return None if any(count is None for count in counts) else cast(T, np.sum(cast(Any, counts), axis=0).tolist())
+    return None if any(count is None for count in counts) else cast(T, np.sum(cast(ArrayLike, counts), axis=0).tolist())
 
 
 def _distribution(runs: Sequence[Distribution | None]) -> Distribution:

@@ -21,12 +21,12 @@ _SEAL = '{"sha256":"%s",'  # the first key of a sealed file; the digest is that 
 _SEAL_BYTES = len(_SEAL % "") + 64
 
 
-def compact(value: Any) -> bytes:
+def compact(value: object) -> bytes:
     """Compact JSON, the same bytes for equal values; NaN is refused, since few readers know it."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def to_json(value: Mapping[str, Any]) -> bytes:
+def to_json(value: Mapping[str, object]) -> bytes:
     """A JSON file: compact, and sealed."""
     rest = compact(value)[1:]
     return (_SEAL % hashlib.sha256(rest).hexdigest()).encode() + rest

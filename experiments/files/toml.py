@@ -30,7 +30,7 @@ class Expected(NamedTuple):
 
     kind: type | tuple[type, ...]
     words: str
-    is_valid: Callable[[Any], Any] = lambda _: True
+    is_valid: Callable[[Any], object] = lambda _: True
 
 
 def one_of(values: Iterable[str]) -> Expected:
@@ -38,7 +38,7 @@ def one_of(values: Iterable[str]) -> Expected:
     return Expected(str, "one of " + ", ".join(values), lambda value: value in values)
 
 
-def _are_texts(values: list[Any]) -> bool:
+def _are_texts(values: list[object]) -> bool:
     return all(isinstance(value, str) and value.strip() for value in values)
 
 
@@ -96,7 +96,7 @@ class TomlTable:
                     f"Known here: {', '.join(keys)}. Fix the name or remove the line."
                 )
 
-    def get_valid(self, key: str, expected: Expected, **default: Any) -> Any:
+    def get_valid(self, key: str, expected: Expected, **default: object) -> Any:
         """The value of `key`, if it is as `expected`; `default=…` where the key is absent."""
         if key not in self.values and "default" in default:
             return default["default"]
@@ -161,7 +161,7 @@ def _parse(path: Path, text: str, fix: str) -> dict[str, Any]:
     return document
 
 
-def _check(value: Any) -> None:
+def _check(value: object) -> None:
     """Raises `ValueError` for what escapes can bring into a text, and for numbers that TOML does not have."""
     if isinstance(value, dict | list):
         for inner in (*value, *value.values()) if isinstance(value, dict) else value:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from experiments.analysis.results import Results
 from experiments.files.errors import UserError, display_path
@@ -59,7 +58,7 @@ def _load(path: Path) -> Callable[[Results], list[Figure]]:
     return function
 
 
-def _check(figures: Any, path: Path) -> None:
+def _check(figures: object, path: Path) -> None:
     """Raises `UserError` unless `figures` is a list of figures whose names can be those of files."""
     if not isinstance(figures, list) or not figures or not all(isinstance(figure, Figure) for figure in figures):
         raise UserError(f"{display_path(path)}: draw returned something else. {CONTRACT}, at least one. Fix draw.")

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypedDict, cast, overload
 
 import numpy as np
 
@@ -52,13 +52,21 @@ def plotted_values(values: Sequence[float]) -> Sequence[float]:
     return values if len(values) <= MAX_MARKS else np.quantile(values, [*QUANTILES.values()]).tolist()
 
 
+class PlottedRun(TypedDict):
+    """A run as it is drawn and listed, or which quantile of many: what `RunResult` and it have in common."""
+
+    arm: str
+    seed: int | str
+    test_accuracy: float | None
+    held_out_accuracy: float | None
+    diverged_epoch: int | None
+
+
 @overload
-def final_accuracy(measured: RunResult) -> float: ...
+def final_accuracy(measured: RunResult | PlottedRun) -> float: ...
 @overload
 def final_accuracy(measured: ArmResult) -> Spread: ...
-@overload
-def final_accuracy(measured: Mapping[str, Any]) -> Any: ...
-def final_accuracy(measured: Mapping[str, Any]) -> Any:
+def final_accuracy(measured: RunResult | PlottedRun | ArmResult) -> float | Spread | None:
     """The final accuracy of a run or an arm: on the test images, or on those held out where these were used."""
     return measured["test_accuracy"] if measured["test_accuracy"] is not None else measured["held_out_accuracy"]
 
@@ -69,13 +77,13 @@ def accuracy_by_epoch(run: RunResult) -> list[float] | None:
     return tested if tested is not None else run["held_out_accuracy_by_epoch"]
 
 
-def plotted_runs(runs: Sequence[RunResult]) -> Sequence[Mapping[str, Any]]:
+def plotted_runs(runs: Sequence[RunResult]) -> Sequence[PlottedRun]:
     """The runs of one arm as they are shown: each, or of many the quantiles of their accuracy.
 
     A quantile's name then stands in place of the seed; the lowest says whether one diverged.
     """
     if len(runs) <= MAX_MARKS:
-        return runs
+        return cast(Sequence[PlottedRun], runs)
     diverged = next(filter(None, (run["diverged_epoch"] for run in runs)), None)
     shown = zip(QUANTILES, plotted_values([final_accuracy(run) for run in runs]), strict=True)
     return [

@@ -15,9 +15,9 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from experiments.analysis.results import ArmResult, Results
+from experiments.analysis.results import ArmResult, Results, RunResult
 from experiments.plots import svg
-from experiments.plots.figures import Figure, plotted_values
+from experiments.plots.figures import Figure, PlottedRun, plotted_values
 from experiments.plots.formats import plain_percent
 from experiments.plots.selection import accuracy_name, data_name, mean_accuracy, scores, select_arms, short_title
 from experiments.plots.style import (
@@ -126,7 +126,7 @@ def draw_seeds(
     axes.plot([mean], [row], "|", color=INK, markersize=9, markeredgewidth=1.4)
 
 
-def rows_of_arm(runs: Sequence[Mapping[str, Any]], arm: str) -> str:
+def rows_of_arm(runs: Sequence[RunResult | PlottedRun], arm: str) -> str:
     """The `gid` of marks that show the runs of one arm, where the table has a row for each of `runs`."""
     return svg.rows(*(row for row, run in enumerate(runs) if run["arm"] == arm))
 

@@ -48,7 +48,7 @@ class Older:
         entries = list(entries)
         places = {entry.folder for entry in entries}
         self.current = {_configuration(entry.key) for entry in entries}
-        self.alike: dict[Any, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+        self.alike: dict[tuple[str, int], list[tuple[str, dict[str, Any]]]] = defaultdict(list)
         self.unreadable: set[str] = set()
         for folder, record in store.training_records().items():
             if folder not in places and (key := record.get("key")):
@@ -56,7 +56,7 @@ class Older:
             elif folder not in places:
                 self.unreadable.add(_without_key(folder))
 
-    def nearest(self, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    def nearest(self, key: keys.TrainingKey) -> dict[str, Any] | None:
         """Of the same data set and seed, the key most like this one; none that another current run has."""
         taken = self.current - {_configuration(key)}
         free = [older for configuration, older in self.alike[key["dataset"], key["seed"]] if configuration not in taken]
@@ -105,7 +105,7 @@ def _waits(run: Run) -> str:
     return f"waits until {run.arm.chosen_from} is measured, and takes the best one's learning rate"
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def changes(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
     """What differs between two keys, component by component, old → new."""
     old, new = _components(before), _components(after)
     differing = {name: (old.get(name), new.get(name)) for name in {**new, **old} if old.get(name) != new.get(name)}
@@ -116,20 +116,20 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _components(value: Any, name: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+def _components(value: object, name: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
     if not isinstance(value, Mapping):
         return {name: value}
     return {inner: leaf for key in value for inner, leaf in _components(value[key], (*name, key)).items()}
 
 
-def _describe(name: tuple[str, ...], old: Any, new: Any) -> str:
+def _describe(name: tuple[str, ...], old: object, new: object) -> str:
     """As in `code training.py changed (3f2a… → 91bc…)` and `spec.learning_rate 0.001 → 0.003`."""
     if any(isinstance(value, str) and _DIGEST.fullmatch(value) for value in (old, new)):
         return f"{' '.join(name)} changed ({_short(old)} → {_short(new)})"
     return f"{'.'.join(name)} {_short(old)} → {_short(new)}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if value is None:
         return "none"
     return f"{value[:4]}…" if isinstance(value, str) and _DIGEST.fullmatch(value) else str(value)

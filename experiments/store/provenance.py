@@ -6,14 +6,29 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 ROOT = Path(__file__).parents[2]
 
 
-def code_version(root: Path = ROOT) -> dict[str, Any]:
+class CodeVersion(TypedDict):
+    """The commit of the code."""
+
+    commit: str  # "" where git is missing
+    dirty: bool | None  # whether tracked files differ from the commit
+
+
+class Machine(TypedDict):
+    """What a training depends on of the machine."""
+
+    processor: str
+    system: str
+    threads: int
+
+
+def code_version(root: Path = ROOT) -> CodeVersion:
     """The commit that is checked out in `root`, and whether tracked files differ from it; "" and None without git."""
-    unknown = {"commit": "", "dirty": None}
+    unknown: CodeVersion = {"commit": "", "dirty": None}
     if not (root / ".git").exists():  # else git would name the commit of a repository around this folder
         return unknown
     command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
@@ -34,7 +49,7 @@ def git_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in other}
 
 
-def machine(threads: int, accelerator: str = "") -> dict[str, Any]:
+def machine(threads: int, accelerator: str = "") -> Machine:
     """What a training's times depend on, besides versions."""
     with_ = f" with {accelerator}" if accelerator else ""
     return {"processor": processor() + with_, "system": platform.system(), "threads": threads}

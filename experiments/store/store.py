@@ -36,7 +36,7 @@ RESULTS = Path(__file__).parents[1] / "results"
 _TRAIN_AGAIN = "Delete its folder and run 'make experiments': only this run is trained again."
 
 
-def key_digest(key: Mapping[str, Any]) -> str:
+def key_digest(key: Mapping[str, object]) -> str:
     """The digest of a key, for names. It depends on the format, so results in another one are never read."""
     return keys.digest({"format": FORMAT, **key})[:16]
 
@@ -50,7 +50,7 @@ class Entry:
     """One run's place in the store. Whether something is there is read from the file system each time."""
 
     run: Run
-    key: dict[str, Any]
+    key: keys.TrainingKey
     folder: Path
     measures_path: Path
 
@@ -78,7 +78,7 @@ class Entry:
         fix = "Delete it and run 'make experiments': it is measured again from the stored weights."
         return self._read(self.measures_path, keys.measures_key(self.run), fix)
 
-    def _read(self, path: Path, key: Mapping[str, Any], fix: str) -> dict[str, Any]:
+    def _read(self, path: Path, key: Mapping[str, object], fix: str) -> dict[str, Any]:
         """The content of the file that this run has at `path`: neither another run's nor another file's."""
         content = read_json(path, FORMAT, fix)
         if (content.get("run"), content.get("key")) != (self.folder.name, key):
@@ -146,7 +146,7 @@ class Store:
         return records
 
     def save_training(
-        self, entry: Entry, training: dict[str, Any], snapshots: Mapping[str, Sequence[np.ndarray]]
+        self, entry: Entry, training: Mapping[str, object], snapshots: Mapping[str, Sequence[np.ndarray]]
     ) -> None:
         """Stores a finished training as a whole folder; one that another process stored meanwhile stays."""
         buffer = io.BytesIO()
@@ -177,7 +177,7 @@ class Store:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
-    def save_measures(self, entry: Entry, measures: dict[str, Any]) -> None:
+    def save_measures(self, entry: Entry, measures: Mapping[str, object]) -> None:
         """Stores the measures of a trained run and drops those of the same readout that older code made."""
         key = keys.measures_key(entry.run)
         header = {"format": FORMAT, "run": entry.folder.name, "key": key}

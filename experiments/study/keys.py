@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
-from experiments.study.model import Run
+from experiments.study.model import Run, SettingValue
 
 EXPERIMENTS = Path(__file__).parents[1]
 LOCK = EXPERIMENTS.parent / "requirements" / "train.txt"
@@ -20,7 +20,27 @@ TRAINING_CODE = ("data/datasets.py", "training/trainer.py")  # what the weights 
 MEASURES_CODE = ("analysis/measures.py", "training/network_measures.py")
 
 
-def digest(value: Any) -> str:
+class TrainingKey(TypedDict):
+    """What the weights of a run depend on: see `training_key`."""
+
+    spec: dict[str, SettingValue]
+    features: TrainingKey | None  # of the run whose hidden layers are kept
+    seed: int
+    epochs: int
+    dataset: str
+    data: str  # the identity of the images
+    code: dict[str, str]  # fingerprints, by file
+    versions: dict[str, str]  # by package
+
+
+class MeasuresKey(TypedDict):
+    """What the measures of a run depend on besides its weights: see `measures_key`."""
+
+    readout: str
+    code: dict[str, str]  # fingerprints, by file
+
+
+def digest(value: object) -> str:
     """SHA-256 of `value` as canonical JSON, in hex: equal values have equal digests on every machine."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -67,7 +87,7 @@ def _version(package: str) -> str:
         return locked[1]
 
 
-def training_key(run: Run, data_identity: str) -> dict[str, Any]:
+def training_key(run: Run, data_identity: str) -> TrainingKey:
     """Everything that the trained weights of `run` depend on, component by component."""
     return {
         "spec": run.arm.training_spec(),
@@ -81,6 +101,6 @@ def training_key(run: Run, data_identity: str) -> dict[str, Any]:
     }
 
 
-def measures_key(run: Run) -> dict[str, Any]:
+def measures_key(run: Run) -> MeasuresKey:
     """Everything that the measures of a trained `run` depend on, apart from what `training_key` has already."""
     return {"readout": run.arm.readout, "code": dict(_code(*MEASURES_CODE))}

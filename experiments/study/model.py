@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from experiments.data.datasets import DIGITS, MNIST, DatasetSpec
 from experiments.files.errors import UserError, display_path
+
+SettingValue = str | int | float  # of one setting of an arm
 
 MAX_RUNS = 20_000  # a product of lists grows fast
 
@@ -47,16 +48,16 @@ class Arm:
     features_of: str = ""
     chosen_from: str = ""
 
-    def training_spec(self) -> dict[str, Any]:
+    def training_spec(self) -> dict[str, SettingValue]:
         """The fields that change the trained weights, by name."""
         elsewhere = ("readout", "features_of", "chosen_from")
         return {name: value for name, value in self.settings().items() if name not in elsewhere}
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, SettingValue]:
         """Every field that configures the arm, by name: two arms with the same settings are the same network."""
         return {name: getattr(self, name) for name in SETTINGS}
 
-    def computation(self) -> tuple[Any, ...]:
+    def computation(self) -> tuple[SettingValue, ...]:
         """What arms have in common that can share one compilation: rates, targets and starts are only its input."""
         shape = (self.hidden, self.output, self.loss, self.depth, self.width)
         return (*shape, self.optimizer, self.batch_size, self.holdout, bool(self.features_of))

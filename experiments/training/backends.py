@@ -10,15 +10,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from functools import cached_property
-from typing import Any
 
 from experiments.data.sources import Source
 from experiments.files.errors import display_path
 from experiments.store import provenance
+from experiments.store.provenance import CodeVersion
 from experiments.store.store import Entry, Store
 from experiments.training import units, worker
 from experiments.training.pool import LocalPool, default_jobs
 from experiments.training.units import Unit
+from experiments.training.worker import Files
+
+Outcome = list[Files] | None  # of a unit: the files of its runs, from a worker that has not stored them itself
 
 
 class Backend(ABC):
@@ -41,7 +44,7 @@ class Backend(ABC):
         """Ends the workers; `now` drops what they are working on."""
 
     @cached_property
-    def code(self) -> dict[str, Any]:
+    def code(self) -> CodeVersion:
         """The version of the code, as it was when training began, whatever is edited meanwhile."""
         return provenance.code_version()
 
@@ -50,10 +53,10 @@ class Backend(ABC):
         """The missing runs as units, in the order in which they start."""
 
     @abstractmethod
-    def submit(self, unit: Unit) -> Future[Any]: ...
+    def submit(self, unit: Unit) -> Future[Outcome]: ...
 
     @abstractmethod
-    def collect(self, unit: Unit, result: Any) -> None:
+    def collect(self, unit: Unit, result: Outcome) -> None:
         """Stores what a finished unit returned."""
 
     @abstractmethod
@@ -95,10 +98,10 @@ class LocalBackend(Backend):
         balanced = [unit for group in groups for unit in units.balance(group, self.jobs)]
         return sorted(balanced, key=lambda unit: -unit.cost)  # longest first
 
-    def submit(self, unit: Unit) -> Future[Any]:
+    def submit(self, unit: Unit) -> Future[Outcome]:
         return self.pool.submit(worker.run_unit, unit, self.store, self.code)
 
-    def collect(self, unit: Unit, result: Any) -> None:
+    def collect(self, unit: Unit, result: Outcome) -> None:
         """The worker has stored each run itself."""
 
     def suspects(self, unit: Unit) -> Sequence[Entry]:
@@ -125,14 +128,15 @@ class RemoteBackend(Backend):
         groups = [units.group(source, entries) for source, entries in missing.items()]
         return [unit for group in groups for unit in units.split_for_remote(group)]
 
-    def submit(self, unit: Unit) -> Future[Any]:
+    def submit(self, unit: Unit) -> Future[Outcome]:
         """Sends the weights along that the worker measures or builds on, because it cannot read the store."""
         needed = {entry.run for entry in unit.entries if entry.trained}
         needed |= {entry.run.features for entry in unit.entries if entry.run.features}
         stored = {run: self.store.content(self.store.entry(run, unit.source.identity)) for run in needed}
         return self.executor.submit(worker.run_unit_remotely, unit, stored, self.code)
 
-    def collect(self, unit: Unit, result: Any) -> None:
+    def collect(self, unit: Unit, result: Outcome) -> None:
+        assert result is not None  # since `run_unit_remotely` returns files
         for entry, files in zip(unit.entries, result, strict=True):
             self.store.import_run(entry, files)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from experiments.data.sources import Source
 from experiments.files import errors
@@ -23,6 +23,8 @@ from experiments.files.errors import UserError
 from experiments.training.pool import default_jobs
 from experiments.training.worker import cache_dataset
 
+P = ParamSpec("P")
+T = TypeVar("T")
 ANSWER_SECONDS = 10
 PORT = 8786  # Dask's own
 
@@ -37,8 +39,8 @@ class Cluster(Executor):
     def __init__(self, address: str, sources: Iterable[Source]):
         self.address, self.sources = address, tuple(sources)
 
-    def submit(self, task: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-        future: Future[Any] = Future()
+    def submit(self, task: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
         self._executor.submit(task, *args, **options).add_done_callback(lambda done: self._complete(future, done))
         return future
 
@@ -66,7 +68,7 @@ class Cluster(Executor):
         print(f"Cluster: {workers} {'worker' if workers == 1 else 'workers'}.", flush=True)
         return self.client.get_executor(pure=False)  # pure=True would skip a task that was done before
 
-    def _complete(self, future: Future[Any], done: Future[Any]) -> None:
+    def _complete(self, future: Future[T], done: Future[T]) -> None:
         """Completes `future` as Dask's own future `done`, with the errors of an executor."""
         if done.cancelled():
             fix = "Finished runs are stored; the same command continues from there, once there is a scheduler again."

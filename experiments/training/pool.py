@@ -12,10 +12,12 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from experiments.training import worker
 
+P = ParamSpec("P")
+T = TypeVar("T")
 WORKER_BYTES = 1.2e9  # what a worker may need; we start no more workers than fit into memory
 DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's, AMD's, and either one's under Windows' Linux
 
@@ -55,10 +57,10 @@ class LocalPool(Executor):
         self.threads = ThreadPoolExecutor(jobs)  # each waits for one process
         self.idle: list[ProcessPoolExecutor] = []
 
-    def submit(self, task: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
-        return self.threads.submit(self._run, task, *args, **options)
+    def submit(self, task: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]:
+        return self.threads.submit(lambda: self._run(task, *args, **options))
 
-    def _run(self, task: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def _run(self, task: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         with self.lock:
             if self.closed:  # start no more processes
                 raise CancelledError

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.data.sources import Source
 from experiments.files.errors import UserError
 from experiments.store.store import Entry, Store
 from experiments.study.model import Run, Study
-from experiments.training.backends import Backend, LocalBackend, RemoteBackend
+from experiments.training.backends import Backend, LocalBackend, Outcome, RemoteBackend
 from experiments.training.progress import Progress
 from experiments.training.units import Unit
 
@@ -80,7 +79,7 @@ class Scheduler:
 
     def __init__(self, backend: Backend, early_blocks: Sequence[str], after_early_block: Callable[[], None]):
         self.backend, self.early_blocks, self.after_early_block = backend, early_blocks, after_early_block
-        self.pending: dict[Future[Any], Unit] = {}
+        self.pending: dict[Future[Outcome], Unit] = {}
         self.retry_alone: deque[Unit] = deque()
         self.deaths: Counter[Path] = Counter()  # by the run's measures
         self.abandoned: list[Entry] = []
@@ -131,7 +130,7 @@ class Scheduler:
     def _submit(self, unit: Unit) -> None:
         self.pending[self.backend.submit(unit)] = unit
 
-    def _collect(self, unit: Unit, future: Future[Any], progress: Progress) -> None:
+    def _collect(self, unit: Unit, future: Future[Outcome], progress: Progress) -> None:
         error = future.exception()
         if error is None:
             self.backend.collect(unit, future.result())

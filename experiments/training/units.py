@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from experiments.data.sources import Source
 from experiments.store.store import Entry
+from experiments.study.model import SettingValue
 
 REMOTE_COST = 30.0  # epochs over 60,000 images: the most that a worker without our disk gets at a time
 UNEVENNESS = 1.5  # a unit may cost this many times a worker's fair share
@@ -40,7 +40,7 @@ class Unit:
 
 def group(source: Source, entries: Iterable[Entry]) -> list[Unit]:
     """The runs that are not done, a unit for each computation, its seeds in order."""
-    groups: dict[tuple[Any, ...], list[Entry]] = {}
+    groups: dict[tuple[SettingValue, ...], list[Entry]] = {}
     for entry in entries:
         if not entry.done:
             groups.setdefault(entry.run.arm.computation(), []).append(entry)

@@ -24,14 +24,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from experiments.data import datasets
 from experiments.data.sources import Source
 from experiments.files.errors import UserError
 from experiments.store import provenance
+from experiments.store.provenance import CodeVersion
 from experiments.store.store import Entry, Store
-from experiments.study.model import Arm, Run
+from experiments.study.model import Arm, Run, SettingValue
 from experiments.training.units import Unit
 
 if TYPE_CHECKING:  # importing it would import TensorFlow
@@ -104,7 +105,7 @@ def _load(source: Source) -> datasets.Dataset:
     return source.load()
 
 
-_trainers: dict[tuple[Any, ...], Trainer] = {}  # at most one
+_trainers: dict[tuple[Source, tuple[SettingValue, ...]], Trainer] = {}  # at most one
 
 
 def _trainer(arm: Arm, source: Source) -> Trainer:
@@ -119,7 +120,7 @@ def _trainer(arm: Arm, source: Source) -> Trainer:
     return _trainers[key]
 
 
-def run_unit(unit: Unit, store: Store, code: Mapping[str, Any]) -> None:
+def run_unit(unit: Unit, store: Store, code: CodeVersion) -> None:
     """Trains and measures what is missing of the unit, storing each run as soon as it is finished.
 
     code: its version, which is stored with each training.
@@ -160,7 +161,7 @@ def _readout_seconds(trainer: Trainer) -> dict[str, float]:
     }
 
 
-def _training_record(trained: Trained, started: datetime, accelerator: str) -> dict[str, Any]:
+def _training_record(trained: Trained, started: datetime, accelerator: str) -> dict[str, object]:
     """The training itself, as in training.json; a loss that is not finite is null."""
     diverged = trained.diverged_epoch
     return {
@@ -182,7 +183,7 @@ def _training_record(trained: Trained, started: datetime, accelerator: str) -> d
 _one_at_a_time = threading.Lock()  # even in a worker that was given several threads
 
 
-def run_unit_remotely(unit: Unit, stored: Mapping[Run, Files], code: Mapping[str, Any]) -> list[Files]:
+def run_unit_remotely(unit: Unit, stored: Mapping[Run, Files], code: CodeVersion) -> list[Files]:
     """As `run_unit` where the user's store is out of reach; returns the files of each of the unit's runs.
 
     stored: the files of runs that this unit measures or builds on.
@@ -206,9 +207,12 @@ def _check_same(local: Entry, requested: Entry) -> None:
         return
     differences = [
         f"{name} {version}, here {requested_version}"
-        for part in ("versions", "code")
-        for name, requested_version in requested.key[part].items()
-        if (version := local.key[part].get(name)) != requested_version
+        for here, there in (
+            (requested.key["versions"], local.key["versions"]),
+            (requested.key["code"], local.key["code"]),
+        )
+        for name, requested_version in here.items()
+        if (version := there.get(name)) != requested_version
     ]
     raise UserError(
         "A worker has another version of this project or of its libraries than this machine "

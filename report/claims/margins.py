@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import total_ordering
-from typing import Any
+from typing import cast
 
 from experiments.plots.formats import in_unit
 from report.claims.model import NOT_MEASURED, NOT_TESTABLE, Claim, Flip, Verdict
@@ -109,30 +109,30 @@ class _Line:
             self.turns.append(-self.start / self.slope)
         return self.slope * self.at + self.start or self.slope * self.direction
 
-    def __add__(self, other: Any) -> _Line:
+    def __add__(self, other: _Number) -> _Line:
         slope, start = (other.slope, other.start) if isinstance(other, _Line) else (0, Fraction(other))
         return replace(self, slope=self.slope + slope, start=self.start + start)
 
-    def __mul__(self, other: Any) -> _Line:
+    def __mul__(self, other: _Number) -> _Line:
         if isinstance(other, _Line):
             raise ValueError("a rule may not multiply a number by itself")
         return replace(self, slope=self.slope * Fraction(other), start=self.start * Fraction(other))
 
-    def __truediv__(self, other: Any) -> _Line:
+    def __truediv__(self, other: _Number) -> _Line:
         if isinstance(other, _Line):
             raise ValueError("a rule may not divide by evidence")
         return self * (1 / Fraction(other))
 
-    def __rtruediv__(self, other: Any) -> _Line:
+    def __rtruediv__(self, other: _Number) -> _Line:
         raise ValueError("a rule may not divide by evidence")
 
     def __neg__(self) -> _Line:
         return self * -1
 
-    def __sub__(self, other: Any) -> _Line:
+    def __sub__(self, other: _Number) -> _Line:
         return self.__add__(-other)
 
-    def __rsub__(self, other: Any) -> _Line:
+    def __rsub__(self, other: _Number) -> _Line:
         return (-self).__add__(other)
 
     __radd__, __rmul__ = __add__, __mul__
@@ -143,14 +143,17 @@ class _Line:
     def __bool__(self) -> bool:
         return self._sign() != 0
 
-    def __eq__(self, other: Any) -> bool:
-        return self.__sub__(other)._sign() == 0
+    def __eq__(self, other: object) -> bool:
+        return self.__sub__(cast(_Number, other))._sign() == 0
 
-    def __lt__(self, other: Any) -> bool:
+    def __lt__(self, other: _Number) -> bool:
         return self.__sub__(other)._sign() < 0
 
 
-def check_rule(rule: str, names: Mapping[str, Any]) -> None:
+_Number = float | Fraction | _Line  # in a rule whose numbers move
+
+
+def check_rule(rule: str, names: Collection[str]) -> None:
     """Refuses a rule that names no evidence, or whose limits could not be found: in each number alone it is linear."""
     values = dict.fromkeys(names, 1.0)
     try:

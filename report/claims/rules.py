@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from experiments.analysis.results import Summary
 from report.claims.model import NOT, NOT_MEASURED, NOT_TESTABLE, PARTLY, SUPPORTED, Claim
 
-_OPERATORS: Mapping[type, Callable[..., Any]] = {
+_OPERATORS: Mapping[type, Callable[..., object]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -27,10 +27,10 @@ _OPERATORS: Mapping[type, Callable[..., Any]] = {
     ast.GtE: operator.ge,
     ast.Eq: operator.eq,
 }
-_FUNCTIONS: Mapping[str, Callable[..., Any]] = {"abs": abs, "min": min, "max": max}
+_FUNCTIONS: Mapping[str, Callable[..., object]] = {"abs": abs, "min": min, "max": max}
 
 
-def evaluate(rule: str, values: Mapping[str, Any]) -> Any:
+def evaluate(rule: str, values: Mapping[str, object]) -> object:
     """What the `rule` says of the named `values`: numbers, + - * /, comparisons, and, or, not, abs, min, max.
 
     Raises `KeyError` for a name that has no value, `ValueError` for anything else than these.
@@ -43,7 +43,7 @@ def parse(rule: str) -> ast.expr:
     return ast.parse(rule, mode="eval").body
 
 
-def _value(node: ast.AST, values: Mapping[str, Any]) -> Any:
+def _value(node: ast.AST, values: Mapping[str, object]) -> object:
     match node:
         case ast.Constant(value=int() | float() as number):
             return number
@@ -63,7 +63,7 @@ def _value(node: ast.AST, values: Mapping[str, Any]) -> Any:
     raise ValueError(f"a rule may not say '{ast.unparse(node)}'")
 
 
-def verdict_of(claim: Claim, values: Mapping[str, Any]) -> str:
+def verdict_of(claim: Claim, values: Mapping[str, object]) -> str:
     """The verdict on a claim whose evidence has these `values`, None where it is not measured."""
     if claim.not_testable:
         return NOT_TESTABLE

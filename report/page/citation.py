@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
 import yaml
@@ -75,7 +75,7 @@ class Publication:
         lines = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)
         return f"@misc{{{key}{lines}\n}}"
 
-    def linked_data(self, headline: str, description: str) -> dict[str, Any]:
+    def linked_data(self, headline: str, description: str) -> dict[str, object]:
         """The page and its data as JSON-LD in the vocabulary of schema.org, without empty fields."""
         source = self.article
         fields = {
@@ -97,7 +97,7 @@ class Publication:
         }
         return _without_empty(fields)
 
-    def _dataset(self, name: str, media_type: str, description: str) -> dict[str, Any]:
+    def _dataset(self, name: str, media_type: str, description: str) -> dict[str, object]:
         file = {"@type": "DataDownload", "contentUrl": self.url + name, "encodingFormat": media_type}
         return {"@type": "Dataset", "name": name, "description": description, "distribution": file}
 
@@ -143,7 +143,7 @@ def _author(entry: Mapping[str, str]) -> Author:
     return Author("Person", ", ".join(entry[key] for key in ("family-names", "given-names") if key in entry))
 
 
-def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(fields: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in fields.items() if value}
 
 

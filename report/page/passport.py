@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
-from experiments.analysis.results import ArmResult, Results
+from experiments.analysis.results import ArmResult, Results, Settings
 from experiments.plots.figures import Figure
-from experiments.study.model import SETTINGS
+from experiments.study.model import SETTINGS, SettingValue
 
 _LABELS = {  # what settings are called whose own names do not say it
     "hidden": "hidden activation",
@@ -60,8 +60,8 @@ class Passport:
 
     runs: int
     blocks: tuple[Block, ...]
-    shared: Mapping[str, Any]
-    differing: Mapping[str, tuple[Any, ...]]
+    shared: Mapping[str, SettingValue]
+    differing: Mapping[str, tuple[SettingValue, ...]]
     first_day: str
     last_day: str
 
@@ -77,12 +77,12 @@ class Passport:
 def passport(results: Results, figure: Figure) -> Passport:
     """The passport of a figure that was drawn from `results`."""
     arms = set(figure.arms)
-    runs: list[Mapping[str, Any]] = [run for run in results["runs"] if run["arm"] in arms]
+    runs = [run for run in results["runs"] if run["arm"] in arms]
     blocks: dict[str, list[ArmResult]] = {}
     for arm in (results["arms"][name] for name in figure.arms):
         blocks.setdefault(arm["block"], []).append(arm)
     seeds = {name: ranges(sorted({seed for arm in arms for seed in arm["seeds"]})) for name, arms in blocks.items()}
-    values_of = {label: sorted({run[key] for run in runs}) for key, label in FIELDS.items()}
+    values_of = {label: sorted({_values(run)[key] for run in runs}) for key, label in FIELDS.items()}
     days = sorted(run["finished"][:10] for run in runs)
     return Passport(
         len(runs),
@@ -101,18 +101,24 @@ class OtherSettings:
     usual: the most common value of each; unusual: for each arm, the values that differ from that.
     """
 
-    usual: Mapping[str, Any]
-    unusual: Mapping[str, Mapping[str, Any]]
+    usual: Mapping[str, SettingValue]
+    unusual: Mapping[str, Mapping[str, SettingValue]]
 
 
-def other_settings(arms: Mapping[str, Mapping[str, Any]]) -> OtherSettings:
+def other_settings(arms: Mapping[str, Settings]) -> OtherSettings:
     """What the table has to add to its columns, so that arms with different settings have different rows."""
     keys = [key for key in SETTINGS if key not in IN_COLUMNS]
-    usual = {key: Counter(arm[key] for arm in arms.values()).most_common(1)[0][0] for key in keys}
+    values = {name: _values(arm) for name, arm in arms.items()}
+    usual = {key: Counter(arm[key] for arm in values.values()).most_common(1)[0][0] for key in keys}
     return OtherSettings(
         {FIELDS[key]: value for key, value in usual.items() if value != ""},
-        {name: {FIELDS[key]: arm[key] for key in keys if arm[key] != usual[key]} for name, arm in arms.items()},
+        {name: {FIELDS[key]: arm[key] for key in keys if arm[key] != usual[key]} for name, arm in values.items()},
     )
+
+
+def _values(configured: Settings) -> Mapping[str, SettingValue]:
+    """What is configured, to be looked up by names that are not written out."""
+    return cast(Mapping[str, SettingValue], configured)
 
 
 def ranges(numbers: Sequence[int]) -> str:

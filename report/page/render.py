@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
@@ -107,7 +106,7 @@ def render(
     folders = (*templates, words.folder)
     environment = _environment(folders)
     ordered = _in_article_order(article, verdicts)
-    context: dict[str, Any] = {
+    context: dict[str, object] = {
         **_context(results, figures, words),
         "page": view.page_view(results, figures, ordered, recorded or {}, words.changes, dict(words.figures)),
         "article": article,
@@ -117,10 +116,14 @@ def render(
         "evidence": evidence,
         "sentences": quotes.sort(article, [judged.claim.quote for judged in ordered], unchecked),
     }
-    context["written"] = lambda text: Markup(_compile_note(environment, text).render(context))
+
+    def written(text: str) -> str:
+        return Markup(_compile_note(environment, text).render(context))
+
+    context["written"] = written
     try:
         context |= _style(environment)
-        parts = _parts(article, words, ordered, results, context["written"])
+        parts = _parts(article, words, ordered, results, written)
         return slim(environment.get_template("page.html").render(context, parts=parts))
     except TemplateSyntaxError as error:
         raise UserError(
@@ -130,7 +133,7 @@ def render(
         raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
 
 
-def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> dict[str, Any]:
+def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> dict[str, object]:
     """What templates and notes name of the results, the figures and the prose."""
     dataset, numbers = results["dataset"], measured.Measured(results)
     return {
@@ -228,7 +231,7 @@ def _parts(
     ledger: Sequence[Verdict],
     results: Results,
     render_note: Callable[[str], str],
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """The article's parts as HTML with marks and notes, each code block with the measured arm that it trains."""
     marks = [
         quotes.Mark(judged.claim.id, judged.claim.quote, f"{number} {judged.verdict}", css_class(judged.verdict))
@@ -240,7 +243,7 @@ def _parts(
     marker = quotes.Marker(marks, notes)
     arms = iter(words.code_blocks)
     rendering = document.Rendering(article.parts)
-    parts = []
+    parts: list[dict[str, object]] = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
         html = Markup(rendering.html(part, marker.mark))

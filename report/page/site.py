@@ -57,7 +57,7 @@ def read_evidence(folder: Path, results: ResultsFile) -> dict[str, Any]:
     return content if content and content["inputs"] == results["inputs"] else {}
 
 
-def digest_inputs(folder: ArticleFolder, results_folder: Path, results: Mapping[str, Any], url: str) -> str:
+def digest_inputs(folder: ArticleFolder, results_folder: Path, results: Mapping[str, object], url: str) -> str:
     """A digest of all that the site is made of."""
     return keys.digest({"results": results["inputs"], "files": _fingerprints(folder, results_folder), "url": url})
 

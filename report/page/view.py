@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.analysis import inference
 from experiments.analysis.results import ContrastResult, DatasetDescription, Results, RunResult, Summary
 from experiments.files.errors import UserError, display_path
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs
+from experiments.study.model import SettingValue
 from report.claims import margins
 from report.claims.model import NOT, PARTLY, SUPPORTED, Claim, Verdict
 from report.page.measured import Change, Difference, Measured, changes, difference
@@ -47,7 +47,7 @@ class PageView:
     claims_after_runs: int
     one_claim_after_runs: bool
     verdict_counts: tuple[VerdictCount, ...]
-    usual_settings: Mapping[str, Any]
+    usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
 
     @property
@@ -340,7 +340,7 @@ class ArmRow:
     learning_rate: float
     schedule: str
     epochs: int
-    other_settings: Mapping[str, Any]
+    other_settings: Mapping[str, SettingValue]
     held_out: int
     scores: tuple[Score, ...]
     finished: str
@@ -355,7 +355,7 @@ def arm_rows(results: Results) -> tuple[ArmRow, ...]:
     return tuple(_arm_row(runs[name], unusual[name]) for name in sorted(runs, key=lambda name: (name.lower(), name)))
 
 
-def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, Any]) -> ArmRow:
+def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, SettingValue]) -> ArmRow:
     first = runs[0]
     return ArmRow(
         name=first["arm"],
