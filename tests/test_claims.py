@@ -257,7 +257,7 @@ def test_a_claim_without_evidence_is_an_error_with_its_line(tmp_path: Path) -> N
     ],
 )
 def test_numbers_are_written_with_their_units(value: float | None, unit: str, expected: str) -> None:
-    assert formats.in_unit(value, unit).replace(margins.NARROW, " ") == expected
+    assert formats.in_unit(value, unit).replace(formats.NARROW, " ") == expected
 
 
 def claim(supported: str, partly: str = "", **units: str) -> Claim:
@@ -270,7 +270,7 @@ def margin(about: Claim, **values: float | None) -> str:
     """The sentence, with common spaces."""
     verdict = rules.verdict_of(about, values)
     judged = Verdict(about, verdict, values, tuple(margins.flips(about, values)), {})
-    return margins.margin(judged).replace(margins.NARROW, " ")
+    return margins.margin(judged).replace(formats.NARROW, " ")
 
 
 def test_the_margin_describes_the_nearest_flip_in_a_sentence() -> None:

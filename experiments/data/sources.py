@@ -14,7 +14,6 @@ import re
 import socket
 import tempfile
 import threading
-import urllib.request
 import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -186,6 +185,8 @@ def _download(origin: str, target: Path) -> str:
 
 def _unreachable(origin: str) -> str:
     """Why `origin` cannot be reached, or "". Returns within ANSWER_SECONDS even where a name look-up hangs."""
+    import urllib.request  # with all of TLS: only where something is asked for
+
     outcome = ["no answer"]
 
     def ask() -> None:

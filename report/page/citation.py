@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
-import yaml
-
 from experiments.analysis.results import Results
 from experiments.files import reading
 from experiments.files.errors import UserError, display_path
@@ -121,6 +119,8 @@ def address(text: str) -> str:
 
 def publication(url: str, results: Results, article: Article, path: Path = CITATION) -> Publication:
     """Reads CITATION.cff. Raises `UserError` where it cannot be read or names no title."""
+    import yaml  # only where a page is rendered
+
     day = max(run["finished"] for run in results["runs"])[:10]
     try:
         fields = yaml.safe_load(reading.read_text(path, "Expected the project's citation."))
