@@ -119,7 +119,7 @@ def _recognise(path: Path, memory: Path, name: str = "") -> datasets.DatasetSpec
         return datasets.MNIST
     if name.lower() == datasets.MNIST.name:
         raise UserError(
-            f"{display_path(path)}: is not MNIST, but its file name would call it that on the page. Rename it."
+            f"{display_path(path)}: is not MNIST, but the page would call it that, from its name. Rename the file."
         )
     return replace(spec, name=name)
 
