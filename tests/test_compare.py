@@ -141,13 +141,13 @@ def test_a_page_made_with_another_record_is_compared_by_its_own_numbers(
     drawn = {figure.name: figure for figure in drawing.draw(found, fixture.FIGURES)}
     packed = verify.carried(content, found, drawn, (), "")
     page = f'<template id="evidence">{packed}</template>'
-    with pytest.raises(UserError, match="beside another record"):
+    with pytest.raises(UserError, match="with a different record"):
         verify.proof(page, lambda: plan)
     own = verify.proof(page, lambda: plan, same_record=False).results
     assert own["contrasts"][0]["mean"] == found["contrasts"][0]["mean"]
     content["source"]["fallback"] = "no network"
     packed = verify.carried(content, found, {}, (), "")
-    with pytest.raises(UserError, match="beside another record"):  # all that it shows is from that record
+    with pytest.raises(UserError, match="with a different record"):  # all that it shows is from that record
         verify.proof(f'<template id="evidence">{packed}</template>', lambda: plan, same_record=False)
 
 

@@ -550,7 +550,7 @@ def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> 
     ("change", "message"),
     [
         ({"format": 2}, "has format 2, expected 1"),
-        ({"record": "another"}, "beside another record"),
+        ({"record": "another"}, "with a different record"),
         ({"runs": {"count": 10**12, "columns": {}}}, "it has 1000000000000 runs"),
         ({"runs": {"count": 1, "columns": {"images": [10**12], "wrong_images": [True]}}}, "1000000000000 images"),
         ({"runs": {"count": 2, "columns": {"images": [1]}}}, "1 values for 2 runs"),
@@ -628,7 +628,7 @@ def forever() -> None:
 
 
 def test_evidence_that_takes_forever_to_process_is_given_up() -> None:
-    told = r"after 0\.05 s of processor time.*make verify PATIENCE=0\.5\."
+    told = r"more than 0\.05 s of processor time.*make verify PATIENCE=0\.5\."
     with pytest.raises(UserError, match=told), verify.foreign(0.05):
         forever()
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)

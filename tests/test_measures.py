@@ -22,6 +22,8 @@ from experiments.study import arms
 from experiments.study import load as studies
 from experiments.study.model import Arm
 from experiments.training import network_measures, trainer
+from tests import closed_forms
+from tests.closed_forms import ACTIVATIONS, SLOPES, output_delta
 
 Array = np.ndarray
 OUTPUTS = np.array([[0.9, -0.1, 0.2], [0.3, 0.4, -0.5], [0.6, 0.1, 0.5], [-0.2, -0.3, -0.1]], np.float32)
@@ -204,20 +206,6 @@ def test_an_untrained_softmax_gives_each_class_about_one_tenth() -> None:
 
 # ---------------------------------------------------------------------------------------------- gradients
 
-SLOPES: dict[str, Callable[[Array], Array]] = {  # activation′(z), as a function of y = activation(z)
-    "tanh": lambda y: 1 - y**2,
-    "relu": lambda y: np.where(y > 0, 1.0, 0.0),
-    "sigmoid": lambda y: y * (1 - y),
-    "linear": np.ones_like,
-}
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "tanh": np.tanh,
-    "relu": lambda z: z * (z > 0),
-    "sigmoid": special.expit,
-    "linear": lambda z: z,
-    "softmax": lambda z: special.softmax(z, axis=1),
-}
-
 
 def losses(z: Array, targets: Array, output: str, loss: str) -> Array:
     """[n] losses of the output layer's z [n, K], computed with SciPy, independently of the measures."""
@@ -234,22 +222,6 @@ def differences(loss_of: Callable[[Array], Array], z: Array, step: float = 1e-6)
     """Central finite differences: z [n, units] → ∂L/∂z [n, units] of each image's own loss."""
     columns = np.eye(z.shape[1]) * step
     return np.stack([(loss_of(z + c) - loss_of(z - c)) / (2 * step) for c in columns], axis=1)
-
-
-def output_delta(y: Array, targets: Array, output: str, loss: str) -> Array:
-    """The closed form of ∂L/∂z [n, K] of the output layer, from its outputs and targets [n, K].
-
-    Softmax with cross-entropy: y − t; sigmoid with binary cross-entropy: (y − t)/K (Bishop 2006, section 4.3.6).
-    Squared error: (2/K)(y − t), 0 where the one-sided loss charges nothing, times activation′(z). For softmax, whose
-    outputs depend on all z, g = ∂L/∂y becomes y_k (g_k − Σ_j y_j g_j).
-    """
-    if loss == "categorical_crossentropy":
-        return y - targets
-    if loss == "binary_crossentropy":
-        return (y - targets) / y.shape[1]
-    charged = 1.0 if loss == "mean_squared_error" else 1.0 - ((targets == 0) & (y < 0))
-    g = 2 / y.shape[1] * (y - targets) * charged
-    return y * (g - (y * g).sum(axis=1, keepdims=True)) if output == "softmax" else g * SLOPES[output](y)
 
 
 def propagate(model: keras.Sequential, loss: str, images: Array, targets: Array) -> list[network_measures.Layer]:
@@ -489,6 +461,18 @@ def test_there_is_no_output_slope_where_it_is_constant_or_outputs_depend_on_each
 def measure(arm: Arm, snapshots: dict[str, list[Array]], outputs: Array, dataset: Dataset) -> dict[str, Any]:
     """Everything that is measured of a run."""
     return measures.measure(arm, outputs, dataset) | network_measures.measure(arm, snapshots, dataset)
+
+
+@pytest.mark.parametrize("hidden", arms.HIDDEN)
+@pytest.mark.parametrize(("output", "loss"), PAIRS)
+def test_gradient_and_saturation_are_those_of_the_closed_forms(hidden: str, output: str, loss: str) -> None:
+    arm, dataset = tiny_arm(hidden=hidden, output=output, loss=loss), tiny_dataset(images=20)
+    snapshots = {"final": tiny_weights(4, 3, 3, 3)}
+    result, expected = (module.measure(arm, snapshots, dataset) for module in (network_measures, closed_forms))
+    for name, values in expected.items():
+        assert result[name]["final"].keys() == values["final"].keys()
+        for key, value in values["final"].items():
+            assert result[name]["final"][key] == (value if value is None else pytest.approx(value, rel=1e-9))
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10])

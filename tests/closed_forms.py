@@ -1,0 +1,92 @@
+"""Gradient signal and saturation by hand-written back-propagation: what `network_measures` must agree with.
+
+It knows the activations and losses of the study alone and needs no TensorFlow, so that made-up runs are measured fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from experiments.analysis.measures import number, share
+from experiments.data.datasets import Dataset
+from experiments.study.model import Arm
+
+Array = np.ndarray
+
+IMAGES, SATURATION = 2000, 0.95
+
+
+ACTIVATIONS = {
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "sigmoid": special.expit,
+    "linear": lambda z: z,
+    "softmax": lambda z: special.softmax(z, axis=1),
+}
+SLOPES = {  # from the activation's value
+    "tanh": lambda y: 1 - y**2,
+    "relu": lambda y: np.where(y > 0, 1.0, 0.0),
+    "sigmoid": lambda y: y * (1 - y),
+    "linear": np.ones_like,
+}
+
+
+def output_delta(y: Array, targets: Array, output: str, loss: str) -> Array:
+    """∂L/∂z [n, K] of the output layer, from its outputs and targets [n, K] (Bishop 2006, section 4.3.6)."""
+    if loss == "categorical_crossentropy":
+        return y - targets
+    if loss == "binary_crossentropy":
+        return (y - targets) / y.shape[1]
+    slope = 2 / y.shape[1] * (y - targets)
+    if loss == "one_sided_mean_squared_error":
+        slope = np.where((targets == 0) & (y < 0), 0, slope)
+    if output == "softmax":
+        return y * (slope - (y * slope).sum(axis=1, keepdims=True))
+    return slope * SLOPES[output](y)
+
+
+def measure(arm: Arm, snapshots: Mapping[str, Sequence[Array]], dataset: Dataset) -> dict[str, Any]:
+    """What `network_measures.measure` returns."""
+    images = dataset.x_train[:IMAGES] / dataset.pixel_max
+    is_target = np.eye(dataset.classes, dtype=bool)[dataset.y_train[:IMAGES]]
+    targets = np.where(is_target, arm.high_target, arm.low_target)
+    gradients, saturations = {}, {}
+    for name, weights in snapshots.items():
+        kernels, biases = [np.asarray(kernel, np.float64) for kernel in weights[::2]], weights[1::2]
+        layers = [images]
+        for kernel, bias in zip(kernels, biases, strict=True):
+            activation = arm.hidden if len(layers) < len(kernels) else arm.output
+            layers.append(ACTIVATIONS[activation](layers[-1] @ kernel + bias))
+        deltas = [output_delta(layers[-1], targets, arm.output, arm.loss)]
+        for kernel, values in zip(kernels[:0:-1], layers[-2:0:-1], strict=True):
+            deltas.insert(0, (deltas[0] @ kernel.T) * SLOPES[arm.hidden](values))
+        gradients[name] = _gradient(layers[:-1], deltas)
+        saturations[name] = _saturation(arm, layers[1:], is_target)
+    return {"gradient": gradients, "saturation": saturations}
+
+
+def _gradient(inputs: Sequence[Array], deltas: Sequence[Array]) -> dict[str, Any]:
+    rms = [np.sqrt(np.square(delta).sum(axis=1).mean()) for delta in deltas]
+    norms = [np.linalg.norm(below.T @ delta) / len(delta) for below, delta in zip(inputs, deltas, strict=True)]
+    return {
+        "delta_rms": [number(value) for value in rms],
+        "kernel_norm": [number(value) for value in norms],
+        "first_over_output": number(rms[0] / rms[-1]),
+    }
+
+
+def _saturation(arm: Arm, layers: Sequence[Array], is_target: Array) -> dict[str, Any]:
+    hidden, dead, target, other = None, None, None, None
+    if arm.hidden == "relu":
+        dead = [share((values == 0).all(axis=0), values) for values in layers[:-1]]
+    else:
+        low = -SATURATION if arm.hidden == "tanh" else 1 - SATURATION
+        hidden = [share((values < low) | (values > SATURATION), values) for values in layers[:-1]]
+    if arm.output in ("tanh", "sigmoid"):
+        slopes = SLOPES[arm.output](layers[-1])
+        target, other = number(slopes[is_target].mean()), number(slopes[~is_target].mean())
+    return {"hidden": hidden, "dead": dead, "output_slope_target": target, "output_slope_other": other}
