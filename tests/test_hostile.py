@@ -628,10 +628,16 @@ def forever() -> None:
 
 
 def test_evidence_that_takes_forever_to_process_is_given_up() -> None:
-    told = r"after 0\.05 s of processor time.*make verify PATIENCE=0\.5\."
+    told = r"more than 0\.05 s of processor time.*make verify PATIENCE=0\.5\."
     with pytest.raises(UserError, match=told), verify.foreign(0.05):
         forever()
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+def test_an_exit_while_the_page_is_derived_again_is_a_failure() -> None:
+    told = "Nothing follows from the evidence in the page: SystemExit: 0"
+    with pytest.raises(UserError, match=told), verify.foreign():
+        raise SystemExit(0)
 
 
 @pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e300"])

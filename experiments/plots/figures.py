@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from experiments.analysis.results import ArmResult, Results, ResultsFile, RunResult, Spread
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, display_path
+from experiments.files.errors import UserError, code_place, display_path
 from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import svg
 from experiments.study import keys
@@ -156,12 +155,10 @@ def _draw_safely(
         return draw(results)
     except (UserError, OSError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an exit with status 0 would count as success
         if article_figures is None:
             raise
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if Path(frame.filename) == article_figures]
-        place = f"{display_path(article_figures)}:{lines[-1] if lines else 1}"
+        place = code_place(error, article_figures)
         raise UserError(
             f"{place}: {type(error).__name__}: {error}. Expected figures of the results. Fix it."
         ) from error
