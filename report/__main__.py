@@ -86,7 +86,7 @@ def write_site(arguments: argparse.Namespace) -> None:
     """
     folder, url = open_folder(arguments.article), citation.address(arguments.url)
     site.clean_up(arguments.site)
-    results, drawn = site.read_results(arguments.results)
+    results, drawn = site.read_results(folder, arguments.results)
     inputs = site.digest_inputs(folder, arguments.results, results, url)
     memory, index = arguments.results / "rendered.json", arguments.site / "index.html"
     if site.is_current(memory, inputs, arguments.site):
@@ -109,8 +109,9 @@ def write_site(arguments: argparse.Namespace) -> None:
 
 def print_claims(arguments: argparse.Namespace) -> None:
     """Prints the verdicts, each with what decided it and what would change it, and how many there are of each."""
-    ledger = open_folder(arguments.article).load_claims()
-    results, _ = site.read_results(arguments.results)
+    folder = open_folder(arguments.article)
+    ledger = folder.load_claims()
+    results, _ = site.read_results(folder, arguments.results)
     verdicts = judge(ledger, results)
     wrapped = textwrap.TextWrapper(width=100, initial_indent="  ", subsequent_indent="      ")
     for judged in verdicts:

@@ -108,14 +108,7 @@ def update(
     The code is this room's and the article's own figures.py, if `article_figures` names one. figures.json holds
     everything the page shows; beside it are each drawing as an .svg and a .png, and preview.png.
     """
-    inputs = keys.digest(
-        {
-            "results": results["inputs"],
-            "code": code_digests(article_figures),
-            "versions": dict(keys.versions("matplotlib")),
-        }
-    )
-    path = folder / "figures.json"
+    path, inputs = folder / "figures.json", digest_inputs(results, article_figures)
     if is_made_from(path, inputs) and _is_whole(folder):
         return 0
     figures = _draw_safely(results, draw, article_figures)
@@ -131,6 +124,22 @@ def update(
     }
     write_atomically(path, to_json(content))
     return len(figures)
+
+
+def are_current(folder: Path, results: ResultsFile, article_figures: Path | None) -> bool:
+    """Whether the figures in `folder` were drawn from these results by today's code."""
+    return is_made_from(folder / "figures.json", digest_inputs(results, article_figures))
+
+
+def digest_inputs(results: ResultsFile, article_figures: Path | None) -> str:
+    """A digest of all that figures are made of: results, code and matplotlib."""
+    return keys.digest(
+        {
+            "results": results["inputs"],
+            "code": code_digests(article_figures),
+            "versions": dict(keys.versions("matplotlib")),
+        }
+    )
 
 
 def code_digests(article_figures: Path | None) -> list[str]:
