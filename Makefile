@@ -12,13 +12,16 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$1)'
 option = $(if $2,--$1=$(call quoted,$2))
 path = $(call quoted,$(if $(filter -%,$(firstword $1)),./)$1)
+given = $(if $(filter command,$(origin $1)),$($1))
 FOLDER = $(or $(ARTICLE),report/mse_tanh)
 in_folder = $(shell test ! -f $(call path,$(FOLDER)/$1) || echo yes)
 from_folder = $(if $(call in_folder,$2),$(call option,$1,$(FOLDER)/$2))
 VERBOSE = $(if $(DEBUG),--debug)
-STUDIED = $(call from_folder,study,study.toml) $(VERBOSE)
+NO_ARTICLE = $(error $(FOLDER): no article.md there. ARTICLE names a folder with article.md, claims.toml and optionally study.toml, prose/, view.py and figures.py)
+CHECKED = $(if $(call in_folder,article.md),,$(NO_ARTICLE))
+STUDIED = $(CHECKED)$(call from_folder,study,study.toml) $(VERBOSE)
 DRAWN = $(STUDIED) $(call from_folder,figures,figures.py)
-READ = $(call option,article,$(ARTICLE)) $(VERBOSE)
+READ = $(CHECKED)$(call option,article,$(ARTICLE)) $(VERBOSE)
 PUBLISHED = $(READ) $(call option,url,$(SITE_URL))
 QUICKLY = $(if $(QUICK),--quick)
 TRAINED = $(QUICKLY) $(call option,only,$(ONLY)) $(call option,jobs,$(JOBS)) $(call option,cluster,$(CLUSTER))
@@ -31,11 +34,12 @@ unexport PYTHONINSPECT PYTHONEXECUTABLE PYTHONPLATLIBDIR
 ifeq ($(wildcard requirements/install.py),)
 $(error This is not the project's folder. Name it: make -C path/to/project TARGET)
 endif
-ifneq ($(STUDY)$(CLAIMS),)
+# Names in the environment may be meant for other programs: they stop only the recipes that use them.
+ifneq ($(call given,STUDY)$(call given,CLAIMS),)
 $(error STUDY and CLAIMS are gone. An article is one folder with article.md, claims.toml and optionally study.toml: make report ARTICLE=folder)
 endif
-ifneq ($(call in_folder,article.md),yes)
-$(error $(FOLDER): no article.md there. ARTICLE names a folder with article.md, claims.toml and optionally study.toml, prose/, view.py and figures.py)
+ifneq ($(call given,ARTICLE),)
+$(CHECKED)
 endif
 
 help: ## Show this help
@@ -59,7 +63,7 @@ plots: $(PAGE_LAYER) ## Update statistics and plots from the measured runs
 
 record: $(PAGE_LAYER) ## Write experiments/record.json and the README's results from a complete study on MNIST
 	@$(PY) -m experiments record $(STUDIED) $(QUICKLY)
-	@$(PY) -m report readme
+	@$(PY) -m report readme $(VERBOSE)
 
 render: $(PAGE_LAYER) ## Write site/ from the measured runs, or from the record if there are none
 	@$(PY) -m experiments stand-in $(DRAWN)
@@ -80,10 +84,10 @@ publish: $(PAGE_LAYER) ## Show what publishing site/ to the branch gh-pages woul
 	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(filter 1,$(PUSH)),--push) $(VERBOSE)
 
 mnist: $(TRAIN_LAYER) ## Download MNIST through Keras, unless it is named or cached
-	@$(PY) -m experiments mnist
+	@$(PY) -m experiments mnist $(VERBOSE)
 
 status: $(PAGE_LAYER) ## List which runs are measured and which are missing
-	@$(PY) -m experiments status $(STUDIED)
+	@$(PY) -m experiments status $(STUDIED) $(QUICKLY)
 
 why: $(PAGE_LAYER) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
 	@$(PY) -m experiments why $(if $(NAME),$(call quoted,$(NAME))) $(STUDIED) $(QUICKLY)
@@ -95,7 +99,7 @@ worker: $(CLUSTER_LAYER) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp:/
 	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(call quoted,$(or $(JOBS),1)) $(call quoted,$(CLUSTER))
 
 serve: $(PAGE_LAYER) ## Serve site/ at http://127.0.0.1:8000 (PORT=…)
-	@$(PY) -m report serve --port=$(call quoted,$(PORT))
+	@$(PY) -m report serve --port=$(call quoted,$(PORT)) $(VERBOSE)
 
 test: $(DEV_LAYER) ## Run the tests, in minutes (ARGS=tests/test_x.py, ARGS=--durations=20)
 	@$(PYTEST) -m 'not slow' $(ARGS)

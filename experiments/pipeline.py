@@ -55,6 +55,7 @@ def record(settings: Settings) -> None:
     """Writes the committed record from a complete study that was measured here."""
     pipeline = Pipeline.prepare(settings)
     with pipeline.store.locked():
+        pipeline.require_numbers()
         records.write(pipeline.results())
     print(f"Record: {display_path(records.RECORD)}, {records.RECORD.stat().st_size / 1000:.0f} kB.")
 
@@ -190,12 +191,21 @@ class Pipeline:
         quick, has_record = self.settings.quick, self.has_record
         return summary.update(self.study, first.runs, self.source, self.store, replication, quick, has_record)
 
+    @property
+    def has_measured(self) -> bool:
+        """Whether any run is measured on the data of the page."""
+        first, *_ = self.tasks()
+        return any(self.store.entry(run, first.source.identity).done for run in self.resolved(first))
+
+    def require_numbers(self) -> None:
+        """Raises `UserError` if there is nothing to show; then statistics would take the place of the stand-in."""
+        if not self.has_measured and not (self.shows_record and records.read()):
+            raise UserError(f"{display_path(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
+
     def plot(self) -> None:
         """Brings the plots up to date with the statistics."""
-        results = self.results()
-        if not results["runs"]:
-            raise UserError(f"{display_path(self.store.root)}: nothing is measured yet. Run 'make experiments' first.")
-        drawn = _draw(results, self.store, self.settings.figures)
+        self.require_numbers()
+        drawn = _draw(self.results(), self.store, self.settings.figures)
         print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.", flush=True)
 
     def train(self, write_page: Callable[[], None] | None = None) -> None:
@@ -228,8 +238,7 @@ class Pipeline:
 
     def _write_early(self, write_page: Callable[[], None]) -> None:
         """Writes the page of what is measured so far, if anything is. An error here does not stop the training."""
-        first, *_ = self.tasks()
-        if not any(self.store.entry(run, first.source.identity).done for run in self.resolved(first)):
+        if not self.has_measured:
             return  # the record's page stays
         try:
             self.plot()

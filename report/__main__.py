@@ -1,7 +1,6 @@
-"""`python -m report COMMAND …`: from results to the page, its verdicts and its copies. `make help` names the targets.
+"""`python -m report COMMAND …`: from results to the page, its verdicts and copies. `make help` names the targets."""
 
-Only this file prints or exits.
-"""
+# Only this file prints or exits.
 
 from __future__ import annotations
 
@@ -26,6 +25,7 @@ from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json
 from experiments.plots import formats
 from experiments.store.store import Store
+from experiments.study import load as studies
 from report.article.folder import DEFAULT, ArticleFolder, open_folder
 from report.claims import load as ledgers
 from report.claims import margins
@@ -53,8 +53,10 @@ def measure_study(arguments: argparse.Namespace) -> None:
     """Trains, measures, draws and renders; the page is written whenever an early block is measured, and at the end."""
     from experiments import pipeline
 
+    settings = _settings(arguments)
+    studies.load(settings.study).runs("mnist", settings.only)  # a wrong name stops it before anything is written
     write_first_page(arguments)
-    pipeline.measure(_settings(arguments), write_page=lambda: write_site(arguments))
+    pipeline.measure(settings, write_page=lambda: write_site(arguments))
 
 
 def write_first_page(arguments: argparse.Namespace) -> None:
@@ -86,7 +88,7 @@ def write_site(arguments: argparse.Namespace) -> None:
     """
     folder, url = open_folder(arguments.article), citation.address(arguments.url)
     site.clean_up(arguments.site)
-    results, drawn = site.read_results(arguments.results)
+    results, drawn = site.read_results(folder, arguments.results)
     inputs = site.digest_inputs(folder, arguments.results, results, url)
     memory, index = arguments.results / "rendered.json", arguments.site / "index.html"
     if site.is_current(memory, inputs, arguments.site):
@@ -109,8 +111,9 @@ def write_site(arguments: argparse.Namespace) -> None:
 
 def print_claims(arguments: argparse.Namespace) -> None:
     """Prints the verdicts, each with what decided it and what would change it, and how many there are of each."""
-    ledger = open_folder(arguments.article).load_claims()
-    results, _ = site.read_results(arguments.results)
+    folder = open_folder(arguments.article)
+    ledger = folder.load_claims()
+    results, _ = site.read_results(folder, arguments.results)
     verdicts = judge(ledger, results)
     wrapped = textwrap.TextWrapper(width=100, initial_indent="  ", subsequent_indent="      ")
     for judged in verdicts:
@@ -126,6 +129,11 @@ def print_claims(arguments: argparse.Namespace) -> None:
 
 
 BEGIN, END = "<!-- Written by `make record`. -->\n", "<!-- End of what `make record` writes. -->\n"
+
+
+def write_findings(_: argparse.Namespace) -> None:
+    """Puts the record's results into the README, between two marks."""
+    write_readme(ROOT / "README.md")
 
 
 def write_readme(path: Path) -> None:
@@ -313,7 +321,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("first", write_first_page, "write the record's page if nothing was measured yet", options.add_results, *written)
     add("render", render_site, "write the page from what was measured", options.add_results, *written)
     add("claims", print_claims, "print the verdict on each claim", options.add_results, _article)
-    add("readme", lambda _: write_readme(ROOT / "README.md"), "put the record's results into the README")
+    add("readme", write_findings, "put the record's results into the README")
     add("verify", verify_page, "derive a page again from its evidence, and compare", _files, _article)
     add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all)
     add("publish", publish_site, "publish the site to a branch", _site, _remote)

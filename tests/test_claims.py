@@ -480,7 +480,7 @@ def test_evidence_that_is_not_a_difference_has_no_sign_to_agree_on(unit: str) ->
 def test_the_command_prints_verdicts_numbers_and_margins_within_100_columns(
     results: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(site, "read_results", lambda folder: (results, {}))
+    monkeypatch.setattr(site, "read_results", lambda *_: (results, {}))
     command.print_claims(command.parse(["claims"]))
     told = capsys.readouterr().out
     assert max(map(len, told.splitlines())) <= 100

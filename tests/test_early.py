@@ -117,6 +117,15 @@ def test_the_page_is_written_after_each_early_block_and_at_the_end(
     assert 2 <= len(notices) <= 3
 
 
+def test_a_block_that_is_not_in_the_study_stops_before_a_page_is_written(
+    small: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report_study(tmp_path, "--only", "nonsense") == 2
+    assert "nonsense" in capsys.readouterr().err
+    assert not (tmp_path / "results.json").exists()
+    assert not (tmp_path / "site").exists()
+
+
 def test_ctrl_c_leaves_a_page_of_the_finished_runs(
     small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -258,6 +258,21 @@ def test_make_says_how_to_name_an_article(value: str, message: str) -> None:
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["ARTICLE", "STUDY", "CLAIMS"])
+def test_names_in_the_environment_stop_only_what_uses_them(name: str) -> None:
+    elsewhere = {**os.environ, name: "nowhere"}
+    for target in ("help", "clean", "test", "serve"):
+        result = subprocess.run(["make", "-n", target], cwd=ROOT, env=elsewhere, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
+    result = subprocess.run(["make", "-n", "plots"], cwd=ROOT, env=elsewhere, capture_output=True, text=True)
+    assert ("nowhere: no article.md there." in result.stderr) == (name == "ARTICLE")
+
+
+@pytest.mark.parametrize("target", ["report", "plots", "record", "mnist", "status", "serve", "render", "verify"])
+def test_make_passes_debug_on(tmp_path: Path, target: str) -> None:
+    assert "--debug" in received(tmp_path, target, "DEBUG=1")
+
+
 def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: Path) -> None:
     result = subprocess.run(["make", "-f", ROOT / "Makefile", "render"], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 2

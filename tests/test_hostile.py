@@ -634,6 +634,12 @@ def test_evidence_that_takes_forever_to_process_is_given_up() -> None:
     assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
 
 
+def test_an_exit_while_the_page_is_derived_again_is_a_failure() -> None:
+    told = "Nothing follows from the evidence in the page: SystemExit: 0"
+    with pytest.raises(UserError, match=told), verify.foreign():
+        raise SystemExit(0)
+
+
 @pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "1e300"])
 def test_a_time_limit_that_is_not_a_number_of_seconds_is_refused(tmp_path: Path, seconds: str) -> None:
     (tmp_path / "page.html").write_text("<p>")

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from experiments.plots import figures, formats
 from experiments.study.model import SETTINGS, Study
 from report import __main__ as command
 from report.article import document
+from report.article.folder import DEFAULT
 from report.page import render, site
 from tests import fixture
 from tests.test_article import Text, source_words
@@ -262,7 +264,7 @@ def test_numbers_are_formatted_for_readers(found: str, expected: str) -> None:
 def stored(plan: Study, tmp_path: Path) -> Path:
     """A results folder as `make plots` leaves it."""
     found = fixture.results(plan, tmp_path / "results", MNIST)
-    figures.update(found, tmp_path / "results" / "plots", fixture.draw)
+    figures.update(found, tmp_path / "results" / "plots", fixture.draw, fixture.FIGURES)
     return tmp_path
 
 
@@ -314,6 +316,24 @@ def test_rendering_without_results_says_what_to_do(tmp_path: Path) -> None:
 def test_plots_from_other_results_are_refused(plan: Study, stored: Path) -> None:
     fixture.results(plan, stored / "results", Source(datasets.MNIST, None, "another fixture"))
     with pytest.raises(UserError, match="drawn from other results"):
+        command.main(command.parse(arguments(stored)))
+
+
+def test_plots_that_other_code_drew_are_refused(stored: Path, tmp_path: Path) -> None:
+    article = tmp_path / "article"
+    shutil.copytree(DEFAULT, article)
+    options = [*arguments(stored), "--article", str(article)]
+    command.main(command.parse(options))
+    (article / "figures.py").write_text((article / "figures.py").read_text() + "\n")
+    with pytest.raises(UserError, match=r"plots: drawn by other code\. Run 'make plots ARTICLE=\S*article' first\."):
+        command.main(command.parse(options))
+
+
+def test_plots_of_the_default_article_that_other_code_drew_are_refused(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "code_digests", lambda path: ["edited"])
+    with pytest.raises(UserError, match=r"drawn by other code\. Run 'make plots' first\."):
         command.main(command.parse(arguments(stored)))
 
 

@@ -382,6 +382,26 @@ def test_figures_are_redrawn_when_the_articles_own_code_changes(results: dict, t
     assert figures.update(results, tmp_path / "plots", fixture.draw, path) == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def draw(results):\n    return 1 / 0\n", "figures.py:2: ZeroDivisionError: "),
+        ("def draw(results):\n    raise SystemExit(0)\n", "figures.py:2: SystemExit: 0"),
+        ("import sys\nsys.exit(0)\n", "figures.py:2: SystemExit: 0"),
+        ("x = 1\ndef draw(:\n", "figures.py:2: SyntaxError: "),
+    ],
+)
+def test_a_mistake_in_the_articles_figures_is_one_line_with_its_place(
+    results: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path("figures.py")  # as `make plots ARTICLE=.` names it
+    path.write_text(text)
+    with pytest.raises(UserError) as raised:
+        figures.update(results, tmp_path / "plots", lambda found: drawing.draw(found, path), path)
+    assert str(raised.value).startswith(expected)
+
+
 def test_the_generic_figures_fit_any_study(whole: dict) -> None:
     renamed = {name: {**arm, "block": "mine"} for name, arm in whole["arms"].items()}
     found = drawing.draw({**whole, "arms": renamed}, pictures=False)

@@ -93,7 +93,7 @@ def test_no_stored_file_and_no_page_names_the_machine_its_user_or_a_path(built: 
 def test_the_page_of_the_first_article_names_no_path_either(plan: Study, tmp_path: Path) -> None:
     source = Source(datasets.MNIST, Path("/home/somebody/mnist.npz"), "the file that MNIST_NPZ names")
     measured, site = tmp_path / FOLDER, tmp_path / "site"
-    figures.update(fixture.results(plan, measured, source), measured / "plots", fixture.draw)
+    figures.update(fixture.results(plan, measured, source), measured / "plots", fixture.draw, fixture.FIGURES)
     command.main(command.parse(["render", "--results", str(measured), "--site", str(site)]))
     files = [path for folder in (measured, site) for path in folder.rglob("*") if path.is_file()]
     assert {path.name: found for path in files if (found := TOLD.findall(path.read_text(errors="replace")))} == {}

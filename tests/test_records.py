@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -105,6 +106,19 @@ def test_the_records_page_says_whether_a_study_is_running(recorded: dict, tmp_pa
 
     assert "Recorded on 2026-01-01; measuring here now." in notice(records.MEASURING)
     assert "not measured on this machine" in notice(records.NOTHING_MEASURED)  # the measuring was given up
+
+
+@pytest.mark.parametrize("command", [pipeline.plots, pipeline.record])
+def test_commands_that_need_runs_leave_the_records_numbers_where_nothing_is_measured(
+    recorded: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[[Settings], None]
+) -> None:
+    monkeypatch.setattr(sources, "find", lambda *_, **__: Source(datasets.MNIST, None, "a fixture"))
+    assert pipeline.stand_in(Settings(results=tmp_path))
+    before = (tmp_path / "results.json").read_bytes()
+    with pytest.raises(UserError, match="nothing is measured yet"):
+        command(Settings(results=tmp_path))
+    assert (tmp_path / "results.json").read_bytes() == before
+    assert not (tmp_path / "evidence.json").exists()
 
 
 def test_local_results_are_never_replaced_by_the_record(plan: Study, recorded: dict, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ CITED = 'title: "Under & Test"\nversion: 1.2.3\nlicense: MIT\n'
 def measured(no_record: None, plan: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder as `make plots` leaves it."""
     folder = tmp_path_factory.mktemp("measured")
-    figures.update(fixture.results(plan, folder, MNIST), folder / "plots", fixture.draw)
+    figures.update(fixture.results(plan, folder, MNIST), folder / "plots", fixture.draw, fixture.FIGURES)
     return folder
 
 
@@ -360,7 +360,8 @@ def test_changed_files_of_the_site_are_rewritten(measured: Path, tmp_path: Path,
 
 
 def test_redrawn_plots_are_rendered_again(plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    figures.update(fixture.results(plan, tmp_path / "results", MNIST), tmp_path / "results" / "plots", fixture.draw)
+    measured = tmp_path / "results"
+    figures.update(fixture.results(plan, measured, MNIST), measured / "plots", fixture.draw, fixture.FIGURES)
     rendered(tmp_path / "results", tmp_path / "site")
     drawings = tmp_path / "results" / "plots" / "figures.json"
     told = json.dumps(read_json(drawings, figures.FORMAT))

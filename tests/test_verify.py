@@ -33,7 +33,7 @@ MNIST = Source(datasets.MNIST, None, "a fixture")
 def page_in(folder: Path) -> Path:
     """The page of the results in `folder`, as `make plots render` writes it."""
     found = summary.read_json(folder / "results.json", summary.FORMAT)
-    figures.update(found, folder / "plots", lambda results: drawing.draw(results, fixture.FIGURES))
+    figures.update(found, folder / "plots", lambda results: drawing.draw(results, fixture.FIGURES), fixture.FIGURES)
     command.main(command.parse(["render", "--results", str(folder), "--site", str(folder / "site")]))
     return folder / "site" / "index.html"
 

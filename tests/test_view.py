@@ -415,8 +415,12 @@ def test_the_view_beside_the_claims_is_loaded_by_its_path(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("x = 1\n", "view.py: has no 'view'"),
+        ("x = 1\n", "view.py: has no function 'view'"),
+        ("view = 1\n", "view.py: has no function 'view'"),
+        ("x = 1\n{}['y']\n", "view.py:2: KeyError: 'y'"),
         ("x = 1\n1 / 0\n", "view.py:2: "),
+        ("import sys\nsys.exit(0)\n", "view.py:2: SystemExit: 0"),
+        ("def view(results):\n    raise SystemExit(0)\n", "view.py:2: SystemExit: 0"),
         ("def view(:\n", "view.py:1: "),
         ("def view(results):\n    return 1 / results['n']\n", "view.py:2: ZeroDivisionError: "),
     ],

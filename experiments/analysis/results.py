@@ -93,7 +93,7 @@ class ArmCalibration(CalibrationScores):
 
 
 class Gradient(TypedDict):
-    """The gradient of the loss by layer, at one moment of the training: see `measures.gradient`."""
+    """The gradient of the loss by layer, at one moment of the training: see training/network_measures.py."""
 
     delta_rms: NotRequired[list[float | None]]  # a page leaves it out
     kernel_norm: NotRequired[list[float | None]]  # a page leaves it out
@@ -109,7 +109,7 @@ class Gradients(TypedDict):
 
 
 class Saturation(TypedDict):
-    """How much of the network is flat, at one moment of the training: see `measures.saturation`."""
+    """How much of the network is flat, at one moment of the training: see training/network_measures.py."""
 
     hidden: NotRequired[list[float | None] | None]  # by hidden layer; None for ReLU; a page leaves it out
     dead: NotRequired[list[float | None] | None]  # by hidden layer; None unless ReLU; a page leaves it out

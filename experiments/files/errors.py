@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -40,6 +41,16 @@ def display_path(path: Path | str) -> str:
     path = os.path.abspath(path)
     relative = os.path.relpath(path)
     return path if relative.split(os.sep)[0] == ".." else relative
+
+
+def code_place(error: BaseException, path: Path) -> str:
+    """`path` of somebody's Python file as a user would type it, with the line of it in which `error` arose."""
+    absolute = os.path.abspath(path)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if os.path.abspath(frame.filename) == absolute]
+    if isinstance(error, SyntaxError) and error.filename and os.path.abspath(error.filename) == absolute:
+        lines.append(error.lineno)
+    return f"{display_path(path)}:{lines[-1]}" if lines else display_path(path)
 
 
 class Parser(argparse.ArgumentParser):

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from experiments.analysis.results import Results
-from experiments.files.errors import UserError, display_path
+from experiments.files.errors import UserError, code_place, display_path
 from experiments.plots import generic
 from experiments.plots.figures import Figure
 from experiments.plots.selection import on_test_images
@@ -50,8 +50,8 @@ def _load(path: Path) -> Callable[[Results], list[Figure]]:
     sys.modules[name] = module  # dataclasses look up their module there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"{display_path(path)}: {type(error).__name__}: {error}. {CONTRACT}. Fix it.") from error
+    except (Exception, SystemExit) as error:  # an exit with status 0 would count as success
+        raise UserError(f"{code_place(error, path)}: {type(error).__name__}: {error}. {CONTRACT}. Fix it.") from error
     if not callable(getattr(module, "draw", None)):
         raise UserError(f"{display_path(path)}: no function draw. {CONTRACT}. Add it.")
     function: Callable[[Results], list[Figure]] = module.draw

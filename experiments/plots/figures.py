@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from experiments.analysis.results import ArmResult, Results, ResultsFile, RunResult, Spread
 from experiments.files.durable import write_atomically
-from experiments.files.errors import UserError, display_path
+from experiments.files.errors import UserError, code_place, display_path
 from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.plots import svg
 from experiments.study import keys
@@ -109,14 +108,7 @@ def update(
     The code is this room's and the article's own figures.py, if `article_figures` names one. figures.json holds
     everything the page shows; beside it are each drawing as an .svg and a .png, and preview.png.
     """
-    inputs = keys.digest(
-        {
-            "results": results["inputs"],
-            "code": code_digests(article_figures),
-            "versions": dict(keys.versions("matplotlib")),
-        }
-    )
-    path = folder / "figures.json"
+    path, inputs = folder / "figures.json", digest_inputs(results, article_figures)
     if is_made_from(path, inputs) and _is_whole(folder):
         return 0
     figures = _draw_safely(results, draw, article_figures)
@@ -132,6 +124,22 @@ def update(
     }
     write_atomically(path, to_json(content))
     return len(figures)
+
+
+def are_current(folder: Path, results: ResultsFile, article_figures: Path | None) -> bool:
+    """Whether the figures in `folder` were drawn from these results by today's code."""
+    return is_made_from(folder / "figures.json", digest_inputs(results, article_figures))
+
+
+def digest_inputs(results: ResultsFile, article_figures: Path | None) -> str:
+    """A digest of all that figures are made of: results, code and matplotlib."""
+    return keys.digest(
+        {
+            "results": results["inputs"],
+            "code": code_digests(article_figures),
+            "versions": dict(keys.versions("matplotlib")),
+        }
+    )
 
 
 def code_digests(article_figures: Path | None) -> list[str]:
@@ -156,12 +164,10 @@ def _draw_safely(
         return draw(results)
     except (UserError, OSError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an exit with status 0 would count as success
         if article_figures is None:
             raise
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if Path(frame.filename) == article_figures]
-        place = f"{display_path(article_figures)}:{lines[-1] if lines else 1}"
+        place = code_place(error, article_figures)
         raise UserError(
             f"{place}: {type(error).__name__}: {error}. Expected figures of the results. Fix it."
         ) from error

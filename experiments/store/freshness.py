@@ -123,7 +123,7 @@ def _components(value: object, name: tuple[str, ...] = ()) -> dict[tuple[str, ..
 
 
 def _describe(name: tuple[str, ...], old: object, new: object) -> str:
-    """As in `code training.py changed (3f2a… → 91bc…)` and `spec.learning_rate 0.001 → 0.003`."""
+    """As in `code training/trainer.py changed (3f2a… → 91bc…)` and `spec.learning_rate 0.001 → 0.003`."""
     if any(isinstance(value, str) and _DIGEST.fullmatch(value) for value in (old, new)):
         return f"{' '.join(name)} changed ({_short(old)} → {_short(new)})"
     return f"{'.'.join(name)} {_short(old)} → {_short(new)}"

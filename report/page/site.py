@@ -39,14 +39,17 @@ COLUMNS = (
 # ---------------------------------------------------------------------------------------------- what it is made of
 
 
-def read_results(folder: Path) -> tuple[ResultsFile, dict[str, figures.Figure]]:
-    """The results in `folder`, and the figures that were drawn from them."""
-    path, plots = folder / "results.json", folder / "plots"
+def read_results(folder: ArticleFolder, results_folder: Path) -> tuple[ResultsFile, dict[str, figures.Figure]]:
+    """The results in `results_folder`, and the figures that the article's code drew from them."""
+    path, plots = results_folder / "results.json", results_folder / "plots"
     if not all(file.is_file() for file in (path, plots / "figures.json", plots / "preview.png")):
         raise UserError(f"{display_path(path)}: nothing to render yet. Run 'make report', which measures first.")
     results, (drawn, drawn_from) = cast(ResultsFile, read_json(path, FORMAT)), figures.read(plots)
     if drawn_from != results["inputs"]:
         raise UserError(f"{display_path(plots)}: drawn from other results. Run 'make plots' first.")
+    if not figures.are_current(plots, results, folder.figures):
+        article = "" if folder.is_default else f" ARTICLE={display_path(folder.path)}"
+        raise UserError(f"{display_path(plots)}: drawn by other code. Run 'make plots{article}' first.")
     return results, drawn
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from experiments.analysis import inference
 from experiments.analysis.results import ContrastResult, DatasetDescription, Results, RunResult, Summary
-from experiments.files.errors import UserError, display_path
+from experiments.files.errors import UserError, code_place, display_path
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs
 from experiments.study.model import SettingValue
 from report.claims import margins
@@ -389,27 +389,22 @@ def load(folder: Path) -> Callable[[Summary], object]:
     path = folder / "view.py"
     if not path.is_file():
         return lambda results: None
+
+    def mistake(error: BaseException) -> UserError:
+        return UserError(f"{code_place(error, path)}: {type(error).__name__}: {error}. Fix it.")
+
     try:
-        view = runpy.run_path(str(path), run_name=f"{folder.name}.view")["view"]
-    except KeyError as error:
-        raise UserError(f"{display_path(path)}: has no {error}. Expected 'def view(results)'. Add it.") from error
-    except Exception as error:
-        raise UserError(f"{_place(error, path)}: {error}. Fix it.") from error
+        module = runpy.run_path(str(path), run_name=f"{folder.name}.view")
+    except (Exception, SystemExit) as error:  # an exit with status 0 would count as success
+        raise mistake(error) from error
+    view = module.get("view")
+    if not callable(view):
+        raise UserError(f"{display_path(path)}: has no function 'view'. Expected 'def view(results)'. Add it.")
 
     def call(results: Summary) -> object:
         try:
             return view(results)
-        except Exception as error:
-            raise UserError(f"{_place(error, path)}: {type(error).__name__}: {error}. Fix it.") from error
+        except (Exception, SystemExit) as error:
+            raise mistake(error) from error
 
     return call
-
-
-def _place(error: BaseException, path: Path) -> str:
-    """File and line of `path` in which `error` arose."""
-    line, traceback = getattr(error, "lineno", None), error.__traceback__
-    while traceback:
-        if traceback.tb_frame.f_code.co_filename == str(path):
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    return f"{display_path(path)}:{line}" if line else display_path(path)

@@ -139,7 +139,7 @@ def foreign(seconds: float | None = None) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # whatever statistics, rules and drawings raise over numbers that no run ever had
+    except (Exception, SystemExit) as error:  # whatever is raised over numbers that no run ever had; exit 0 is no proof
         raise UserError(
             f"Nothing follows from the evidence in the page: {type(error).__name__}: {error}. "
             "Get the page again from where it was, or add --debug to see where it fails."
