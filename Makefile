@@ -53,7 +53,7 @@ report: first-page $(TRAIN_LAYER) $(if $(CLUSTER),$(CLUSTER_LAYER)) ## Train wha
 	@$(PY) -m report study $(TRAINED) $(PUBLISHED)
 
 first-page: $(PAGE_LAYER)
-	@test -f experiments/results/results.json || $(PY) -m report first $(PUBLISHED)
+	@test -f experiments/results/results.json || $(PY) -m report first $(TRAINED) $(PUBLISHED)
 
 experiments: $(TRAIN_LAYER) $(if $(CLUSTER),$(CLUSTER_LAYER)) ## Train and measure what is missing
 	@$(PY) -m experiments run $(STUDIED) $(TRAINED)

@@ -53,10 +53,8 @@ def measure_study(arguments: argparse.Namespace) -> None:
     """Trains, measures, draws and renders; the page is written whenever an early block is measured, and at the end."""
     from experiments import pipeline
 
-    settings = _settings(arguments)
-    studies.load(settings.study).runs("mnist", settings.only)  # a wrong name stops it before anything is written
     write_first_page(arguments)
-    pipeline.measure(settings, write_page=lambda: write_site(arguments))
+    pipeline.measure(_settings(arguments), write_page=lambda: write_site(arguments))
 
 
 def write_first_page(arguments: argparse.Namespace) -> None:
@@ -64,6 +62,7 @@ def write_first_page(arguments: argparse.Namespace) -> None:
     from experiments import pipeline
 
     settings = _settings(arguments)
+    studies.load(settings.study).runs("mnist", settings.only)  # reports a wrong name before anything is written
     if pipeline.stand_in(settings, records.MEASURING):
         with Store(settings.results).locked():
             write_site(arguments)
@@ -318,7 +317,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
     written = (_article, _site, _url)
     add("study", measure_study, "train what is missing, measure, draw, and write the page", _measuring, *written)
-    add("first", write_first_page, "write the record's page if nothing was measured yet", options.add_results, *written)
+    add("first", write_first_page, "write the record's page if nothing was measured yet", _measuring, *written)
     add("render", render_site, "write the page from what was measured", options.add_results, *written)
     add("claims", print_claims, "print the verdict on each claim", options.add_results, _article)
     add("readme", write_findings, "put the record's results into the README")

@@ -46,6 +46,12 @@ def test_the_first_article_is_not_mentioned(html: str) -> None:
     assert "Recorded on" not in html
 
 
+def test_the_commands_on_its_page_name_its_folder(html: str) -> None:
+    commands = re.findall(r"<code>(make (?:report|verify|compare)\b[^<]*)</code>", html)
+    assert {command.split()[1] for command in commands} == {"report", "verify", "compare"}
+    assert [command for command in commands if "ARTICLE=folder" not in command] == []
+
+
 def test_an_article_without_figures_of_its_own_gets_the_generic_ones(html: str) -> None:
     assert re.findall(r'<svg [^>]*aria-labelledby="([a-z-]+)-title"', html) == [
         *("accuracy", "learning-curves", "outputs", "reliability", "confusions")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from experiments import pipeline
 from experiments.data import datasets, sources
 from experiments.data.sources import DIGITS, Source
 from experiments.files import errors
@@ -117,13 +118,14 @@ def test_the_page_is_written_after_each_early_block_and_at_the_end(
     assert 2 <= len(notices) <= 3
 
 
+@pytest.mark.parametrize("name", ["first", "study"])
 def test_a_block_that_is_not_in_the_study_stops_before_a_page_is_written(
-    small: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    assert report_study(tmp_path, "--only", "nonsense") == 2
+    monkeypatch.setattr(pipeline, "stand_in", lambda *_: pytest.fail("wrote a page"))
+    arguments = command.parse([name, "--results", str(tmp_path), "--only", "nonsense"])
+    assert errors.command(command.main, arguments) == 2
     assert "nonsense" in capsys.readouterr().err
-    assert not (tmp_path / "results.json").exists()
-    assert not (tmp_path / "site").exists()
 
 
 def test_ctrl_c_leaves_a_page_of_the_finished_runs(

@@ -108,7 +108,9 @@ def render(
     ordered = _in_article_order(article, verdicts)
     context: dict[str, object] = {
         **_context(results, figures, words),
-        "page": view.page_view(results, figures, ordered, recorded or {}, words.changes, dict(words.figures)),
+        "page": view.page_view(
+            results, figures, ordered, recorded or {}, words.changes, dict(words.figures), words.folder != PROSE
+        ),
         "article": article,
         "ledger": ordered,
         "numerals": numerals,

@@ -30,7 +30,8 @@ class PageView:
 
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
     the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
-    replication and record: None where there is none. claims: in the article's order.
+    replication and record: None where there is none. claims: in the article's order. other_article: whether commands
+    must name the article's folder.
     """
 
     data: Data
@@ -49,6 +50,7 @@ class PageView:
     verdict_counts: tuple[VerdictCount, ...]
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
+    other_article: bool
 
     @property
     def supported(self) -> tuple[ClaimRow, ...]:
@@ -78,6 +80,7 @@ def page_view(
     recorded: Mapping[str, str],
     labels: Mapping[str, str],
     questions: Mapping[str, str],
+    other_article: bool = False,
 ) -> PageView:
     """`verdicts`: in the article's order; `recorded`: the verdicts on the record's numbers, by claim; `labels`: what a
     contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name.
@@ -102,6 +105,7 @@ def page_view(
         verdict_counts=verdict_counts([judged.verdict for judged in verdicts]),
         usual_settings=other_settings(results["arms"]).usual,
         arms=arm_rows(results),
+        other_article=other_article,
     )
 
 
