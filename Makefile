@@ -114,7 +114,7 @@ coverage: $(DEV_LAYER) ## Run all tests, including slow ones, and report uncover
 	@$(PYTEST) --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 golden: $(DEV_LAYER) ## Renew tests/golden.html, the page that the tests expect
-	@RENEW_GOLDEN=1 $(PY) -m pytest tests/test_golden.py
+	@RENEW_GOLDEN=1 $(PY) -m pytest tests/page/test_golden.py
 	@git --no-pager diff --stat tests/golden.html
 
 picture: $(DEV_LAYER) ## Renew docs/page.webp, the README's picture of the page, from the record

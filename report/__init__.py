@@ -1,1 +1,1 @@
-"""How it is told: the article, the verdicts and the page. Never imports TensorFlow."""
+"""From results to the page: the article, the verdicts, the page and its copies."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from experiments.store.store import RESULTS
 from report.article import document
-from tests.test_article import Text
+from tests.article.test_article import Text
 
 ROUNDS = 3
 

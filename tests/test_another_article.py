@@ -16,7 +16,7 @@ import pytest
 
 from report.article.folder import open_folder
 from report.page import site
-from tests.test_page import said
+from tests.page.test_page import said
 from tests.trained import ARTICLE, ROOT, SECOND, THIRD, offline
 
 

@@ -48,9 +48,9 @@ from report.claims.verdicts import judge
 from report.page import numerals, render, site
 from report.sharing import verify
 from tests import fixture
+from tests.article.test_dialect import ARTICLE as DIALECT
 from tests.counts import count, repeated
-from tests.test_data import described
-from tests.test_dialect import ARTICLE as DIALECT
+from tests.data.test_data import described
 
 SECOND = Path(__file__).with_name("second")
 AT_RANDOM = bool(os.environ.get("HOSTILE"))

@@ -70,7 +70,7 @@ def bootstrap_interval(
     seed by image, about three times, which makes it conservative. But it counts that between n seeds only 1 − 1/n
     times, and percentiles know nothing of Student's longer tails. Where whole seeds differ far more than chance on
     single images explains, it is therefore too narrow, as a percentile bootstrap over few seeds alone always is: for
-    ten seeds that one covers about 90 % where it says 95 % (all of this is simulated in tests/test_inference.py).
+    ten seeds that one covers about 90 % where it says 95 % (simulated in tests/analysis/test_inference.py).
     """
     n_seeds = len(wrong_first)
     _require_two(n_seeds)

@@ -15,7 +15,7 @@ from report.claims import load as ledgers
 from report.claims.verdicts import judge
 from report.page import render
 from tests import fixture
-from tests.test_page import said
+from tests.page.test_page import said
 
 RECORD = records.RECORD
 SWAPPED = (  # arms whose measures change places

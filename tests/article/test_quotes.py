@@ -9,7 +9,7 @@ import pytest
 
 from report.article import document, quotes
 from report.claims import load as ledgers
-from tests.test_article import Text
+from tests.article.test_article import Text
 
 
 def marked(source: str, *marks: quotes.Mark, notes: tuple[quotes.Note, ...] = ()) -> tuple[str, quotes.Marker]:

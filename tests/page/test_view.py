@@ -20,7 +20,7 @@ from report.page import view as page
 from report.page.measured import Measured
 from tests import fixture
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEMPLATES = [
     *sorted((ROOT / "templates").glob("*.html")),
     *sorted(path for path in (ROOT / "report" / "mse_tanh" / "prose").rglob("*") if path.suffix in (".html", ".md")),

@@ -24,7 +24,7 @@ from report.article.folder import open_folder
 from report.page import compose
 from tests import fixture
 
-GOLDEN = Path(__file__).with_name("golden.html")
+GOLDEN = Path(__file__).parents[1] / "golden.html"
 LINES_TOLD = 20  # of what differs
 MNIST = Source(datasets.MNIST, None, "a fixture")
 LEFT_OUT = (  # what is replaced, and by what

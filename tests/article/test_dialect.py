@@ -12,7 +12,7 @@ from experiments.files.errors import UserError
 from report.article import dialect, document, quotes
 from report.claims import load as ledgers
 from tests import fixture
-from tests.test_quotes import mark, marked, written
+from tests.article.test_quotes import mark, marked, written
 
 ARTICLE = """---
 title: t

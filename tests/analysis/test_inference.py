@@ -12,7 +12,7 @@ from scipy import stats
 
 from experiments.analysis import inference
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DIFFERENCES = [0.012, 0.009, 0.011, 0.007, 0.013, 0.010, -0.002, 0.008]
 
 

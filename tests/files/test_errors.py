@@ -21,7 +21,7 @@ from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
 from report import __main__ as report
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 QUIET, DEBUG = argparse.Namespace(debug=False), argparse.Namespace(debug=True)
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/runs")
 

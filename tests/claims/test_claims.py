@@ -24,7 +24,7 @@ from report.claims.verdicts import judge, seeds_agreeing
 from report.page import render, site
 from tests import fixture
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LEDGER = tomllib.loads((ROOT / "report" / "mse_tanh" / "claims.toml").read_text())
 CLAIMS = {claim["id"]: claim for claim in LEDGER["claims"]}
 TESTED = {name: claim for name, claim in CLAIMS.items() if "not_testable" not in claim}

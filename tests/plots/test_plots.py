@@ -347,7 +347,7 @@ def test_drawing_the_same_numbers_twice_gives_the_same_bytes(whole: dict, drawn:
 
 
 def test_every_class_in_a_figure_has_a_rule_in_the_style_sheet(drawn: dict[str, Figure]) -> None:
-    style = (Path(__file__).parent.parent / "templates" / "style.css").read_text()
+    style = (Path(__file__).parents[2] / "templates" / "style.css").read_text()
     used = {
         name
         for figure in drawn.values()

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from experiments.analysis import records
 from tests import audit, fixture
-from tests.test_browser import opened
+from tests.page.test_browser import opened
 
 RECORD = records.RECORD
 AXE = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")

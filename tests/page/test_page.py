@@ -28,9 +28,9 @@ from report.article import document
 from report.article.folder import DEFAULT
 from report.page import render, site
 from tests import fixture
-from tests.test_article import Text, source_words
+from tests.article.test_article import Text, source_words
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MNIST = Source(datasets.MNIST, None, "a fixture")
 
 

@@ -25,7 +25,8 @@ from experiments.study.model import Study, replace
 from report import __main__ as command
 from report.article.folder import DEFAULT
 from report.sharing import verify
-from tests import fixture, test_browser
+from tests import fixture
+from tests.page import test_browser
 
 MNIST = Source(datasets.MNIST, None, "a fixture")
 

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests import fixture
-from tests.test_article import Text
+from tests.article.test_article import Text
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from experiments.study.model import Run, Study
 from tests import fixture
 from tests.trained import copied, offline, trainings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STUDY = """
 version = 1
 [datasets.mnist]

@@ -20,7 +20,7 @@ import pytest
 
 from experiments.data import datasets, sources
 from experiments.files.errors import UserError
-from tests.test_data import other
+from tests.data.test_data import other
 
 
 @pytest.fixture(autouse=True)

@@ -344,7 +344,7 @@ def test_a_second_process_waits_and_then_finds_the_first_ones_results(entry: Ent
             [sys.executable, "-c", SECOND, str(results_store.root)],
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
         )
         deadline = threading.Timer(60, second.kill)
         deadline.start()
@@ -366,6 +366,6 @@ def test_an_error_releases_the_lock(results_store: Store) -> None:
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert (result.returncode, result.stdout) == (0, "found 0\n")

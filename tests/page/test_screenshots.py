@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tests import picture, screenshots
-from tests.test_browser import path as path  # a fixture
+from tests.page.test_browser import path as path  # a fixture
 
 
 def test_the_window_is_scrolled_to_the_end_of_the_page(browser: Browser, tmp_path: Path) -> None:

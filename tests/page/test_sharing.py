@@ -29,11 +29,12 @@ from experiments.study.model import Study
 from report import __main__ as command
 from report.article import document
 from report.page import citation, render
-from tests import fixture, test_browser
-from tests.test_article import Text
-from tests.test_page import said
+from tests import fixture
+from tests.article.test_article import Text
+from tests.page import test_browser
+from tests.page.test_page import said
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MNIST = Source(datasets.MNIST, None, "a fixture")
 URL = "https://example.org/report/"
 HOSTILE = "</script><script>alert('&')</script> 50 % of {A_B}"
