@@ -218,7 +218,7 @@ def test_a_page_showing_the_record_is_derived_from_the_record(
     assert verified(beside, capsys)[0] == 0
 
     (tmp_path / "record.json").write_bytes((tmp_path / "record.json").read_bytes() + b"\n")
-    with pytest.raises(UserError, match="made beside another record"):
+    with pytest.raises(UserError, match="made with a different record"):
         verified(beside, capsys)
 
 
