@@ -16,7 +16,7 @@ def test_tests_that_need_mnist_are_listed_in_one_line_without_it_and_fail_in_ci(
     tmp_path: Path, ci: str, workers: int, status: int
 ) -> None:
     here = Path(__file__).parent
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_data.py", "-k", "mnist_is"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "data/test_data.py", "-k", "mnist_is"]
     command += ["-n", str(workers)] if workers else []
     environment = os.environ | {"HOME": str(tmp_path), "CI": ci}  # no MNIST in Keras' cache
     result = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)

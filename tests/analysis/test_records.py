@@ -155,7 +155,7 @@ def test_ctrl_c_before_the_first_run_leaves_the_records_page(
     monkeypatch.setattr(runner, "execute", interrupted)
     assert report(tmp_path, "study") == 130
     assert "Recorded on 2026-01-01; measuring here now." in (tmp_path / "site" / "index.html").read_text()
-    pipeline.stand_in(Settings(results=tmp_path))
+    pipeline.stand_in(Settings(results=tmp_path, figures=fixture.FIGURES))
     assert report(tmp_path, "render") == 0
     assert "not measured on this machine" in (tmp_path / "site" / "index.html").read_text()
 
