@@ -21,6 +21,7 @@ from pathlib import Path
 
 from experiments.store.store import RESULTS
 from report.article import document
+from tests import fixture
 from tests.article.test_article import Text
 
 ROUNDS = 3
@@ -31,7 +32,8 @@ def main() -> None:
         folder = Path(temporary)
         results, site = folder / "results", folder / "site"
         shutil.copytree(RESULTS, results, ignore=shutil.ignore_patterns("runs", ".lock"))
-        print(done([sys.executable, "-m", "experiments", "stand-in", "--results", str(results)]), end="")
+        stand_in = ["-m", "experiments", "stand-in", "--results", str(results), "--figures", str(fixture.FIGURES)]
+        print(done([sys.executable, *stand_in]), end="")
         ours = [sys.executable, "-m", "report", "render", "--results", str(results), "--site", str(site)]
         ways = {"this project": (ours, site / "index.html")}
         if nbconvert := installed(folder):

@@ -18,6 +18,7 @@ from experiments.files.durable import write_atomically
 from tests import chromium
 
 ROOT = Path(__file__).parent.parent
+FIGURES = ROOT / "report" / "mse_tanh" / "figures.py"
 PICTURE = ROOT / "docs" / "page.webp"
 WINDOW = {"width": 1440, "height": 900}  # CSS pixels; the README shows it narrower
 
@@ -27,7 +28,7 @@ def main() -> None:
         sys.exit(f"error: the picture needs Chromium. Install it: {chromium.INSTALL}.")
     with tempfile.TemporaryDirectory() as folder, chromium.launched() as browser:
         results, site = Path(folder, "results"), Path(folder, "site")
-        done("experiments", "stand-in", "--results", str(results))
+        done("experiments", "stand-in", "--results", str(results), "--figures", str(FIGURES))
         done("report", "render", "--results", str(results), "--site", str(site))
         write_atomically(PICTURE, first_screen(browser, site / "index.html"))
     print(f"{PICTURE.relative_to(ROOT)}: {PICTURE.stat().st_size / 1000:.0f} kB.")
