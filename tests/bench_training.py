@@ -118,15 +118,15 @@ def fit_epoch(path: str) -> Callable[[], object]:
 def our_epoch(path: str) -> Callable[[], object]:
     import tensorflow as tf
 
-    from experiments.training import trainer
+    from experiments.training.trainer import Trainer, batch_order, learning_rates, targets
 
     dataset = datasets.load(datasets.MNIST, Path(path))
     arm = studies.load().arm("example-1")
-    trainer = trainer.Trainer(arm, dataset)
+    trainer = Trainer(arm, dataset)
     images = len(dataset.x_train)
-    rates = tf.constant(trainer.learning_rates(arm, 1, 10, images // arm.batch_size))
-    wanted = tf.constant(trainer.targets(arm, dataset.y_train, dataset.classes))
-    return lambda: float(trainer.epoch(tf.constant(trainer.batch_order(0, 1, images)), rates, wanted))
+    rates = tf.constant(learning_rates(arm, 1, 10, images // arm.batch_size))
+    wanted = tf.constant(targets(arm, dataset.y_train, dataset.classes))
+    return lambda: float(trainer.epoch(tf.constant(batch_order(0, 1, images)), rates, wanted))
 
 
 def floor_epoch(path: str) -> Callable[[], object]:
