@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 from experiments.analysis.results import Results
-from experiments.files.errors import UserError, code_place, display_path
+from experiments.files.errors import UserError, display_path
+from experiments.files.python import load_module
 from experiments.plots import generic
 from experiments.plots.figures import Figure
 from experiments.plots.selection import on_test_images
@@ -37,21 +35,12 @@ def draw(results: Results, article_figures: Path | None = None, pictures: bool =
 
 
 def _load(path: Path) -> Callable[[Results], list[Figure]]:
-    """The function `draw` of the module at `path`, which is loaded by its path: no package needs to know it."""
+    """The function `draw` of the module at `path`, an article's figures.py."""
     if not path.is_file():
         raise UserError(
             f"{display_path(path)}: no such file. {CONTRACT}. Name it, or leave it out for the generic figures."
         )
-    name = "article_figures_" + re.sub(r"\W", "_", str(path.resolve()))
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{display_path(path)}: not a .py file. {CONTRACT}. Rename it.")
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look up their module there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # an exit with status 0 would count as success
-        raise UserError(f"{code_place(error, path)}: {type(error).__name__}: {error}. {CONTRACT}. Fix it.") from error
+    module = load_module(path, f"{CONTRACT}. Fix it.")
     if not callable(getattr(module, "draw", None)):
         raise UserError(f"{display_path(path)}: no function draw. {CONTRACT}. Add it.")
     function: Callable[[Results], list[Figure]] = module.draw

@@ -7,7 +7,6 @@ or a contrast: an article's own decisions are in `view.py` beside its claims, wh
 from __future__ import annotations
 
 import re
-import runpy
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from experiments.analysis import inference
 from experiments.analysis.results import ContrastResult, DatasetDescription, Results, RunResult, Summary
 from experiments.files.errors import UserError, code_place, display_path
+from experiments.files.python import load_module
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs
 from experiments.study.model import SettingValue
 from report.claims import margins
@@ -394,14 +394,7 @@ def load(folder: Path) -> Callable[[Summary], object]:
     if not path.is_file():
         return lambda results: None
 
-    def mistake(error: BaseException) -> UserError:
-        return UserError(f"{code_place(error, path)}: {type(error).__name__}: {error}. Fix it.")
-
-    try:
-        module = runpy.run_path(str(path), run_name=f"{folder.name}.view")
-    except (Exception, SystemExit) as error:  # an exit with status 0 would count as success
-        raise mistake(error) from error
-    view = module.get("view")
+    view = getattr(load_module(path, "Fix it."), "view", None)
     if not callable(view):
         raise UserError(f"{display_path(path)}: has no function 'view'. Expected 'def view(results)'. Add it.")
 
@@ -409,6 +402,6 @@ def load(folder: Path) -> Callable[[Summary], object]:
         try:
             return view(results)
         except (Exception, SystemExit) as error:
-            raise mistake(error) from error
+            raise UserError(f"{code_place(error, path)}: {type(error).__name__}: {error}. Fix it.") from error
 
     return call
