@@ -20,7 +20,6 @@ import venv
 from pathlib import Path
 
 from experiments.store.store import RESULTS
-from report.article import document
 from tests import fixture
 from tests.article.test_article import Text
 
@@ -84,7 +83,7 @@ def as_notebook(index: Path, plots: Path) -> dict[str, object]:
     """A notebook with the article, the page's own text, and the figures as outputs."""
     main = index.read_text(encoding="utf-8").split("<main>")[1].split("</main>")[0]
     own = re.sub(r'<section id="article".*?</section>|<svg.*?</svg>', "", main, flags=re.DOTALL)
-    texts = [document.ARTICLE.read_text(encoding="utf-8"), *"".join(Text(own).found).split("\n\n")]
+    texts = [fixture.ARTICLE.read_text(encoding="utf-8"), *"".join(Text(own).found).split("\n\n")]
     words = [{"cell_type": "markdown", "metadata": {}, "source": text} for text in texts]
     figures = [
         {

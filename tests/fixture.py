@@ -22,11 +22,13 @@ from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Arm, Run, Study
 from report.article import document
+from report.article.folder import DEFAULT
 from report.claims import load as ledgers
 from report.claims.verdicts import judge
 from report.page import citation, compose, render
 from tests import closed_forms
 
+ARTICLE, LEDGER, PROSE, FIGURES = (DEFAULT / name for name in ("article.md", "claims.toml", "prose", "figures.py"))
 SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of seed 100; see `outputs`
 TEST_IMAGES = 2000
 LABELS = np.arange(TEST_IMAGES) % 10
@@ -125,7 +127,6 @@ def results(
     return summary.update(plan, expected, source, store)
 
 
-FIGURES = Path(__file__).parents[1] / "report" / "mse_tanh" / "figures.py"
 DRAWN: Path | None = None  # where `draw` keeps what it has drawn; set for a test run
 
 
@@ -141,7 +142,7 @@ def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
     return drawn
 
 
-def page_of(results: dict[str, Any], folder: Path = ledgers.LEDGER.parent, **options: Any) -> str:
+def page_of(results: dict[str, Any], folder: Path = DEFAULT, **options: Any) -> str:
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
     ledger, source = ledgers.load(folder / "claims.toml"), document.load(folder / "article.md")
     drawn = {figure.name: figure for figure in draw(results, pictures=False)}

@@ -276,9 +276,9 @@ def damaged_toml(content: bytes) -> some.SearchStrategy[bytes]:
 # ---------------------------------------------------------------------------------------------- what people write
 
 STUDIES = [studies.STUDY.read_bytes(), (SECOND / "study.toml").read_bytes()]
-LEDGERS = [ledgers.LEDGER.read_bytes(), (SECOND / "claims.toml").read_bytes()]
-ARTICLES = [document.ARTICLE.read_bytes(), (SECOND / "article.md").read_bytes(), DIALECT.encode()]
-PROSE = (render.PROSE / "article.toml").read_bytes()
+LEDGERS = [fixture.LEDGER.read_bytes(), (SECOND / "claims.toml").read_bytes()]
+ARTICLES = [fixture.ARTICLE.read_bytes(), (SECOND / "article.md").read_bytes(), DIALECT.encode()]
+PROSE = (fixture.PROSE / "article.toml").read_bytes()
 
 
 @tried(300)
@@ -455,7 +455,7 @@ def test_damaged_prose_is_read_as_text_or_refused(tmp_path: Path, content: bytes
 
 
 @tried(50)
-@given(content=damaged_toml((render.PROSE / "numbers.toml").read_bytes()))
+@given(content=damaged_toml((fixture.PROSE / "numbers.toml").read_bytes()))
 def test_a_damaged_list_of_exemptions_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "numbers.toml").write_bytes(content)
     answers("numbers.toml", lambda: numerals.exemptions(tmp_path / "numbers.toml"))
@@ -743,7 +743,7 @@ WORDS = some.text(
 def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
     """The page's tags where every text that comes from a file is replaced by the given words."""
     drawn = {figure.name: figure for figure in fixture.draw(results)}
-    source, verdicts = document.load(), judge(ledgers.load(), results)
+    source, verdicts = document.load(fixture.ARTICLE), judge(ledgers.load(fixture.LEDGER), results)
     fields = ("question", "because", "seen", "topic")
 
     def claim(one: Claim, words: str) -> Claim:
@@ -773,12 +773,12 @@ def test_no_text_from_a_file_changes_the_pages_tags(
 
 def test_a_note_can_access_nothing_but_the_results(results: dict) -> None:
     note = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
-    verdicts = judge(ledgers.load(), results)
+    verdicts = judge(ledgers.load(fixture.LEDGER), results)
     (first,) = (judged for judged in verdicts if judged.claim.id == "slower-convergence")
     ledger = [replace(first, claim=replace(first.claim, note=note))]
     drawn = {figure.name: figure for figure in fixture.draw(results)}
     with pytest.raises(UserError, match="'__class__' of 'str' object is unsafe"):
-        render.render(results, drawn, document.load(), render.Prose(Path("none")), ledger, {})
+        render.render(results, drawn, document.load(fixture.ARTICLE), render.Prose(Path("none")), ledger, {})
 
 
 # ---------------------------------------------------------------------------------------------- what nobody sees
@@ -791,7 +791,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "numbers.toml": numerals.exemptions,
 }
 REAL = {"study.toml": STUDIES[0], "claims.toml": LEDGERS[0], "article.md": ARTICLES[0], "article.toml": PROSE}
-REAL["numbers.toml"] = (render.PROSE / "numbers.toml").read_bytes()
+REAL["numbers.toml"] = (fixture.PROSE / "numbers.toml").read_bytes()
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -27,7 +27,6 @@ from experiments.files import reading
 from experiments.files.errors import UserError, display_path
 from report.article import dialect
 
-ARTICLE = Path(__file__).parents[1] / "mse_tanh" / "article.md"
 PARAGRAPH, BRACKETS, DEPTH = 10_000, 100, 50  # more of them take Markdown minutes, or more stack than there is
 FRONT_MATTER = 4000  # characters; YAML takes long over brackets, too
 LINK = re.compile(r"(?:https?://|mailto:|#).*|[\w./~-]+(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
@@ -60,7 +59,7 @@ class Article:
     parts: tuple[Part, ...]
 
 
-def load(path: Path = ARTICLE) -> Article:
+def load(path: Path) -> Article:
     """Reads the article at `path`. Raises `UserError` where it is none, or Markdown does not get through it."""
     lines = reading.read_text(path, "Expected the article as Markdown.").splitlines()
     end = lines.index("---", 1) if lines[:1] == ["---"] and "---" in lines[1:] else 0

@@ -14,7 +14,6 @@ from report.claims.margins import check_rule
 from report.claims.model import UNITS, Claim, Evidence
 from report.claims.rules import Operand, parse_path
 
-LEDGER = Path(__file__).parents[1] / "mse_tanh" / "claims.toml"
 MAX_RULE = 1000  # characters; beyond, nobody could read it
 
 _ID = Expected(str, "letters, digits, dots and hyphens, 64 at most", lambda value: re.fullmatch(r"[\w.-]{1,64}", value))
@@ -28,7 +27,7 @@ _TEXTS_OF_A_CLAIM = ("because", "seen", "topic", "note")
 _KEYS = ("id", "quote", "question", "evidence", "supported", "partly", "not_testable", "figures", "after_runs")
 
 
-def load(path: Path = LEDGER) -> tuple[Claim, ...]:
+def load(path: Path) -> tuple[Claim, ...]:
     """Reads and validates the ledger. Raises `UserError` with the line of what is not as expected."""
     claims: dict[str, Claim] = {}
     for table in _ledger(path).list_of_tables("claims"):
@@ -40,7 +39,7 @@ def load(path: Path = LEDGER) -> tuple[Claim, ...]:
     return tuple(claims.values())
 
 
-def unchecked(path: Path = LEDGER) -> dict[str, tuple[str, ...]]:
+def unchecked(path: Path) -> dict[str, tuple[str, ...]]:
     """Why sentences of the article have no claim → their first words. Raises `UserError` where they are no lists."""
     reasons = _ledger(path).table("unchecked", required=False)
     words = TEXTS._replace(words="a list of sentences' first words")
@@ -114,7 +113,7 @@ def _rule(table: TomlTable, key: str, evidence: Mapping[str, Evidence], required
     return rule
 
 
-def check(claims: Sequence[Claim], study: Study, path: Path = LEDGER) -> None:
+def check(claims: Sequence[Claim], study: Study, path: Path) -> None:
     """Raises `UserError` where evidence names an arm or a contrast that the study does not have."""
     names = {"arm": [arm.name for arm in study.arms], "contrast": [contrast.name for contrast in study.contrasts]}
     for place, operand in _operands(claims, path):

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from experiments.files import reading
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TomlReader
+from report.article.folder import DEFAULT
 
 ROOT = Path(__file__).parents[2]
 TELLERS = (  # the filters that give a number its digits, and the function
@@ -32,7 +33,7 @@ SHOWN = 5  # loose numerals in one error
 
 CAPTIONS = (  # the modules with the words of figures
     *(ROOT / "experiments" / "plots" / f"{name}.py" for name in ("generic", "selection", "toolkit")),
-    ROOT / "report" / "mse_tanh" / "figures.py",
+    DEFAULT / "figures.py",
 )
 
 
@@ -40,8 +41,8 @@ class Sources(NamedTuple):
     """Where the project's own words stand."""
 
     templates: Path = ROOT / "templates"
-    prose: Path = ROOT / "report" / "mse_tanh" / "prose"
-    claims: Path = ROOT / "report" / "mse_tanh" / "claims.toml"
+    prose: Path = DEFAULT / "prose"
+    claims: Path = DEFAULT / "claims.toml"
     figures: tuple[Path, ...] = CAPTIONS
     study: Path = ROOT / "experiments" / "study.toml"
 

@@ -23,6 +23,7 @@ from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
 from experiments.plots import formats
 from experiments.plots.figures import Figure
 from report.article import document, quotes
+from report.article.folder import DEFAULT
 from report.claims.model import Verdict
 from report.page import measured, view
 from report.page.citation import Publication
@@ -30,7 +31,6 @@ from report.page.passport import passport
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
-PROSE = ROOT / "report" / "mse_tanh" / "prose"
 DATA_NAMES = {"mnist": "MNIST", "digits": "scikit-learn’s small digits"}
 
 
@@ -50,11 +50,16 @@ class Prose:
     changes: Mapping[str, str] = field(default_factory=dict)
     view: Callable[[Summary], object] = field(default=lambda results: None, compare=False)
 
+    @property
+    def is_default(self) -> bool:
+        """Whether it is about this project's own article."""
+        return self.folder == DEFAULT / "prose"
+
     def has(self, name: str) -> bool:
         return (self.folder / name).is_file()
 
 
-def load_prose(folder: Path = PROSE) -> Prose:
+def load_prose(folder: Path) -> Prose:
     """Reads the prose in `folder`; empty where there is no article.toml. Raises `UserError` for a mistake in it."""
     path = folder / "article.toml"
     decide = view.load(folder.parent)
@@ -109,7 +114,13 @@ def render(
     context: dict[str, object] = {
         **_context(results, figures, words),
         "page": view.page_view(
-            results, figures, ordered, recorded or {}, words.changes, dict(words.figures), words.folder != PROSE
+            results,
+            figures,
+            ordered,
+            recorded or {},
+            words.changes,
+            dict(words.figures),
+            not words.is_default,
         ),
         "article": article,
         "ledger": ordered,

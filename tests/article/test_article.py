@@ -11,6 +11,7 @@ import pytest
 
 from experiments.files.errors import UserError
 from report.article import document
+from tests import fixture
 
 
 class Text(HTMLParser):
@@ -40,24 +41,24 @@ def source_words(text: str) -> list[str]:
 
 
 def test_the_article_is_the_source_document_byte_for_byte() -> None:
-    sha256 = hashlib.sha256(document.ARTICLE.read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(fixture.ARTICLE.read_bytes()).hexdigest()
     assert sha256 == "5a44e059f4071f90281c83812e6ca573e175d3d85a92193a552c5341db55d241"
 
 
 def test_every_word_of_the_source_is_rendered_in_order() -> None:
-    html = "\n".join(document.to_html(part) for part in document.load().parts)
-    assert Text(html).words == source_words(document.ARTICLE.read_text())
+    html = "\n".join(document.to_html(part) for part in document.load(fixture.ARTICLE).parts)
+    assert Text(html).words == source_words(fixture.ARTICLE.read_text())
 
 
 def test_title_date_and_id_come_from_the_front_matter() -> None:
-    found = document.load()
+    found = document.load(fixture.ARTICLE)
     assert found.title.startswith("How does using mean squared error loss")
     assert (found.date, found.id) == ("2025-01-30", "how-does-using-mean-squared-error-loss-and")
 
 
 def test_each_part_records_the_line_it_starts_on() -> None:
-    lines = document.ARTICLE.read_text().splitlines()
-    for part in document.load().parts:
+    lines = fixture.ARTICLE.read_text().splitlines()
+    for part in document.load(fixture.ARTICLE).parts:
         assert lines[part.line - 1] == part.source.splitlines()[0]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from report.article import document, quotes
 from report.claims import load as ledgers
+from tests import fixture
 from tests.article.test_article import Text
 
 
@@ -85,8 +86,8 @@ def test_a_note_follows_its_block_and_keeps_its_markup() -> None:
 
 
 def test_the_articles_own_quotes_leave_its_words_untouched() -> None:
-    marker = quotes.Marker(quotes.Mark(claim.id, claim.quote, "0", "v") for claim in ledgers.load())
-    for part in document.load().parts:
+    marker = quotes.Marker(quotes.Mark(claim.id, claim.quote, "0", "v") for claim in ledgers.load(fixture.LEDGER))
+    for part in document.load(fixture.ARTICLE).parts:
         html = re.sub(r'<a class="mark.*?</a>|<span class="said".*?>|</span>', "", document.to_html(part, marker.mark))
         assert html == re.sub("</span>", "", document.to_html(part))
     assert marker.unplaced == []
@@ -116,7 +117,7 @@ def test_every_sentence_is_checked_or_has_a_reason_or_is_reported(tmp_path: Path
 
 
 def test_no_sentence_of_the_article_is_left_out() -> None:
-    ledger = ledgers.load()
-    told = quotes.sort(document.load(), [claim.quote for claim in ledger], ledgers.unchecked())
+    article, ledger = document.load(fixture.ARTICLE), ledgers.load(fixture.LEDGER)
+    told = quotes.sort(article, [claim.quote for claim in ledger], ledgers.unchecked(fixture.LEDGER))
     assert (told.unsorted, told.unknown) == ((), ())
-    assert told.checked + sum(told.unchecked.values()) == told.total == len(quotes.sentences(document.load()))
+    assert told.checked + sum(told.unchecked.values()) == told.total == len(quotes.sentences(article))

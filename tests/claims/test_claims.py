@@ -31,14 +31,14 @@ TESTED = {name: claim for name, claim in CLAIMS.items() if "not_testable" not in
 
 
 def test_claims_have_unique_ids_and_the_date_of_the_contrasts(plan: Study) -> None:
-    assert len(LEDGER["claims"]) == len(CLAIMS) == len(ledgers.load())
+    assert len(LEDGER["claims"]) == len(CLAIMS) == len(ledgers.load(fixture.LEDGER))
     assert LEDGER["declared"].isoformat() == plan.declared
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_every_quote_is_in_the_article_word_for_word(name: str) -> None:
     quote = CLAIMS[name]["quote"]
-    text = " ".join(document.ARTICLE.read_text().split())
+    text = " ".join(fixture.ARTICLE.read_text().split())
     places = [text.find(fragment) for fragment in ([quote] if isinstance(quote, str) else quote)]
     assert -1 not in places
     assert places == sorted(places)
@@ -53,7 +53,7 @@ def test_every_rule_uses_its_evidence_and_nothing_else(name: str) -> None:
 
 
 def test_all_evidence_names_arms_and_contrasts_in_the_study(plan: Study) -> None:
-    ledgers.check(ledgers.load(), plan)
+    ledgers.check(ledgers.load(fixture.LEDGER), plan, fixture.LEDGER)
 
 
 @pytest.mark.parametrize(
@@ -452,18 +452,18 @@ def test_seeds_agree_on_held_out_images_as_they_do_on_test_images() -> None:
 
 @pytest.mark.parametrize("number", ["arm rate-example-1-cosine {} mean", "largest example-1|rate-* {} max"])
 def test_asking_for_the_test_accuracy_of_a_held_out_arm_is_refused(plan: Study, number: str) -> None:
-    (claim, *_) = ledgers.load()
+    (claim, *_) = ledgers.load(fixture.LEDGER)
     asked = replace(claim, evidence={"x": Evidence(number.format("test_accuracy"), "it", "percent")})
     with pytest.raises(
         UserError, match=r"evidence\.x names the test_accuracy of 'rate-example-1-.*Use held_out_accuracy"
     ):
-        ledgers.check([asked], plan)
+        ledgers.check([asked], plan, fixture.LEDGER)
 
 
 def test_held_out_accuracy_may_be_evidence(plan: Study) -> None:
-    (claim, *_) = ledgers.load()
+    (claim, *_) = ledgers.load(fixture.LEDGER)
     one = Evidence("largest rate-example-1-* held_out_accuracy mean", "it", "percent")
-    ledgers.check([replace(claim, evidence={"x": one})], plan)
+    ledgers.check([replace(claim, evidence={"x": one})], plan, fixture.LEDGER)
     assert rules.number_at(one.path, {"contrasts": [], "arms": {
         "rate-example-1-cosine": {"test_accuracy": None, "held_out_accuracy": {"mean": 0.97}}
     }}) == 0.97  # fmt: skip
@@ -492,9 +492,11 @@ def test_the_command_prints_verdicts_numbers_and_margins_within_100_columns(
 
 
 def test_the_page_has_the_ledger_with_the_evidence_for_each_verdict(results: dict) -> None:
-    verdicts = judge(ledgers.load(), results)
+    verdicts = judge(ledgers.load(fixture.LEDGER), results)
     drawn = {figure.name: figure for figure in fixture.draw(results)}
-    html = render.render(results, drawn, document.load(), render.load_prose(), verdicts, LEDGER["unchecked"])
+    html = render.render(
+        results, drawn, document.load(fixture.ARTICLE), render.load_prose(fixture.PROSE), verdicts, LEDGER["unchecked"]
+    )
     assert html.count('<tr id="claim-') == len(CLAIMS)
     assert "“My experience working on various image recognition projects … has consistently" in html
     assert "What the map adds to the accuracy: <strong>0.00 points</strong>" in html

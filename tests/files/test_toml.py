@@ -10,7 +10,7 @@ import pytest
 from experiments.files.errors import UserError
 from experiments.files.toml import TEXT, TEXTS, Expected, TomlReader, TomlTable, one_of
 from experiments.study import load as studies
-from report.claims import load as ledgers
+from tests import fixture
 
 DOCUMENT = '''# [not.a.header]
 top = """
@@ -93,7 +93,7 @@ def every_place(value: object, place: tuple[str | int, ...] = ()) -> list[tuple[
     return [place]
 
 
-@pytest.mark.parametrize("path", [studies.STUDY, ledgers.LEDGER], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [studies.STUDY, fixture.LEDGER], ids=lambda path: path.name)
 def test_every_key_of_the_projects_own_files_is_found_on_the_line_that_begins_with_it(path: Path) -> None:
     reader = TomlReader(path, "Expected TOML.")
     lines = reader.text.split("\n")

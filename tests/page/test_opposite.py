@@ -72,7 +72,7 @@ def opposite(real: dict[str, Any]) -> dict[str, Any]:
 
 
 def verdicts(results: dict[str, Any]) -> dict[str, str]:
-    return {judged.claim.id: judged.verdict for judged in judge(ledgers.load(), results)}
+    return {judged.claim.id: judged.verdict for judged in judge(ledgers.load(fixture.LEDGER), results)}
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +177,9 @@ def test_the_readme_agrees_with_the_committed_record(tmp_path: Path, monkeypatch
 
 
 def test_the_readme_follows_the_record(real: dict[str, Any], opposite: dict[str, Any]) -> None:
-    told = [render.readme(found, judge(ledgers.load(), found), render.load_prose()) for found in (real, opposite)]
+    told = [
+        render.readme(found, judge(ledgers.load(fixture.LEDGER), found), render.load_prose(fixture.PROSE))
+        for found in (real, opposite)
+    ]
     assert ["The article predicts that" in text for text in told] == [True, False]
     assert ["middle of tanh’s range" in text for text in told] == [True, False]

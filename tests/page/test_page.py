@@ -24,7 +24,6 @@ from experiments.files.errors import UserError
 from experiments.plots import figures, formats
 from experiments.study.model import SETTINGS, Study
 from report import __main__ as command
-from report.article import document
 from report.article.folder import DEFAULT
 from report.page import render, site
 from tests import fixture
@@ -49,7 +48,7 @@ def test_every_word_of_the_article_is_on_the_page_in_order(html: str) -> None:
     quoted = html[html.index('<article class="source"') : html.index("</article>")]
     ours = r'<aside class="result".*?</aside>|<div class="note".*?</div>|<a class="mark .*?</a>|<header>.*?</header>'
     quoted = re.sub(ours, "", quoted, flags=re.DOTALL)
-    assert Text(quoted.split(">", 1)[1]).words == source_words(document.ARTICLE.read_text())
+    assert Text(quoted.split(">", 1)[1]).words == source_words(fixture.ARTICLE.read_text())
 
 
 def test_the_articles_title_date_and_id_are_on_the_page(html: str) -> None:

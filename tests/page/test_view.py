@@ -321,9 +321,9 @@ def test_without_any_measurement_every_part_is_there_and_decides_nothing() -> No
 
 
 def page_of(found: dict[str, Any]) -> page.PageView:
-    verdicts = judge(ledgers.load(), found)
+    verdicts = judge(ledgers.load(fixture.LEDGER), found)
     figures = {figure.name: figure for figure in fixture.draw(found, pictures=False)}
-    return page.page_view(found, figures, verdicts, {}, render.load_prose().changes, {})
+    return page.page_view(found, figures, verdicts, {}, render.load_prose(fixture.PROSE).changes, {})
 
 
 def test_notices_follow_the_results(results: dict) -> None:
@@ -371,7 +371,7 @@ def test_claims_have_their_evidence_and_figures_in_rows(results: dict) -> None:
 
 
 def test_a_verdict_on_the_record_is_in_a_row_only_if_it_is_another_one(results: dict) -> None:
-    verdicts = judge(ledgers.load(), results)
+    verdicts = judge(ledgers.load(fixture.LEDGER), results)
     recorded = {judged.claim.id: judged.verdict for judged in verdicts} | {verdicts[0].claim.id: "another"}
     rows = page.claim_rows(results, {}, verdicts, recorded, {})
     assert [row.verdict_on_record for row in rows] == ["another", *[""] * (len(rows) - 1)]

@@ -25,7 +25,7 @@ MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 def test_results_do_not_differ_from_themselves(results: dict) -> None:
-    found = compare(results, results, ledgers.load())
+    found = compare(results, results, ledgers.load(fixture.LEDGER))
     assert not found.differs
     assert {effect.name for effect in found.effects} == {
         "contrast recipe", "arm example-1", "arm example-2", "arm example-3"

@@ -17,6 +17,7 @@ from experiments.data import datasets
 from experiments.study.model import Arm, Study
 from experiments.training.trainer import Trainer
 from report.article import document
+from tests import fixture
 
 MODEL = "# ... (same model as Example 1) ...\n"
 LOADING = "# ... (data loading as in Example 1) ...\n"
@@ -25,7 +26,7 @@ TEN_EPOCHS = pytest.mark.slow("trains as long as the article does")
 
 def code_blocks() -> list[str]:
     """The three code blocks with their elisions filled from the first."""
-    first, second, third = (part.source + "\n" for part in document.load().parts if part.kind == "code")
+    first, second, third = (part.source + "\n" for part in document.load(fixture.ARTICLE).parts if part.kind == "code")
     model = first[first.index("model = keras") : first.index("model.compile")]
     loading = first[first.index("(x_train, y_train)") : first.index("model.fit")]
     assert MODEL in second
