@@ -84,7 +84,7 @@ def plotted_runs(runs: Sequence[RunResult]) -> Sequence[PlottedRun]:
     if len(runs) <= MAX_MARKS:
         return cast(Sequence[PlottedRun], runs)
     diverged = next(filter(None, (run["diverged_epoch"] for run in runs)), None)
-    shown = zip(QUANTILES, plotted_values([final_accuracy(run) for run in runs]), strict=True)
+    pairs = zip(QUANTILES, plotted_values([final_accuracy(run) for run in runs]), strict=True)
     return [
         {
             "arm": runs[0]["arm"],
@@ -93,7 +93,7 @@ def plotted_runs(runs: Sequence[RunResult]) -> Sequence[PlottedRun]:
             "held_out_accuracy": accuracy if runs[0]["test_accuracy"] is None else None,
             "diverged_epoch": diverged if quantile == "lowest" else None,
         }
-        for quantile, accuracy in shown
+        for quantile, accuracy in pairs
     ]
 
 
@@ -188,7 +188,7 @@ def read(folder: Path) -> tuple[dict[str, Figure], str]:
     path = folder / "figures.json"
     content = read_json(path, FORMAT)
     try:
-        figures = [_figure(found, folder) for found in content["figures"]]
+        figures = [_figure(stored, folder) for stored in content["figures"]]
         figures[0] = replace(figures[0], preview=(folder / "preview.png").read_bytes())
         return {figure.name: figure for figure in figures}, str(content["results"])
     except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
@@ -197,12 +197,12 @@ def read(folder: Path) -> tuple[dict[str, Figure], str]:
         ) from error
 
 
-def _figure(found: Mapping[str, Any], folder: Path) -> Figure:
+def _figure(stored: Mapping[str, Any], folder: Path) -> Figure:
     """A figure from its object in figures.json, with the picture beside it."""
     tuples = {
-        "arms": tuple(found["arms"]),
-        "measures": tuple(found["measures"]),
-        "columns": tuple(found["columns"]),
-        "rows": tuple(map(tuple, found["rows"])),
+        "arms": tuple(stored["arms"]),
+        "measures": tuple(stored["measures"]),
+        "columns": tuple(stored["columns"]),
+        "rows": tuple(map(tuple, stored["rows"])),
     }
-    return Figure(**{**found, **tuples, "png": (folder / f"{found['name']}.png").read_bytes()})
+    return Figure(**{**stored, **tuples, "png": (folder / f"{stored['name']}.png").read_bytes()})

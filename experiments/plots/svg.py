@@ -159,8 +159,8 @@ def _straightened(path: str) -> str:
     steps: list[tuple[str, float, float]] = []
     for command, x, y in re.findall(r"([ML])(-?[\d.]+) (-?[\d.]+)", path):
         _step(steps, command, float(x), float(y))
-    told = {"M": "M{0:g} {1:g}", "L": "L{0:g} {1:g}", "H": "H{0:g}", "V": "V{1:g}"}
-    return "".join(told[command].format(x, y) for command, x, y in steps) + ("z" if path.endswith(("z", "Z")) else "")
+    forms = {"M": "M{0:g} {1:g}", "L": "L{0:g} {1:g}", "H": "H{0:g}", "V": "V{1:g}"}
+    return "".join(forms[command].format(x, y) for command, x, y in steps) + ("z" if path.endswith(("z", "Z")) else "")
 
 
 def _step(steps: list[tuple[str, float, float]], command: str, x: float, y: float) -> None:
@@ -182,14 +182,14 @@ def _group_marks(root: ElementTree.Element) -> None:
     for parent in list(root.iter()):
         children = []
         for (tag, of_class), run in groupby(parent, key=lambda child: (child.tag, child.get("class"))):
-            own = list(run)
-            if tag == "use" and of_class and len(own) > 1:
-                for mark in own:
+            members = list(run)
+            if tag == "use" and of_class and len(members) > 1:
+                for mark in members:
                     del mark.attrib["class"]
                 group = ElementTree.Element("g", {"class": of_class})
-                group.extend(own)
-                own = [group]
-            children += own
+                group.extend(members)
+                members = [group]
+            children += members
         parent[:] = children
 
 

@@ -106,11 +106,11 @@ def _separated(lines: Sequence[str]) -> Iterator[str]:
             if above not in ("", "quote"):
                 yield ""
             above = "quote"
-            own = [QUOTED.sub("", line)]
-            while number < len(lines) and (QUOTED.match(lines[number]) or _goes_on(own[-1], lines[number])):
-                own.append(QUOTED.sub("", lines[number]))
+            quote = [QUOTED.sub("", line)]
+            while number < len(lines) and (QUOTED.match(lines[number]) or _goes_on(quote[-1], lines[number])):
+                quote.append(QUOTED.sub("", lines[number]))
                 number += 1
-            for quoted in _separated(own):
+            for quoted in _separated(quote):
                 yield f"{margin}> {quoted}" if quoted else f"{margin}>"
         else:
             if above and "|" in text and HEAD_RULE.fullmatch((*lines[number : number + 1], "")[0].strip(" ")):
@@ -171,7 +171,7 @@ class _Footnotes(FootnoteExtension):
     """
 
     def __init__(self) -> None:
-        self.shown = False  # whether this part is the one that they stand below
+        self.is_visible = False  # whether this part is the one that they stand below
         super().__init__(PLACE_MARKER="\0", BACKLINK_TITLE="Back to where footnote %d is referred to")
         super().reset()
 
@@ -180,9 +180,9 @@ class _Footnotes(FootnoteExtension):
 
     def setFootnote(self, id: str, text: str) -> None:
         """Keeps every text of a label that is defined more than once."""
-        known = self.footnotes.get(id, "")
-        if text not in known:
-            super().setFootnote(id, f"{known}\n\n{text}".strip())
+        text_before = self.footnotes.get(id, "")
+        if text not in text_before:
+            super().setFootnote(id, f"{text_before}\n\n{text}".strip())
 
     def sort(self) -> None:
         """Numbers the footnotes in the order of their first references; forgets the references."""
@@ -195,7 +195,7 @@ class _Footnotes(FootnoteExtension):
         self.found_refs.clear()
 
     def makeFootnotesDiv(self, root: Element) -> Element | None:
-        return super().makeFootnotesDiv(root) if self.shown else None
+        return super().makeFootnotesDiv(root) if self.is_visible else None
 
     def makeFootnoteId(self, id: str) -> str:
         return super().makeFootnoteId(self._number(id))

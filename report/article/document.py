@@ -91,23 +91,23 @@ def _front_matter(lines: list[str], path: Path) -> tuple[str, str, str]:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 1
         raise UserError(f"{display_path(path)}:{line}: front matter is not valid YAML. Fix this line.") from error
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for key, value in node.value if isinstance(node, yaml.MappingNode) else []:
         place = f"{display_path(path)}:{key.start_mark.line + 2}"
-        if not isinstance(key, yaml.ScalarNode) or key.value in found:
+        if not isinstance(key, yaml.ScalarNode) or key.value in fields:
             raise UserError(f"{place}: front matter says '{key.value}' twice. Keep one.")
         if isinstance(value, yaml.ScalarNode):
-            found[key.value] = value.value.strip()
+            fields[key.value] = value.value.strip()
     for key in ("title", "date", "id"):
-        if not found.get(key):
+        if not fields.get(key):
             raise UserError(
                 f"{display_path(path)}:1: front matter has no '{key}'. Expected title, date and id. Add it."
             )
-        if sign := reading.find_invisible_char(found[key]):
+        if sign := reading.find_invisible_char(fields[key]):
             raise UserError(
                 f"{display_path(path)}:1: '{key}' holds {sign}. Expected plain text. Remove that character."
             )
-    return found["title"], found["date"], found["id"]
+    return fields["title"], fields["date"], fields["id"]
 
 
 def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:
@@ -138,8 +138,8 @@ def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:
 class _Unreadable(ValueError):
     """Prose that Markdown does not get through, in the part that begins on `line`."""
 
-    def __init__(self, told: str, line: int):
-        super().__init__(told)
+    def __init__(self, message: str, line: int):
+        super().__init__(message)
         self.line = line
 
 
@@ -169,12 +169,12 @@ class Rendering:
         """
         if part.kind == "code":
             return _code(part)
-        self.dialect.footnotes.shown = part is self.last
+        self.dialect.footnotes.is_visible = part is self.last
         try:
             return markdown.markdown(part.source, extensions=[_House(mark), self.dialect], output_format="html")
         except (ValueError, RecursionError) as error:
-            told = str(error) if isinstance(error, ValueError) else "nested too deeply"
-            raise _Unreadable(told, part.line) from error
+            message = str(error) if isinstance(error, ValueError) else "nested too deeply"
+            raise _Unreadable(message, part.line) from error
 
 
 def to_html(part: Part, mark: Mark | None = None) -> str:

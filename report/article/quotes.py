@@ -96,8 +96,8 @@ def _index(root: Element, block: Element) -> int:
 
 def _place(words: str, text: str) -> tuple[int, int] | None:
     """Where `words` stand in `text`, however their spaces are broken."""
-    found = re.search(r"\s+".join(map(re.escape, words.split())), text)
-    return found.span() if found else None
+    match = re.search(r"\s+".join(map(re.escape, words.split())), text)
+    return match.span() if match else None
 
 
 def _slots(element: Element) -> Iterator[tuple[Element, Element | None, str]]:
@@ -170,12 +170,12 @@ class Sentences:
 
 def sentences(article: document.Article) -> list[str]:
     """The sentences of the article's prose, headings left out, with single spaces."""
-    found = []
+    result = []
     for paragraph in "\n\n".join(part.source for part in article.parts if part.kind == "prose").split("\n\n"):
         text = " ".join(dialect.words(paragraph).split())
         if text and not text.startswith("#") and not re.fullmatch(r"\*\*[^*]+\*\*", text):
-            found += re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)
-    return found
+            result += re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)
+    return result
 
 
 def sort(

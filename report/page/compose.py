@@ -40,7 +40,7 @@ def compose(
     if folder.is_default:  # another article's author has rules of their own
         counted = numerals.check()
         numerals.require(counted)
-        coverage = counted.told
+        coverage = counted.summary
     quotes.check(source, ledger, folder.claims)
     verdicts = judge(ledger, results)
     shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)

@@ -165,5 +165,5 @@ class Change:
 def changes(results: Summary, labels: Mapping[str, str]) -> tuple[Change, ...]:
     """The measured contrasts that have a label, in the order of the results."""
     measured = Measured(results)
-    found = [measured.contrast(row["name"]) for row in results["contrasts"] if row["name"] in labels]
-    return tuple(Change(labels[contrast.name], contrast) for contrast in found if contrast)
+    contrasts = [measured.contrast(row["name"]) for row in results["contrasts"] if row["name"] in labels]
+    return tuple(Change(labels[contrast.name], contrast) for contrast in contrasts if contrast)

@@ -21,14 +21,14 @@ from experiments.files.toml import TomlReader
 from report.article.folder import DEFAULT
 
 ROOT = Path(__file__).parents[2]
-TELLERS = (  # the filters that give a number its digits, and the function
+FORMATTERS = (  # the filters that give a number its digits, and the function
     *("percent", "points", "p_value", "measure", "thousands", "count", "signed", "share", "ratio", "in_unit"),
     *("plain_percent", "decimal"),  # in figures
     *("length", "round", "int", "epochs"),
 )
 ARTICLE = {"quote", "after", "unchecked"}  # keys, and a table, of the article's own words
 RULES = {"path", "supported", "partly"}
-SHOWN = 5  # loose numerals in one error
+MAX_SHOWN = 5  # loose numerals in one error
 
 
 CAPTIONS = (  # the modules with the words of figures
@@ -97,7 +97,7 @@ class Coverage:
     exemptions: Path = OURS.exemptions
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         kept = self.bound + self.exempt
         total = kept + len(self.loose)
         return f"{kept} of {total} numerals bound or exempt ({self.bound} bound, {self.exempt} exempt)"
@@ -109,11 +109,11 @@ def check(sources: Sources = OURS) -> Coverage:
     bound, exempt, loose, used = 0, 0, [], set()
     for text in texts(sources):
         bound += text.bound
-        found = list(NUMERAL.finditer(text.words))
-        words = _folded(text.words) if found else ""
+        numerals = list(NUMERAL.finditer(text.words))
+        words = _folded(text.words) if numerals else ""
         near = [exemption for phrase, exemption in listed.items() if phrase in words]  # far faster than a pattern
         spans = [(*match.span(), exemption) for exemption in near for match in exemption.pattern.finditer(text.words)]
-        for numeral in found:
+        for numeral in numerals:
             around = {e for start, end, e in spans if start <= numeral.start() and numeral.end() <= end}
             used |= around
             exempt += bool(around)
@@ -126,10 +126,10 @@ def check(sources: Sources = OURS) -> Coverage:
 def require(coverage: Coverage) -> None:
     """Raises `UserError` if a numeral is loose, or an exemption dead."""
     if coverage.loose:
-        told = [f"{display_path(n.path)}:{n.line}: '{n.numeral}' in “{n.text}”" for n in coverage.loose[:SHOWN]]
-        more = len(coverage.loose) - len(told)
+        places = [f"{display_path(n.path)}:{n.line}: '{n.numeral}' in “{n.text}”" for n in coverage.loose[:MAX_SHOWN]]
+        more = len(coverage.loose) - len(places)
         raise UserError(
-            f"{'; '.join(told)}{f'; and {more} more' if more else ''}: typed by hand. Expected what is measured. "
+            f"{'; '.join(places)}{f'; and {more} more' if more else ''}: typed by hand. Expected what is measured. "
             f"Take it from a measure through the template, or list the phrase in {display_path(coverage.exemptions)}."
         )
     for dead in coverage.dead:
@@ -203,7 +203,7 @@ STRING = r'"(?:\\.|[^"\\])*"|' r"'(?:\\.|[^'\\])*'"
 UNSPOKEN = re.compile(r"\{#.*?#\}|<!--.*?-->|<(code|style|script|math)\b.*?</\1\s*>", re.DOTALL)
 JINJA = re.compile(rf"\{{\{{(?:{STRING}|[^\"'])*?\}}\}}|\{{%(?:{STRING}|[^\"'])*?%\}}", re.DOTALL)
 LITERAL = re.compile(rf"\bmath\((?:{STRING}|[^()\"'])*\)|(?P<words>{STRING})", re.DOTALL)
-TELLS = re.compile(rf"(?:\|\s*|\{{\{{-?\s*)(?:{'|'.join(TELLERS)})\b|%[\d.]*[dfge][\"']\s*\|\s*format\b")
+FORMATS = re.compile(rf"(?:\|\s*|\{{\{{-?\s*)(?:{'|'.join(FORMATTERS)})\b|%[\d.]*[dfge][\"']\s*\|\s*format\b")
 TAG = re.compile(r"<[a-zA-Z/!](?:\"[^\"]*\"|'[^']*'|[^\"'>])*>|&#?\w+;")
 ATTRIBUTE = re.compile(
     r"(?<=\s)(?:(?:aria-label|title|alt)|name=.description\b.*?\scontent)\s*=\s*(?P<words>\"[^\"]*\"|'[^']*')",
@@ -214,7 +214,7 @@ ATTRIBUTE = re.compile(
 def _template(path: Path, line: int, source: str) -> Text:
     """A template's words: what stands outside of tags, and in the attributes and literals that people read."""
     spoken = UNSPOKEN.sub(lambda element: _blank(element.group()), source)
-    bound = sum(tag.startswith("{{") and bool(TELLS.search(tag)) for tag in JINJA.findall(spoken))
+    bound = sum(tag.startswith("{{") and bool(FORMATS.search(tag)) for tag in JINJA.findall(spoken))
     words = JINJA.sub(lambda tag: _literals(tag.group()), spoken)
     return Text(path, line, TAG.sub(lambda tag: _attributes(tag.group()), words), bound)
 
@@ -305,14 +305,14 @@ def _captions(path: Path) -> Iterator[Text]:
                 words = "".join(str(part.value) if isinstance(part, ast.Constant) else SLOT for part in parts)
                 nodes += filled
                 if _is_prose(words):
-                    yield Text(path, line, words.replace("\n", " "), sum(map(_tells, parts)))
+                    yield Text(path, line, words.replace("\n", " "), sum(map(_formats_a_number, parts)))
             case node:
                 nodes += ast.iter_child_nodes(node)
 
 
-def _tells(part: ast.expr) -> bool:
+def _formats_a_number(part: ast.expr) -> bool:
     """Whether a part of an f-string fills in a number: it has a format, or is called from what gives one its digits."""
     if not isinstance(part, ast.FormattedValue):
         return False
     called = isinstance(part.value, ast.Call) and isinstance(part.value.func, ast.Name) and part.value.func.id
-    return part.format_spec is not None or called in (*TELLERS, "len")
+    return part.format_spec is not None or called in (*FORMATTERS, "len")

@@ -91,7 +91,7 @@ class Comparison:
 
 def compare(before: Results, after: Results, ledger: Sequence[Claim]) -> Comparison:
     """What changed from one results.json to another, by the rules of the same claims."""
-    old, new = ({judged.claim.id: judged.verdict for judged in judge(ledger, found)} for found in (before, after))
+    old, new = ({judged.claim.id: judged.verdict for judged in judge(ledger, results)} for results in (before, after))
     first, second = _measured(before), _measured(after)
     return Comparison(
         tuple(Turned(name, old[name], new[name]) for name in old if old[name] != new[name]),

@@ -60,8 +60,8 @@ def plan(site: Path, root: Path, remote: str, branch: str) -> Plan:
         )
     remotes = _git(root, "remote").split()
     if remote not in remotes:
-        known = f"Known: {', '.join(remotes)}. Name one" if remotes else f"Add it: git remote add {remote} ADDRESS. Or"
-        raise UserError(f"There is no git remote '{remote}'. {known}: make publish REMOTE=…")
+        advice = f"Known: {', '.join(remotes)}. Name one" if remotes else f"Add it: git remote add {remote} ADDRESS. Or"
+        raise UserError(f"There is no git remote '{remote}'. {advice}: make publish REMOTE=…")
     parent = _published(root, remote, branch)
     paths = sorted(path for path in site.rglob("*") if path.is_file() and path.name not in NOT_PUBLISHED)
     tree = _tree(root, site, paths, parent)
@@ -88,7 +88,7 @@ def notes(results: Results, has_address: bool) -> list[str]:
     """What makes the page less than a complete study of committed code, measured here on MNIST, with its address."""
     runs, name = results["runs"], results["dataset"]["name"]
     edited, missing = sum(run["dirty"] is True for run in runs), results["runs_expected"] - len(runs)
-    found = {
+    notes = {
         "it is QUICK, a small version for trying things out": results["quick"],
         f"it is about {name}, not about MNIST": name != "mnist",
         f"its numbers are those recorded on {results['recorded']}, not measured here": results["recorded"],
@@ -96,7 +96,7 @@ def notes(results: Results, has_address: bool) -> list[str]:
         f"{edited} of {len(runs)} runs were trained by code that differs from its commit": edited,
         "it names no address: render it with SITE_URL=https://…": not has_address,
     }
-    return [note for note, holds in found.items() if holds]
+    return [note for note, holds in notes.items() if holds]
 
 
 def _published(root: Path, remote: str, branch: str) -> str:
@@ -120,9 +120,10 @@ def _tree(root: Path, site: Path, paths: Sequence[Path], parent: str) -> str:
     ]
     kept = _git(root, "ls-tree", "-z", parent, *KEPT).split("\0")[:-1] if parent else []
     with tempfile.TemporaryDirectory() as folder:
-        own = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-        _git(root, "update-index", "-z", "--index-info", given="\0".join([*kept, *entries, ""]), environment=own)
-        return _git(root, "write-tree", environment=own).strip()
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        listing = "\0".join([*kept, *entries, ""])
+        _git(root, "update-index", "-z", "--index-info", given=listing, environment=index)
+        return _git(root, "write-tree", environment=index).strip()
 
 
 def _changes(root: Path, parent: str, tree: str) -> list[tuple[str, str]]:

@@ -44,15 +44,15 @@ def carried(
     content: Mapping[str, Any],
     results: Results,
     drawn: Mapping[str, Figure],
-    found: Sequence[Claim],
+    claims: Sequence[Claim],
     url: str,
 ) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
-    claimed = rules.keys_by_arm(found, results["arms"])
+    claimed = rules.keys_by_arm(claims, results["arms"])
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
     needs = {measure for figure in drawn.values() for measure in figure.measures}
     figures = {need: {arm for f in drawn.values() if need in f.measures for arm in f.arms} for need in needs}
-    own = None if results["recorded"] else figures  # else the figures show the record's runs
+    figure_arms = None if results["recorded"] else figures  # else the figures show the record's runs
     return evidence.pack(
         {
             "format": FORMAT,
@@ -60,10 +60,12 @@ def carried(
             "measuring": bool(results["dataset"].get("measuring")),
             **{key: content.get(key) for key in ("quick", "source", "record", "expected")},
             "runs": [
-                evidence.select_for_page(seen, contrasted, own, claimed.get(seen["arm"], ()))
-                for seen in content.get("runs", [])
+                evidence.select_for_page(observation, contrasted, figure_arms, claimed.get(observation["arm"], ()))
+                for observation in content.get("runs", [])
             ],
-            "replication": [evidence.select_for_page(seen, contrasted) for seen in content.get("replication", [])],
+            "replication": [
+                evidence.select_for_page(observation, contrasted) for observation in content.get("replication", [])
+            ],
         },
         *LISTS,
     )
@@ -83,13 +85,13 @@ def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Pro
 
     Without `same_record`, a page made with a different record is read too, unless it shows that record's numbers.
     """
-    found = MARK.findall(html)
-    if len(found) != 1:
+    marks = MARK.findall(html)
+    if len(marks) != 1:
         raise UserError(
-            f"{len(found)} pieces of evidence in the page. Expected one, in a page that 'make report' wrote, copied or "
+            f"{len(marks)} pieces of evidence in the page. Expected one, in a page that 'make report' wrote, copied or "
             "saved as 'HTML only'."
         )
-    content = evidence.unpack(found[0], *LISTS)
+    content = evidence.unpack(marks[0], *LISTS)
     if content.get("format") != FORMAT:
         raise UserError(f"The page's evidence has format {content.get('format')}, expected {FORMAT}. Use its version.")
     known_record = content["record"] in (None, "", records.fingerprint())
@@ -104,13 +106,13 @@ def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Pro
     if content["source"] is not None:  # else all is from the record
         _check_same_study(content, plan)
     derived = results(content, plan)
-    return Proof(found[0], content["url"], json.loads(compact(derived)))  # as the page's were read: keys in order
+    return Proof(marks[0], content["url"], json.loads(compact(derived)))  # as the page's were read: keys in order
 
 
 def _check_same_study(content: PageEvidence, plan: Study) -> None:
-    known = {arm.name for arm in plan.arms}
+    arms = {arm.name for arm in plan.arms}
     for arm in (run["arm"] for run in content["runs"]):
-        if arm not in known:
+        if arm not in arms:
             raise UserError(
                 f"The page is about another study: {display_path(plan.path)} has no arm '{arm}'. "
                 "Name the folder of the article that it was made from: ARTICLE=folder"
@@ -275,9 +277,9 @@ def _meeting(first: Sequence[str], second: Sequence[str]) -> tuple[int, int] | N
     places: dict[tuple[str, ...], int] = {}
     for place in range(len(second) - RUN + 1):
         places.setdefault(tuple(second[place : place + RUN]), place)
-    found = [
+    meetings = [
         (place, places[run])
         for place in range(len(first) - RUN + 1)
         if (run := tuple(first[place : place + RUN])) in places
     ]
-    return min(found, key=sum, default=None)
+    return min(meetings, key=sum, default=None)

@@ -142,7 +142,7 @@ def test_a_numeral_that_only_overlaps_an_exempt_phrase_is_loose(tmp_path: Path, 
 def test_the_summary_counts_numerals_by_whether_they_are_bound_or_exempt(tmp_path: Path) -> None:
     text = "Example 1: {{ a|percent }} of {{ n|thousands }}, ten times"
     coverage = numerals.check(lay(tmp_path, {"templates/a.html": text, "prose/numbers.toml": EXEMPT}))
-    assert coverage.told == "3 of 4 numerals bound or exempt (2 bound, 1 exempt)"
+    assert coverage.summary == "3 of 4 numerals bound or exempt (2 bound, 1 exempt)"
 
 
 def test_a_loose_numeral_is_an_error_with_its_place_text_and_fix(
