@@ -240,7 +240,10 @@ def _results_in(path: Path, folder: ArticleFolder) -> Results:
         if not {"runs", "arms", "contrasts"} <= results.keys():
             raise UserError(f"{display_path(path)}: no results in it. {fix}")
         return results
-    return verify.proof(text, folder.load_study, same_record=False).results
+    proof = verify.proof(text, folder.load_study, to_compare=True)
+    if proof.foreign_arms:
+        print(f"{display_path(path)}: left out, as this study has no such arms: {', '.join(proof.foreign_arms)}")
+    return proof.results
 
 
 def _read_page(path: Path) -> str:

@@ -250,19 +250,21 @@ class Observations(TypedDict):
     quick: bool  # whether this is the small version of the study
     source: SourceDescription | None  # None in a page that shows the record alone: then nothing is derived from it
     record: str  # SHA-256 of the record that the results are merged with, or ""
-    expected: list[int]  # how many runs the study has on this data, and how many on the digits
+    arms: dict[str, str]  # by arm that was observed: the digest of its configuration, to recognise another study's
+    expected: dict[str, int]  # by data set: how many runs the study has there
     runs: list[Observation]
-    replication: list[Observation]
+    replications: dict[str, list[Observation]]  # by data set beside MNIST
+    not_replicated: dict[str, str]  # by data set that is unavailable: why
 
 
 class EvidenceFile(Observations):
-    """evidence.json, format 1."""
+    """evidence.json, format 2."""
 
     inputs: str  # digest of all that the file depends on
 
 
 class PageEvidence(Observations):
-    """The evidence in a page, format 1, unpacked."""
+    """The evidence in a page, format 2, unpacked."""
 
     url: str  # where the page is published, or ""
     measuring: bool  # whether the measurements had just begun
@@ -425,7 +427,8 @@ class Summary(TypedDict):
 class Measurements(Summary):
     """Everything that was measured, before the record comes into it."""
 
-    replication: Summary | None  # the same for the digits
+    replications: dict[str, Summary]  # the same by data set beside MNIST, of those measured
+    not_replicated: dict[str, str]  # by data set of the study that was not measured: why
     recorded: str | None  # the day of the record whose numbers these are; None where they were measured here
     quick: bool  # whether this is the small version of the study
 
@@ -437,7 +440,7 @@ class Results(Measurements):
 
 
 class ResultsFile(Results):
-    """results.json, format 2."""
+    """results.json, format 3."""
 
     format: int
     inputs: str  # digest of all that the file depends on
@@ -450,11 +453,13 @@ class Record(Summary):
     """The record as it is read."""
 
     recorded: str  # the day on which its last run was finished
+    replications: dict[str, Summary]  # by data set beside MNIST
 
 
 class RecordFile(TypedDict):
-    """record.json, format 3. Of each run it has only what its arm does not say, and nothing that is None."""
+    """record.json, format 4. Of each run it has only what its arm does not say, and nothing that is None."""
 
     format: int
     recorded: str
     results: Summary
+    replications: dict[str, Summary]

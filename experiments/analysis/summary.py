@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
@@ -39,14 +40,15 @@ from experiments.analysis.results import (
     Summary,
 )
 from experiments.data import datasets
-from experiments.data.sources import DIGITS, Source
+from experiments.data.sources import BESIDE_MNIST, Source
 from experiments.files.durable import write_atomically
 from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.store.store import Entry, Store
 from experiments.study import keys
 from experiments.study.model import Arm, Contrast, Run, Study
 
-FORMAT = 2
+FORMAT = 3
+NOT_YET = "none of its runs is measured yet"
 TIMES = (  # fields of results.json and training.json that hold times; two trainings of one run differ only in these
     *("started", "finished", "train_seconds", "epoch_seconds", "compile_seconds", "predict_seconds", "map_seconds"),
 )
@@ -60,28 +62,30 @@ def update(
     runs: Sequence[Run],
     source: Source,
     store: Store,
-    replication: Sequence[Run] = (),
+    replications: Mapping[str, Sequence[Run]] = MappingProxyType({}),
+    not_replicated: Mapping[str, str] = MappingProxyType({}),
     quick: bool = False,
     recorded: bool = True,
 ) -> ResultsFile:
     """The content of results.json, which is written again only if something that it depends on has changed.
 
-    Its top level is what `runs` measured on the `source`; "replication" is the same for the runs on the digits, None
-    where there are none. Where the digits stand in for MNIST, the record's numbers come first, marked as recorded, if
-    it is the record of this study (`recorded`).
+    Its top level is what `runs` measured on the `source`; "replications" is the same for the runs on other data sets,
+    by their names. `not_replicated`: why some of these are unavailable. Where the digits stand in for MNIST, the
+    record's numbers come first, marked as recorded, if it is the record of this study (`recorded`).
     """
-    entries, replicated = (
-        _measured_entries(plan, runs, source, store),
-        _measured_entries(plan, replication, DIGITS, store),
-    )
+    entries = _measured_entries(plan, runs, source, store)
+    replicated = {
+        name: _measured_entries(plan, its_runs, BESIDE_MNIST[name], store) for name, its_runs in replications.items()
+    }
+    everything = [*entries, *(entry for its_entries in replicated.values() for entry in its_entries)]
     record = records.fingerprint() if recorded else ""
-    expected = [len(runs), len(replication)]
+    expected = {source.name: len(runs)} | {name: len(its_runs) for name, its_runs in replications.items()}
     inputs = keys.digest(
         {
             "format": FORMAT,
-            "runs": [[entry.measures_path.parent.name, entry.measures_path.name] for entry in entries + replicated],
-            "names": [str(entry.run) for entry in entries + replicated],
-            "expected": expected,
+            "runs": [[entry.measures_path.parent.name, entry.measures_path.name] for entry in everything],
+            "names": [str(entry.run) for entry in everything],
+            "expected": [expected, dict(not_replicated)],
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
             "declared": [plan.declared, plan.confidence, quick],
@@ -99,9 +103,11 @@ def update(
         "quick": quick,
         "source": _source_description(source),
         "record": record,
+        "arms": {name: keys.arm_digest(plan, name) for name in {entry.run.arm.name for entry in everything}},
         "expected": expected,
         "runs": observations(entries),
-        "replication": observations(replicated),
+        "replications": {name: observations(its_entries) for name, its_entries in replicated.items()},
+        "not_replicated": dict(not_replicated),
     }
     updated: ResultsFile = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
     write_atomically(evidence_path, to_json(content))
@@ -117,11 +123,17 @@ def assemble(plan: Study, content: Observations) -> Results:
     if content["source"] is None:
         raise ValueError("nothing was observed")
     source = _source(content["source"])
-    expected, expected_replication = content["expected"]
-    replication = content["replication"]
+    plan, expected = plan.about(source.name), content["expected"]
+    replications = {
+        name: summarise(plan, its_observations, expected[name], BESIDE_MNIST[name])
+        for name, its_observations in content["replications"].items()
+        if its_observations
+    }
+    not_measured = expected.keys() - {source.name} - replications.keys()
     measurements: Measurements = {
-        **summarise(plan, content["runs"], expected, source),
-        "replication": summarise(plan, replication, expected_replication, DIGITS) if replication else None,
+        **summarise(plan, content["runs"], expected[source.name], source),
+        "replications": replications,
+        "not_replicated": {name: content["not_replicated"].get(name, NOT_YET) for name in sorted(not_measured)},
         "recorded": None,
         "quick": content["quick"],
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
+from fnmatch import fnmatch
 from pathlib import Path
 
-from experiments.files.toml import Expected, TomlReader, TomlTable, one_of
+from experiments.data.datasets import DIGITS, FASHION_MNIST, MNIST, DatasetSpec
+from experiments.files.toml import TEXTS, Expected, TomlReader, TomlTable, one_of
 from experiments.study.arms import NAME, load_arms
-from experiments.study.model import Arm, Block, Contrast, Study
+from experiments.study.model import Arm, Block, Contrast, DatasetRuns, Study
 
 STUDY = Path(__file__).parents[1] / "study.toml"
 MAX_EPOCHS, MAX_SEED = 100_000, 2**31
@@ -21,6 +23,7 @@ def _are_seeds(values: list[object]) -> bool:
 
 
 _EPOCHS = Expected(int, f"1 to {MAX_EPOCHS}", lambda epochs: 1 <= epochs <= MAX_EPOCHS)
+_FIRST_SEEDS = Expected(int, f"how many of each block's seeds: 1 to {MAX_SEED}", lambda seeds: 1 <= seeds <= MAX_SEED)
 _SEEDS = Expected(list, "a list of different whole numbers from 0 to 2**31", _are_seeds)
 _QUESTION = Expected(str, "a sentence", bool)
 _FLAG = Expected(bool, "true or false")
@@ -36,7 +39,7 @@ def load(path: Path = STUDY) -> Study:
     declared, confidence = _confirmatory(study.table("confirmatory"))
     return Study(
         path=path,
-        epochs=_epochs(study),
+        datasets=_datasets(study.table("datasets"), arms, blocks),
         blocks=blocks,
         arms=arms,
         contrasts=_contrasts(study, arms, blocks),
@@ -45,14 +48,50 @@ def load(path: Path = STUDY) -> Study:
     )
 
 
-def _epochs(study: TomlTable) -> dict[str, int]:
-    """How long the runs on each data set train."""
-    datasets = study.table("datasets")
-    datasets.reject_unknown(names := ("mnist", "digits"))
-    tables = {name: datasets.table(name) for name in names}
-    for table in tables.values():
-        table.reject_unknown(("epochs",))
-    return {name: table.get_valid("epochs", _EPOCHS) for name, table in tables.items()}
+def _datasets(datasets: TomlTable, arms: Sequence[Arm], blocks: Sequence[Block]) -> dict[str, DatasetRuns]:
+    """Which runs each data set has: MNIST all of them, the others those of the arms that they list."""
+    datasets.reject_unknown((MNIST.name, FASHION_MNIST.name, DIGITS.name))
+    mnist = datasets.table(MNIST.name)
+    mnist.reject_unknown(("epochs",))
+    runs = {MNIST.name: DatasetRuns(mnist.get_valid("epochs", _EPOCHS))}
+    for spec in (FASHION_MNIST, DIGITS):
+        table = datasets.table(spec.name, required=spec == DIGITS)
+        table.reject_unknown(field.name for field in fields(DatasetRuns))
+        if table.values:
+            runs[spec.name] = _dataset_runs(table, arms)
+            _check_dataset(table, runs[spec.name], spec, arms, {block.name: block.seeds for block in blocks})
+    return runs
+
+
+def _dataset_runs(table: TomlTable, arms: Sequence[Arm]) -> DatasetRuns:
+    patterns = table.get_valid("arms", TEXTS, default=[])
+    for pattern in patterns:
+        if not any(fnmatch(arm.name, pattern) for arm in arms):
+            raise table.error("arms", pattern, "names of arms, or patterns of them such as rate-*")
+    return DatasetRuns(
+        table.get_valid("epochs", _EPOCHS),
+        frozenset(arm.name for arm in arms if any(fnmatch(arm.name, pattern) for pattern in patterns)),
+        table.get_valid("seeds", _FIRST_SEEDS, default=None),
+    )
+
+
+def _check_dataset(
+    table: TomlTable, runs: DatasetRuns, spec: DatasetSpec, arms: Sequence[Arm], seeds: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Refuses arms that take something from runs which the data set does not have, or hold out too many images."""
+    by_name, patterns = {arm.name: arm for arm in arms}, table.values.get("arms")
+    for arm in filter(runs.has, arms):
+        base = by_name.get(arm.features_of)
+        candidates = [a for a in arms if fnmatch(a.name, arm.chosen_from) and not a.chosen_from]
+        for needed in [*candidates, *([base] if base else [])]:
+            if not runs.has(needed):
+                raise table.error("arms", patterns, f"'{needed.name}' too, from which '{arm.name}' takes something")
+        if base and not set(seeds[arm.block][: runs.seeds]) <= set(seeds[base.block][: runs.seeds]):
+            raise table.error("seeds", runs.seeds, f"so many that '{base.name}' has all seeds of '{arm.name}'")
+        if arm.holdout > spec.train_images // 2:
+            raise table.error(
+                "arms", patterns, f"no arm that holds out more than half of the training images: '{arm.name}'"
+            )
 
 
 def _block(name: str, table: TomlTable) -> Block:
@@ -62,7 +101,6 @@ def _block(name: str, table: TomlTable) -> Block:
         seeds=tuple(table.get_valid("seeds", _SEEDS)),
         question=table.get_valid("question", _QUESTION),
         epochs=table.get_valid("epochs", _EPOCHS, default=None),
-        replicate=table.get_valid("replicate", _FLAG, default=False),
         early=table.get_valid("early", _FLAG, default=False),
     )
 

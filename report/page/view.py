@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.analysis import inference
+from experiments.analysis import inference, records
 from experiments.analysis.results import ContrastResult, DatasetDescription, Results, RunResult, Summary
 from experiments.files.errors import UserError, code_place, display_path
 from experiments.files.python import load_module
@@ -30,7 +30,8 @@ class PageView:
 
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
     the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
-    replication and record: None where there is none. claims: in the article's order. other_article: whether commands
+    replications: the largest data set first; not_replicated: why a data set of the study was not measured, by its
+    name; record: None where there is none. claims: in the article's order. other_article: whether commands
     must name the article's folder.
     """
 
@@ -42,7 +43,8 @@ class PageView:
     changes: tuple[Change, ...]
     contrasts: tuple[ContrastRow, ...]
     many_seeds: bool
-    replication: Replication | None
+    replications: tuple[Replication, ...]
+    not_replicated: Mapping[str, str]
     record: Record | None
     claims: tuple[ClaimRow, ...]
     claims_after_runs: int
@@ -97,7 +99,8 @@ def page_view(
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
         many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
-        replication=replication(results),
+        replications=replications(results, labels),
+        not_replicated=results["not_replicated"],
         record=record(results, rows, recorded),
         claims=rows,
         claims_after_runs=after_runs,
@@ -128,7 +131,10 @@ def data(dataset: DatasetDescription) -> Data:
 
 @dataclass(frozen=True)
 class Notices:
-    """What a reader must not miss. runs: measured; missing: how many runs each block lacks."""
+    """What a reader must not miss. runs: measured; missing: how many runs each block lacks.
+
+    measured_here: where the page shows the record, the data sets whose numbers are not the record's.
+    """
 
     being_measured: bool
     stand_in: bool
@@ -136,6 +142,7 @@ class Notices:
     unfinished: bool
     runs: int
     missing: Mapping[str, int]
+    measured_here: tuple[DatasetDescription, ...]
 
 
 def notices(results: Results) -> Notices:
@@ -147,6 +154,7 @@ def notices(results: Results) -> Notices:
         unfinished=runs < results["runs_expected"],
         runs=runs,
         missing=results.get("runs_missing", {}),
+        measured_here=tuple(o["dataset"] for name, o in results["replications"].items() if name not in records.KEPT),
     )
 
 
@@ -180,21 +188,65 @@ def _contrast_row(row: ContrastResult) -> ContrastRow:
 
 
 @dataclass(frozen=True)
+class Repeated:
+    """A contrast that was measured on another data set: what it changes, in words, its difference here and there."""
+
+    label: str
+    here: Difference | None
+    there: Difference
+    same_sign: bool
+
+
+@dataclass(frozen=True)
 class Replication:
-    """The same contrasts on another data set. one_image: what a single test image counts, as a fraction."""
+    """The same contrasts on another data set. one_image: what a single test image counts, as a fraction.
+
+    repeated: those measured there that ask for a difference; agreeing: in how many of the `compared` ones, measured on
+    both, it has the same sign. unfinished: whether some of the `runs_expected` are missing.
+    """
 
     dataset: DatasetDescription
     epochs: int
     one_image: float
+    repeated: tuple[Repeated, ...]
+    compared: int
+    agreeing: int
+    unfinished: bool
+    runs: int
+    runs_expected: int
     contrasts: tuple[ContrastRow, ...]
 
 
-def replication(results: Results) -> Replication | None:
-    other = results["replication"]
-    if not other:
-        return None
-    dataset = other["dataset"]
-    return Replication(dataset, other["runs"][0]["epochs"], 1 / dataset["test_images"], contrast_rows(other))
+def replications(results: Results, labels: Mapping[str, str]) -> tuple[Replication, ...]:
+    """What other data sets say, the largest first. `labels`: what a contrast changes, in words, by its name."""
+    others = results["replications"].values()
+    ordered = sorted(others, key=lambda other: (-other["dataset"]["test_images"], other["dataset"]["name"]))
+    return tuple(_replication(results, other, labels) for other in ordered)
+
+
+def _replication(results: Results, other: Summary, labels: Mapping[str, str]) -> Replication:
+    here, dataset = Measured(results), other["dataset"]
+    repeated = tuple(
+        _repeated(labels.get(row["name"], row["question"]), here.contrast(row["name"]), difference(row))
+        for row in other["contrasts"]
+        if row["n"] and row["equivalence_margin"] is None
+    )
+    return Replication(
+        dataset=dataset,
+        epochs=other["runs"][0]["epochs"],
+        one_image=1 / dataset["test_images"],
+        repeated=repeated,
+        compared=sum(row.here is not None for row in repeated),
+        agreeing=sum(row.same_sign for row in repeated),
+        unfinished=len(other["runs"]) < other["runs_expected"],
+        runs=len(other["runs"]),
+        runs_expected=other["runs_expected"],
+        contrasts=contrast_rows(other),
+    )
+
+
+def _repeated(label: str, here: Difference | None, there: Difference) -> Repeated:
+    return Repeated(label, here, there, here is not None and here.mean * there.mean > 0)
 
 
 @dataclass(frozen=True)
