@@ -98,8 +98,7 @@ def write_site(arguments: argparse.Namespace) -> None:
     from report.sharing import verify
 
     content = site.read_evidence(arguments.results, results)
-    claims = folder.load_claims().claims
-    page = compose(folder, results, drawn, url, verify.carried(content, results, drawn, claims, url))
+    page = compose(folder, results, drawn, url, verify.carried(content, results, drawn, folder.load_claims(), url))
     if page.numerals:
         print(f"Numbers: {page.numerals}.")
     site.write(arguments.site, memory, inputs, page, results, drawn)

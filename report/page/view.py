@@ -287,8 +287,12 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Ma
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """A number that a rule names. agreeing: in how many `seeds` a difference has the sign of its mean, or None."""
+    """A number that a rule names. letter: by which its rule in words names it, "" where it is the only one.
 
+    agreeing: in how many `seeds` a difference has the sign of its mean, or None.
+    """
+
+    letter: str
     label: str
     value: float | None
     unit: str
@@ -422,7 +426,8 @@ def threshold_rows(ledger: Ledger) -> tuple[ThresholdRow, ...]:
 def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
     evidence = judged.question.evidence[name]
     label = evidence.label[:1].upper() + evidence.label[1:]
-    return EvidenceRow(label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
+    letter = words.letters(judged.question)[name] if len(judged.values) > 1 else ""
+    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
 
 
 def _uncertain(measured: Measured, of: str) -> Difference | None:

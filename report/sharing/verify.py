@@ -33,7 +33,7 @@ from experiments.plots.figures import Figure
 from experiments.study import keys
 from experiments.study.model import Study
 from report.claims import rules
-from report.claims.model import Claim
+from report.claims.model import Ledger
 
 SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
 MARK = re.compile(r'<template id="evidence">\s*+([A-Za-z0-9+/=]++)\s*+</template>')
@@ -43,11 +43,11 @@ def carried(
     content: Mapping[str, Any],
     results: Results,
     drawn: Mapping[str, Figure],
-    claims: Sequence[Claim],
+    ledger: Ledger,
     url: str,
 ) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
-    claimed = rules.keys_by_arm(claims, results["arms"])
+    claimed = rules.keys_by_arm(ledger, results["arms"])
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
     needs = {measure for figure in drawn.values() for measure in figure.measures}
     figures = {need: {arm for f in drawn.values() if need in f.measures for arm in f.arms} for need in needs}
