@@ -370,6 +370,7 @@ class ContrastResult(TypedDict):
     first: str
     second: str
     equivalence_margin: float | None  # None: the question is whether the difference is 0
+    confirmatory: bool  # whether it is tested; the others are described by their interval
     n: int  # pairs
     differences: NotRequired[list[float]]
     mean: NotRequired[float]

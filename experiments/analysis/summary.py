@@ -444,16 +444,18 @@ def _distribution(runs: Sequence[Distribution | None]) -> Distribution:
 def contrasts(plan: Study, observations: Mapping[str, Mapping[int, Observation]]) -> list[ContrastResult]:
     """Every declared contrast; `n` is 0 and nothing is computed where fewer than two pairs have been measured.
 
-    observations: by arm and seed. Holm's family is the whole declared one: contrasts not yet measured count with p = 1.
+    observations: by arm and seed. Holm's family is the whole declared one: confirmatory contrasts not yet measured count
+    with p = 1. Descriptive ones have no p-value.
     """
     rows = []
     for contrast in plan.contrasts:
         firsts, seconds = (observations.get(name, {}) for name in (contrast.first, contrast.second))
         pairs = [(first, seconds[seed]) for seed, first in firsts.items() if seed in seconds]
         rows.append(_contrast_result(contrast, pairs, plan.confidence))
-    p_values = [row.get("p", 1.0) for row in rows]
-    least = [inference.smallest_p(row["n"], row["equivalence_margin"] is not None) for row in rows]
-    adjusted = zip(rows, inference.holm(p_values), inference.smallest_holm(p_values, least), strict=True)
+    family = [row for row in rows if row["confirmatory"]]
+    p_values = [row.get("p", 1.0) for row in family]
+    least = [inference.smallest_p(row["n"], row["equivalence_margin"] is not None) for row in family]
+    adjusted = zip(family, inference.holm(p_values), inference.smallest_holm(p_values, least), strict=True)
     for row, p_holm, p_smallest in adjusted:
         if row["n"]:
             row |= {"p_holm": p_holm, "p_smallest": p_smallest}
@@ -489,6 +491,8 @@ def _contrast_result(
         "mcnemar_p": mcnemar,
         "mcnemar_share": float(np.mean(np.array(mcnemar) < 1 - confidence)),
     }
+    if not contrast.confirmatory:
+        return row
     margin, images = contrast.equivalence_margin, pairs[0][0]["images"]
     if margin is None:
         return row | {"p": inference.sign_flip_p(differences, images)}

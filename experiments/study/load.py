@@ -141,4 +141,11 @@ def _contrast(table: TomlTable, arms: Mapping[str, Arm], seeds: Mapping[str, tup
         if arms[arm].holdout:
             raise table.error(end, arm, "an arm that is measured on the test images: without holdout")
     question = table.get_valid("question", _QUESTION)
-    return Contrast(name, question, first, second, table.get_valid("equivalence_margin", _MARGIN, default=None))
+    confirmatory = table.get_valid("confirmatory", _FLAG, default=True)
+    if not confirmatory and "equivalence_margin" in table.values:
+        margin = table.values["equivalence_margin"]
+        raise table.error(
+            "equivalence_margin", margin, "none: equivalence is tested, which needs a confirmatory contrast"
+        )
+    margin = table.get_valid("equivalence_margin", _MARGIN, default=None)
+    return Contrast(name, question, first, second, margin, confirmatory)

@@ -102,7 +102,8 @@ class Contrast:
     """A predeclared comparison: final test accuracy of arm `first` minus that of arm `second`, paired by seed.
 
     With `equivalence_margin` (a fraction of the test images) the question is whether the difference lies within
-    ± that margin; without it, whether it differs from 0.
+    ± that margin; without it, whether it differs from 0. The `confirmatory` ones are one family, tested with Holm's
+    correction; the others are described by an interval and have no p-value.
     """
 
     name: str
@@ -110,6 +111,7 @@ class Contrast:
     first: str
     second: str
     equivalence_margin: float | None = None
+    confirmatory: bool = True
 
 
 @dataclass(frozen=True)

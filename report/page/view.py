@@ -179,15 +179,17 @@ class ContrastRow:
     detectable: float | None = None
 
 
-def contrast_rows(results: Summary) -> tuple[ContrastRow, ...]:
-    return tuple(map(_contrast_row, results["contrasts"]))
+def contrast_rows(results: Summary, confirmatory: bool = True) -> tuple[ContrastRow, ...]:
+    """The contrasts that are tested, or those that are only described."""
+    return tuple(_contrast_row(row) for row in results["contrasts"] if row["confirmatory"] == confirmatory)
 
 
 def _contrast_row(row: ContrastResult) -> ContrastRow:
     if not row["n"]:
         return ContrastRow(row["question"], None)
     told_apart = round(row["mcnemar_share"] * row["n"])
-    return ContrastRow(row["question"], difference(row), row["p"], row["p_holm"], told_apart, row["detectable"])
+    p, p_holm = row.get("p"), row.get("p_holm")
+    return ContrastRow(row["question"], difference(row), p, p_holm, told_apart, row["detectable"])
 
 
 @dataclass(frozen=True)
