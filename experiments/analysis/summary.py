@@ -444,8 +444,8 @@ def _distribution(runs: Sequence[Distribution | None]) -> Distribution:
 def contrasts(plan: Study, observations: Mapping[str, Mapping[int, Observation]]) -> list[ContrastResult]:
     """Every declared contrast; `n` is 0 and nothing is computed where fewer than two pairs have been measured.
 
-    observations: by arm and seed. Holm's family is the whole declared one: confirmatory contrasts not yet measured count
-    with p = 1. Descriptive ones have no p-value.
+    observations: by arm and seed. Holm's family is the whole declared one: confirmatory contrasts that are not yet
+    measured count with p = 1. Descriptive ones have no p-value.
     """
     rows = []
     for contrast in plan.contrasts:
