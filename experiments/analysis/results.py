@@ -419,6 +419,7 @@ class Summary(TypedDict):
     arms: dict[str, ArmResult]  # by name
     contrasts: list[ContrastResult]  # all that are declared
     declared: str  # the day on which they were
+    declared_commit: NotRequired[str]  # the git commit that did it, or ""; an older record lacks it
     confidence: float  # of all intervals
     versions: list[list[str]]  # [package, version]
     processors: list[str]

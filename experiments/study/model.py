@@ -147,6 +147,7 @@ class Study:
     arms: tuple[Arm, ...]
     contrasts: tuple[Contrast, ...]
     declared: str  # the day on which the contrasts were fixed, ISO 8601
+    declared_commit: str  # the git commit that fixed them, or ""
     confidence: float
 
     def arm(self, name: str) -> Arm:
