@@ -29,7 +29,7 @@ from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json, to_json
 from experiments.study import load as studies
-from experiments.study.model import SETTINGS, Study
+from experiments.study.model import SETTINGS, Arm, Study
 
 FORMAT = 3
 RECORD = Path(__file__).parents[1] / "record.json"
@@ -41,6 +41,8 @@ _ABSENT = {
     **dict.fromkeys(("test_accuracy", "held_out_accuracy", "test_accuracy_by_epoch", "held_out_accuracy_by_epoch")),
     **{"diverged_epoch": None, "dirty": None, "commit": ""},
 }
+# What arms of an older record lack: then there was nothing else.
+_NEWER = {"initializer": str(Arm.initializer), "dropout": Arm.dropout, "l2": Arm.l2}
 
 
 def is_about(plan: Study) -> bool:
@@ -59,8 +61,9 @@ def read() -> Record | None:
         return None
     record = cast(RecordFile, read_json(RECORD, FORMAT, _RESTORE))
     results = record["results"]
-    runs = [cast(RunResult, {**_ABSENT, **_settings(results["arms"][run["arm"]]), **run}) for run in results["runs"]]
-    return {**results, "runs": runs, "recorded": record["recorded"]}
+    arms = {name: cast(ArmResult, {**_NEWER, **arm}) for name, arm in results["arms"].items()}
+    runs = [cast(RunResult, {**_ABSENT, **_settings(arms[run["arm"]]), **run}) for run in results["runs"]]
+    return {**results, "arms": arms, "runs": runs, "recorded": record["recorded"]}
 
 
 def write(results: Results) -> None:
