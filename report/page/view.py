@@ -28,10 +28,12 @@ from report.claims.model import (
     Claim,
     Judged,
     Ledger,
+    Prediction,
     Question,
     Robustness,
     Verdict,
 )
+from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
 
@@ -61,6 +63,7 @@ class PageView:
     record: Record | None
     claims: tuple[ClaimRow, ...]
     thresholds: tuple[ThresholdRow, ...]
+    predictions: tuple[PredictionRow, ...]
     declared: str
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
@@ -74,6 +77,14 @@ class PageView:
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
+
+    @property
+    def has_hollow(self) -> bool:
+        return any(part.hollow for row in self.claims for part in row.parts)
+
+    @property
+    def has_close(self) -> bool:
+        return any(part.close for row in self.claims for part in row.parts)
 
     @property
     def single_claim(self) -> bool:
@@ -108,6 +119,7 @@ def page_view(
         record=record(results, rows, recorded),
         claims=rows,
         thresholds=threshold_rows(ledger),
+        predictions=prediction_rows(results, figures, questions, ledger),
         declared=ledger.declared,
         usual_settings=other_settings(results["arms"]).usual,
         arms=arm_rows(results),
@@ -333,6 +345,11 @@ class PartRow:
     def close(self) -> bool:
         return bool(self.robustness and self.robustness["close"])
 
+    @property
+    def unfolds(self) -> bool:
+        """Whether there is a reading or a rule to unfold."""
+        return bool(self.question.reading or self.rule)
+
 
 @dataclass(frozen=True)
 class ClaimRow:
@@ -405,6 +422,29 @@ def _part_row(
         uncertain=tuple(contrast for contrast in uncertain if contrast),
         verdict_on_record=on_record if on_record != judged.verdict else "",
         robustness=robustness,
+    )
+
+
+@dataclass(frozen=True)
+class PredictionRow:
+    """A prediction of our own explanation, its verdict as that of a question, and figures to see as in `ClaimRow`."""
+
+    prediction: Prediction
+    part: PartRow
+    figures: tuple[tuple[str, str], ...]
+
+
+def prediction_rows(
+    results: Results, figures: Mapping[str, Figure], questions: Mapping[str, str], ledger: Ledger
+) -> tuple[PredictionRow, ...]:
+    measured = Measured(results)
+    return tuple(
+        PredictionRow(
+            judged.prediction,
+            _part_row(measured, judged.verdict, "", None, ledger),
+            tuple((name, questions.get(name, "")) for name in judged.prediction.figures if name in figures),
+        )
+        for judged in judge_predictions(ledger, results)
     )
 
 
