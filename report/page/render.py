@@ -275,7 +275,8 @@ def _parts(
 
 def _half(part: view.PartRow) -> quotes.Half:
     verdict = f"{part.verdict}, {view.CLOSE_CALL}" if part.close else part.verdict
-    return quotes.Half(part.label, verdict, css_class(part.verdict) + " hollow" * part.hollow)
+    kind = f"{part.question.part} {css_class(part.verdict)}{' hollow' if part.hollow else ''}"
+    return quotes.Half(part.label, verdict, kind)
 
 
 def slim(html: str) -> str:

@@ -32,7 +32,6 @@ from report.claims.model import (
     SUPPORTED,
     Claim,
     Judged,
-    JudgedPrediction,
     Ledger,
     Prediction,
     Question,
@@ -69,8 +68,8 @@ class PageView:
     not_replicated: Mapping[str, str]
     record: Record | None
     claims: tuple[ClaimRow, ...]
-    predictions: tuple[PredictionRow, ...]
     thresholds: tuple[ThresholdRow, ...]
+    predictions: tuple[PredictionRow, ...]
     declared: str
     commit: str
     usual_settings: Mapping[str, SettingValue]
@@ -85,6 +84,14 @@ class PageView:
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
+
+    @property
+    def has_hollow(self) -> bool:
+        return any(part.hollow for row in self.claims for part in row.parts)
+
+    @property
+    def has_close(self) -> bool:
+        return any(part.close for row in self.claims for part in row.parts)
 
     @property
     def single_claim(self) -> bool:
@@ -137,8 +144,8 @@ def page_view(
         not_replicated=results["not_replicated"],
         record=record(results, rows, recorded),
         claims=rows,
-        predictions=prediction_rows(judge_predictions(ledger, results), figures, questions, ledger),
         thresholds=threshold_rows(ledger),
+        predictions=prediction_rows(results, figures, questions, ledger),
         declared=ledger.declared,
         commit=results.get("declared_commit") or "",
         usual_settings=other_settings(results["arms"]).usual,
@@ -370,6 +377,11 @@ class PartRow:
     def close(self) -> bool:
         return bool(self.robustness and self.robustness["close"])
 
+    @property
+    def unfolds(self) -> bool:
+        """Whether there is a reading or a rule to unfold."""
+        return bool(self.question.reading or self.rule)
+
 
 @dataclass(frozen=True)
 class ClaimRow:
@@ -470,36 +482,33 @@ def tendency(parts: Sequence[PartRow]) -> Tendency:
 
 @dataclass(frozen=True)
 class PredictionRow:
-    """A prediction of our own explanation, and whether it held. rule: in a sentence. hollow, seeds: see `PartRow`."""
+    """A prediction of our own explanation, its verdict as that of a question, and figures to see as in `ClaimRow`."""
 
     prediction: Prediction
-    verdict: str
-    failed: bool
-    held: bool
-    hollow: bool
-    seeds: int | None
-    evidence: tuple[EvidenceRow, ...]
-    rule: str
+    part: PartRow
     figures: tuple[tuple[str, str], ...]
+
+    @property
+    def failed(self) -> bool:
+        return self.part.verdict == REFUTED
+
+    @property
+    def held(self) -> bool:
+        return self.part.verdict == HOLDS
 
 
 def prediction_rows(
-    judged: Sequence[JudgedPrediction], figures: Mapping[str, Figure], questions: Mapping[str, str], ledger: Ledger
+    results: Results, figures: Mapping[str, Figure], questions: Mapping[str, str], ledger: Ledger
 ) -> tuple[PredictionRow, ...]:
     """What failed comes first, then what is not decided."""
+    measured = Measured(results)
     rows = [
         PredictionRow(
-            prediction=one.prediction,
-            verdict=one.verdict.verdict,
-            failed=one.verdict.verdict == REFUTED,
-            held=one.verdict.verdict == HOLDS,
-            hollow=one.verdict.hollow,
-            seeds=one.verdict.seeds,
-            evidence=tuple(_evidence_row(one.verdict, name) for name in one.verdict.values),
-            rule=words.rule(one.prediction.question, ledger.limits()),
-            figures=_shown(one.prediction.figures, figures, questions),
+            judged.prediction,
+            _part_row(measured, judged.verdict, "", None, ledger),
+            _shown(judged.prediction.figures, figures, questions),
         )
-        for one in judged
+        for judged in judge_predictions(ledger, results)
     ]
     return tuple(sorted(rows, key=lambda row: (not row.failed, row.held)))
 
