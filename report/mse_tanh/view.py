@@ -141,6 +141,8 @@ class Why:
     no_deficit: bool
     explained: bool
     closes_most: bool
+    compares_bounded: bool
+    compares_linear: bool
     linear_gap_stays: bool
 
 
@@ -151,6 +153,8 @@ def _why(c: Contrasts, answer: Answer) -> Why:
         bool(c.recipe and c.recipe.low <= 0),
         answer.undershooting_costs,
         all(way and c.loss and way.mean > c.loss.mean / 2 for way in ways),
+        bool(c.softmax_output and c.sigmoid_output),
+        bool(c.output and c.linear_one_sided),
         is_less_than_half(c.output, c.targets),
     )
 
@@ -218,6 +222,7 @@ class Shifted:
     low: float
     high: float
     lead: float
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -240,8 +245,9 @@ class Dose:
 
 
 def _shifted(m: Measured, arm: str) -> Shifted | None:
-    low, high, lead = m.number(arm, "low_target"), m.number(arm, "high_target"), m.lead(arm, "example-1")
-    return None if lead is None else Shifted(low, high, lead)
+    lead, seeds = m.lead(arm, "example-1"), m.seeds(arm)
+    low, high = m.number(arm, "low_target"), m.number(arm, "high_target")
+    return None if lead is None or seeds is None else Shifted(low, high, lead, seeds)
 
 
 def _dose(m: Measured, c: Contrasts) -> Dose:
@@ -250,10 +256,10 @@ def _dose(m: Measured, c: Contrasts) -> Dose:
     inside, ends = m.accuracy("inside-0.8"), m.accuracy("targets")
     return Dose(
         shifted,
-        m.seeds("gap1-low-1"),
+        min((s.seeds for s in shifted), default=None),
         bool(shifted) and all(s.lead > 0 for s in shifted),
         bool(shifted and c.targets) and all(c.targets and s.lead < c.targets.mean for s in shifted),
-        _shifted(m, "inside-0.8"),
+        _shifted(m, "inside-0.8") if behind is not None else None,
         behind,
         bool(inside and ends and inside.all_above(ends)),
         bool(inside and ends and ends.all_above(inside)),
@@ -299,8 +305,8 @@ class Fitted:
 class Training:
     """why/training.html. lead: cross-entropy's over Example 1 on the training images; is_fitting: whether it matters.
 
-    saturated: the share of hidden units in the flat parts of tanh at the end, by arm; most_saturated: whether Example 1
-    has the largest of these.
+    saturated: the share of hidden units in the flat parts of tanh at the end, by arm. relu_tests_it: Example 1 has the
+    largest of these, and what a hidden ReLU adds was measured.
     """
 
     fitted: tuple[Fitted, ...]
@@ -309,10 +315,10 @@ class Training:
     is_fitting: bool
     saturated: Mapping[str, float]
     compares_saturation: bool
-    most_saturated: bool
+    relu_tests_it: bool
 
 
-def _training(m: Measured) -> Training:
+def _training(m: Measured, c: Contrasts) -> Training:
     fits = []
     for arm in ("example-1", "targets", "one-sided", "cross-entropy"):
         training, test = m.number(arm, "training_accuracy", "mean"), m.mean_accuracy(arm)
@@ -321,14 +327,17 @@ def _training(m: Measured) -> Training:
     lead = m.lead("cross-entropy", "example-1", "training_accuracy")
     layers = {arm: m.number(arm, "saturation", "final", "hidden") for arm in ("example-1", "targets", "cross-entropy")}
     saturated = {arm: shares[0] for arm, shares in layers.items() if shares and shares[0] is not None}
+    compares = len(saturated) == len(layers)
     return Training(
         tuple(fits),
         m.epochs("example-1"),
         lead,
         is_above(lead, m.margin("equivalence")),
         saturated,
-        len(saturated) == len(layers),
-        len(saturated) == len(layers) and max(saturated, key=lambda arm: saturated[arm]) == "example-1",
+        compares,
+        compares
+        and c.hidden is not None
+        and saturated["example-1"] > max(saturated["targets"], saturated["cross-entropy"]),
     )
 
 
@@ -349,7 +358,6 @@ class Pace:
 
     example_1: float
     cross_entropy: float
-    example_1_is_slower: bool
 
 
 @dataclass(frozen=True)
@@ -377,15 +385,15 @@ def _learning_curves(m: Measured) -> LearningCurves:
 def _pace(m: Measured, prefix: str) -> Pace | None:
     """Under plain SGD the arms' names have a prefix."""
     first, second = (m.number(f"{prefix}{arm}", "epochs_to_plateau", "mean") for arm in ("example-1", "cross-entropy"))
-    return None if first is None or second is None else Pace(first, second, first > second)
+    return None if first is None or second is None else Pace(first, second)
 
 
 @dataclass(frozen=True)
 class Long:
     """why/long.html: cross-entropy's lead over Example 1 in the last quarter of the long runs, and its extremes.
 
-    training_lead: on the training images at the end; caught_up: less than half of that after the article's epochs;
-    test_stays: the lead on the test images at the end is more than half of that.
+    training_lead: on the training images at the end. only_training_caught_up: it is less than half of that after the
+    article's epochs, and the lead on the test images is more than half of that.
     """
 
     epochs: int
@@ -397,8 +405,7 @@ class Long:
     lowest: float
     highest: float
     training_lead: float | None
-    caught_up: bool
-    test_stays: bool
+    only_training_caught_up: bool
 
 
 def _long(m: Measured, c: Contrasts) -> Long | None:
@@ -421,8 +428,10 @@ def _long(m: Measured, c: Contrasts) -> Long | None:
         lowest=min(late),
         highest=max(late),
         training_lead=training,
-        caught_up=early is not None and is_above(early / 2, training),
-        test_stays=c.loss is not None and is_above(final, c.loss.mean / 2),
+        only_training_caught_up=early is not None
+        and is_above(early / 2, training)
+        and c.loss is not None
+        and is_above(final, c.loss.mean / 2),
     )
 
 
@@ -836,7 +845,7 @@ def view(results: Summary) -> View:
         wall=_wall(c),
         dose=_dose(m, c),
         factorial=_factorial(m, c),
-        training=_training(m),
+        training=_training(m, c),
         learning_curves=_learning_curves(m),
         long=_long(m, c),
         rates=_rates(m, c),

@@ -94,6 +94,11 @@ class PageView:
         return any(part.close for row in self.claims for part in row.parts)
 
     @property
+    def looks_elsewhere(self) -> bool:
+        """Whether the study has other data sets, measured or not."""
+        return bool(self.replications or self.not_replicated)
+
+    @property
     def single_claim(self) -> bool:
         return len(self.claims) == 1
 
@@ -249,7 +254,7 @@ class Replication:
     """The same contrasts on another data set. one_image: what a single test image counts, as a fraction.
 
     repeated: those measured there that ask for a difference; agreeing: in how many of the `compared` ones, measured on
-    both, it has the same sign. unfinished: whether some of the `runs_expected` are missing.
+    both, it has the same sign. unfinished: whether some of the `runs_expected` are missing. contrasts: those measured.
     """
 
     dataset: DatasetDescription
@@ -288,7 +293,7 @@ def _replication(results: Results, other: Summary, labels: Mapping[str, str]) ->
         unfinished=len(other["runs"]) < other["runs_expected"],
         runs=len(other["runs"]),
         runs_expected=other["runs_expected"],
-        contrasts=contrast_rows(other),
+        contrasts=tuple(row for row in contrast_rows(other) if row.difference),
     )
 
 
