@@ -122,7 +122,10 @@ _Parts = Mapping[str, "_Parts | None"]  # the names of parts, at every depth; No
 SHOWN_OF: Mapping[str, _Parts] = {  # only these parts of these measures are carried
     "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
     "gradient": {"start": {"first_over_output": None}},
-    "saturation": {when: {"output_slope_target": None, "output_slope_other": None} for when in ("start", "final")},
+    "saturation": {
+        "start": dict.fromkeys(("output_slope_target", "output_slope_other")),
+        "final": dict.fromkeys(("hidden", "output_slope_target", "output_slope_other")),
+    },
 }
 
 

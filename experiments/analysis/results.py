@@ -60,6 +60,13 @@ class Spread(TypedDict):
     max: float
 
 
+class PlateauEpochs(TypedDict):
+    """How many epochs an arm's seeds take to come near their own plateau: see `summary.epochs_to_plateau`."""
+
+    by_seed: list[int]
+    mean: float
+
+
 class Distribution(TypedDict):
     """How outputs are distributed, over all test images."""
 
@@ -111,7 +118,7 @@ class Gradients(TypedDict):
 class Saturation(TypedDict):
     """How much of the network is flat, at one moment of the training: see training/network_measures.py."""
 
-    hidden: NotRequired[list[float | None] | None]  # by hidden layer; None for ReLU; a page leaves it out
+    hidden: NotRequired[list[float | None] | None]  # by hidden layer; None for ReLU; a page has that of the end alone
     dead: NotRequired[list[float | None] | None]  # by hidden layer; None unless ReLU; a page leaves it out
     output_slope_target: float | None  # None for linear and softmax outputs
     output_slope_other: float | None
@@ -207,6 +214,8 @@ class Observation(TypedDict):
     calibration: Calibration | None
     gradient: Gradients | None
     saturation: Saturations | None
+    training_accuracy: NotRequired[float | None]  # older evidence lacks it
+    least_squares_accuracy: NotRequired[float | None]  # older evidence lacks it
     started: NotRequired[str]  # a page leaves out this and what follows
     threads: NotRequired[int]
     commit: NotRequired[str]
@@ -325,6 +334,12 @@ class ArmResult(Settings):
     held_out_accuracy: Spread | None  # None where none are
     test_error: Spread | None  # 1 − accuracy
     held_out_error: Spread | None
+    training_accuracy: NotRequired[Spread | None]  # of the images trained on; older records lack this and what follows
+    generalization_gap: NotRequired[float | None]  # mean training accuracy − mean accuracy
+    least_squares_accuracy: NotRequired[Spread | None]  # with the exact least-squares readout of the last hidden layer
+    always_wrong: NotRequired[int | None]  # images that every run gets wrong; None with one seed
+    plateau: NotRequired[float | None]  # mean accuracy of the last epochs: see `summary.PLATEAU_EPOCHS`
+    epochs_to_plateau: NotRequired[PlateauEpochs | None]
     mean_epoch_accuracy: float | None  # over epochs and seeds
     first_epoch_at: dict[str, list[int | None]]  # by accuracy ("0.95"): the first epoch that reaches it, by seed
     diverged_seeds: int
@@ -357,7 +372,11 @@ class ContrastResult(TypedDict):
     differences: NotRequired[list[float]]
     mean: NotRequired[float]
     interval: NotRequired[list[float]]  # [low, high], Student's t over seeds, at `confidence`
-    bootstrap: NotRequired[list[float]]  # [low, high], over seeds and images, at `confidence`
+    prediction_interval: NotRequired[list[float]]  # [low, high], for the mean of ten further seeds, at `confidence`
+    two_way_interval: NotRequired[list[float]]  # [low, high], seeds and images as random effects, at `confidence`
+    bootstrap: NotRequired[list[float]]  # [low, high], over seeds and images drawn anew, at `confidence`
+    image_share: NotRequired[float | None]  # of the scatter over seeds, what finitely many images explain; None: none
+    superiority: NotRequired[float]  # of all pairs of runs, those with the first ahead; ties count half
     detectable: NotRequired[float]  # the difference that is found with a power of 0.8
     seeds_agreeing: NotRequired[int]  # whose difference has the sign of the mean
     discordant: NotRequired[list[list[int]]]  # images that [only the first, only the second] gets right
@@ -365,6 +384,7 @@ class ContrastResult(TypedDict):
     mcnemar_share: NotRequired[float]  # of `mcnemar_p`, those below 1 − confidence
     p: NotRequired[float]  # exact, by sign flips
     p_holm: NotRequired[float]  # adjusted for the declared family
+    p_smallest: NotRequired[float]  # the smallest p_holm that n pairs can give, all other contrasts as they are
     equivalence_interval: NotRequired[list[float]]  # only with a margin: [low, high], of the two one-sided t tests
     equivalent: NotRequired[bool]  # only with a margin: whether that interval is inside it
 
