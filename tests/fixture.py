@@ -148,10 +148,9 @@ def page_of(results: dict[str, Any], folder: Path = DEFAULT, **options: Any) -> 
     drawn = {figure.name: figure for figure in draw(results, pictures=False)}
     words = render.load_prose(folder / "prose")
     verdicts = judge(ledger, results)
-    unchecked = ledgers.unchecked(folder / "claims.toml")
     options = {
         "recorded": compose.verdicts_on_record(results, ledger),
         "shared": citation.publication("", results, source),
         **options,
     }
-    return render.render(results, drawn, source, words, verdicts, unchecked, **options)
+    return render.render(results, drawn, source, words, ledger, verdicts, **options)

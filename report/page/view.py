@@ -7,7 +7,6 @@ or a contrast: an article's own decisions are in `view.py` beside its claims, wh
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,21 @@ from experiments.files.errors import UserError, code_place, display_path
 from experiments.files.python import load_module
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs
 from experiments.study.model import SettingValue
-from report.claims import margins
-from report.claims.model import NOT, PARTLY, SUPPORTED, Claim, Verdict
+from report.claims import margins, words
+from report.claims.model import (
+    CANNOT_TELL,
+    GENERAL,
+    NO_QUESTION,
+    PARTLY,
+    STATED,
+    SUPPORTED,
+    Claim,
+    Judged,
+    Ledger,
+    Question,
+    Robustness,
+    Verdict,
+)
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
 
@@ -30,7 +42,8 @@ class PageView:
 
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
     the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
-    replication and record: None where there is none. claims: in the article's order. other_article: whether commands
+    replication and record: None where there is none. claims: in the article's order. declared: the day on which their
+    rules were fixed, ISO 8601. other_article: whether commands
     must name the article's folder.
     """
 
@@ -45,28 +58,20 @@ class PageView:
     replication: Replication | None
     record: Record | None
     claims: tuple[ClaimRow, ...]
-    claims_after_runs: int
-    one_claim_after_runs: bool
-    verdict_counts: tuple[VerdictCount, ...]
+    thresholds: tuple[ThresholdRow, ...]
+    declared: str
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
     other_article: bool
 
     @property
     def supported(self) -> tuple[ClaimRow, ...]:
-        return tuple(row for row in self.claims if row.verdict == SUPPORTED)
+        """The claims that hold as the article has them."""
+        return tuple(row for row in self.claims if row.stated.verdict == SUPPORTED)
 
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
-        return tuple(row for row in self.claims if row.verdict == PARTLY)
-
-    @property
-    def number_supported(self) -> int:
-        return len(self.supported)
-
-    @property
-    def number_partly_supported(self) -> int:
-        return len(self.partly_supported)
+        return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
 
     @property
     def single_claim(self) -> bool:
@@ -76,18 +81,17 @@ class PageView:
 def page_view(
     results: Results,
     figures: Mapping[str, Figure],
-    verdicts: Sequence[Verdict],
-    recorded: Mapping[str, str],
+    rows: tuple[ClaimRow, ...],
+    recorded: Mapping[str, Mapping[str, str]],
     labels: Mapping[str, str],
     questions: Mapping[str, str],
+    ledger: Ledger,
     other_article: bool = False,
 ) -> PageView:
-    """`verdicts`: in the article's order; `recorded`: the verdicts on the record's numbers, by claim; `labels`: what a
+    """`rows`: from `claim_rows`; `recorded`: the verdicts on the record's numbers, by claim and part; `labels`: what a
     contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name.
     """
     first = next(iter(figures.values()))
-    rows = claim_rows(results, figures, verdicts, recorded, questions)
-    after_runs = sum(row.claim.after_runs for row in rows)
     return PageView(
         data=data(results["dataset"]),
         notices=notices(results),
@@ -100,9 +104,8 @@ def page_view(
         replication=replication(results),
         record=record(results, rows, recorded),
         claims=rows,
-        claims_after_runs=after_runs,
-        one_claim_after_runs=after_runs == 1,
-        verdict_counts=verdict_counts([judged.verdict for judged in verdicts]),
+        thresholds=threshold_rows(ledger),
+        declared=ledger.declared,
         usual_settings=other_settings(results["arms"]).usual,
         arms=arm_rows(results),
         other_article=other_article,
@@ -202,7 +205,7 @@ class Record:
     """What was measured here, compared with the record.
 
     compared, agreeing: numbers of contrasts; verdicts: how many there are to compare, 0 for none; turned: the claims
-    whose verdict on the record's numbers is another one.
+    with a verdict that is another one on the record's numbers.
     """
 
     recorded: str
@@ -213,7 +216,7 @@ class Record:
     turned: tuple[ClaimRow, ...]
 
 
-def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, str]) -> Record | None:
+def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Mapping[str, str]]) -> Record | None:
     comparison = results["record_comparison"]
     if not comparison or not comparison["contrasts"]:
         return None
@@ -222,8 +225,8 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, st
         processors=comparison["processors"],
         compared=len(comparison["contrasts"]),
         agreeing=sum(row["agree"] for row in comparison["contrasts"]),
-        verdicts=len(recorded),
-        turned=tuple(row for row in rows if row.verdict_on_record),
+        verdicts=sum(len(row.asked) for row in rows) if recorded else 0,
+        turned=tuple(row for row in rows if any(part.verdict_on_record for part in row.parts)),
     )
 
 
@@ -241,69 +244,131 @@ class EvidenceRow:
     seeds: int | None
 
 
+CLOSE_CALL = "a close call"
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """One of a claim's two questions and all that its place shows.
+
+    label: what it asks about, in words; is_asked: whether there is such a question. rule, margin: in sentences, or "".
+    hollow: whether fewer than five seeds decided; single_seed: whether one alone would have. uncertain:
+    contrasts that differ from 0 over seeds but not over test images. verdict_on_record: the verdict on the record's
+    numbers, where it is another one, else "". robustness: None where it was not computed.
+    """
+
+    label: str
+    question: Question
+    is_asked: bool
+    verdict: str
+    hollow: bool
+    single_seed: bool
+    seeds: int | None
+    evidence: tuple[EvidenceRow, ...]
+    rule: str
+    margin: str
+    uncertain: tuple[Difference, ...]
+    verdict_on_record: str
+    robustness: Robustness | None
+
+    @property
+    def close(self) -> bool:
+        return bool(self.robustness and self.robustness["close"])
+
+
 @dataclass(frozen=True)
 class ClaimRow:
-    """A claim with its number in the article's order and all that its row shows.
-
-    margin: how far the verdict is from turning, in a sentence; decided: whether there is one. figures: name and
-    question of those that show the evidence. uncertain: contrasts that differ from 0 over seeds but not over test
-    images. verdict_on_record: the verdict on the record's numbers, where it is another one, else "".
-    """
+    """A claim with its number in the article's order, its two parts, and name and question of figures to see."""
 
     number: int
     claim: Claim
-    verdict: str
-    evidence: tuple[EvidenceRow, ...]
-    decided: bool
-    margin: str
+    stated: PartRow
+    general: PartRow
     figures: tuple[tuple[str, str], ...]
-    uncertain: tuple[Difference, ...]
-    verdict_on_record: str
 
+    @property
+    def parts(self) -> tuple[PartRow, PartRow]:
+        return self.stated, self.general
 
-@dataclass(frozen=True)
-class VerdictCount:
-    verdict: str
-    number: int
-    single: bool
+    @property
+    def has_more(self) -> bool:
+        """Whether something is said of the claim as a whole."""
+        return bool(self.claim.note or self.claim.seen or self.figures)
 
-
-def verdict_counts(verdicts: Sequence[str]) -> tuple[VerdictCount, ...]:
-    """How often each verdict was given, the most frequent first."""
-    return tuple(VerdictCount(verdict, n, n == 1) for verdict, n in Counter(verdicts).most_common())
+    @property
+    def asked(self) -> tuple[PartRow, ...]:
+        return tuple(part for part in self.parts if part.is_asked)
 
 
 def claim_rows(
     results: Results,
     figures: Mapping[str, Figure],
-    verdicts: Sequence[Verdict],
-    recorded: Mapping[str, str],
+    verdicts: Sequence[Judged],
+    recorded: Mapping[str, Mapping[str, str]],
     questions: Mapping[str, str],
+    ledger: Ledger,
+    robustness: Mapping[str, Mapping[str, Robustness]],
 ) -> tuple[ClaimRow, ...]:
-    measured = Measured(results)
-    rows = []
+    """`verdicts`: in the article's order; `recorded`, `robustness`: by claim and part; `questions`: by figure."""
+    measured, rows = Measured(results), []
     for number, judged in enumerate(verdicts, 1):
-        on_record = recorded.get(judged.claim.id, judged.verdict)
-        uncertain = (_uncertain(measured, evidence.path) for evidence in judged.claim.evidence.values())
-        decisions = (SUPPORTED, PARTLY, NOT)
-        rows.append(
-            ClaimRow(
-                number=number,
-                claim=judged.claim,
-                verdict=judged.verdict,
-                evidence=tuple(_evidence_row(judged, name) for name in judged.values),
-                decided=bool(judged.flips) or judged.verdict in decisions,
-                margin=margins.margin(judged),
-                figures=tuple((name, questions.get(name, "")) for name in judged.claim.figures if name in figures),
-                uncertain=tuple(contrast for contrast in uncertain if contrast),
-                verdict_on_record=on_record if on_record != judged.verdict else "",
+        claim = judged.claim
+        stated, general = (
+            _part_row(
+                measured,
+                judged.verdicts[part],
+                recorded.get(claim.id, {}).get(part, ""),
+                robustness.get(claim.id, {}).get(part),
+                ledger,
             )
+            for part in (STATED, GENERAL)
         )
+        shown = tuple((name, questions.get(name, "")) for name in claim.figures if name in figures)
+        rows.append(ClaimRow(number, claim, stated, general, shown))
     return tuple(rows)
 
 
+def _part_row(
+    measured: Measured, judged: Verdict, on_record: str, robustness: Robustness | None, ledger: Ledger
+) -> PartRow:
+    question = judged.question
+    uncertain = (_uncertain(measured, evidence.path) for evidence in question.evidence.values())
+    return PartRow(
+        label=words.ASKED[question.asks],
+        question=question,
+        is_asked=judged.verdict != NO_QUESTION,
+        verdict=judged.verdict,
+        hollow=judged.hollow,
+        single_seed=judged.verdict == CANNOT_TELL,
+        seeds=judged.seeds,
+        evidence=tuple(_evidence_row(judged, name) for name in judged.values),
+        rule=words.rule(question, ledger.limits()),
+        margin=margins.margin(judged),
+        uncertain=tuple(contrast for contrast in uncertain if contrast),
+        verdict_on_record=on_record if on_record != judged.verdict else "",
+        robustness=robustness,
+    )
+
+
+@dataclass(frozen=True)
+class ThresholdRow:
+    """A number that rules name: its value in the unit of what it is compared with, and why it is this one."""
+
+    name: str
+    value: str
+    reason: str
+
+
+def threshold_rows(ledger: Ledger) -> tuple[ThresholdRow, ...]:
+    units = words.units_of_thresholds(ledger)
+    return tuple(
+        ThresholdRow(name, words.threshold(threshold.value, units[name]), threshold.reason)
+        for name, threshold in ledger.thresholds.items()
+    )
+
+
 def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
-    evidence = judged.claim.evidence[name]
+    evidence = judged.question.evidence[name]
     label = evidence.label[:1].upper() + evidence.label[1:]
     return EvidenceRow(label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
 
