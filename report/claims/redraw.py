@@ -82,10 +82,14 @@ class Seeds:
         chi_squared = 2 * rng.standard_gamma(FREEDOM / 2, shape)
         return cls(place, rng.standard_normal(shape), chi_squared, rng.integers(n, size=shape), rng.random(shape))
 
+    @property
+    def redraws(self) -> int:
+        return len(self.normal)
+
     def repeat(self, values: np.ndarray, seeds: Sequence[int]) -> np.ndarray:
         """See `Repetition`. A single run shows no scatter, so it stays as it is."""
         if len(seeds) < 2:
-            return np.broadcast_to(values, (len(self.normal), *values.shape))
+            return np.broadcast_to(values, (self.redraws, *values.shape))
         weights = self._weights_of(tuple(seeds))
         beyond = values - values[0]  # measured from the first, equal values have no distances at all
         distances = beyond - beyond.mean(axis=0)

@@ -43,8 +43,12 @@ class Redrawn:
         repetition: Repetition,
         shifts: Shifts | None = None,
         accuracy: Value = final_accuracy,
+        others: Mapping[str, Redrawn] | None = None,
     ) -> None:
-        """observations: of all runs of `results`; shifts: by other test images; accuracy: what counts as a run's."""
+        """observations: of all runs of `results`; shifts: by other test images; accuracy: what counts as a run's;
+        others: the numbers on other data sets, by the name that paths begin with.
+        """
+        self._others = others or {}
         self._repetition, self._shifts, self._accuracy = repetition, shifts or {}, accuracy
         self._confidence, self._contrasts = results["confidence"], results["contrasts"]
         self._runs: dict[str, list[Observation]] = {}
@@ -64,10 +68,28 @@ class Redrawn:
             number: np.ndarray = first - second[0] if sign == "-" else first / second[0]
         return number
 
+    def shifts(self, operand: Operand) -> bool:
+        """Whether other test images shift all arms that an operand names."""
+        if operand.dataset:
+            return operand.dataset in self._others and self._others[operand.dataset].shifts(
+                operand._replace(dataset="")
+            )
+        contrast = [row for row in self._contrasts if row["name"] == operand.name]
+        ends = [row[end] for row in contrast for end in ("first", "second")]
+        arms = ends if operand.holder == "contrast" else self._arms(operand)
+        return bool(arms) and all(arm in self._shifts for arm in arms)
+
+    def _arms(self, operand: Operand) -> list[str]:
+        return [arm for arm in self._runs if any(operand.matches(arm, part) for part in operand.parts)]
+
     def _operand(self, operand: Operand) -> np.ndarray:
+        if operand.dataset:
+            if operand.dataset not in self._others:
+                raise NotRedrawn(operand.dataset)
+            return self._others[operand.dataset]._operand(operand._replace(dataset=""))
         if operand.holder == "contrast":
             return self._of_contrast(operand.name, *operand.keys)
-        arms = [arm for arm in self._runs if any(operand.matches(arm, part) for part in operand.parts)]
+        arms = self._arms(operand)
         if not arms:
             raise NotRedrawn(operand.name)
         numbers = np.stack([self._of_arm(arm, *operand.keys) for arm in arms])
