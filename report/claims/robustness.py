@@ -58,20 +58,29 @@ class Study:
         self._results = results
         self._runs: dict[str, Sequence[Observation]] = {PAGE: content["runs"]}
         self._runs |= {name: runs for name, runs in (content.get("replications") or {}).items() if name in DATASETS}
-        seeds = Seeds.draw(run["seed"] for runs in self._runs.values() for run in runs)
-        shifts = {name: _shifts(runs, on_dataset(results, name), seeds.redraws) for name, runs in self._runs.items()}
-        self._measured = self._redrawn(AsMeasured())
+        every = {run["seed"] for runs in self._runs.values() for run in runs}
+        seeds = {name: Seeds.draw(every, state=number) for number, name in enumerate(self._runs)}
+        shifts = {
+            name: _shifts(runs, on_dataset(results, name), seeds[name].redraws, number)
+            for number, (name, runs) in enumerate(self._runs.items())
+        }
+        as_measured = dict.fromkeys(self._runs, AsMeasured())
+        self._measured = self._redrawn(as_measured)
         self._views = {"seeds": self._redrawn(seeds), "images": self._redrawn(seeds, shifts)}
-        self._ends = {name: self._redrawn(AsMeasured(), accuracy=end) for name, end in _ends(content["runs"]).items()}
+        self._ends = {name: self._redrawn(as_measured, accuracy=end) for name, end in _ends(content["runs"]).items()}
 
     def _redrawn(
-        self, repetition: Repetition, shifts: Mapping[str, Shifts] | None = None, accuracy: Value = final_accuracy
+        self,
+        repetitions: Mapping[str, Repetition],
+        shifts: Mapping[str, Shifts] | None = None,
+        accuracy: Value = final_accuracy,
     ) -> Redrawn:
+        """The page's numbers redrawn, and with them those on other data sets."""
         others: dict[str, Redrawn] = {}
         for name, runs in reversed(self._runs.items()):  # the page's own data set is the last
             summary = on_dataset(self._results, name)
             if summary is not None:
-                others[name] = Redrawn(summary, runs, repetition, (shifts or {}).get(name), accuracy, others)
+                others[name] = Redrawn(summary, runs, repetitions[name], (shifts or {}).get(name), accuracy, others)
         return others[PAGE]
 
     def assess(self, judged: Verdict, ledger: Ledger, elsewhere: Verdict | None) -> Robustness:
@@ -145,13 +154,13 @@ def _counts(operand: Operand, also: tuple[str, ...] = ()) -> bool:
     return operand.holder == "contrast" or operand.keys[0] in (*FINAL, *also)
 
 
-def _shifts(runs: Sequence[Observation], results: Summary | None, redraws: int) -> Shifts:
+def _shifts(runs: Sequence[Observation], results: Summary | None, redraws: int, state: int) -> Shifts:
     """How other test images would shift each arm that is measured on them, rather than on held-out ones."""
     by_arm: dict[str, list[Observation]] = {}
     for run in runs:
         if results and results["arms"][run["arm"]]["test_accuracy"]:
             by_arm.setdefault(run["arm"], []).append(run)
-    return image_shifts(by_arm, redraws)
+    return image_shifts(by_arm, redraws, state)
 
 
 def _alone(judged: Verdict, limits: Mapping[str, float]) -> Iterator[tuple[str, str]]:
