@@ -173,7 +173,9 @@ def of_images(n: int, shifted: bool) -> list[Compared]:
 
 # ---------------------------------------------------------------------------------------------- tables
 
-HEAD = "| {} | seeds | reported | came back | below 70 | 70 to 80 | 80 to 90 | 90 to 97 | 97 to 100 |\n" + "|---" * 9 + "|"
+HEAD = (
+    "| {} | seeds | reported | came back | below 70 | 70 to 80 | 80 to 90 | 90 to 97 | 97 to 100 |\n" + "|---" * 9 + "|"
+)
 
 
 def row(name: str, n: int, compared: Sequence[Compared]) -> str:
@@ -191,14 +193,17 @@ def tables() -> Iterator[tuple[str, list[str]]]:
     """Each table's name and lines."""
     yield "seeds", [HEAD.format("scatter"), *(row(name, n, of_seeds(name, n)) for name in SCATTERS for n in SIZES)]
     yield "plain", [HEAD.format("scatter"), *(row("normal", n, of_seeds("normal", n, plain=True)) for n in SIZES)]
-    yield "images", [
-        HEAD.format("redrawn"),
-        *(
-            row(name, n, of_images(n, shifted))
-            for name, shifted in (("seeds and images", True), ("seeds alone", False))
-            for n in (5, 10)
-        ),
-    ]
+    yield (
+        "images",
+        [
+            HEAD.format("redrawn"),
+            *(
+                row(name, n, of_images(n, shifted))
+                for name, shifted in (("seeds and images", True), ("seeds alone", False))
+                for n in (5, 10)
+            ),
+        ],
+    )
 
 
 def main() -> None:

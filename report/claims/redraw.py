@@ -4,14 +4,12 @@ A repetition has other seeds, and it is as far from the truth as this study is. 
 truth may be, given these runs, and then a study from that truth (a posterior predictive draw):
 
 1. The truth: the mean moves by normal weights on the runs' distances from their mean, and all distances are divided by
-   the root of a χ² over its degrees of freedom. For the mean this makes Student's t.
+   the standard deviation of as many standard normal numbers. For the mean this makes Student's t.
 2. The study: as many runs, each with the distance of a run picked at random, times √(n / (n − 1)), because n runs are
    nearer to their own mean than to the true one (Hesterberg 2015, The American Statistician 69(4), section 3).
 
 A plain bootstrap of the seeds, step 2 alone, has half the variance and overstates how often a verdict comes back.
-The χ² has 0.8 (n − 1) degrees of freedom: what n values tell of their scatter if its tails are somewhat longer than
-normal (an excess kurtosis of one half; Box 1953, Biometrika 40). docs/robustness.md tries all this on studies whose
-truth is known.
+docs/robustness.md tries all this on studies whose truth is known.
 
 Weights and picks belong to seeds. Arms over the same seeds get the same ones, so pairs stay pairs. An arm that has only
 some of the seeds keeps the weights of those, and the picks that are among them.
@@ -34,7 +32,6 @@ from experiments.analysis.results import Observation
 REDRAWS = 2000  # the share of a half of them has a standard error of 1.1 %
 MAX_REDRAWN_RUNS = 2_000_000  # of one arm, over all redraws: with thousands of seeds there are fewer redraws
 MIN_REDRAWS = 500
-FREEDOM = 0.8  # degrees of freedom of the scatter for each value beyond the first
 
 
 # ---------------------------------------------------------------------------------------------- seeds
@@ -67,8 +64,8 @@ class Seeds:
     """Random numbers for every seed of a study, the same for all its arms: [n_redraws, n_all_seeds] each."""
 
     place: Mapping[int, int]  # of a seed
-    normal: np.ndarray
-    chi_squared: np.ndarray
+    normal: np.ndarray  # for the mean
+    scatter: np.ndarray  # normal
     picks: np.ndarray  # places
     others: np.ndarray  # in [0, 1): picks in place of those that an arm doesn't have
     _weights: dict[tuple[int, ...], _Weights] = field(default_factory=dict, init=False, compare=False)
@@ -79,8 +76,8 @@ class Seeds:
         place = {seed: number for number, seed in enumerate(sorted(set(seeds)))}
         rng, n = np.random.default_rng([state, 0]), max(1, len(place))
         shape = (min(redraws, max(MIN_REDRAWS, MAX_REDRAWN_RUNS // n)), n)
-        chi_squared = 2 * rng.standard_gamma(FREEDOM / 2, shape)
-        return cls(place, rng.standard_normal(shape), chi_squared, rng.integers(n, size=shape), rng.random(shape))
+        normal, scatter = rng.standard_normal((2, *shape))
+        return cls(place, normal, scatter, rng.integers(n, size=shape), rng.random(shape))
 
     @property
     def redraws(self) -> int:
@@ -101,7 +98,7 @@ class Seeds:
     def _weights_of(self, seeds: tuple[int, ...]) -> _Weights:
         if seeds not in self._weights:
             n, places = len(seeds), np.array([self.place[seed] for seed in seeds])
-            scale = np.sqrt(FREEDOM * (n - 1) / self.chi_squared[:, places[1:]].sum(axis=1))
+            scale = 1 / np.std(self.scatter[:, places], axis=1, ddof=1)
             own = np.full(len(self.place), -1)
             own[places] = np.arange(n)
             picks = own[self.picks[:, places]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -73,15 +74,20 @@ def run(arm: str, seed: int, wrong: Sequence[int], rng: np.random.Generator, ima
     return observation  # type: ignore[return-value]
 
 
-def runs(rng: np.random.Generator, errors: Mapping[str, float], seeds: Mapping[str, Sequence[int]]) -> list[Observation]:
-    """Runs of arms whose true shares of wrong images are `errors`; what is hard for one run is hard for all."""
+def runs(
+    rng: np.random.Generator, errors: Mapping[str, float], seeds: Mapping[str, Sequence[int]], own_level: float = 0.02
+) -> list[Observation]:
+    """Runs of arms whose true shares of wrong images are `errors`; what is hard for one run is hard for all.
+
+    own_level: how far seeds differ as a whole.
+    """
     hard = rng.normal(size=IMAGES)
     observations = []
     for arm, share in errors.items():
         for_arm = hard + rng.normal(0, 0.5, IMAGES)
-        cut = np.quantile(for_arm, 1 - share)
+        cut = np.sqrt(1 + 0.5**2 + 0.3**2) * NormalDist().inv_cdf(1 - share)
         for seed in seeds[arm]:
-            own = for_arm + rng.normal(0, 0.3, IMAGES) + rng.normal(0, 0.02)
+            own = for_arm + rng.normal(0, 0.3, IMAGES) + rng.normal(0, own_level)
             observations.append(run(arm, seed, np.flatnonzero(own > cut), rng))
     return observations
 
