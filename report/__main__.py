@@ -29,7 +29,7 @@ from experiments.study import load as studies
 from report.article.folder import DEFAULT, ArticleFolder, open_folder
 from report.claims import margins, words
 from report.claims.model import CANNOT_TELL, NOT_MEASURED, Verdict
-from report.claims.verdicts import judge
+from report.claims.verdicts import judge, judge_predictions
 from report.page import citation, site
 from report.sharing.compare import Effect
 
@@ -98,8 +98,7 @@ def write_site(arguments: argparse.Namespace) -> None:
     from report.sharing import verify
 
     content = site.read_evidence(arguments.results, results)
-    claims = folder.load_claims().claims
-    page = compose(folder, results, drawn, url, verify.carried(content, results, drawn, claims, url))
+    page = compose(folder, results, drawn, url, verify.carried(content, results, drawn, folder.load_claims(), url))
     if page.numerals:
         print(f"Numbers: {page.numerals}.")
     site.write(arguments.site, memory, inputs, page, results, drawn)
@@ -119,6 +118,10 @@ def print_claims(arguments: argparse.Namespace) -> None:
         print(judged.claim.id)
         for verdict in judged.verdicts.values():
             _print_verdict(verdict)
+        print()
+    for prediction in judge_predictions(ledger, results):
+        print(prediction.prediction.id)
+        _print_verdict(prediction.verdict)
         print()
     asked = [v.verdict for judged in verdicts for v in judged.verdicts.values() if not v.question.none]
     counts = ", ".join(f"{number} {verdict}" for verdict, number in Counter(asked).most_common())
@@ -260,7 +263,10 @@ def _results_in(path: Path, folder: ArticleFolder) -> Results:
         if not {"runs", "arms", "contrasts"} <= results.keys():
             raise UserError(f"{display_path(path)}: no results in it. {fix}")
         return results
-    return verify.proof(text, folder.load_study, same_record=False).results
+    proof = verify.proof(text, folder.load_study, to_compare=True)
+    if proof.foreign_arms:
+        print(f"{display_path(path)}: left out, as this study has no such arms: {', '.join(proof.foreign_arms)}")
+    return proof.results
 
 
 def _read_page(path: Path) -> str:

@@ -32,18 +32,21 @@ def require(value: T | None) -> T:
 class Settings(TypedDict):
     """What configures an arm: every field of `study.model.Arm` but its name, its block and its title."""
 
-    hidden: str  # Keras' name of the hidden activation
-    output: str  # Keras' name of the output activation
-    loss: str  # Keras' name of the loss, or "one_sided_mean_squared_error"
+    hidden: str  # activation of the hidden layers; one for each, as in "tanh, relu", if they differ
+    depth: int  # hidden layers
+    output: str  # activation of the output layer
+    loss: str  # with its arguments in brackets, as all of these have them
     low_target: float  # of a wrong class's output
     high_target: float  # of the right class's output
-    depth: int  # hidden layers
     width: int  # units in each
     optimizer: str
     learning_rate: float
     batch_size: int  # images
     readout: str  # "as_is" or "half_shift"
     schedule: str  # "constant" or "cosine"
+    initializer: str  # of all kernels
+    dropout: float  # the fraction of each hidden layer's outputs that training sets to 0
+    l2: float  # the factor of the kernels' squares in the loss
     output_kernel_scale: float  # the output layer's initial kernel is multiplied by it
     holdout: int  # training images that are held out
     features_of: str  # the arm whose hidden layers are kept; "" for most
@@ -118,7 +121,7 @@ class Gradients(TypedDict):
 class Saturation(TypedDict):
     """How much of the network is flat, at one moment of the training: see training/network_measures.py."""
 
-    hidden: NotRequired[list[float | None] | None]  # by hidden layer; None for ReLU; a page has that of the end alone
+    hidden: NotRequired[list[float | None] | None]  # by hidden layer, tanh or sigmoid; a page has the end's
     dead: NotRequired[list[float | None] | None]  # by hidden layer; None unless ReLU; a page leaves it out
     output_slope_target: float | None  # None for linear and softmax outputs
     output_slope_other: float | None
@@ -176,6 +179,8 @@ class Measures(TypedDict):
     calibration: Calibration
     gradient: Gradients
     saturation: Saturations
+    training_accuracy: float  # of the images trained on
+    least_squares_accuracy: float | None  # see `measures.LeastSquares`; None where the last hidden layer is too wide
 
 
 # ---------------------------------------------------------------------------------------------- evidence.json
@@ -250,19 +255,21 @@ class Observations(TypedDict):
     quick: bool  # whether this is the small version of the study
     source: SourceDescription | None  # None in a page that shows the record alone: then nothing is derived from it
     record: str  # SHA-256 of the record that the results are merged with, or ""
-    expected: list[int]  # how many runs the study has on this data, and how many on the digits
+    arms: dict[str, str]  # by arm that was observed: the digest of its configuration, to recognise another study's
+    expected: dict[str, int]  # by data set: how many runs the study has there
     runs: list[Observation]
-    replication: list[Observation]
+    replications: dict[str, list[Observation]]  # by data set beside MNIST
+    not_replicated: dict[str, str]  # by data set that is unavailable: why
 
 
 class EvidenceFile(Observations):
-    """evidence.json, format 1."""
+    """evidence.json, format 2."""
 
     inputs: str  # digest of all that the file depends on
 
 
 class PageEvidence(Observations):
-    """The evidence in a page, format 1, unpacked."""
+    """The evidence in a page, format 2, unpacked."""
 
     url: str  # where the page is published, or ""
     measuring: bool  # whether the measurements had just begun
@@ -368,6 +375,7 @@ class ContrastResult(TypedDict):
     first: str
     second: str
     equivalence_margin: float | None  # None: the question is whether the difference is 0
+    confirmatory: bool  # whether it is tested; the others are described by their interval
     n: int  # pairs
     differences: NotRequired[list[float]]
     mean: NotRequired[float]
@@ -416,6 +424,7 @@ class Summary(TypedDict):
     arms: dict[str, ArmResult]  # by name
     contrasts: list[ContrastResult]  # all that are declared
     declared: str  # the day on which they were
+    declared_commit: NotRequired[str]  # the git commit that did it, or ""; an older record lacks it
     confidence: float  # of all intervals
     versions: list[list[str]]  # [package, version]
     processors: list[str]
@@ -425,7 +434,8 @@ class Summary(TypedDict):
 class Measurements(Summary):
     """Everything that was measured, before the record comes into it."""
 
-    replication: Summary | None  # the same for the digits
+    replications: dict[str, Summary]  # the same by data set beside MNIST, of those measured
+    not_replicated: dict[str, str]  # by data set of the study that was not measured: why
     recorded: str | None  # the day of the record whose numbers these are; None where they were measured here
     quick: bool  # whether this is the small version of the study
 
@@ -437,7 +447,7 @@ class Results(Measurements):
 
 
 class ResultsFile(Results):
-    """results.json, format 2."""
+    """results.json, format 3."""
 
     format: int
     inputs: str  # digest of all that the file depends on
@@ -450,11 +460,13 @@ class Record(Summary):
     """The record as it is read."""
 
     recorded: str  # the day on which its last run was finished
+    replications: dict[str, Summary]  # by data set beside MNIST
 
 
 class RecordFile(TypedDict):
-    """record.json, format 3. Of each run it has only what its arm does not say, and nothing that is None."""
+    """record.json, format 4. Of each run it has only what its arm does not say, and nothing that is None."""
 
     format: int
     recorded: str
     results: Summary
+    replications: dict[str, Summary]

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
@@ -39,14 +40,15 @@ from experiments.analysis.results import (
     Summary,
 )
 from experiments.data import datasets
-from experiments.data.sources import DIGITS, Source
+from experiments.data.sources import BESIDE_MNIST, Source
 from experiments.files.durable import write_atomically
 from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.store.store import Entry, Store
 from experiments.study import keys
 from experiments.study.model import Arm, Contrast, Run, Study
 
-FORMAT = 2
+FORMAT = 3
+NOT_YET = "none of its runs is measured yet"
 TIMES = (  # fields of results.json and training.json that hold times; two trainings of one run differ only in these
     *("started", "finished", "train_seconds", "epoch_seconds", "compile_seconds", "predict_seconds", "map_seconds"),
 )
@@ -60,31 +62,33 @@ def update(
     runs: Sequence[Run],
     source: Source,
     store: Store,
-    replication: Sequence[Run] = (),
+    replications: Mapping[str, Sequence[Run]] = MappingProxyType({}),
+    not_replicated: Mapping[str, str] = MappingProxyType({}),
     quick: bool = False,
     recorded: bool = True,
 ) -> ResultsFile:
     """The content of results.json, which is written again only if something that it depends on has changed.
 
-    Its top level is what `runs` measured on the `source`; "replication" is the same for the runs on the digits, None
-    where there are none. Where the digits stand in for MNIST, the record's numbers come first, marked as recorded, if
-    it is the record of this study (`recorded`).
+    Its top level is what `runs` measured on the `source`; "replications" is the same for the runs on other data sets,
+    by their names. `not_replicated`: why some of these are unavailable. Where the digits stand in for MNIST, the
+    record's numbers come first, marked as recorded, if it is the record of this study (`recorded`).
     """
-    entries, replicated = (
-        _measured_entries(plan, runs, source, store),
-        _measured_entries(plan, replication, DIGITS, store),
-    )
+    entries = _measured_entries(plan, runs, source, store)
+    replicated = {
+        name: _measured_entries(plan, its_runs, BESIDE_MNIST[name], store) for name, its_runs in replications.items()
+    }
+    everything = [*entries, *(entry for its_entries in replicated.values() for entry in its_entries)]
     record = records.fingerprint() if recorded else ""
-    expected = [len(runs), len(replication)]
+    expected = {source.name: len(runs)} | {name: len(its_runs) for name, its_runs in replications.items()}
     inputs = keys.digest(
         {
             "format": FORMAT,
-            "runs": [[entry.measures_path.parent.name, entry.measures_path.name] for entry in entries + replicated],
-            "names": [str(entry.run) for entry in entries + replicated],
-            "expected": expected,
+            "runs": [[entry.measures_path.parent.name, entry.measures_path.name] for entry in everything],
+            "names": [str(entry.run) for entry in everything],
+            "expected": [expected, dict(not_replicated)],
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
-            "declared": [plan.declared, plan.confidence, quick],
+            "declared": [plan.declared, plan.declared_commit, plan.confidence, quick],
             "source": [asdict(source.spec), source.origin, source.fallback],
             "record": record,
             "code": [keys.file_digest(Path(module)) for module in _CODE],
@@ -99,9 +103,11 @@ def update(
         "quick": quick,
         "source": _source_description(source),
         "record": record,
+        "arms": {name: keys.arm_digest(plan, name) for name in {entry.run.arm.name for entry in everything}},
         "expected": expected,
         "runs": observations(entries),
-        "replication": observations(replicated),
+        "replications": {name: observations(its_entries) for name, its_entries in replicated.items()},
+        "not_replicated": dict(not_replicated),
     }
     updated: ResultsFile = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
     write_atomically(evidence_path, to_json(content))
@@ -117,11 +123,17 @@ def assemble(plan: Study, content: Observations) -> Results:
     if content["source"] is None:
         raise ValueError("nothing was observed")
     source = _source(content["source"])
-    expected, expected_replication = content["expected"]
-    replication = content["replication"]
+    plan, expected = plan.about(source.name), content["expected"]
+    replications = {
+        name: summarise(plan, its_observations, expected[name], BESIDE_MNIST[name])
+        for name, its_observations in content["replications"].items()
+        if its_observations
+    }
+    not_measured = expected.keys() - {source.name} - replications.keys()
     measurements: Measurements = {
-        **summarise(plan, content["runs"], expected, source),
-        "replication": summarise(plan, replication, expected_replication, DIGITS) if replication else None,
+        **summarise(plan, content["runs"], expected[source.name], source),
+        "replications": replications,
+        "not_replicated": {name: content["not_replicated"].get(name, NOT_YET) for name in sorted(not_measured)},
         "recorded": None,
         "quick": content["quick"],
     }
@@ -174,6 +186,7 @@ def summarise(plan: Study, observations: Sequence[Observation], expected: int, s
             {name: {observation["seed"]: observation for observation in of_arm} for name, of_arm in by_arm.items()},
         ),
         "declared": plan.declared,
+        "declared_commit": plan.declared_commit,
         "confidence": plan.confidence,
         "versions": [list(pair) for pair in sorted(versions)],
         "processors": sorted({run["processor"] for run in runs}),
@@ -432,16 +445,18 @@ def _distribution(runs: Sequence[Distribution | None]) -> Distribution:
 def contrasts(plan: Study, observations: Mapping[str, Mapping[int, Observation]]) -> list[ContrastResult]:
     """Every declared contrast; `n` is 0 and nothing is computed where fewer than two pairs have been measured.
 
-    observations: by arm and seed. Holm's family is the whole declared one: contrasts not yet measured count with p = 1.
+    observations: by arm and seed. Holm's family is the whole declared one: confirmatory contrasts that are not yet
+    measured count with p = 1. Descriptive ones have no p-value.
     """
     rows = []
     for contrast in plan.contrasts:
         firsts, seconds = (observations.get(name, {}) for name in (contrast.first, contrast.second))
         pairs = [(first, seconds[seed]) for seed, first in firsts.items() if seed in seconds]
         rows.append(_contrast_result(contrast, pairs, plan.confidence))
-    p_values = [row.get("p", 1.0) for row in rows]
-    least = [inference.smallest_p(row["n"], row["equivalence_margin"] is not None) for row in rows]
-    adjusted = zip(rows, inference.holm(p_values), inference.smallest_holm(p_values, least), strict=True)
+    family = [row for row in rows if row["confirmatory"]]
+    p_values = [row.get("p", 1.0) for row in family]
+    least = [inference.smallest_p(row["n"], row["equivalence_margin"] is not None) for row in family]
+    adjusted = zip(family, inference.holm(p_values), inference.smallest_holm(p_values, least), strict=True)
     for row, p_holm, p_smallest in adjusted:
         if row["n"]:
             row |= {"p_holm": p_holm, "p_smallest": p_smallest}
@@ -477,6 +492,8 @@ def _contrast_result(
         "mcnemar_p": mcnemar,
         "mcnemar_share": float(np.mean(np.array(mcnemar) < 1 - confidence)),
     }
+    if not contrast.confirmatory:
+        return row
     margin, images = contrast.equivalence_margin, pairs[0][0]["images"]
     if margin is None:
         return row | {"p": inference.sign_flip_p(differences, images)}

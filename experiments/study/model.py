@@ -11,8 +11,24 @@ from experiments.data.datasets import DIGITS, MNIST, DatasetSpec
 from experiments.files.errors import UserError, display_path
 
 SettingValue = str | int | float  # of one setting of an arm
+PartValue = bool | int | float | str  # of one argument of a part
 
 MAX_RUNS = 20_000  # a product of lists grows fast
+
+
+@dataclass(frozen=True)
+class Part:
+    """An activation, loss, optimizer or initializer by its name in Keras, or a loss of ours.
+
+    `arguments`: those that are not Keras' own defaults, sorted by name.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, PartValue], ...] = ()
+
+    def __str__(self) -> str:
+        arguments = ", ".join(f"{name}={value}" for name, value in self.arguments)
+        return f"{self.name}({arguments})" if arguments else self.name
 
 
 @dataclass(frozen=True)
@@ -21,7 +37,11 @@ class Arm:
 
     `name`, `block`, `title` and `readout` say how it is reported; every other field changes the trained weights.
     `low_target` and `high_target` are what a wrong and the right class's output is trained towards.
+    `hidden`: the activation of each hidden layer; there are as many as the network is deep.
     `schedule`: the learning rate stays, or falls to 0 over the run along half a cosine.
+    `initializer`: of every layer's kernel; biases start at 0.
+    `dropout`: the fraction of each hidden layer's outputs that training sets to 0; `l2`: the factor of the squares of
+    all kernels that train, which are added to the loss.
     `output_kernel_scale`: the output layer's initial kernel is multiplied by this.
     `holdout`: so many of the last training images are held out, and measured on in place of the test images.
     `features_of`: the hidden layers are those that this arm's run of the same seed has learned, and stay as they are.
@@ -31,22 +51,29 @@ class Arm:
     name: str
     block: str
     title: str
-    hidden: str
-    output: str
-    loss: str
+    hidden: tuple[Part, ...]
+    output: Part
+    loss: Part
     low_target: float
     high_target: float
-    depth: int
     width: int
-    optimizer: str
+    optimizer: Part
     learning_rate: float
     batch_size: int
     readout: str
     schedule: str = "constant"
+    initializer: Part = Part("glorot_uniform")
+    dropout: float = 0.0
+    l2: float = 0.0
     output_kernel_scale: float = 1.0
     holdout: int = 0
     features_of: str = ""
     chosen_from: str = ""
+
+    @property
+    def depth(self) -> int:
+        """How many hidden layers there are."""
+        return len(self.hidden)
 
     def training_spec(self) -> dict[str, SettingValue]:
         """The fields that change the trained weights, by name."""
@@ -54,32 +81,61 @@ class Arm:
         return {name: value for name, value in self.settings().items() if name not in elsewhere}
 
     def settings(self) -> dict[str, SettingValue]:
-        """Every field that configures the arm, by name: two arms with the same settings are the same network."""
-        return {name: getattr(self, name) for name in SETTINGS}
+        """What configures the arm, by name, as plain values: arms with the same settings are the same network.
+
+        A part is its name with its arguments; `hidden` is one where all layers have the same, else one for each.
+        """
+        values = {name: getattr(self, name) for name in SETTINGS}
+        plain = {name: str(value) if isinstance(value, Part) else value for name, value in values.items()}
+        return plain | {"hidden": ", ".join(map(str, self.hidden[:1] if len(set(self.hidden)) == 1 else self.hidden))}
 
     def computation(self) -> tuple[SettingValue, ...]:
         """What arms have in common that can share one compilation: rates, targets and starts are only its input."""
-        shape = (self.hidden, self.output, self.loss, self.depth, self.width)
-        return (*shape, self.optimizer, self.batch_size, self.holdout, bool(self.features_of))
+        parts = (*self.hidden, self.output, self.loss, self.optimizer)
+        return (
+            *map(str, parts),
+            self.width,
+            self.dropout,
+            self.l2,
+            self.batch_size,
+            self.holdout,
+            bool(self.features_of),
+        )
 
 
-SETTINGS = tuple(f.name for f in fields(Arm) if f.name not in ("name", "block", "title"))
+_REPORTED = ("name", "block", "title")
+SETTINGS = ("hidden", "depth", *(f.name for f in fields(Arm) if f.name not in ("hidden", *_REPORTED)))
 
 
 @dataclass(frozen=True)
 class Block:
     """Arms that answer one question together, over the same seeds.
 
-    `epochs` of each run, where they are not the data set's own. A block to `replicate` runs on the digits too.
-    The `early` blocks are trained first, and the page is written as soon as each of them is measured.
+    `epochs` of each run, where they are not the data set's own. The `early` blocks are trained first, and the page is
+    written as soon as each of them is measured.
     """
 
     name: str
     question: str
     seeds: tuple[int, ...]
     epochs: int | None = None
-    replicate: bool = False
     early: bool = False
+
+
+@dataclass(frozen=True)
+class DatasetRuns:
+    """Which of the study's runs a data set has.
+
+    `epochs` of each run, unless its block says otherwise. `arms`: the names of those that run on it, None for all.
+    `seeds`: only the first so many of each block, None for all.
+    """
+
+    epochs: int
+    arms: frozenset[str] | None = None
+    seeds: int | None = None
+
+    def has(self, arm: Arm) -> bool:
+        return self.arms is None or arm.name in self.arms
 
 
 @dataclass(frozen=True)
@@ -87,7 +143,8 @@ class Contrast:
     """A predeclared comparison: final test accuracy of arm `first` minus that of arm `second`, paired by seed.
 
     With `equivalence_margin` (a fraction of the test images) the question is whether the difference lies within
-    ± that margin; without it, whether it differs from 0.
+    ± that margin; without it, whether it differs from 0. The `confirmatory` ones are one family, tested with Holm's
+    correction; the others are described by an interval and have no p-value.
     """
 
     name: str
@@ -95,6 +152,7 @@ class Contrast:
     first: str
     second: str
     equivalence_margin: float | None = None
+    confirmatory: bool = True
 
 
 @dataclass(frozen=True)
@@ -111,7 +169,7 @@ class Run:
     def cost(self) -> float:
         """What the run takes, in epochs of MNIST with one hidden layer; each further one adds a sixth.
 
-        Other data sets count as MNIST, since none runs beside them.
+        All data sets but the digits count as MNIST: Fashion-MNIST has its size, and no other one runs beside them.
         """
         share = DIGITS.train_images / MNIST.train_images if self.dataset == DIGITS.name else 1
         return self.epochs * (1 + (self.arm.depth - 1) / 6) * share
@@ -125,11 +183,12 @@ class Study:
     """All that study.toml says."""
 
     path: Path
-    epochs: Mapping[str, int]  # by data set
+    datasets: Mapping[str, DatasetRuns]  # by name; MNIST is among them
     blocks: tuple[Block, ...]
     arms: tuple[Arm, ...]
     contrasts: tuple[Contrast, ...]
     declared: str  # the day on which the contrasts were fixed, ISO 8601
+    declared_commit: str  # the git commit that fixed them, or ""
     confidence: float
 
     def arm(self, name: str) -> Arm:
@@ -137,6 +196,24 @@ class Study:
 
     def block(self, name: str) -> Block:
         return next(block for block in self.blocks if block.name == name)
+
+    @property
+    def replications(self) -> tuple[str, ...]:
+        """The data sets beside MNIST on which some arms run too."""
+        return tuple(name for name, runs in self.datasets.items() if name != MNIST.name and runs.arms)
+
+    def on(self, dataset: str) -> DatasetRuns:
+        """Which runs `dataset` has; one that the study does not name has those of MNIST."""
+        return self.datasets.get(dataset, self.datasets[MNIST.name])
+
+    def about(self, dataset: str) -> Study:
+        """The study as it runs where the page is about `dataset`: all of it on one that takes MNIST's place."""
+        if dataset in (MNIST.name, DIGITS.name):
+            return self
+        return replace(self, datasets={MNIST.name: self.datasets[MNIST.name]})
+
+    def seeds(self, arm: Arm, dataset: str) -> tuple[int, ...]:
+        return self.block(arm.block).seeds[: self.on(dataset).seeds]
 
     def runs(self, dataset: str, only: Collection[str] = ()) -> list[Run]:
         """Every run on `dataset` in the file's order, of all blocks or of those named in `only`.
@@ -151,39 +228,42 @@ class Study:
         return [
             self.run(arm, seed, dataset)
             for block in self.blocks
-            if (not only or block.name in only) and (dataset != DIGITS.name or block.replicate)
+            if not only or block.name in only
             for arm in self.arms
-            if arm.block == block.name
-            for seed in block.seeds
+            if arm.block == block.name and self.on(dataset).has(arm)
+            for seed in self.seeds(arm, dataset)
         ]
 
     def quick(self) -> Study:
-        """A small version for trying things out: the replicated blocks at two seeds, one arm of each other at one.
+        """A small version for trying things out: the main blocks at two seeds, one arm of each other block at one.
 
-        Two epochs each on MNIST. Arms that build on others are left out.
+        The main blocks are the early ones and those with arms that run on another data set too. Two epochs each, but
+        for the digits. Arms that build on others are left out.
         """
-        blocks = tuple(
-            replace(
-                block, seeds=block.seeds[: 2 if block.replicate else 1], epochs=block.epochs and min(2, block.epochs)
-            )
-            for block in self.blocks
-        )
-        replicated = {block.name for block in blocks if block.replicate}
+        elsewhere = {name for dataset in self.replications for name in self.datasets[dataset].arms or ()}
+        main = {block.name for block in self.blocks if block.early}
+        main |= {arm.block for arm in self.arms if arm.name in elsewhere}
         alone = [arm for arm in self.arms if not arm.chosen_from and not arm.features_of]
         first = {arm.block: arm for arm in reversed(alone)}
-        arms = tuple(arm for arm in alone if arm.block in replicated or arm is first[arm.block])
-        return replace(self, blocks=blocks, arms=arms, epochs={**self.epochs, "mnist": min(2, self.epochs["mnist"])})
+        blocks = (replace(block, seeds=block.seeds[: 1 + (block.name in main)]) for block in self.blocks)
+        return replace(
+            self,
+            blocks=tuple(replace(block, epochs=block.epochs and min(2, block.epochs)) for block in blocks),
+            arms=tuple(arm for arm in alone if arm.block in main or arm is first[arm.block]),
+            datasets={
+                name: runs if name == DIGITS.name else replace(runs, epochs=min(2, runs.epochs))
+                for name, runs in self.datasets.items()
+            },
+        )
 
     def run(self, arm: Arm, seed: int, dataset: str) -> Run:
-        epochs = self.block(arm.block).epochs or self.epochs.get(dataset, self.epochs["mnist"])
+        epochs = self.block(arm.block).epochs or self.on(dataset).epochs
         features = self.run(self.arm(arm.features_of), seed, dataset) if arm.features_of else None
         return Run(arm, seed, dataset, epochs, features)
 
     def check(self, spec: DatasetSpec) -> None:
         """Raises `UserError` where an arm holds out more than half of the training images, or lacks a whole batch."""
-        for arm in self.arms:
-            if spec == DIGITS and not self.block(arm.block).replicate:
-                continue
+        for arm in filter(self.on(spec.name).has, self.arms):
             images = f"the {spec.train_images} training images of {spec.name}"
             if arm.holdout > spec.train_images // 2:
                 raise UserError(
@@ -201,7 +281,7 @@ class Study:
         """The runs that must be measured before `run` can be trained."""
         pattern = run.arm.chosen_from
         arms = [arm for arm in self.arms if pattern and fnmatch(arm.name, pattern) and not arm.chosen_from]
-        candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.block(arm.block).seeds]
+        candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.seeds(arm, run.dataset)]
         return candidates + ([run.features] if run.features else [])
 
     def choose_settings(self, run: Run, score: Callable[[Run], float | None]) -> Run | None:

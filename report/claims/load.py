@@ -9,11 +9,24 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from experiments.data.datasets import MNIST
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXTS, Expected, TomlReader, TomlTable, one_of
 from experiments.study.model import Arm, Study
 from report.claims.margins import check_rule
-from report.claims.model import GENERAL, PARTS, STATED, UNITS, Claim, Evidence, Ledger, Question, Threshold
+from report.claims.model import (
+    GENERAL,
+    PARTS,
+    PREDICTION,
+    STATED,
+    UNITS,
+    Claim,
+    Evidence,
+    Ledger,
+    Prediction,
+    Question,
+    Threshold,
+)
 from report.claims.rules import FUNCTIONS, Operand, names_in, parse, parse_path
 
 MAX_RULE = 1000  # characters; beyond, nobody could read it
@@ -49,7 +62,7 @@ _ABSENT = {  # what to write where a whole part is missing
 def load(path: Path) -> Ledger:
     """Reads and validates the ledger. Raises `UserError` with the line of what is not as expected."""
     root = TomlReader(path, "Expected the article's claims, as TOML with [[claims]].").root
-    root.reject_unknown(("version", "declared", "thresholds", "claims", "unchecked"))
+    root.reject_unknown(("version", "declared", "thresholds", "claims", "predictions", "unchecked"))
     root.get_valid("version", _VERSION)
     declared = root.get_valid("declared", _DECLARED)
     if not root.values.get("claims"):
@@ -62,8 +75,11 @@ def load(path: Path) -> Ledger:
         if id_ in claims:
             raise table.error("id", id_, "an id that no other claim has")
         claims[id_] = claim
-    _reject_unused(root, claims.values())
-    return Ledger(tuple(claims.values()), thresholds, _unchecked(root), declared.isoformat())
+    ledger = Ledger(
+        tuple(claims.values()), thresholds, _unchecked(root), declared.isoformat(), _predictions(root, thresholds)
+    )
+    _reject_unused(root, ledger)
+    return ledger
 
 
 def _unchecked(root: TomlTable) -> dict[str, tuple[str, ...]]:
@@ -97,10 +113,9 @@ def _named_table(tables: TomlTable, name: str, value: object, form: str) -> Toml
     return tables.table(name)
 
 
-def _reject_unused(root: TomlTable, claims: Collection[Claim]) -> None:
+def _reject_unused(root: TomlTable, ledger: Ledger) -> None:
     """Raises `UserError` for a threshold that no rule uses."""
-    questions = [question for claim in claims for question in claim.parts.values()]
-    rules = filter(None, (rule for question in questions for rule in (question.supported, question.partly)))
+    rules = filter(None, (rule for q in ledger.questions.values() for rule in (q.supported, q.partly)))
     used = {name for rule in rules for name in names_in(parse(rule))}
     tables = root.table("thresholds", required=False)
     for name, value in tables.values.items():
@@ -158,15 +173,14 @@ def _question_with_rule(part: str, asks: str, table: TomlTable, thresholds: Mapp
     theorem = table.get_valid("theorem", _FLAG, default=False)
     needs_rule = not theorem or any(key in table.values for key in ("evidence", *_RULES))
     evidence = _evidence(table.table("evidence", required=needs_rule), thresholds)
-    limits = {name: threshold.value for name, threshold in thresholds.items()}
     return Question(
         part=part,
         asks=asks,
         question=table.get_valid("question", _SENTENCE),
         reading=table.get_valid("reading", _SENTENCE),
         evidence=evidence,
-        supported=_rule(table, "supported", evidence, limits, needs_rule),
-        partly=_rule(table, "partly", evidence, limits, required=False),
+        supported=_rule(table, "supported", evidence, thresholds, needs_rule),
+        partly=_rule(table, "partly", evidence, thresholds, required=False),
         theorem=theorem,
         after_runs=table.get_valid("after_runs", _FLAG, default=False),
         line=table.line(),
@@ -193,7 +207,7 @@ def _evidence(tables: TomlTable, thresholds: Collection[str]) -> dict[str, Evide
 
 
 def _rule(
-    table: TomlTable, key: str, evidence: Collection[str], thresholds: Mapping[str, float], required: bool
+    table: TomlTable, key: str, evidence: Collection[str], thresholds: Mapping[str, Threshold], required: bool
 ) -> str:
     """The rule under `key`; "" where none is required and none is there."""
     if not required and table.values.get(key, "") == "":
@@ -203,11 +217,34 @@ def _rule(
     if len(rule) > MAX_RULE:
         raise table.error(key, rule, f"at most {MAX_RULE} characters, not {len(rule)}")
     try:
-        check_rule(rule, evidence, thresholds)
+        check_rule(rule, evidence, {name: threshold.value for name, threshold in thresholds.items()})
     except (ArithmeticError, TypeError, ValueError, SyntaxError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise table.error(key, rule, f"{expected} ({reason})") from error
     return rule
+
+
+# ---------------------------------------------------------------------------------------------- predictions
+
+
+def _predictions(root: TomlTable, thresholds: Mapping[str, Threshold]) -> tuple[Prediction, ...]:
+    predictions: dict[str, Prediction] = {}
+    for table in root.list_of_tables("predictions"):
+        id_ = table.get_valid("id", _ID)
+        if id_ in predictions:
+            raise table.error("id", id_, "an id that no other prediction has")
+        predictions[id_] = _prediction(id_, replace(table, label=f"prediction '{id_}'"), thresholds)
+    return tuple(predictions.values())
+
+
+def _prediction(id_: str, table: TomlTable, thresholds: Mapping[str, Threshold]) -> Prediction:
+    table.reject_unknown(("id", "says", "refuted", "holds", "evidence", "figures"))
+    says, refuted = (table.get_valid(key, _SENTENCE) for key in ("says", "refuted"))
+    evidence = _evidence(table.table("evidence"), thresholds)
+    holds = _rule(table, "holds", evidence, thresholds, required=True)
+    question = Question(PREDICTION, PREDICTION, says, evidence=evidence, supported=holds, line=table.line())
+    figures = tuple(table.get_valid("figures", TEXTS, default=()))
+    return Prediction(id_, refuted, question, figures, table.line())
 
 
 # ---------------------------------------------------------------------------------------------- against the study
@@ -225,18 +262,16 @@ def check(ledger: Ledger, study: Study, path: Path) -> None:
                 )
         if operand.holder == "arm" and operand.keys[0].startswith("test_"):
             _check_tested(operand, study, place)
-        _check_seeds(operand, study, place)
+        _check_runs(operand, study, place)
 
 
 def _operands(ledger: Ledger, path: Path) -> Iterator[tuple[str, Operand]]:
     """Every operand of the questions' evidence, after the words that say in an error where it is."""
-    for claim in ledger.claims:
-        for part, question in claim.parts.items():
-            for name, evidence in question.evidence.items():
-                line = evidence.line or question.line
-                place = f"{display_path(path)}:{line}: claim '{claim.id}'.{part}.evidence.{name}"
-                for operand in parse_path(evidence.path)[1]:
-                    yield place, operand
+    for label, question in ledger.questions.items():
+        for name, evidence in question.evidence.items():
+            place = f"{display_path(path)}:{evidence.line or question.line}: {label}.evidence.{name}"
+            for operand in parse_path(evidence.path)[1]:
+                yield place, operand
 
 
 def _check_tested(operand: Operand, study: Study, place: str) -> None:
@@ -250,13 +285,20 @@ def _check_tested(operand: Operand, study: Study, place: str) -> None:
             )
 
 
-def _check_seeds(operand: Operand, study: Study, place: str) -> None:
-    """Refuses what a single seed would decide."""
+def _check_runs(operand: Operand, study: Study, place: str) -> None:
+    """Refuses what does not run on the data set that is named, and what a single seed would decide."""
+    name, file = operand.dataset or MNIST.name, display_path(study.path)
+    runs = study.datasets.get(name)
     for arm in _arms(operand, study):
-        if len(study.block(arm.block).seeds) == 1:
+        if not runs or not runs.has(arm):
             raise UserError(
-                f"{place} rests on '{arm.name}', whose block '{arm.block}' has one seed in "
-                f"{display_path(study.path)}. One seed decides nothing: add seeds there, or name other arms."
+                f"{place} names '{arm.name}' on {name}, where {file} does not run it. List it there, under "
+                f"[datasets.{name}], or name other arms."
+            )
+        if len(study.seeds(arm, name)) == 1:
+            raise UserError(
+                f"{place} rests on '{arm.name}', whose block '{arm.block}' has one seed on {name} in {file}. "
+                "One seed decides nothing: add seeds there, or name other arms."
             )
 
 

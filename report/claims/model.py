@@ -15,9 +15,11 @@ from typing import TypedDict
 SUPPORTED, PARTLY, NOT = "supported", "partly supported", "not supported"
 NOT_TESTABLE, NOT_MEASURED, CANNOT_TELL = "not testable here", "not measured", "cannot be told"
 NO_QUESTION = "no such question"
-DECIDED = (SUPPORTED, PARTLY, NOT)
+HOLDS, REFUTED = "holds", "refuted"  # of a prediction
+DECIDED = (SUPPORTED, PARTLY, NOT, HOLDS, REFUTED)
 
 STATED, GENERAL = PARTS = ("stated", "general")
+PREDICTION = "prediction"
 UNITS = ("points", "percent", "times", "number", "p", "yes")
 FEW_SEEDS = 5  # a verdict on fewer is hollow
 
@@ -49,12 +51,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Question:
-    """One of the two questions that a claim is put as.
+    """One of the two questions that a claim is put as, or a prediction.
 
-    `part`: one of `PARTS`. `asks`: "stated", "reason" or "general", which of these it asks about. `reading`: why the
-    words are read so. `none`: why there is no such question; `not_testable`: why no rule can decide it. `theorem`: the
-    answer follows by arithmetic, whatever is measured. `after_runs`: the rule was fixed after the study had run.
-    `line`: where it is in the ledger.
+    `part`: one of `PARTS`, or `PREDICTION`. `asks`: "stated", "reason" or "general", which of these it asks about, or
+    `PREDICTION`. `reading`: why the words are read so. `none`: why there is no such question; `not_testable`: why no
+    rule can decide it. `theorem`: the answer follows by arithmetic, whatever is measured. `after_runs`: the rule was
+    fixed after the study had run. `line`: where it is in the ledger.
     """
 
     part: str
@@ -91,6 +93,21 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """What must be so if our own explanation is right.
+
+    `refuted`: what would refute it, in words; `question`: what is predicted, with the rule by which it holds;
+    `figures`: names of those that show the evidence; `line`: where it is in the ledger.
+    """
+
+    id: str
+    refuted: str
+    question: Question
+    figures: tuple[str, ...] = ()
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
 class Ledger:
     """All that claims.toml says.
 
@@ -102,6 +119,13 @@ class Ledger:
     thresholds: Mapping[str, Threshold]
     unchecked: Mapping[str, tuple[str, ...]]
     declared: str
+    predictions: tuple[Prediction, ...] = ()
+
+    @property
+    def questions(self) -> dict[str, Question]:
+        """Every question, of claims and of predictions, by a name for errors."""
+        claims = {f"claim '{claim.id}'.{part}": q for claim in self.claims for part, q in claim.parts.items()}
+        return claims | {f"prediction '{prediction.id}'": prediction.question for prediction in self.predictions}
 
     def limits(self, factor: float = 1.0) -> dict[str, float]:
         """The thresholds' values by name, each multiplied by `factor`."""
@@ -151,6 +175,14 @@ class Judged:
 
     claim: Claim
     verdicts: Mapping[str, Verdict]
+
+
+@dataclass(frozen=True)
+class JudgedPrediction:
+    """A prediction and whether it holds."""
+
+    prediction: Prediction
+    verdict: Verdict
 
 
 class Robustness(TypedDict):

@@ -12,7 +12,19 @@ from functools import cache
 from typing import Any, NamedTuple, cast
 
 from experiments.analysis.results import Summary
-from report.claims.model import NO_QUESTION, NOT, NOT_MEASURED, NOT_TESTABLE, PARTLY, SUPPORTED, Claim, Question
+from report.claims.model import (
+    HOLDS,
+    NO_QUESTION,
+    NOT,
+    NOT_MEASURED,
+    NOT_TESTABLE,
+    PARTLY,
+    PREDICTION,
+    REFUTED,
+    SUPPORTED,
+    Ledger,
+    Question,
+)
 
 _OPERATORS: Mapping[type, Callable[..., object]] = {
     ast.Add: operator.add,
@@ -79,11 +91,12 @@ def verdict_of(question: Question, values: Mapping[str, object], thresholds: Map
         return NOT_TESTABLE
     if not question.supported:
         return SUPPORTED  # a theorem without evidence
+    yes, no = (HOLDS, REFUTED) if question.part == PREDICTION else (SUPPORTED, NOT)
     known = {**thresholds, **{name: value for name, value in values.items() if value is not None}}
     try:
         if evaluate(question.supported, known):
-            return SUPPORTED
-        return PARTLY if question.partly and evaluate(question.partly, known) else NOT
+            return yes
+        return PARTLY if question.partly and evaluate(question.partly, known) else no
     except KeyError:
         return NOT_MEASURED
 
@@ -132,11 +145,10 @@ def parse_path(path: str) -> tuple[str, list[Operand]]:
     return rest[0] if rest else "", operands
 
 
-def keys_by_arm(claims: Sequence[Claim], arms: Collection[str], dataset: str = "") -> dict[str, list[tuple[str, ...]]]:
+def keys_by_arm(ledger: Ledger, arms: Collection[str], dataset: str = "") -> dict[str, list[tuple[str, ...]]]:
     """For each of `arms` that evidence names: which of its numbers. `dataset`: as of `Operand`."""
     keys: dict[str, list[tuple[str, ...]]] = {}
-    questions = [question for claim in claims for question in claim.parts.values()]
-    paths = [evidence.path for question in questions for evidence in question.evidence.values()]
+    paths = [evidence.path for question in ledger.questions.values() for evidence in question.evidence.values()]
     for operand in (operand for path in paths for operand in parse_path(path)[1]):
         if operand.holder == "arm" and operand.dataset == dataset:
             for name in (name for name in arms if any(operand.matches(name, part) for part in operand.parts)):

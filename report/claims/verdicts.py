@@ -9,7 +9,7 @@ from experiments.analysis.results import RunResult, Summary, require
 from experiments.files.errors import UserError
 from experiments.plots.figures import accuracy_by_epoch, final_accuracy
 from report.claims.margins import flips
-from report.claims.model import CANNOT_TELL, DECIDED, Claim, Evidence, Judged, Ledger, Question, Verdict
+from report.claims.model import CANNOT_TELL, DECIDED, Evidence, Judged, JudgedPrediction, Ledger, Question, Verdict
 from report.claims.rules import find_number, find_tables, number_at, on_dataset, parse_path, verdict_of
 
 
@@ -17,12 +17,24 @@ def judge(ledger: Ledger, results: Summary) -> list[Judged]:
     """The verdicts on both questions of every claim, from what results.json holds."""
     limits = ledger.limits()
     return [
-        Judged(claim, {part: _judge(claim, question, limits, results) for part, question in claim.parts.items()})
+        Judged(
+            claim,
+            {part: _judge(f"claim '{claim.id}'.{part}", q, limits, results) for part, q in claim.parts.items()},
+        )
         for claim in ledger.claims
     ]
 
 
-def _judge(claim: Claim, question: Question, limits: dict[str, float], results: Summary) -> Verdict:
+def judge_predictions(ledger: Ledger, results: Summary) -> list[JudgedPrediction]:
+    """Whether each prediction holds."""
+    limits = ledger.limits()
+    return [
+        JudgedPrediction(one, _judge(f"prediction '{one.id}'", one.question, limits, results))
+        for one in ledger.predictions
+    ]
+
+
+def _judge(name: str, question: Question, limits: dict[str, float], results: Summary) -> Verdict:
     """Raises `UserError` where a rule that could be read cannot be evaluated with these numbers: 1 / max(x, y)."""
     values = {name: number_at(evidence.path, results) for name, evidence in question.evidence.items()}
     counts = {name: seeds_agreeing(evidence, results) for name, evidence in question.evidence.items()}
@@ -31,10 +43,7 @@ def _judge(claim: Claim, question: Question, limits: dict[str, float], results: 
     try:
         verdict, turns = verdict_of(question, values, limits), tuple(flips(question, values, limits))
     except (ArithmeticError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"line {question.line} of the claims: claim '{claim.id}'.{question.part}: {error}, with {values}. "
-            "Fix its rule."
-        ) from error
+        raise UserError(f"line {question.line} of the claims: {name}: {error}, with {values}. Fix its rule.") from error
     if seeds == 1 and verdict in DECIDED:
         return Verdict(question, CANNOT_TELL, values, (), agreeing, seeds)
     return Verdict(question, verdict, values, turns, agreeing, seeds)

@@ -115,7 +115,7 @@ def _others(m: Measured) -> Others:
 
 @dataclass(frozen=True)
 class Replication:
-    """replication.html: the contrasts on the other data, and whether the hidden layer gains more there."""
+    """elsewhere/digits.html: the contrasts on the digits, and whether the hidden layer gains more there."""
 
     targets: Difference
     hidden: Difference
@@ -124,10 +124,10 @@ class Replication:
 
 
 def _replication(m: Measured) -> Replication | None:
-    replication = cast(Summary | None, m.results.get("replication"))  # the record has no such key
-    if not replication:
+    replications = cast(Mapping[str, Summary], m.results.get("replications", {}))  # a data set has none of its own
+    if "digits" not in replications:
         return None
-    other = Measured(replication)
+    other = Measured(replications["digits"])
     targets, hidden, recipe = (other.contrast(name) for name in ("targets", "hidden", "recipe"))
     here = m.contrast("hidden")
     if not (targets and hidden and recipe and here and m.contrast("targets") and m.contrast("recipe")):

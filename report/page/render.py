@@ -31,7 +31,12 @@ from report.page.passport import passport
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
-DATA_NAMES = {"mnist": "MNIST", "digits": "scikit-learn’s small digits"}
+DATA_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "scikit-learn’s small digits"}
+
+
+def data_name(name: str) -> str:
+    """What people call the data set of this name."""
+    return DATA_NAMES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
         "results": results,
         "v": words.view(results),
         "dataset": dataset,
-        "data_name": DATA_NAMES.get(dataset["name"], dataset["name"]),
+        "data_name": data_name(dataset["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
         "lead": numbers.lead,  # for notes, which come with the claims
         "cal": numbers.calibration,
@@ -216,7 +221,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
+        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash, data_name=data_name,
     )  # fmt: skip
     environment.globals.update(math=math)
     return environment
@@ -269,7 +274,8 @@ def _parts(
 
 def _half(part: view.PartRow) -> quotes.Half:
     verdict = f"{part.verdict}, {view.CLOSE_CALL}" if part.close else part.verdict
-    return quotes.Half(part.label, verdict, css_class(part.verdict) + " hollow" * part.hollow)
+    kind = f"{part.question.part} {css_class(part.verdict)}{' hollow' if part.hollow else ''}"
+    return quotes.Half(part.label, verdict, kind)
 
 
 def slim(html: str) -> str:

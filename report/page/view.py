@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.analysis import inference
+from experiments.analysis import inference, records
 from experiments.analysis.results import ContrastResult, DatasetDescription, Results, RunResult, Summary
 from experiments.files.errors import UserError, code_place, display_path
 from experiments.files.python import load_module
@@ -28,10 +28,12 @@ from report.claims.model import (
     Claim,
     Judged,
     Ledger,
+    Prediction,
     Question,
     Robustness,
     Verdict,
 )
+from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
 
@@ -42,8 +44,9 @@ class PageView:
 
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
     the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
-    replication and record: None where there is none. claims: in the article's order. declared: the day on which their
-    rules were fixed, ISO 8601. other_article: whether commands
+    replications: the largest data set first; not_replicated: why a data set of the study was not measured, by its
+    name; record: None where there is none. claims: in the article's order. declared: the day on which their rules were
+    fixed, ISO 8601. other_article: whether commands
     must name the article's folder.
     """
 
@@ -55,10 +58,12 @@ class PageView:
     changes: tuple[Change, ...]
     contrasts: tuple[ContrastRow, ...]
     many_seeds: bool
-    replication: Replication | None
+    replications: tuple[Replication, ...]
+    not_replicated: Mapping[str, str]
     record: Record | None
     claims: tuple[ClaimRow, ...]
     thresholds: tuple[ThresholdRow, ...]
+    predictions: tuple[PredictionRow, ...]
     declared: str
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
@@ -72,6 +77,14 @@ class PageView:
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
+
+    @property
+    def has_hollow(self) -> bool:
+        return any(part.hollow for row in self.claims for part in row.parts)
+
+    @property
+    def has_close(self) -> bool:
+        return any(part.close for row in self.claims for part in row.parts)
 
     @property
     def single_claim(self) -> bool:
@@ -101,10 +114,12 @@ def page_view(
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
         many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
-        replication=replication(results),
+        replications=replications(results, labels),
+        not_replicated=results["not_replicated"],
         record=record(results, rows, recorded),
         claims=rows,
         thresholds=threshold_rows(ledger),
+        predictions=prediction_rows(results, figures, questions, ledger),
         declared=ledger.declared,
         usual_settings=other_settings(results["arms"]).usual,
         arms=arm_rows(results),
@@ -131,7 +146,10 @@ def data(dataset: DatasetDescription) -> Data:
 
 @dataclass(frozen=True)
 class Notices:
-    """What a reader must not miss. runs: measured; missing: how many runs each block lacks."""
+    """What a reader must not miss. runs: measured; missing: how many runs each block lacks.
+
+    measured_here: where the page shows the record, the data sets whose numbers are not the record's.
+    """
 
     being_measured: bool
     stand_in: bool
@@ -139,6 +157,7 @@ class Notices:
     unfinished: bool
     runs: int
     missing: Mapping[str, int]
+    measured_here: tuple[DatasetDescription, ...]
 
 
 def notices(results: Results) -> Notices:
@@ -150,6 +169,7 @@ def notices(results: Results) -> Notices:
         unfinished=runs < results["runs_expected"],
         runs=runs,
         missing=results.get("runs_missing", {}),
+        measured_here=tuple(o["dataset"] for name, o in results["replications"].items() if name not in records.KEPT),
     )
 
 
@@ -171,33 +191,79 @@ class ContrastRow:
     detectable: float | None = None
 
 
-def contrast_rows(results: Summary) -> tuple[ContrastRow, ...]:
-    return tuple(map(_contrast_row, results["contrasts"]))
+def contrast_rows(results: Summary, confirmatory: bool = True) -> tuple[ContrastRow, ...]:
+    """The contrasts that are tested, or those that are only described."""
+    return tuple(_contrast_row(row) for row in results["contrasts"] if row["confirmatory"] == confirmatory)
 
 
 def _contrast_row(row: ContrastResult) -> ContrastRow:
     if not row["n"]:
         return ContrastRow(row["question"], None)
     told_apart = round(row["mcnemar_share"] * row["n"])
-    return ContrastRow(row["question"], difference(row), row["p"], row["p_holm"], told_apart, row["detectable"])
+    p, p_holm = row.get("p"), row.get("p_holm")
+    return ContrastRow(row["question"], difference(row), p, p_holm, told_apart, row["detectable"])
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A contrast that was measured on another data set: what it changes, in words, its difference here and there."""
+
+    label: str
+    here: Difference | None
+    there: Difference
+    same_sign: bool
 
 
 @dataclass(frozen=True)
 class Replication:
-    """The same contrasts on another data set. one_image: what a single test image counts, as a fraction."""
+    """The same contrasts on another data set. one_image: what a single test image counts, as a fraction.
+
+    repeated: those measured there that ask for a difference; agreeing: in how many of the `compared` ones, measured on
+    both, it has the same sign. unfinished: whether some of the `runs_expected` are missing.
+    """
 
     dataset: DatasetDescription
     epochs: int
     one_image: float
+    repeated: tuple[Repeated, ...]
+    compared: int
+    agreeing: int
+    unfinished: bool
+    runs: int
+    runs_expected: int
     contrasts: tuple[ContrastRow, ...]
 
 
-def replication(results: Results) -> Replication | None:
-    other = results["replication"]
-    if not other:
-        return None
-    dataset = other["dataset"]
-    return Replication(dataset, other["runs"][0]["epochs"], 1 / dataset["test_images"], contrast_rows(other))
+def replications(results: Results, labels: Mapping[str, str]) -> tuple[Replication, ...]:
+    """What other data sets say, the largest first. `labels`: what a contrast changes, in words, by its name."""
+    others = results["replications"].values()
+    ordered = sorted(others, key=lambda other: (-other["dataset"]["test_images"], other["dataset"]["name"]))
+    return tuple(_replication(results, other, labels) for other in ordered)
+
+
+def _replication(results: Results, other: Summary, labels: Mapping[str, str]) -> Replication:
+    here, dataset = Measured(results), other["dataset"]
+    repeated = tuple(
+        _repeated(labels.get(row["name"], row["question"]), here.contrast(row["name"]), difference(row))
+        for row in other["contrasts"]
+        if row["n"] and row["equivalence_margin"] is None
+    )
+    return Replication(
+        dataset=dataset,
+        epochs=other["runs"][0]["epochs"],
+        one_image=1 / dataset["test_images"],
+        repeated=repeated,
+        compared=sum(row.here is not None for row in repeated),
+        agreeing=sum(row.same_sign for row in repeated),
+        unfinished=len(other["runs"]) < other["runs_expected"],
+        runs=len(other["runs"]),
+        runs_expected=other["runs_expected"],
+        contrasts=contrast_rows(other),
+    )
+
+
+def _repeated(label: str, here: Difference | None, there: Difference) -> Repeated:
+    return Repeated(label, here, there, here is not None and here.mean * there.mean > 0)
 
 
 @dataclass(frozen=True)
@@ -235,8 +301,12 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Ma
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """A number that a rule names. agreeing: in how many `seeds` a difference has the sign of its mean, or None."""
+    """A number that a rule names. letter: by which its rule in words names it, "" where it is the only one.
 
+    agreeing: in how many `seeds` a difference has the sign of its mean, or None.
+    """
+
+    letter: str
     label: str
     value: float | None
     unit: str
@@ -274,6 +344,11 @@ class PartRow:
     @property
     def close(self) -> bool:
         return bool(self.robustness and self.robustness["close"])
+
+    @property
+    def unfolds(self) -> bool:
+        """Whether there is a reading or a rule to unfold."""
+        return bool(self.question.reading or self.rule)
 
 
 @dataclass(frozen=True)
@@ -351,6 +426,29 @@ def _part_row(
 
 
 @dataclass(frozen=True)
+class PredictionRow:
+    """A prediction of our own explanation, its verdict as that of a question, and figures to see as in `ClaimRow`."""
+
+    prediction: Prediction
+    part: PartRow
+    figures: tuple[tuple[str, str], ...]
+
+
+def prediction_rows(
+    results: Results, figures: Mapping[str, Figure], questions: Mapping[str, str], ledger: Ledger
+) -> tuple[PredictionRow, ...]:
+    measured = Measured(results)
+    return tuple(
+        PredictionRow(
+            judged.prediction,
+            _part_row(measured, judged.verdict, "", None, ledger),
+            tuple((name, questions.get(name, "")) for name in judged.prediction.figures if name in figures),
+        )
+        for judged in judge_predictions(ledger, results)
+    )
+
+
+@dataclass(frozen=True)
 class ThresholdRow:
     """A number that rules name: its value in the unit of what it is compared with, and why it is this one."""
 
@@ -370,7 +468,8 @@ def threshold_rows(ledger: Ledger) -> tuple[ThresholdRow, ...]:
 def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
     evidence = judged.question.evidence[name]
     label = evidence.label[:1].upper() + evidence.label[1:]
-    return EvidenceRow(label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
+    letter = words.letters(judged.question)[name] if len(judged.values) > 1 else ""
+    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
 
 
 def _uncertain(measured: Measured, of: str) -> Difference | None:

@@ -20,11 +20,13 @@ from report.claims import load as ledgers
 from report.claims import margins, rules, words
 from report.claims.model import (
     CANNOT_TELL,
+    HOLDS,
     NO_QUESTION,
     NOT,
     NOT_MEASURED,
     NOT_TESTABLE,
     PARTLY,
+    REFUTED,
     SUPPORTED,
     Evidence,
     Flip,
@@ -33,7 +35,7 @@ from report.claims.model import (
     Threshold,
     Verdict,
 )
-from report.claims.verdicts import judge, seeds_agreeing
+from report.claims.verdicts import judge, judge_predictions, seeds_agreeing
 from report.page import site
 from tests import fixture
 
@@ -710,27 +712,68 @@ def test_seeds_agree_within_one_data_set_alone(number: str) -> None:
 @pytest.mark.parametrize(
     ("supported", "partly", "expected"),
     [
-        ("a > quarter", "", "Supported if the a is above 0.25 points."),
-        ("a > quarter", "a > 0", "Supported if the a is above 0.25 points; else partly, if the a is above 0."),
-        ("a <= quarter and b < half", "", "Supported if the a is at most 0.25 points and the b is below 50 %."),
+        ("a > quarter", "", "Supported if (a) is above 0.25 points."),
+        ("a > quarter", "a > 0", "Supported if (a) is above 0.25 points; partly if (a) is above 0."),
+        ("a <= quarter and b < half", "", "Supported if (a) is at most 0.25 points and (b) is below 50 %."),
+        ("a > 0 and b > 0 and n >= half", "", "Supported if (a) and (b) are both above 0, and (c) is at least 0.5."),
+        ("a > 0 or (b > 0 and n < 0)", "", "Supported if (a) is above 0 or ((b) is above 0 and (c) is below 0)."),
+        ("(a > 0 or b > 0) or n > 0", "", "Supported if (a), (b) or (c) is above 0."),
+        ("a > 0 and b > 0 and n > 0 and y > 0", "", "Supported if (a), (b) and (c) are all above 0, and (d) is yes."),
+        ("abs(n - one) < half", "", "Supported if the size of ((c) minus 1) is below 0.5."),
         (
-            "(a > 0 or b > 0) and a >= -b",
-            "",
-            "Supported if (the a is above 0 or the b is above 0) and the a is at least minus the b.",
+            "min(a, n) > 0",
+            "max(a, n) > 0",
+            "Supported if (a) and (c) are both above 0; partly if (a) or (c) is above 0.",
         ),
-        ("abs(n - one) < half", "", "Supported if the size of (the n minus 1) is below 0.5."),
-        ("min(a, n) > 0", "", "Supported if the smallest of the a and the n is above 0."),
-        ("y == 0", "y > 0", "Supported if the y is no; else partly, if the y is yes."),
         (
-            "not a > two * a / one",
-            "",
-            "Supported if not (the a is above (200.00 points times the a) divided by 100.00 points).",
+            "max(a, n) <= 0",
+            "min(a, n) < 0",
+            "Supported if (a) and (c) are both at most 0; partly if (a) or (c) is below 0.",
         ),
+        ("y == 0", "y > 0", "Supported if (d) is no; partly if (d) is yes."),
+        ("a > b * half", "", "Supported if (a) is above 0.5 times (b)."),
+        ("not a + n > -n / two", "", "Supported if not ((a) plus (c) is above (minus (c)) divided by 2)."),
     ],
 )
-def test_a_rule_is_read_aloud_with_labels_and_thresholds(supported: str, partly: str, expected: str) -> None:
+def test_a_rule_is_read_aloud_with_letters_and_thresholds(supported: str, partly: str, expected: str) -> None:
     about = claim(supported, partly, a="points", b="percent", n="number", y="yes")
     assert words.rule(about, THRESHOLDS).replace(formats.NARROW, " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("supported", "partly", "names", "expected"),
+    [
+        ("a > quarter", "a > 0", "a", "Supported if it is above 0.25 points; partly if it is above 0."),
+        ("a > 0 and b > 0", "a > 0 or b > 0", "ab", "both numbers are above 0; partly if one of the two numbers is"),
+        ("min(a, b, c) > 0", "max(a, b, c) > 0", "abc", "all three numbers are above 0; partly if one of the three"),
+    ],
+)
+def test_all_numbers_together_are_not_listed(supported: str, partly: str, names: str, expected: str) -> None:
+    about = claim(supported, partly, **dict.fromkeys(names, "points"))
+    assert expected in words.rule(about, THRESHOLDS)
+
+
+def test_a_prediction_holds_or_is_refuted_by_its_rule(tmp_path: Path) -> None:
+    prediction = (
+        '[[predictions]]\nid = "p"\nsays = "It rises."\nrefuted = "It does not."\nfigures = ["wall"]\n'
+        f'holds = "gap > matters"\nevidence.gap = {{ path = "{GAP}", label = "the gap", unit = "points" }}\n'
+    )
+    ledger(tmp_path)
+    text = (tmp_path / "claims.toml").read_text()
+    read = ledgers.load(write(tmp_path, text + prediction))
+    for mean, verdict in ((0.95, HOLDS), (0.979, REFUTED), (None, NOT_MEASURED)):
+        (judged,) = judge_predictions(read, with_mean(mean))
+        assert judged.verdict.verdict == verdict
+    (judged,) = judge_predictions(read, with_mean(0.95))
+    assert margins.margin(judged.verdict) == "Would become refuted if the gap fell to +0.25 points; it is +3.00 points."
+    assert words.rule(judged.prediction.question, read.limits()) == "Holds if it is above 0.25 points."
+    assert rules.keys_by_arm(read, ["one"])["one"] == [("accuracy", "mean")] * 2
+    with pytest.raises(
+        UserError, match=r"claims\.toml:21: prediction 'p'\.holds is .*neither evidence nor a threshold"
+    ):
+        ledgers.load(write(tmp_path, text + prediction.replace("gap > matters", "lap > 0")))
+    with pytest.raises(UserError, match=r"an id that no other prediction has"):
+        ledgers.load(write(tmp_path, text + 2 * prediction))
 
 
 def test_a_threshold_has_the_unit_of_what_it_is_compared_with(tmp_path: Path) -> None:
