@@ -1,9 +1,9 @@
 """`make bench WHAT=robustness`: how often a verdict comes back, against what the page would say of it.
 
-Studies are made up whose truth is known, each with so many repetitions of the whole study from the same truth. The share
-of redraws in which a verdict stays, computed from the first study alone, should be the rate at which the repetitions
-give it. Effects are drawn evenly from around the thresholds, the scatter of seeds evenly on a logarithmic scale.
-The tables of docs/robustness.md are written anew.
+Studies are made up whose truth is known, each with many repetitions of the whole study from the same truth. The share
+of redraws in which a verdict stays is computed from the first study alone. It should be the rate at which repetitions
+give the same verdict. Effects are drawn evenly from around the thresholds, the scatter of seeds evenly on a
+logarithmic scale. The tables of docs/robustness.md are written anew.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -43,7 +44,7 @@ QUESTIONS = (  # the kinds of rules that the article's claims have
     _question("equivalent == 1", equivalent="same equivalent"),
 )
 CONTRASTS = [
-    {"name": name, "first": "first", "second": "second", "equivalence_margin": margin, "n": 2}
+    {"name": name, "first": "first", "second": "second", "equivalence_margin": margin, "n": 2, "confirmatory": True}
     for name, margin in (("lead", None), ("same", LIMITS["matters"]))
 ]
 RESULTS = cast(Summary, {"confidence": 0.95, "contrasts": CONTRASTS, "arms": {}})
@@ -173,16 +174,15 @@ def of_images(n: int, shifted: bool) -> list[Compared]:
 
 # ---------------------------------------------------------------------------------------------- tables
 
-HEAD = (
-    "| {} | seeds | reported | came back | below 70 | 70 to 80 | 80 to 90 | 90 to 97 | 97 to 100 |\n" + "|---" * 9 + "|"
-)
+HEAD = "| {} | seeds | reported | came back | below 70 | 70 to 80 | 80 to 90 | 90 to 97 | 97 to 100 |"
+LINE = "|---" * 9 + "|"
 
 
 def row(name: str, n: int, compared: Sequence[Compared]) -> str:
     """Means in per cent: overall, and "reported → came back" in each group of the reported share."""
     reported, actual = 100 * np.array(compared).T
     cells = [f"{reported.mean():.0f}", f"{actual.mean():.0f}"]
-    for low, high in zip(GROUPS, GROUPS[1:], strict=False):
+    for low, high in pairwise(GROUPS):
         group = (reported >= 100 * low) & (reported < 100 * high)
         known = group.sum() >= ENOUGH
         cells.append(f"{reported[group].mean():.0f} → {actual[group].mean():.0f}" if known else "–")
@@ -191,24 +191,16 @@ def row(name: str, n: int, compared: Sequence[Compared]) -> str:
 
 def tables() -> Iterator[tuple[str, list[str]]]:
     """Each table's name and lines."""
-    yield "seeds", [HEAD.format("scatter"), *(row(name, n, of_seeds(name, n)) for name in SCATTERS for n in SIZES)]
-    yield "plain", [HEAD.format("scatter"), *(row("normal", n, of_seeds("normal", n, plain=True)) for n in SIZES)]
-    yield (
-        "images",
-        [
-            HEAD.format("redrawn"),
-            *(
-                row(name, n, of_images(n, shifted))
-                for name, shifted in (("seeds and images", True), ("seeds alone", False))
-                for n in (5, 10)
-            ),
-        ],
-    )
+    yield "seeds", [row(name, n, of_seeds(name, n)) for name in SCATTERS for n in SIZES]
+    yield "plain", [row("normal", n, of_seeds("normal", n, plain=True)) for n in SIZES]
+    views = (("seeds and images", True), ("seeds alone", False))
+    yield "images", [row(name, n, of_images(n, shifted)) for name, shifted in views for n in (5, 10)]
 
 
 def main() -> None:
     started, text = time.monotonic(), DOCUMENT.read_text(encoding="utf-8")
-    for name, lines in tables():
+    for name, rows in tables():
+        lines = [HEAD.format("redrawn" if name == "images" else "scatter"), LINE, *rows]
         before, rest = text.split(f"<!-- {name} -->\n")
         after = rest[rest.index("<!-- end -->") :]
         text = f"{before}<!-- {name} -->\n" + "\n".join(lines) + f"\n{after}"

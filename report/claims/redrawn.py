@@ -162,7 +162,7 @@ class Redrawn:
 
     def _of_contrast(self, name: str, key: str, *rest: str) -> np.ndarray:
         """A number of a contrast, [n_redraws]."""
-        if name not in self._pairs:
+        if name not in self._pairs or (key == "p_holm" and name not in self._p_holm):
             raise NotRedrawn(name)
         return self._p_holm[name] if key == "p_holm" else self._pairs[name].number(key, rest)
 
@@ -179,10 +179,14 @@ class Redrawn:
 
     @cached_property
     def _p_holm(self) -> dict[str, np.ndarray]:
-        """Within the declared family: contrasts not yet measured count with p = 1."""
-        p_values = np.stack([pairs.p for pairs in self._pairs.values()])
-        unmeasured = np.ones((len(self._contrasts) - len(p_values), p_values.shape[1]))
-        return dict(zip(self._pairs, holm(np.concatenate([p_values, unmeasured])), strict=False))
+        """By confirmatory contrast: those are one family, in which the ones not yet measured count with p = 1."""
+        family = [row["name"] for row in self._contrasts if row["confirmatory"]]
+        measured = [name for name in family if name in self._pairs]
+        if not measured:
+            return {}
+        p_values = np.stack([self._pairs[name].p for name in measured])
+        unmeasured = np.ones((len(family) - len(measured), p_values.shape[1]))
+        return dict(zip(measured, holm(np.concatenate([p_values, unmeasured])), strict=False))
 
 
 def mean(values: np.ndarray) -> np.ndarray:

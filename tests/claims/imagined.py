@@ -18,6 +18,7 @@ from experiments.study.model import Study
 
 SECOND = Path(__file__).parents[1] / "second" / "study.toml"
 IMAGES = 10_000
+SCORES = ("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error")
 SOURCE = Source(datasets.MNIST, None, "a fixture")
 CONTRAST = '\n[[contrasts]]\nname = "{}"\nquestion = "?"\nfirst = "{}"\nsecond = "{}"\n{}'
 
@@ -39,7 +40,10 @@ def study(folder: Path, seeds: Mapping[str, Sequence[int]], contrasts: Sequence[
 def run(arm: str, seed: int, wrong: Sequence[int], rng: np.random.Generator, images: int = IMAGES) -> Observation:
     """A run that gets the images `wrong` wrong, with made-up values of all else."""
     accuracy = 1 - len(wrong) / images
-    moments = {when: {"hidden": [float(rng.random())], "output_slope_target": None} for when in ("start", "final")}
+    moments = {
+        when: {"hidden": [float(rng.random())], "output_slope_target": None, "output_slope_other": float(rng.random())}
+        for when in ("start", "final")
+    }
     observation: dict[str, Any] = {
         "arm": arm,
         "seed": seed,
@@ -67,7 +71,7 @@ def run(arm: str, seed: int, wrong: Sequence[int], rng: np.random.Generator, ima
         "tied_share": 0.0,
         "row_sum_mean": float(rng.normal()),
         "negative_share": float(rng.random()),
-        "calibration": {"ece": float(rng.random()), "brier": None, "reliability": None},
+        "calibration": {**dict(zip(SCORES, rng.random(6).tolist(), strict=True)), "reliability": None},
         "gradient": {"start": {"first_over_output": float(rng.random())}},
         "saturation": moments,
     }
@@ -94,3 +98,32 @@ def runs(
 
 def results(plan: Study, observations: Sequence[Observation]) -> Summary:
     return summary.summarise(plan, observations, len(observations), SOURCE)
+
+
+def complete(plan: Study, images: int = IMAGES) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Results of a whole study on MNIST and Fashion-MNIST, and the evidence that they follow from."""
+    evidence: dict[str, Any] = {
+        "runs": whole(plan, "mnist", images),
+        "replications": {"fashion_mnist": whole(plan, "fashion_mnist", images)},
+    }
+    summaries = [
+        summary.summarise(plan, runs, len(runs), SOURCE)
+        for runs in (evidence["runs"], evidence["replications"]["fashion_mnist"])
+    ]
+    return {**summaries[0], "replications": {"fashion_mnist": summaries[1]}}, evidence
+
+
+def whole(plan: Study, dataset: str, images: int = IMAGES) -> list[Observation]:
+    """Runs of all arms of a study, of which each arm scores as its name has it."""
+    rng, hard = np.random.default_rng(0), np.random.default_rng(1).normal(size=images)
+    for_arm = {arm.name: hard + np.random.default_rng([*arm.name.encode()]).normal(0, 0.5, images) for arm in plan.arms}
+    return [
+        run(
+            one.arm.name,
+            one.seed,
+            np.flatnonzero(for_arm[one.arm.name] + rng.normal(0, 0.3, images) > 2.1),
+            rng,
+            images,
+        )
+        for one in plan.runs(dataset)
+    ]

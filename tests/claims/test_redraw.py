@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +15,8 @@ from report.claims.redrawn import Redrawn
 from report.claims.rules import number_at
 from tests.claims import imagined
 
-SEEDS = {
-    "one": range(200, 212),
-    "two": range(200, 212),
-    "few": range(200, 205),
-    "other": range(3),
-    "planned": range(200, 203),
-}
+SEEDS = {"one": range(200, 212), "two": range(200, 212), "few": range(200, 205), "other": range(3)}
+PLANNED = {**SEEDS, "planned": range(200, 203)}
 CONTRASTS = (
     ("near", "one", "two"),
     ("paired", "one", "few"),
@@ -31,7 +24,8 @@ CONTRASTS = (
     ("unmeasured", "one", "planned"),
 )
 PATHS = [
-    *(f"arm {arm} {key} {part}" for arm in ("one", "few", "other") for key in ("test_accuracy", "test_error", "training_accuracy")
+    *(f"arm {arm} {key} {part}" for arm in ("one", "few", "other")
+      for key in ("test_accuracy", "test_error", "training_accuracy")
       for part in ("mean", "min", "max", "standard_deviation", "interval 0", "interval 1")),
     *(f"arm one {key}" for key in (
         "mean_epoch_accuracy", "plateau", "epochs_to_plateau mean", "epoch_seconds", "predict_seconds", "map_seconds",
@@ -59,7 +53,7 @@ def observations() -> list[Observation]:
 
 @pytest.fixture(scope="module")
 def results(observations: list[Observation], tmp_path_factory: pytest.TempPathFactory) -> Summary:
-    return imagined.results(imagined.study(tmp_path_factory.mktemp("study"), SEEDS, CONTRASTS), observations)
+    return imagined.results(imagined.study(tmp_path_factory.mktemp("study"), PLANNED, CONTRASTS), observations)
 
 
 @pytest.mark.parametrize("path", PATHS)
