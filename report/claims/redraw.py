@@ -31,7 +31,7 @@ from experiments.analysis.results import Observation
 
 REDRAWS = 2000  # the share of a half of them has a standard error of 1.1 %
 MAX_REDRAWN_RUNS = 2_000_000  # of one arm, over all redraws: with thousands of seeds there are fewer redraws
-MIN_REDRAWS = 500
+MIN_REDRAWS = 200
 
 
 # ---------------------------------------------------------------------------------------------- seeds
