@@ -31,12 +31,6 @@ from report.page.passport import passport
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
-DATA_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "scikit-learn’s small digits"}
-
-
-def data_name(name: str) -> str:
-    """What people call the data set of this name."""
-    return DATA_NAMES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -161,7 +155,7 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
         "results": results,
         "v": words.view(results),
         "dataset": dataset,
-        "data_name": data_name(dataset["name"]),
+        "data_name": view.data_name(dataset["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
         "lead": numbers.lead,  # for notes, which come with the claims
         "cal": numbers.calibration,
@@ -221,7 +215,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash, data_name=data_name,
+        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
     )  # fmt: skip
     environment.globals.update(math=math)
     return environment

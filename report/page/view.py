@@ -44,10 +44,10 @@ class PageView:
 
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
     the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
-    replications: the largest data set first; not_replicated: why a data set of the study was not measured, by its
-    name; record: None where there is none. claims: in the article's order. declared: the day on which their rules were
-    fixed, ISO 8601. other_article: whether commands
-    must name the article's folder.
+    replications: the largest data set first; not_replicated: why a data set of the study was not measured, by what
+    people call it; elsewhere: whether there is any of these. record: None where there is none. claims: in the article's
+    order. declared: the day on which their rules were fixed, ISO 8601. other_article: whether commands must name the
+    article's folder.
     """
 
     data: Data
@@ -60,6 +60,7 @@ class PageView:
     many_seeds: bool
     replications: tuple[Replication, ...]
     not_replicated: Mapping[str, str]
+    elsewhere: bool
     record: Record | None
     claims: tuple[ClaimRow, ...]
     thresholds: tuple[ThresholdRow, ...]
@@ -115,7 +116,8 @@ def page_view(
         contrasts=contrast_rows(results),
         many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
         replications=replications(results, labels),
-        not_replicated=results["not_replicated"],
+        not_replicated={data_name(name): reason for name, reason in results["not_replicated"].items()},
+        elsewhere=bool(results["replications"] or results["not_replicated"]),
         record=record(results, rows, recorded),
         claims=rows,
         thresholds=threshold_rows(ledger),
@@ -128,6 +130,14 @@ def page_view(
 
 
 # ---------------------------------------------------------------------------------------------- data and notices
+
+
+DATA_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "scikit-learn’s small digits"}
+
+
+def data_name(name: str) -> str:
+    """What people call the data set of this name."""
+    return DATA_NAMES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -157,7 +167,7 @@ class Notices:
     unfinished: bool
     runs: int
     missing: Mapping[str, int]
-    measured_here: tuple[DatasetDescription, ...]
+    measured_here: tuple[str, ...]
 
 
 def notices(results: Results) -> Notices:
@@ -169,7 +179,7 @@ def notices(results: Results) -> Notices:
         unfinished=runs < results["runs_expected"],
         runs=runs,
         missing=results.get("runs_missing", {}),
-        measured_here=tuple(o["dataset"] for name, o in results["replications"].items() if name not in records.KEPT),
+        measured_here=tuple(data_name(name) for name in results["replications"] if name not in records.KEPT),
     )
 
 
@@ -218,10 +228,12 @@ class Repeated:
 class Replication:
     """The same contrasts on another data set. one_image: what a single test image counts, as a fraction.
 
-    repeated: those measured there that ask for a difference; agreeing: in how many of the `compared` ones, measured on
-    both, it has the same sign. unfinished: whether some of the `runs_expected` are missing.
+    name: what people call the data set. repeated: those measured there that ask for a difference; agreeing: in how many
+    of the `compared` ones, measured on both, it has the same sign. unfinished: whether some of the `runs_expected` are
+    missing. contrasts: all that are measured there.
     """
 
+    name: str
     dataset: DatasetDescription
     epochs: int
     one_image: float
@@ -249,6 +261,7 @@ def _replication(results: Results, other: Summary, labels: Mapping[str, str]) ->
         if row["n"] and row["equivalence_margin"] is None
     )
     return Replication(
+        name=data_name(dataset["name"]),
         dataset=dataset,
         epochs=other["runs"][0]["epochs"],
         one_image=1 / dataset["test_images"],
@@ -258,7 +271,7 @@ def _replication(results: Results, other: Summary, labels: Mapping[str, str]) ->
         unfinished=len(other["runs"]) < other["runs_expected"],
         runs=len(other["runs"]),
         runs_expected=other["runs_expected"],
-        contrasts=contrast_rows(other),
+        contrasts=tuple(row for row in contrast_rows(other) if row.difference),
     )
 
 
