@@ -1,4 +1,4 @@
-"""What was declared before the runs is what decides now: the commit that study.toml names has the same arms and rules."""
+"""What was declared before the runs decides now: the commit that study.toml names has the same arms and rules."""
 
 from __future__ import annotations
 
