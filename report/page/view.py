@@ -51,9 +51,9 @@ class PageView:
     the one whose title describes the page. contrasts: those that are tested; described: the others. many_seeds: whether
     one has so many that signs are not enumerated. replications: the largest data set first; not_replicated: why a data
     set of the study was not measured, by what people call it; elsewhere: whether there is any of these. record: None
-    where there is none. claims: in the article's order. predictions: those that failed first. declared: the day on which
-    the rules were fixed, ISO 8601; commit: the one that fixed the study, "" where it is not named. other_article: whether
-    commands must name the article's folder.
+    where there is none. claims: in the article's order. predictions: those that failed first. declared: the day on
+    which the rules were fixed, ISO 8601; commit: the one that fixed the study, "" where it is not named. other_article:
+    whether commands must name the article's folder.
     """
 
     data: Data
