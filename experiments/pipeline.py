@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +61,11 @@ def record(settings: Settings) -> None:
 
 
 def mnist(settings: Settings) -> None:
-    """Downloads MNIST unless it is named or cached."""
-    source = sources.find(_memory(Store(settings.results)), download=True)
+    """Downloads MNIST and Fashion-MNIST unless they are named or cached."""
+    memory = _memory(Store(settings.results))
+    source, fashion = sources.find(memory, download=True), sources.find_fashion(memory, download=True)
     print(sources.warning(source, "") or sources.describe(source), flush=True)
+    print(_describe(sources.FASHION.name, fashion), flush=True)
     if source.fallback:
         raise UserError(f"MNIST is not here: {source.fallback}. Connect to the network, or name it in MNIST_NPZ.")
 
@@ -134,12 +136,16 @@ def stand_in(settings: Settings, reason: str = records.NOTHING_MEASURED) -> bool
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A study, its store and its data, ready to be measured."""
+    """A study, its store and its data, ready to be measured.
+
+    others: by data set that the study has beside MNIST, its source, or why it is unavailable.
+    """
 
     settings: Settings
     study: Study
     store: Store
     source: Source
+    others: Mapping[str, Source | str]
 
     @classmethod
     def prepare(cls, settings: Settings, download: bool = False, read_only: bool = False) -> Pipeline:
@@ -155,17 +161,20 @@ class Pipeline:
         source = sources.find(_memory(store), download=download)
         if source.fallback and read_only:
             source = Source(datasets.MNIST, None, "Keras, which downloads it when it is needed")
-        pipeline = cls(settings, study, store, source)
-        for used in pipeline.all_sources:
+        study = study.about(source.name)
+        pipeline = cls(settings, study, store, source, _find_others(study, source, store, download, read_only))
+        for used in (source, *pipeline.available):
             study.check(used.spec)
         recorded = records.read() if pipeline.shows_record else None
         print(sources.warning(source, recorded["recorded"] if recorded else "") or sources.describe(source), flush=True)
+        for name, other in pipeline.others.items():
+            print(_describe(name, other), flush=True)
         return pipeline
 
     @property
-    def all_sources(self) -> list[Source]:
-        """The data sets that are measured: beside MNIST the digits too, as a replication."""
-        return [self.source, sources.DIGITS] if self.source.name == "mnist" else [self.source]
+    def available(self) -> list[Source]:
+        """The data sets beside MNIST that can be measured, in the study's order."""
+        return [other for other in self.others.values() if isinstance(other, Source)]
 
     @property
     def has_record(self) -> bool:
@@ -178,18 +187,24 @@ class Pipeline:
         return bool(self.source.fallback) and self.has_record
 
     def tasks(self, only: Collection[str] = ()) -> list[runner.Task]:
-        """The runs of all blocks, or of those in `only`, on each data set."""
-        return [runner.Task(source, self.study.runs(source.name, only)) for source in self.all_sources]
+        """The runs of all blocks, or of those in `only`, on each available data set; the page's data come first."""
+        return [runner.Task(source, self.study.runs(source.name, only)) for source in (self.source, *self.available)]
 
     def resolved(self, task: runner.Task) -> list[Run]:
         return self.store.resolve_runs(self.study, task.runs, task.source.identity)
 
     def results(self) -> ResultsFile:
         """The statistics, brought up to date with the store."""
-        first, *others = self.tasks()
-        replication = [run for task in others for run in task.runs]
-        quick, has_record = self.settings.quick, self.has_record
-        return summary.update(self.study, first.runs, self.source, self.store, replication, quick, has_record)
+        return summary.update(
+            self.study,
+            self.study.runs(self.source.name),
+            self.source,
+            self.store,
+            replications={name: self.study.runs(name) for name in self.others},
+            not_replicated={name: other for name, other in self.others.items() if isinstance(other, str)},
+            quick=self.settings.quick,
+            recorded=self.has_record,
+        )
 
     @property
     def has_measured(self) -> bool:
@@ -232,9 +247,13 @@ class Pipeline:
 
     def _report(self, training: str) -> None:
         results = self.results()
-        measured = (results["replication"] if results["recorded"] else None) or results  # not the record's numbers
-        counts = f"{len(measured['runs'])} of {measured['runs_expected']} runs on {self.source.name} measured"
-        print(f"Experiments: {training}; {counts}.")
+        measured = {self.source.name: results, **results["replications"]}  # also where the record comes first
+        counts = [
+            f"{len(measured[name]['runs'])} of {measured[name]['runs_expected']} runs on {name}"
+            for name in (self.source.name, *self.others)
+            if name in measured
+        ]
+        print(f"Experiments: {training}; {', '.join(counts)} measured.")
 
     def _write_early(self, write_page: Callable[[], None]) -> None:
         """Writes the page of what is measured so far, if anything is. An error here does not stop the training."""
@@ -252,6 +271,29 @@ class Pipeline:
         if not self.settings.cluster:
             return contextlib.nullcontext()
         return cluster.Cluster(self.settings.cluster, [task.source for task in tasks])
+
+
+def _find_others(
+    study: Study, source: Source, store: Store, download: bool, read_only: bool
+) -> dict[str, Source | str]:
+    """The source of each data set that the study has beside MNIST, or why it is unavailable.
+
+    Nothing is downloaded if all runs are measured, or nothing is to be trained: the identity of the data is known.
+    """
+    others: dict[str, Source | str] = dict(sources.BESIDE_MNIST) if source.name == datasets.MNIST.name else {}
+    others = {name: others[name] for name in study.replications if name in others}
+    if sources.FASHION.name in others:
+        identity = sources.FASHION.identity
+        runs = store.resolve_runs(study, study.runs(sources.FASHION.name), identity)
+        needed = not read_only and not all(store.entry(run, identity).done for run in runs)
+        found = sources.find_fashion(_memory(store), download=download and needed)
+        if needed or isinstance(found, Source):
+            others[sources.FASHION.name] = found
+    return others
+
+
+def _describe(name: str, other: Source | str) -> str:
+    return sources.missing(name, other) if isinstance(other, str) else sources.describe(other)
 
 
 def _memory(store: Store) -> Path:

@@ -15,7 +15,7 @@ from typing import Any, TypedDict, cast
 import numpy as np
 
 from experiments.analysis.results import Measures, Observation, PageEvidence, Training
-from experiments.data.datasets import MAX_TEST_IMAGES
+from experiments.data.datasets import DIGITS, MAX_TEST_IMAGES
 from experiments.files.errors import UserError
 from experiments.files.reading import find_invisible_char
 from experiments.files.sealed import compact
@@ -23,7 +23,7 @@ from experiments.store.store import Entry
 from experiments.study import keys
 from experiments.study.model import MAX_RUNS
 
-FORMAT = 1
+FORMAT, FIRST_FORMAT = 2, 1
 MEASURE_DIGITS, SECONDS_DIGITS = 5, 3  # significant digits: finer than seeds differ, finer than clocks measure
 
 # Limits of the evidence that `unpack` accepts.
@@ -122,7 +122,10 @@ _Parts = Mapping[str, "_Parts | None"]  # the names of parts, at every depth; No
 SHOWN_OF: Mapping[str, _Parts] = {  # only these parts of these measures are carried
     "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
     "gradient": {"start": {"first_over_output": None}},
-    "saturation": {when: {"output_slope_target": None, "output_slope_other": None} for when in ("start", "final")},
+    "saturation": {
+        "start": dict.fromkeys(("output_slope_target", "output_slope_other")),
+        "final": dict.fromkeys(("hidden", "output_slope_target", "output_slope_other")),
+    },
 }
 
 
@@ -169,22 +172,30 @@ def _select(value: Any, wanted: _Parts | None) -> Any:
     return {key: _select(value[key], inner) for key, inner in wanted.items()}
 
 
-def pack(content: Mapping[str, object], *lists: str) -> str:
-    """`content` as letters and digits; the observations in its `lists` column by column, wrong images bit by bit."""
-    packed, bits = dict(content), b""
-    for name in lists:
-        observations = cast(Sequence[Observation], content[name])
+def pack(content: Mapping[str, Any]) -> str:
+    """`content` as letters and digits; its observations column by column, wrong images bit by bit."""
+    packed, bits = {**content, "replications": dict(content["replications"])}, b""
+    for lists, name in _lists_of_observations(packed):
+        observations: Sequence[Observation] = lists[name]
         wrong = [o["wrong_images"] for o in observations if o["wrong_images"] is not None]
         marked = [o | {"wrong_images": None if o["wrong_images"] is None else True} for o in observations]
-        packed[name] = {"count": len(marked), "columns": _to_columns(marked)}
+        lists[name] = {"count": len(marked), "columns": _to_columns(marked)}
         bits += _to_bits(wrong, _count_images(observations))
     whole = compact(packed) + b"\n" + bits
     preset = 9 | lzma.PRESET_EXTREME if len(whole) < FAST_PRESET_BYTES else 4  # half the time for 5 % more bytes
     return base64.b64encode(lzma.compress(whole, preset=preset)).decode()
 
 
-def unpack(text: str, *lists: str) -> PageEvidence:
-    """What `pack` was given. Raises `UserError` where the text is not its own, in bounded memory."""
+def _lists_of_observations(content: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """Where `content` has lists of observations: in which object, under which key."""
+    return [(content, "runs"), *((content["replications"], name) for name in sorted(content["replications"]))]
+
+
+def unpack(text: str) -> PageEvidence:
+    """What `pack` was given. Raises `UserError` where the text is not its own, in bounded memory.
+
+    Evidence of an older format is given as it would be today, but for its `format`.
+    """
     try:
         decompressor = lzma.LZMADecompressor(memlimit=MAX_DECODER_BYTES)
         whole = decompressor.decompress(base64.b64decode(text, validate=True), MAX_UNPACKED_BYTES)
@@ -195,18 +206,30 @@ def unpack(text: str, *lists: str) -> PageEvidence:
         _check_size(head, bits)
         content: dict[str, Any] = json.loads(head)
         _check_texts(content)
-        for name in lists:
-            observations = _unpack_observations(content[name])
+        if content["format"] == FIRST_FORMAT:
+            _modernise(content)
+        for lists, name in _lists_of_observations(content):
+            observations = _unpack_observations(lists[name])
             with_images = [o for o in observations if o["wrong_images"]]
             size = _count_images(observations) * -(-len(with_images) // 8)
             for observation, images in zip(with_images, _from_bits(bits[:size], len(with_images)), strict=True):
                 observation["wrong_images"] = images
-            content[name], bits = observations, bits[size:]
+            lists[name], bits = observations, bits[size:]
     except (ValueError, KeyError, TypeError, IndexError, lzma.LZMAError, RecursionError) as error:
         raise UserError(
             f"The evidence in the page is damaged ({error}). Get the page again from where it was."
         ) from error
     return cast(PageEvidence, content)
+
+
+def _modernise(content: dict[str, Any]) -> None:
+    """Evidence of format 1: the digits were the only other data set, and nothing said how arms were configured."""
+    here, digits = content["expected"]
+    if source := content["source"]:
+        content["expected"] = {source["facts"]["name"]: here} | ({DIGITS.name: digits} if digits else {})
+    replication = content.pop("replication")
+    content["replications"] = {DIGITS.name: replication} if replication["count"] else {}
+    content["not_replicated"], content["arms"] = {}, {}
 
 
 class _Table(TypedDict):

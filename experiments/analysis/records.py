@@ -1,13 +1,15 @@
 """The record: the measured numbers of one complete run on real MNIST, committed, so that they can be shown anywhere.
 
-It holds no pixels and no predictions of single images. Where MNIST is unavailable, the page shows its numbers, marked
-as recorded; where MNIST was measured, the page says whether both agree. `make record` writes it.
+It has those on Fashion-MNIST too, but not those on the digits, which run anywhere. It holds no pixels and no
+predictions of single images. Where MNIST is unavailable, the page shows its numbers, marked as recorded; where MNIST
+was measured, the page says whether both agree. `make record` writes it.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +26,7 @@ from experiments.analysis.results import (
     RunResult,
     Summary,
 )
+from experiments.data.datasets import FASHION_MNIST
 from experiments.files import reading
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
@@ -31,7 +34,8 @@ from experiments.files.sealed import read_json, to_json
 from experiments.study import load as studies
 from experiments.study.model import SETTINGS, Arm, Study
 
-FORMAT = 3
+FORMAT = 4
+KEPT = (FASHION_MNIST.name,)  # data sets beside MNIST
 RECORD = Path(__file__).parents[1] / "record.json"
 DIGITS_KEPT = 6  # significant digits: far below what seeds differ by
 ROUNDING = 1e-6  # of a fraction in the record
@@ -41,8 +45,6 @@ _ABSENT = {
     **dict.fromkeys(("test_accuracy", "held_out_accuracy", "test_accuracy_by_epoch", "held_out_accuracy_by_epoch")),
     **{"diverged_epoch": None, "dirty": None, "commit": ""},
 }
-# What arms of an older record lack: then there was nothing else.
-_NEWER = {"initializer": str(Arm.initializer), "dropout": Arm.dropout, "l2": Arm.l2}
 
 
 def is_about(plan: Study) -> bool:
@@ -59,33 +61,58 @@ def read() -> Record | None:
     """The recorded results, as results.json has them; None where there is no record."""
     if not RECORD.exists():
         return None
-    record = cast(RecordFile, read_json(RECORD, FORMAT, _RESTORE))
-    results = record["results"]
-    arms = {name: cast(ArmResult, {**_NEWER, **arm}) for name, arm in results["arms"].items()}
-    runs = [cast(RunResult, {**_ABSENT, **_settings(arms[run["arm"]]), **run}) for run in results["runs"]]
-    return {**results, "arms": arms, "runs": runs, "recorded": record["recorded"]}
+    file = _read_file()
+    replications = {name: _with_settings(results) for name, results in file["replications"].items()}
+    return {**_with_settings(file["results"]), "recorded": file["recorded"], "replications": replications}
+
+
+def _read_file() -> RecordFile:
+    """The record's file. One of format 3 knows no other data set than MNIST, and fewer settings and measures."""
+    try:
+        return cast(RecordFile, read_json(RECORD, FORMAT, _RESTORE))
+    except UserError:
+        older = read_json(RECORD, 3, _RESTORE)
+    defaults = {field.name: field.default for field in fields(Arm) if field.default is not MISSING}
+    settings = {name: value if isinstance(value, str | int | float) else str(value) for name, value in defaults.items()}
+    known = {**dict.fromkeys(ArmResult.__annotations__), **settings}
+    older["results"]["contrasts"] = [{"confirmatory": True, **row} for row in older["results"]["contrasts"]]
+    older["results"]["arms"] = {name: {**known, **arm} for name, arm in older["results"]["arms"].items()}
+    return cast(RecordFile, {**older, "replications": {}})
 
 
 def write(results: Results) -> None:
     """Writes `results` as the record. Raises `UserError` unless they are a complete study measured on MNIST here."""
-    missing = results["runs_expected"] - len(results["runs"])
+    replications = {name: summary for name, summary in results["replications"].items() if name in KEPT}
+    missing = sum(summary["runs_expected"] - len(summary["runs"]) for summary in (results, *replications.values()))
+    missing += sum(name in KEPT for name in results["not_replicated"])
     if results["dataset"]["name"] != "mnist" or results["recorded"] or results["quick"] or missing:
         raise UserError(
-            f"{display_path(RECORD)}: only a complete study that was measured on MNIST here can be recorded "
-            f"({missing} runs are missing). Run 'make report' with MNIST first."
+            f"{display_path(RECORD)}: only a complete study that was measured on MNIST here can be recorded, with "
+            f"Fashion-MNIST if it is in the study ({missing} runs or more are missing). Run 'make report' with both."
         )
-    runs = []
-    for run in results["runs"]:
-        settings = _settings(results["arms"][run["arm"]])
-        runs.append({key: value for key, value in run.items() if settings.get(key) != value})
-    kept = {key: value for key, value in results.items() if key in Summary.__annotations__}
-    finished = max(run["finished"] for run in results["runs"])
     content = {
         "format": FORMAT,
-        "recorded": finished[:10],
-        "results": round_floats({**kept, "runs": runs}, DIGITS_KEPT),
+        "recorded": max(run["finished"] for run in results["runs"])[:10],
+        "results": _without_settings(results),
+        "replications": {name: _without_settings(summary) for name, summary in replications.items()},
     }
     write_atomically(RECORD, to_json(content))
+
+
+def _without_settings(summary: Summary) -> object:
+    """What the file keeps of a summary: of each run what its arm does not say, and numbers with fewer digits."""
+    runs = []
+    for run in summary["runs"]:
+        settings = _settings(summary["arms"][run["arm"]])
+        runs.append({key: value for key, value in run.items() if settings.get(key) != value})
+    kept = {key: value for key, value in summary.items() if key in Summary.__annotations__}
+    return round_floats({**kept, "runs": runs}, DIGITS_KEPT)
+
+
+def _with_settings(summary: Summary) -> Summary:
+    """The inverse of `_without_settings`, but for the digits."""
+    runs = [cast(RunResult, {**_ABSENT, **_settings(summary["arms"][run["arm"]]), **run}) for run in summary["runs"]]
+    return {**summary, "runs": runs}
 
 
 def merge_record(measurements: Measurements, record: Record | None) -> Results:
@@ -99,7 +126,14 @@ def merge_record(measurements: Measurements, record: Record | None) -> Results:
         "fallback": "",
         "not_measured_because": measurements["dataset"]["fallback"],
     }
-    return {**record, "dataset": dataset, "replication": measurements, "quick": False, "record_comparison": None}
+    return {
+        **record,
+        "dataset": dataset,
+        "replications": {**record["replications"], measurements["dataset"]["name"]: measurements},
+        "not_replicated": {},
+        "quick": False,
+        "record_comparison": None,
+    }
 
 
 NOTHING_MEASURED, MEASURING = REASONS = "nothing was measured yet", "the measurements here have only begun"
@@ -112,7 +146,7 @@ def results_of_record(record: Record, reason: str) -> Results:
         "not_measured_because": reason,
         "measuring": reason == MEASURING,
     }
-    return {**record, "dataset": dataset, "replication": None, "quick": False, "record_comparison": None}
+    return {**record, "dataset": dataset, "not_replicated": {}, "quick": False, "record_comparison": None}
 
 
 def compare(summary: Summary, record: Record) -> RecordComparison:

@@ -63,6 +63,13 @@ class Spread(TypedDict):
     max: float
 
 
+class PlateauEpochs(TypedDict):
+    """How many epochs an arm's seeds take to come near their own plateau: see `summary.epochs_to_plateau`."""
+
+    by_seed: list[int]
+    mean: float
+
+
 class Distribution(TypedDict):
     """How outputs are distributed, over all test images."""
 
@@ -114,7 +121,7 @@ class Gradients(TypedDict):
 class Saturation(TypedDict):
     """How much of the network is flat, at one moment of the training: see training/network_measures.py."""
 
-    hidden: NotRequired[list[float | None] | None]  # by hidden layer; None unless tanh or sigmoid; a page leaves it out
+    hidden: NotRequired[list[float | None] | None]  # by hidden layer, tanh or sigmoid; a page has the end's
     dead: NotRequired[list[float | None] | None]  # by hidden layer; None unless ReLU; a page leaves it out
     output_slope_target: float | None  # None for linear and softmax outputs
     output_slope_other: float | None
@@ -212,8 +219,8 @@ class Observation(TypedDict):
     calibration: Calibration | None
     gradient: Gradients | None
     saturation: Saturations | None
-    training_accuracy: float | None
-    least_squares_accuracy: float | None
+    training_accuracy: NotRequired[float | None]  # older evidence lacks it
+    least_squares_accuracy: NotRequired[float | None]  # older evidence lacks it
     started: NotRequired[str]  # a page leaves out this and what follows
     threads: NotRequired[int]
     commit: NotRequired[str]
@@ -248,19 +255,21 @@ class Observations(TypedDict):
     quick: bool  # whether this is the small version of the study
     source: SourceDescription | None  # None in a page that shows the record alone: then nothing is derived from it
     record: str  # SHA-256 of the record that the results are merged with, or ""
-    expected: list[int]  # how many runs the study has on this data, and how many on the digits
+    arms: dict[str, str]  # by arm that was observed: the digest of its configuration, to recognise another study's
+    expected: dict[str, int]  # by data set: how many runs the study has there
     runs: list[Observation]
-    replication: list[Observation]
+    replications: dict[str, list[Observation]]  # by data set beside MNIST
+    not_replicated: dict[str, str]  # by data set that is unavailable: why
 
 
 class EvidenceFile(Observations):
-    """evidence.json, format 1."""
+    """evidence.json, format 2."""
 
     inputs: str  # digest of all that the file depends on
 
 
 class PageEvidence(Observations):
-    """The evidence in a page, format 1, unpacked."""
+    """The evidence in a page, format 2, unpacked."""
 
     url: str  # where the page is published, or ""
     measuring: bool  # whether the measurements had just begun
@@ -332,6 +341,12 @@ class ArmResult(Settings):
     held_out_accuracy: Spread | None  # None where none are
     test_error: Spread | None  # 1 − accuracy
     held_out_error: Spread | None
+    training_accuracy: NotRequired[Spread | None]  # of the images trained on; older records lack this and what follows
+    generalization_gap: NotRequired[float | None]  # mean training accuracy − mean accuracy
+    least_squares_accuracy: NotRequired[Spread | None]  # with the exact least-squares readout of the last hidden layer
+    always_wrong: NotRequired[int | None]  # images that every run gets wrong; None with one seed
+    plateau: NotRequired[float | None]  # mean accuracy of the last epochs: see `summary.PLATEAU_EPOCHS`
+    epochs_to_plateau: NotRequired[PlateauEpochs | None]
     mean_epoch_accuracy: float | None  # over epochs and seeds
     first_epoch_at: dict[str, list[int | None]]  # by accuracy ("0.95"): the first epoch that reaches it, by seed
     diverged_seeds: int
@@ -360,11 +375,16 @@ class ContrastResult(TypedDict):
     first: str
     second: str
     equivalence_margin: float | None  # None: the question is whether the difference is 0
+    confirmatory: bool  # whether it is tested; the others are described by their interval
     n: int  # pairs
     differences: NotRequired[list[float]]
     mean: NotRequired[float]
     interval: NotRequired[list[float]]  # [low, high], Student's t over seeds, at `confidence`
-    bootstrap: NotRequired[list[float]]  # [low, high], over seeds and images, at `confidence`
+    prediction_interval: NotRequired[list[float]]  # [low, high], for the mean of ten further seeds, at `confidence`
+    two_way_interval: NotRequired[list[float]]  # [low, high], seeds and images as random effects, at `confidence`
+    bootstrap: NotRequired[list[float]]  # [low, high], over seeds and images drawn anew, at `confidence`
+    image_share: NotRequired[float | None]  # of the scatter over seeds, what finitely many images explain; None: none
+    superiority: NotRequired[float]  # of all pairs of runs, those with the first ahead; ties count half
     detectable: NotRequired[float]  # the difference that is found with a power of 0.8
     seeds_agreeing: NotRequired[int]  # whose difference has the sign of the mean
     discordant: NotRequired[list[list[int]]]  # images that [only the first, only the second] gets right
@@ -372,6 +392,7 @@ class ContrastResult(TypedDict):
     mcnemar_share: NotRequired[float]  # of `mcnemar_p`, those below 1 − confidence
     p: NotRequired[float]  # exact, by sign flips
     p_holm: NotRequired[float]  # adjusted for the declared family
+    p_smallest: NotRequired[float]  # the smallest p_holm that n pairs can give, all other contrasts as they are
     equivalence_interval: NotRequired[list[float]]  # only with a margin: [low, high], of the two one-sided t tests
     equivalent: NotRequired[bool]  # only with a margin: whether that interval is inside it
 
@@ -403,6 +424,7 @@ class Summary(TypedDict):
     arms: dict[str, ArmResult]  # by name
     contrasts: list[ContrastResult]  # all that are declared
     declared: str  # the day on which they were
+    declared_commit: NotRequired[str]  # the git commit that did it, or ""; an older record lacks it
     confidence: float  # of all intervals
     versions: list[list[str]]  # [package, version]
     processors: list[str]
@@ -412,7 +434,8 @@ class Summary(TypedDict):
 class Measurements(Summary):
     """Everything that was measured, before the record comes into it."""
 
-    replication: Summary | None  # the same for the digits
+    replications: dict[str, Summary]  # the same by data set beside MNIST, of those measured
+    not_replicated: dict[str, str]  # by data set of the study that was not measured: why
     recorded: str | None  # the day of the record whose numbers these are; None where they were measured here
     quick: bool  # whether this is the small version of the study
 
@@ -424,7 +447,7 @@ class Results(Measurements):
 
 
 class ResultsFile(Results):
-    """results.json, format 2."""
+    """results.json, format 3."""
 
     format: int
     inputs: str  # digest of all that the file depends on
@@ -437,11 +460,13 @@ class Record(Summary):
     """The record as it is read."""
 
     recorded: str  # the day on which its last run was finished
+    replications: dict[str, Summary]  # by data set beside MNIST
 
 
 class RecordFile(TypedDict):
-    """record.json, format 3. Of each run it has only what its arm does not say, and nothing that is None."""
+    """record.json, format 4. Of each run it has only what its arm does not say, and nothing that is None."""
 
     format: int
     recorded: str
     results: Summary
+    replications: dict[str, Summary]

@@ -1,4 +1,4 @@
-"""The images: MNIST or any data set in its layout from an .npz file, and scikit-learn's embedded digits → Dataset.
+"""The images: MNIST, Fashion-MNIST or any data set in their layout from an .npz, and scikit-learn's digits → Dataset.
 
 A data set is recognised by the SHA-256 of its four arrays, whatever file they come in. Pickles are never loaded, and no
 more is read than was declared and is allowed. Where the file comes from is the business of `sources.py`.
@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -71,6 +71,16 @@ MNIST = DatasetSpec(
     test_images=10000,
     image_shape=(28, 28),
 )
+FASHION_MNIST = replace(
+    MNIST,
+    name="fashion_mnist",
+    arrays_sha256=(
+        "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+        "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
+        "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+        "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
+    ),
+)
 DIGITS = DatasetSpec(
     "digits",
     (
@@ -84,6 +94,20 @@ DIGITS = DatasetSpec(
     image_shape=(8, 8),
     pixel_max=16,
 )
+
+
+class Named(NamedTuple):
+    """A data set that Keras can download: what people call it, the variable that names its file, and that file."""
+
+    label: str
+    variable: str
+    file: str
+
+
+KERAS = {
+    MNIST: Named("MNIST", "MNIST_NPZ", "mnist.npz"),
+    FASHION_MNIST: Named("Fashion-MNIST", "FASHION_NPZ", "fashion_mnist.npz"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,16 +146,8 @@ def load(spec: DatasetSpec, path: Path | None = None) -> Dataset:
     Raises `UserError` where the file is not exactly that.
     """
     arrays = _digits() if path is None else _read(path, spec)
-    for key, actual, expected in zip(ARRAYS, _digests(arrays), spec.arrays_sha256, strict=True):
-        if actual != expected:
-            where = "scikit-learn's digits" if path is None else display_path(path)
-            fix = "Install the locked version of scikit-learn."
-            if path:
-                fix = _MNIST if spec == MNIST else _ANY
-            raise UserError(
-                f"{where}: array '{key}' is not that of {spec.name}: its SHA-256 begins {actual[:8]}, expected "
-                f"{expected[:8]}. {fix}"
-            )
+    if (digests := hash_arrays(arrays)) != spec.arrays_sha256:
+        raise _wrong_content(spec, path, digests)
     x_train, y_train, x_test, y_test = arrays
     return Dataset(
         spec.name,
@@ -141,6 +157,22 @@ def load(spec: DatasetSpec, path: Path | None = None) -> Dataset:
         y_test.reshape(-1).astype(np.uint8),
         spec.pixel_max,
         spec.classes,
+    )
+
+
+def _wrong_content(spec: DatasetSpec, path: Path | None, digests: tuple[str, ...]) -> UserError:
+    """What is wrong with arrays that have these digests, and how to fix it."""
+    where = display_path(path) if path else "scikit-learn's digits"
+    fix = _choose(spec) if path else "Install the locked version of scikit-learn."
+    for other, known in KERAS.items():
+        if digests == other.arrays_sha256:
+            label = KERAS[spec].label if spec in KERAS else spec.name
+            return UserError(f"{where}: holds {known.label}. Expected {label}. Name it in {known.variable}. {fix}")
+    pairs = zip(ARRAYS, digests, spec.arrays_sha256, strict=True)
+    array, actual, expected = next(pair for pair in pairs if pair[1] != pair[2])
+    return UserError(
+        f"{where}: array '{array}' is not that of {spec.name}: its SHA-256 begins {actual[:8]}, expected "
+        f"{expected[:8]}. {fix}"
     )
 
 
@@ -160,10 +192,11 @@ def inspect_npz(path: Path, name: str) -> DatasetSpec:
     classes = int(max(y_train.max(), y_test.max())) + 1
     if min(y_train.min(), y_test.min()) < 0 or not 2 <= classes <= MAX_CLASSES or y_train.min() == y_train.max():
         raise error(f"its labels reach from {min(y_train.min(), y_test.min())} to {classes - 1}")
-    return DatasetSpec(name, _digests(arrays), len(x_train), len(x_test), x_train.shape[1:], classes)
+    return DatasetSpec(name, hash_arrays(arrays), len(x_train), len(x_test), x_train.shape[1:], classes)
 
 
-def _digests(arrays: Sequence[np.ndarray]) -> tuple[str, ...]:
+def hash_arrays(arrays: Sequence[np.ndarray]) -> tuple[str, ...]:
+    """The SHA-256 of each array's bytes in C order, in hex."""
     return tuple(hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays)
 
 
@@ -171,11 +204,22 @@ _ANY = (
     "Expected an .npz of x_train, y_train, x_test and y_test: images of one size as uint8, and for each a whole number "
     f"that names its class, 0 to {MAX_CLASSES - 1}. Fix the file, or unset DATASET_NPZ."
 )
-_MNIST = "Name the original mnist.npz in MNIST_NPZ, or unset it to let Keras find or download MNIST."
 
 
-def _fix(spec: DatasetSpec | None) -> str:
-    return f"Expected MNIST as .npz. {_MNIST}" if spec == MNIST else _ANY
+def expectation(spec: DatasetSpec | None) -> str:
+    """What a file must be that should hold this data set, or any if None, and how to name another file."""
+    known = KERAS.get(spec) if spec else None
+    return f"Expected {known.label} as .npz. {_choose(spec)}" if known else _ANY
+
+
+def _choose(spec: DatasetSpec | None) -> str:
+    """How to name another file."""
+    known = KERAS.get(spec) if spec else None
+    if not known:
+        return _ANY
+    return (
+        f"Name the original {known.file} in {known.variable}, or unset it to let Keras find or download {known.label}."
+    )
 
 
 def _digits() -> list[np.ndarray]:
@@ -191,7 +235,7 @@ def _digits() -> list[np.ndarray]:
 
 def _read(path: Path, spec: DatasetSpec | None) -> list[np.ndarray]:
     """The four arrays of an .npz, each read only if its header declares what `spec` says, or else what is allowed."""
-    fix = _fix(spec)
+    fix = expectation(spec)
     try:
         with zipfile.ZipFile(path) as archive:
             return [_read_array(archive, path, name, spec) for name in ARRAYS]
@@ -210,16 +254,19 @@ def _read_array(archive: zipfile.ZipFile, path: Path, name: str, spec: DatasetSp
         info = archive.getinfo(name + ".npy")
     except KeyError:
         content = ", ".join(archive.namelist()[:6]) or "nothing"
-        raise UserError(f"{display_path(path)}: has no array '{name}' (it holds {content}). {_fix(spec)}") from None
+        raise UserError(
+            f"{display_path(path)}: has no array '{name}' (it holds {content}). {expectation(spec)}"
+        ) from None
     with archive.open(info) as member:
         if npy.read_magic(member) != (1, 0):  # the later versions' headers may be gigabytes long
             raise ValueError(f"array '{name}' lacks the header that NumPy writes for such arrays")
         shape, fortran_order, dtype = npy.read_array_header_1_0(member)
-        right_type = dtype == np.uint8 if spec == MNIST or name.startswith("x") else dtype.kind in "iu"
+        right_type = dtype == np.uint8 if spec in KERAS or name.startswith("x") else dtype.kind in "iu"
         size = math.prod(shape) * dtype.itemsize
         expected = (spec.shapes[name], (*spec.shapes[name], 1)) if spec else (shape,)
         if not right_type or fortran_order or not 0 <= size <= MAX_BYTES or shape not in expected:
-            wanted = f"Expected uint8 {list(expected[0])}: MNIST. {_MNIST}" if spec == MNIST else _ANY
+            known = KERAS.get(spec) if spec else None
+            wanted = f"Expected uint8 {list(expected[0])}: {known.label}. {_choose(spec)}" if known else _ANY
             order = " in Fortran order" if fortran_order else ""
             raise UserError(f"{display_path(path)}: array '{name}' is {dtype} {list(shape)}{order}. {wanted}")
         buffer = member.read(size)

@@ -66,7 +66,7 @@ def draw(results: Results) -> list[Figure]:
         figures.append(reliability(tested, arms))
         if own_models := with_own_models(arms):
             figures.append(confusions(tested, own_models))
-    if measured_contrasts(tested):
+    if _selected_contrasts(tested):
         figures.append(contrasts(tested))
     return figures
 
@@ -416,8 +416,8 @@ def contrasts(
 
 
 def _selected_contrasts(results: Results) -> list[ContrastResult]:
-    """The measured contrasts, in the study's order; of many, those with the smallest p."""
-    measured = measured_contrasts(results)
+    """The measured contrasts that are tested, in the study's order; of many, those with the smallest p."""
+    measured = [contrast for contrast in measured_contrasts(results) if contrast["confirmatory"]]
     smallest = sorted(measured, key=lambda contrast: contrast["p_holm"])[:MAX_CONTRASTS]
     return [contrast for contrast in measured if contrast in smallest]
 

@@ -77,8 +77,8 @@ def mean_accuracy(arm: ArmResult) -> float:
 
 
 def data_name(results: Results) -> str:
-    name = results["dataset"]["name"]
-    return str({"mnist": "MNIST", "digits": "scikit-learn's small digits"}.get(name, name))
+    names = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "scikit-learn's small digits"}
+    return names.get(results["dataset"]["name"], results["dataset"]["name"])
 
 
 def accuracy_name(arms: Mapping[str, ArmResult]) -> str:

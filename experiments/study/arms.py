@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields, replace
 from fnmatch import fnmatch
 
-from experiments.data.datasets import DIGITS, MNIST
+from experiments.data.datasets import MNIST
 from experiments.files.toml import Expected, TomlTable, one_of
 from experiments.study.model import MAX_RUNS, Arm, Block, Part
 from experiments.study.parts import KINDS, NEED_ZERO_AND_ONE, OUTPUTS, describe, read_part
@@ -38,7 +38,7 @@ ARM_FIELDS = {
     "output_kernel_scale": Expected(float, "above 0, at most 1000", lambda value: 0 < value <= 1000),
     "holdout": Expected(
         int,
-        f"0 to {DIGITS.train_images // 2}, or to {MNIST.train_images // 2} on MNIST",
+        f"0 to {MNIST.train_images // 2}",
         lambda value: value >= 0,
     ),
     "features_of": Expected(str, "the name of an arm", bool),
@@ -155,5 +155,5 @@ def _check_references(family: TomlTable, arms: Sequence[Arm], blocks: Sequence[B
         seeds = next((other.seeds for other in blocks if base and other.name == base.block), ())
         if base is None or not set(block.seeds) <= set(seeds):
             raise family.error("features_of", name, "an arm with features of its own and all seeds of this block")
-    if values.get("holdout", 0) > (DIGITS if block.replicate else MNIST).train_images // 2:
+    if values.get("holdout", 0) > MNIST.train_images // 2:
         raise family.error("holdout", values["holdout"], "at most half of the training images")

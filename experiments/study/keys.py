@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TypedDict
 
-from experiments.study.model import Run, SettingValue
+from experiments.study.model import Run, SettingValue, Study
 
 EXPERIMENTS = Path(__file__).parents[1]
 LOCK = EXPERIMENTS.parent / "requirements" / "train.txt"
@@ -85,6 +85,12 @@ def _version(package: str) -> str:
         if not locked:
             raise
         return locked[1]
+
+
+def arm_digest(study: Study, name: str) -> str:
+    """Tells whether an arm of this name is configured as in `study`: its settings and how long it trains on MNIST."""
+    run = study.run(study.arm(name), 0, "mnist")
+    return digest([run.arm.settings(), run.epochs])[:16]
 
 
 def training_key(run: Run, data_identity: str) -> TrainingKey:

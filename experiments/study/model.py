@@ -111,16 +111,31 @@ SETTINGS = ("hidden", "depth", *(f.name for f in fields(Arm) if f.name not in ("
 class Block:
     """Arms that answer one question together, over the same seeds.
 
-    `epochs` of each run, where they are not the data set's own. A block to `replicate` runs on the digits too.
-    The `early` blocks are trained first, and the page is written as soon as each of them is measured.
+    `epochs` of each run, where they are not the data set's own. The `early` blocks are trained first, and the page is
+    written as soon as each of them is measured.
     """
 
     name: str
     question: str
     seeds: tuple[int, ...]
     epochs: int | None = None
-    replicate: bool = False
     early: bool = False
+
+
+@dataclass(frozen=True)
+class DatasetRuns:
+    """Which of the study's runs a data set has.
+
+    `epochs` of each run, unless its block says otherwise. `arms`: the names of those that run on it, None for all.
+    `seeds`: only the first so many of each block, None for all.
+    """
+
+    epochs: int
+    arms: frozenset[str] | None = None
+    seeds: int | None = None
+
+    def has(self, arm: Arm) -> bool:
+        return self.arms is None or arm.name in self.arms
 
 
 @dataclass(frozen=True)
@@ -128,7 +143,8 @@ class Contrast:
     """A predeclared comparison: final test accuracy of arm `first` minus that of arm `second`, paired by seed.
 
     With `equivalence_margin` (a fraction of the test images) the question is whether the difference lies within
-    ± that margin; without it, whether it differs from 0.
+    ± that margin; without it, whether it differs from 0. The `confirmatory` ones are one family, tested with Holm's
+    correction; the others are described by an interval and have no p-value.
     """
 
     name: str
@@ -136,6 +152,7 @@ class Contrast:
     first: str
     second: str
     equivalence_margin: float | None = None
+    confirmatory: bool = True
 
 
 @dataclass(frozen=True)
@@ -152,7 +169,7 @@ class Run:
     def cost(self) -> float:
         """What the run takes, in epochs of MNIST with one hidden layer; each further one adds a sixth.
 
-        Other data sets count as MNIST, since none runs beside them.
+        All data sets but the digits count as MNIST: Fashion-MNIST has its size, and no other one runs beside them.
         """
         share = DIGITS.train_images / MNIST.train_images if self.dataset == DIGITS.name else 1
         return self.epochs * (1 + (self.arm.depth - 1) / 6) * share
@@ -166,11 +183,12 @@ class Study:
     """All that study.toml says."""
 
     path: Path
-    epochs: Mapping[str, int]  # by data set
+    datasets: Mapping[str, DatasetRuns]  # by name; MNIST is among them
     blocks: tuple[Block, ...]
     arms: tuple[Arm, ...]
     contrasts: tuple[Contrast, ...]
     declared: str  # the day on which the contrasts were fixed, ISO 8601
+    declared_commit: str  # the git commit that fixed them, or ""
     confidence: float
 
     def arm(self, name: str) -> Arm:
@@ -178,6 +196,24 @@ class Study:
 
     def block(self, name: str) -> Block:
         return next(block for block in self.blocks if block.name == name)
+
+    @property
+    def replications(self) -> tuple[str, ...]:
+        """The data sets beside MNIST on which some arms run too."""
+        return tuple(name for name, runs in self.datasets.items() if name != MNIST.name and runs.arms)
+
+    def on(self, dataset: str) -> DatasetRuns:
+        """Which runs `dataset` has; one that the study does not name has those of MNIST."""
+        return self.datasets.get(dataset, self.datasets[MNIST.name])
+
+    def about(self, dataset: str) -> Study:
+        """The study as it runs where the page is about `dataset`: all of it on one that takes MNIST's place."""
+        if dataset in (MNIST.name, DIGITS.name):
+            return self
+        return replace(self, datasets={MNIST.name: self.datasets[MNIST.name]})
+
+    def seeds(self, arm: Arm, dataset: str) -> tuple[int, ...]:
+        return self.block(arm.block).seeds[: self.on(dataset).seeds]
 
     def runs(self, dataset: str, only: Collection[str] = ()) -> list[Run]:
         """Every run on `dataset` in the file's order, of all blocks or of those named in `only`.
@@ -192,39 +228,42 @@ class Study:
         return [
             self.run(arm, seed, dataset)
             for block in self.blocks
-            if (not only or block.name in only) and (dataset != DIGITS.name or block.replicate)
+            if not only or block.name in only
             for arm in self.arms
-            if arm.block == block.name
-            for seed in block.seeds
+            if arm.block == block.name and self.on(dataset).has(arm)
+            for seed in self.seeds(arm, dataset)
         ]
 
     def quick(self) -> Study:
-        """A small version for trying things out: the replicated blocks at two seeds, one arm of each other at one.
+        """A small version for trying things out: the main blocks at two seeds, one arm of each other block at one.
 
-        Two epochs each on MNIST. Arms that build on others are left out.
+        The main blocks are the early ones and those with arms that run on another data set too. Two epochs each, but
+        for the digits. Arms that build on others are left out.
         """
-        blocks = tuple(
-            replace(
-                block, seeds=block.seeds[: 2 if block.replicate else 1], epochs=block.epochs and min(2, block.epochs)
-            )
-            for block in self.blocks
-        )
-        replicated = {block.name for block in blocks if block.replicate}
+        elsewhere = {name for dataset in self.replications for name in self.datasets[dataset].arms or ()}
+        main = {block.name for block in self.blocks if block.early}
+        main |= {arm.block for arm in self.arms if arm.name in elsewhere}
         alone = [arm for arm in self.arms if not arm.chosen_from and not arm.features_of]
         first = {arm.block: arm for arm in reversed(alone)}
-        arms = tuple(arm for arm in alone if arm.block in replicated or arm is first[arm.block])
-        return replace(self, blocks=blocks, arms=arms, epochs={**self.epochs, "mnist": min(2, self.epochs["mnist"])})
+        blocks = (replace(block, seeds=block.seeds[: 1 + (block.name in main)]) for block in self.blocks)
+        return replace(
+            self,
+            blocks=tuple(replace(block, epochs=block.epochs and min(2, block.epochs)) for block in blocks),
+            arms=tuple(arm for arm in alone if arm.block in main or arm is first[arm.block]),
+            datasets={
+                name: runs if name == DIGITS.name else replace(runs, epochs=min(2, runs.epochs))
+                for name, runs in self.datasets.items()
+            },
+        )
 
     def run(self, arm: Arm, seed: int, dataset: str) -> Run:
-        epochs = self.block(arm.block).epochs or self.epochs.get(dataset, self.epochs["mnist"])
+        epochs = self.block(arm.block).epochs or self.on(dataset).epochs
         features = self.run(self.arm(arm.features_of), seed, dataset) if arm.features_of else None
         return Run(arm, seed, dataset, epochs, features)
 
     def check(self, spec: DatasetSpec) -> None:
         """Raises `UserError` where an arm holds out more than half of the training images, or lacks a whole batch."""
-        for arm in self.arms:
-            if spec == DIGITS and not self.block(arm.block).replicate:
-                continue
+        for arm in filter(self.on(spec.name).has, self.arms):
             images = f"the {spec.train_images} training images of {spec.name}"
             if arm.holdout > spec.train_images // 2:
                 raise UserError(
@@ -242,7 +281,7 @@ class Study:
         """The runs that must be measured before `run` can be trained."""
         pattern = run.arm.chosen_from
         arms = [arm for arm in self.arms if pattern and fnmatch(arm.name, pattern) and not arm.chosen_from]
-        candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.block(arm.block).seeds]
+        candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.seeds(arm, run.dataset)]
         return candidates + ([run.features] if run.features else [])
 
     def choose_settings(self, run: Run, score: Callable[[Run], float | None]) -> Run | None:

@@ -45,17 +45,20 @@ def execute(
 ) -> int:
     """Trains and measures the missing runs of `tasks` and those that they depend on; returns how many were missing.
 
-    Runs that depend on others come last. The workers are `jobs` processes on this machine, or those of an `executor`,
-    which need not share a disk with it. With `after_early_block`, the first task's early blocks come first, one after
-    the other, and it is called whenever one of them is complete, while the workers go on.
+    The first task comes first, its runs that depend on others last of all its runs. The workers are `jobs` processes on
+    this machine, or those of an `executor`, which need not share a disk with it. With `after_early_block`, the first
+    task's early blocks come before its other runs, one after the other. It is called whenever one of them, or a task's
+    part, is complete, while the workers go on.
     Raises `UserError` at the end if a run was abandoned, or at once if a disk is full, and lets Ctrl-C through;
     finished runs stay stored.
     """
     early_blocks = [block.name for block in study.blocks if block.early] if after_early_block else []
     with RemoteBackend(store, executor) if executor else LocalBackend(store, jobs) as backend:
         scheduler = Scheduler(backend, early_blocks, after_early_block or (lambda: None))
-        missing = scheduler.run([_independent(study, task) for task in tasks])
-        missing += scheduler.run([_dependent(study, task, store) for task in tasks])
+        first, *others = tasks
+        missing = scheduler.run([_independent(study, first)])
+        missing += scheduler.run([_dependent(study, first, store), *(_independent(study, task) for task in others)])
+        missing += scheduler.run([_dependent(study, task, store) for task in others])
     if scheduler.abandoned:
         raise scheduler.error("All runs that do not depend on them are finished and stored.")
     return missing
@@ -101,13 +104,13 @@ class Scheduler:
         return len(everything)
 
     def _stages(self, missing: Missing) -> list[Missing]:
-        """The runs in the order of their training: each early block on the first data set, then the rest."""
+        """The runs in the order of their training: the first data set's early blocks, its rest, the other data sets."""
         first = next(iter(missing))
         blocks = [[e for e in missing[first] if e.run.arm.block == name] for name in self.early_blocks]
         early = [{first: block} for block in blocks if block]
         started = set().union(*map(_measures, early))
-        rest = {source: [e for e in entries if e.measures_path not in started] for source, entries in missing.items()}
-        return [*early, rest]
+        rest = [{source: [e for e in entries if e.measures_path not in started]} for source, entries in missing.items()]
+        return [*early, *(stage for stage in rest if _measures(stage))]
 
     def _train(self, units: Iterable[Unit], progress: Progress, milestones: list[set[Path]]) -> None:
         """Returns when all units are done; raises what a worker raised as soon as it does.

@@ -10,7 +10,7 @@ from experiments.files.errors import UserError, display_path
 from experiments.study import load as studies
 from experiments.study.model import Study
 from report.claims import load as ledgers
-from report.claims.model import Claim
+from report.claims.model import Ledger
 
 DEFAULT = Path(__file__).parents[1] / "mse_tanh"
 EXPECTED = (
@@ -42,7 +42,7 @@ class ArticleFolder:
     def load_study(self) -> Study:
         return studies.load(self.study)
 
-    def load_claims(self) -> tuple[Claim, ...]:
+    def load_claims(self) -> Ledger:
         """The claims. Raises `UserError` unless the study has the evidence that they name."""
         ledger = ledgers.load(self.claims)
         ledgers.check(ledger, self.load_study(), self.claims)

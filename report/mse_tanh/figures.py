@@ -161,7 +161,9 @@ def _largest_change(results: Results) -> str:
     single = [
         contrast
         for contrast in measured_contrasts(results)
-        if contrast["equivalence_margin"] is None and arms[contrast["first"]]["block"] == "changes"
+        if contrast["confirmatory"]
+        and contrast["equivalence_margin"] is None
+        and arms[contrast["first"]]["block"] == "changes"
     ]
     significant = [contrast for contrast in single if contrast["p_holm"] < 1 - results["confidence"]]
     if not significant:

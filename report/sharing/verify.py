@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -30,13 +30,12 @@ from experiments.analysis.results import PageEvidence, Results
 from experiments.files.errors import UserError, display_path, printable
 from experiments.files.sealed import compact
 from experiments.plots.figures import Figure
+from experiments.study import keys
 from experiments.study.model import Study
 from report.claims import rules
-from report.claims.model import Claim
+from report.claims.model import Ledger
 
-FORMAT = 1
 SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
-LISTS = ("runs", "replication")
 MARK = re.compile(r'<template id="evidence">\s*+([A-Za-z0-9+/=]++)\s*+</template>')
 
 
@@ -44,46 +43,63 @@ def carried(
     content: Mapping[str, Any],
     results: Results,
     drawn: Mapping[str, Figure],
-    claims: Sequence[Claim],
+    ledger: Ledger,
     url: str,
 ) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
-    claimed = rules.keys_by_arm(claims, results["arms"])
+    claimed = rules.keys_by_arm(ledger, results["arms"])
+    elsewhere = {
+        name: rules.keys_by_arm(ledger, other["arms"], name) for name, other in results["replications"].items()
+    }
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
     needs = {measure for figure in drawn.values() for measure in figure.measures}
     figures = {need: {arm for f in drawn.values() if need in f.measures for arm in f.arms} for need in needs}
     figure_arms = None if results["recorded"] else figures  # else the figures show the record's runs
     return evidence.pack(
         {
-            "format": FORMAT,
+            "format": evidence.FORMAT,
             "url": url,
             "measuring": bool(results["dataset"].get("measuring")),
-            **{key: content.get(key) for key in ("quick", "source", "record", "expected")},
+            **{key: content.get(key) for key in ("quick", "source", "record", "arms", "expected")},
+            "not_replicated": content.get("not_replicated", {}),
             "runs": [
                 evidence.select_for_page(observation, contrasted, figure_arms, claimed.get(observation["arm"], ()))
                 for observation in content.get("runs", [])
             ],
-            "replication": [
-                evidence.select_for_page(observation, contrasted) for observation in content.get("replication", [])
-            ],
-        },
-        *LISTS,
+            "replications": {
+                name: [
+                    evidence.select_for_page(
+                        observation,
+                        contrasted,
+                        {} if name in records.KEPT else None,
+                        [*claimed.get(observation["arm"], ()), *elsewhere.get(name, {}).get(observation["arm"], ())],
+                    )
+                    for observation in observations
+                ]
+                for name, observations in content.get("replications", {}).items()
+            },
+        }
     )
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What a page carries. text: as it stands there; url: where the page is published; results: what follows."""
+    """What a page carries. text: as it stands there; url: where the page is published; results: what follows.
+
+    foreign_arms: those that this study doesn't have, or has otherwise, so that `results` are without them.
+    """
 
     text: str
     url: str
     results: Results
+    foreign_arms: tuple[str, ...] = ()
 
 
-def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Proof:
+def proof(html: str, load: Callable[[], Study], to_compare: bool = False) -> Proof:
     """The results that follow from the evidence in a page. Raises `UserError` where there is none, or none of ours.
 
-    Without `same_record`, a page made with a different record is read too, unless it shows that record's numbers.
+    A page `to_compare` may be of an older format, of another study that has some arms of this one, or made with a
+    different record, unless it shows that record's numbers.
     """
     marks = MARK.findall(html)
     if len(marks) != 1:
@@ -91,32 +107,65 @@ def proof(html: str, load: Callable[[], Study], same_record: bool = True) -> Pro
             f"{len(marks)} pieces of evidence in the page. Expected one, in a page that 'make report' wrote, copied or "
             "saved as 'HTML only'."
         )
-    content = evidence.unpack(marks[0], *LISTS)
-    if content.get("format") != FORMAT:
-        raise UserError(f"The page's evidence has format {content.get('format')}, expected {FORMAT}. Use its version.")
+    content = evidence.unpack(marks[0])
+    if content["format"] != evidence.FORMAT and not (to_compare and content["format"] == evidence.FIRST_FORMAT):
+        raise UserError(
+            f"The page's evidence has format {content['format']}, expected {evidence.FORMAT}. Its Methods say how to "
+            "cite it: check out the version that they name, and run this again."
+        )
     known_record = content["record"] in (None, "", records.fingerprint())
-    if not known_record and not same_record and content["source"] and not content["source"]["fallback"]:
-        content["record"] = ""  # the record was only held against them
+    if not known_record and to_compare and content["source"] and not content["source"]["fallback"]:
+        content["record"] = ""  # they were only compared with that record
     elif not known_record:
         raise UserError(
             "The page was made with a different record than experiments/record.json. Check out the version it was made "
             "with and run this again."
         )
     plan = load()
-    if content["source"] is not None:  # else all is from the record
-        _check_same_study(content, plan)
-    derived = results(content, plan)
-    return Proof(marks[0], content["url"], json.loads(compact(derived)))  # as the page's were read: keys in order
+    plan = plan.quick() if content["quick"] else plan
+    foreign_arms = _foreign_arms(content, plan) if content["source"] else {}  # else all is from the record
+    if foreign_arms and not to_compare:
+        name, problem = next(iter(foreign_arms.items()))
+        raise UserError(
+            f"The page is about another study: {display_path(plan.path)} has {problem} '{name}'. "
+            "Name the folder of the article that it was made from: ARTICLE=folder"
+        )
+    _leave_out(content, foreign_arms)
+    derived = json.loads(compact(results(content, plan)))  # as the page's were read: keys in order
+    return Proof(marks[0], content["url"], derived, tuple(foreign_arms))
 
 
-def _check_same_study(content: PageEvidence, plan: Study) -> None:
-    arms = {arm.name for arm in plan.arms}
-    for arm in (run["arm"] for run in content["runs"]):
-        if arm not in arms:
-            raise UserError(
-                f"The page is about another study: {display_path(plan.path)} has no arm '{arm}'. "
-                "Name the folder of the article that it was made from: ARTICLE=folder"
-            )
+def _foreign_arms(content: PageEvidence, plan: Study) -> dict[str, str]:
+    """The arms that were observed and that the study does not have as they were, each with what it has instead."""
+    lists = [content["runs"], *content["replications"].values()]
+    names = dict.fromkeys(run["arm"] for runs in lists for run in runs)
+    known = {arm.name for arm in plan.arms}
+    changed = {name for name in names.keys() & known if _is_changed(name, content, plan)}
+    return {
+        name: "another arm" if name in known else "no arm" for name in names if name not in known or name in changed
+    }
+
+
+def _is_changed(name: str, content: PageEvidence, plan: Study) -> bool:
+    """Whether an arm that the study has was configured otherwise when the page was made, as far as that shows."""
+    if digest := content["arms"].get(name):
+        return digest != keys.arm_digest(plan, name)
+    arm = plan.arm(name)
+    epochs = plan.run(arm, 0, "mnist").epochs
+    return any(
+        len(run["test_accuracy_by_epoch"] or range(epochs)) != epochs
+        or (bool(arm.holdout) and run["images"] != arm.holdout)
+        or (not arm.chosen_from and (run["learning_rate"], run["schedule"]) != (arm.learning_rate, arm.schedule))
+        for run in content["runs"]
+        if run["arm"] == name
+    )
+
+
+def _leave_out(content: PageEvidence, arms: Collection[str]) -> None:
+    """Takes the runs of these arms out of the evidence."""
+    content["runs"] = [run for run in content["runs"] if run["arm"] not in arms]
+    for name, runs in content["replications"].items():
+        content["replications"][name] = [run for run in runs if run["arm"] not in arms]
 
 
 @contextmanager
@@ -159,7 +208,7 @@ def results(content: PageEvidence, plan: Study) -> Results:
         return records.results_of_record(
             recorded, records.MEASURING if content.get("measuring") else records.NOTHING_MEASURED
         )
-    return summary.assemble(plan.quick() if content["quick"] else plan, content)
+    return summary.assemble(plan, content)
 
 
 # ---------------------------------------------------------------------------------------------- the comparison
@@ -200,7 +249,7 @@ def serialised(html: str) -> str:
 # ---------------------------------------------------------------------------------------------- what differs
 
 TOKEN = re.compile(r"<[^<>]*+>|[^<>]++|[<>]")  # to show and to align differences; no result depends on it
-PLACE = re.compile(r"""<(?:section|figure|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
+PLACE = re.compile(r"""<(?:section|figure|tbody|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
 WINDOW = 20_000  # characters that are searched for where two texts meet again
 RUN = 3  # tokens that must agree there
 CONTEXT = 30  # characters shown on each side of a difference
