@@ -265,7 +265,8 @@ def _results_in(path: Path, folder: ArticleFolder) -> Results:
         return results
     proof = verify.proof(text, folder.load_study, to_compare=True)
     if proof.foreign_arms:
-        print(f"{display_path(path)}: left out, as this study has no such arms: {', '.join(proof.foreign_arms)}")
+        arms = ", ".join(proof.foreign_arms)
+        print(f"{display_path(path)}: leaving out arms that this study lacks, or has with other settings: {arms}")
     return proof.results
 
 
