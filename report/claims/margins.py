@@ -15,7 +15,7 @@ from report.claims.model import DECIDED, Flip, Question, Verdict
 from report.claims.rules import evaluate, names_in, parse, verdict_of
 
 MAX_TURNS = 100  # of a rule; beyond, the search for its limits would not end
-MAX_DEPTH = 40  # of brackets in brackets; what reads a rule calls itself for each
+MAX_DEPTH = 100  # of expressions in expressions; what reads a rule calls itself for each
 
 
 def margin(judged: Verdict) -> str:

@@ -20,6 +20,7 @@ from experiments.study.model import SettingValue
 from report.claims import margins, words
 from report.claims.model import (
     CANNOT_TELL,
+    FEW_SEEDS,
     GENERAL,
     NO_QUESTION,
     PARTLY,
@@ -77,6 +78,11 @@ class PageView:
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
+
+    @property
+    def few_seeds(self) -> int:
+        """A verdict on fewer is hollow."""
+        return FEW_SEEDS
 
     @property
     def has_hollow(self) -> bool:
