@@ -365,7 +365,7 @@ def test_a_rule_that_parses_but_cannot_be_evaluated_is_an_error_that_names_the_c
     arms = {name: {"n": 3.0, "seeds": [1, 2]} for name in "xy"}
     results = {"arms": arms, "contrasts": [], "runs": []}
     ledger = ledgers.load(path)
-    with pytest.raises(UserError, match=r"line 11 of the claims: claim 'c'\.stated: .*divide by evidence.* Fix its r"):
+    with pytest.raises(UserError, match=r"line 12 of the claims: claim 'c'\.stated: .*divide by evidence.* Fix its r"):
         judge(ledger, results)
 
 

@@ -769,7 +769,7 @@ def test_a_prediction_holds_or_is_refuted_by_its_rule(tmp_path: Path) -> None:
         (judged,) = judge_predictions(read, with_mean(mean))
         assert judged.verdict.verdict == verdict
     (judged,) = judge_predictions(read, with_mean(0.95))
-    assert margins.margin(judged.verdict) == "Would become refuted if the gap fell to +0.25 points; it is +3.00 points."
+    assert margins.margin(judged.verdict) == "Would be refuted if the gap fell to +0.25 points; it is +3.00 points."
     assert words.rule(judged.prediction.question, read.limits()) == "Holds if it is above 0.25 points."
     assert rules.keys_by_arm(read, ["one"])["one"] == [("accuracy", "mean")] * 2
     with pytest.raises(
