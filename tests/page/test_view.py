@@ -50,7 +50,8 @@ def results(arms: Arms, contrasts: Sequence[Mapping[str, Any]] = (), runs: Seque
         "arms": arms,
         "contrasts": contrasts,
         "runs": runs,
-        "replication": None,
+        "replications": {},
+        "not_replicated": {},
     }
 
 
@@ -304,7 +305,7 @@ def test_the_hidden_layer_gains_more_in_the_replication_only_if_the_intervals_do
     contrasts = rows(targets=GAIN, hidden=(0.1, 0.0, 0.2), recipe=GAIN)
     for low, more in ((0.21, True), (0.2, False)):
         other = results({}, rows(targets=GAIN, hidden=(0.5, low, 0.8), recipe=GAIN))
-        replication = view({**results({}, contrasts), "replication": other}).replication
+        replication = view({**results({}, contrasts), "replications": {"digits": other}}).replication
         assert replication is not None
         assert replication.hidden_gains_more is more
 

@@ -60,7 +60,7 @@ def test_the_examples_use_seeds_100_to_109(plan: Study, dataset: str, epochs: in
     assert found == [(name, seed, dataset, epochs) for name in names for seed in range(100, 110)]
 
 
-def test_only_replicated_blocks_run_on_the_digits(plan: Study) -> None:
+def test_only_the_listed_arms_run_on_the_digits(plan: Study) -> None:
     assert {run.arm.block for run in plan.runs("digits")} == {"examples", "changes"}
     assert {run.arm.block for run in plan.runs("mnist", only=("changes",))} == {"changes"}
     assert len(plan.runs("mnist", only=("changes",))) == 6 * 10
@@ -141,7 +141,7 @@ MISTAKES = {
         "[datasets.digits]",
         "[datasets.digit]",
         "",
-        "unknown key 'digit'. Known here: mnist, digits.",
+        "unknown key 'digit'. Known here: mnist, fashion_mnist, digits.",
     ),
     "unknown value": (
         'hidden = "tanh"',
@@ -155,10 +155,10 @@ MISTAKES = {
     "true for a number": ("depth = 1 ", "depth = true ", "", "defaults.depth is true. Expected 1 to 64."),
     "fraction for a whole number": ("batch_size = 32", "batch_size = 32.0", "", "defaults.batch_size is 32.0."),
     "text for true or false": (
-        "replicate = true ",
-        'replicate = "yes" ',
+        "early = true ",
+        'early = "yes" ',
         "",
-        'blocks.examples.replicate is "yes". Expected true or false.',
+        'blocks.examples.early is "yes". Expected true or false.',
     ),
     "a pattern that matches nothing": (
         'chosen_from = "rate-targets-*"',
@@ -475,7 +475,8 @@ def test_a_batch_larger_than_the_digits_matters_only_in_blocks_that_run_on_them(
     large.check(datasets.MNIST)
     with pytest.raises(UserError, match="1440 training images of digits"):
         large.check(datasets.DIGITS)
-    replace(large, blocks=tuple(replace(block, replicate=False) for block in plan.blocks)).check(datasets.DIGITS)
+    without = {**plan.datasets, "digits": replace(plan.datasets["digits"], arms=frozenset())}
+    replace(large, datasets=without).check(datasets.DIGITS)
 
 
 def test_another_data_set_runs_all_blocks_with_mnists_epochs(plan: Study) -> None:
