@@ -232,9 +232,10 @@ def compare_results(arguments: argparse.Namespace) -> int:
     _print_effects("not moved", rest if arguments.all else ())
     for name in changes.single:
         print(f"{'only in one':23}  {name}")
-    for path, counted in zip(arguments.files, changes.undecided, strict=True):
-        for verdict, number in counted.items():
-            print(f"{number} verdicts could not be decided on {display_path(path)}: {UNDECIDED[verdict]} there")
+    first, second = (f"could not be decided on {display_path(path)}" for path in arguments.files)
+    for where, numbers in zip((first, second, "could be decided on neither"), changes.undecided, strict=True):
+        for verdict, number in numbers.items():
+            print(f"{number} verdicts {where}: {UNDECIDED[verdict]} there")
     counts = f"{len(moved)} of {len(changes.effects)} effects moved beyond seed noise, {len(rest)} did not"
     unclear = f", {len(undecided)} undecided: too few seeds, or identical ones" if undecided else ""
     hint = " ALL=1 lists those that did not move." if rest and not arguments.all else ""

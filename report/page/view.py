@@ -88,6 +88,11 @@ class PageView:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
 
     @property
+    def few_seeds(self) -> int:
+        """A verdict on fewer is hollow."""
+        return FEW_SEEDS
+
+    @property
     def has_hollow(self) -> bool:
         return any(part.hollow for row in self.claims for part in row.parts)
 
