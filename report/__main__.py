@@ -29,7 +29,7 @@ from experiments.study import load as studies
 from report.article.folder import DEFAULT, ArticleFolder, open_folder
 from report.claims import margins, words
 from report.claims.model import CANNOT_TELL, NOT_MEASURED, Verdict
-from report.claims.verdicts import judge
+from report.claims.verdicts import judge, judge_predictions
 from report.page import citation, site
 from report.sharing.compare import Effect
 
@@ -118,6 +118,10 @@ def print_claims(arguments: argparse.Namespace) -> None:
         print(judged.claim.id)
         for verdict in judged.verdicts.values():
             _print_verdict(verdict)
+        print()
+    for prediction in judge_predictions(ledger, results):
+        print(prediction.prediction.id)
+        _print_verdict(prediction.verdict)
         print()
     asked = [v.verdict for judged in verdicts for v in judged.verdicts.values() if not v.question.none]
     counts = ", ".join(f"{number} {verdict}" for verdict, number in Counter(asked).most_common())

@@ -534,22 +534,23 @@ def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
 # ---------------------------------------------------------------------------------------------- a page from elsewhere
 
 SEEN = {"images": 20, "wrong_images": [3, 5], "wrong": 2}
-CONTENT = {"format": 1, "runs": [{**SEEN, "seed": seed} for seed in range(3)], "replication": []}
+CONTENT = {"format": 2, "runs": [{**SEEN, "seed": seed} for seed in range(3)], "replications": {"digits": []}}
 
 
 @tried(100)
 @given(edits=EDITS)
 def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> None:
-    text = damaged(evidence.pack(CONTENT, *verify.LISTS).encode(), edits).decode("latin-1")
+    text = damaged(evidence.pack(CONTENT).encode(), edits).decode("latin-1")
     found = []
-    if answers("The evidence in the page is damaged", lambda: found.append(evidence.unpack(text, *verify.LISTS))):
+    if answers("The evidence in the page is damaged", lambda: found.append(evidence.unpack(text))):
         assert found == [CONTENT]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "has format 2, expected 1"),
+        ({"format": 3}, "has format 3, expected 2"),
+        ({"format": 1, "expected": [1, 0], "replication": {"count": 0}}, "has format 1, expected 2: check out"),
         ({"record": "another"}, "with a different record"),
         ({"runs": {"count": 10**12, "columns": {}}}, "it has 1000000000000 runs"),
         ({"runs": {"count": 1, "columns": {"images": [10**12], "wrong_images": [True]}}}, "1000000000000 images"),
@@ -558,12 +559,22 @@ def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> 
         ({"source": {"name": "tulips"}}, "Nothing follows from the evidence in the page"),
         ({"expected": None}, "Nothing follows from the evidence in the page"),
     ],
-    ids=["another format", "another record", "many runs", "many images", "few values", "no list", "no data", "a gap"],
+    ids=[
+        "another format",
+        "an older format",
+        "another record",
+        "many runs",
+        "many images",
+        "few values",
+        "no list",
+        "no data",
+        "a gap",
+    ],
 )
 def test_made_up_evidence_is_refused(change: dict, message: str) -> None:
     nothing = {"count": 0, "columns": []}
     source = {"name": "mnist", "origin": "here", "fallback": ""}
-    made_up = {"format": 1, "quick": False, "source": source, "record": "", "runs": nothing, "replication": nothing}
+    made_up = {"format": 2, "quick": False, "source": source, "record": "", "runs": nothing, "replications": {}}
     text = base64.b64encode(lzma.compress(sealed.compact({**made_up, **change}) + b"\n")).decode()
     with little_memory(), pytest.raises(UserError, match=message), verify.foreign():
         verify.proof(f'<template id="evidence">{text}</template>', studies.load)
@@ -581,7 +592,7 @@ def test_evidence_that_unpacks_to_more_than_any_study_needs_is_refused() -> None
 def bomb(kind: str) -> str:
     """Evidence that takes little in a page and would take gigabytes in memory."""
     none = {"count": 0, "columns": []}
-    head: dict[str, Any] = {"format": 1, "runs": none, "replication": none}
+    head: dict[str, Any] = {"format": 2, "runs": none, "replications": {"digits": none}}
     bits = b""
     if kind == "every image is wrong":
         columns = {"images": [100_000] * 2000, "wrong_images": [True] * 2000}
@@ -619,7 +630,7 @@ def test_evidence_that_would_need_far_more_memory_than_its_size_is_refused(kind:
     text = bomb(kind)
     assert len(text) < 1_000_000
     with little_memory(3 * evidence.MAX_UNPACKED_BYTES), pytest.raises(UserError, match=message):
-        evidence.unpack(text, *verify.LISTS)
+        evidence.unpack(text)
 
 
 def forever() -> None:

@@ -76,6 +76,7 @@ def _read_file() -> RecordFile:
     defaults = {field.name: field.default for field in fields(Arm) if field.default is not MISSING}
     settings = {name: value if isinstance(value, str | int | float) else str(value) for name, value in defaults.items()}
     known = {**dict.fromkeys(ArmResult.__annotations__), **settings}
+    older["results"]["contrasts"] = [{"confirmatory": True, **row} for row in older["results"]["contrasts"]]
     older["results"]["arms"] = {name: {**known, **arm} for name, arm in older["results"]["arms"].items()}
     older["results"]["contrasts"] = [{"confirmatory": True, **contrast} for contrast in older["results"]["contrasts"]]
     return cast(RecordFile, {**older, "replications": {}})

@@ -32,18 +32,21 @@ def require(value: T | None) -> T:
 class Settings(TypedDict):
     """What configures an arm: every field of `study.model.Arm` but its name, its block and its title."""
 
-    hidden: str  # Keras' name of the hidden activation
-    output: str  # Keras' name of the output activation
-    loss: str  # Keras' name of the loss, or "one_sided_mean_squared_error"
+    hidden: str  # activation of the hidden layers; one for each, as in "tanh, relu", if they differ
+    depth: int  # hidden layers
+    output: str  # activation of the output layer
+    loss: str  # with its arguments in brackets, as all of these have them
     low_target: float  # of a wrong class's output
     high_target: float  # of the right class's output
-    depth: int  # hidden layers
     width: int  # units in each
     optimizer: str
     learning_rate: float
     batch_size: int  # images
     readout: str  # "as_is" or "half_shift"
     schedule: str  # "constant" or "cosine"
+    initializer: str  # of all kernels
+    dropout: float  # the fraction of each hidden layer's outputs that training sets to 0
+    l2: float  # the factor of the kernels' squares in the loss
     output_kernel_scale: float  # the output layer's initial kernel is multiplied by it
     holdout: int  # training images that are held out
     features_of: str  # the arm whose hidden layers are kept; "" for most
@@ -118,7 +121,7 @@ class Gradients(TypedDict):
 class Saturation(TypedDict):
     """How much of the network is flat, at one moment of the training: see training/network_measures.py."""
 
-    hidden: NotRequired[list[float | None] | None]  # by hidden layer; None for ReLU; a page has that of the end alone
+    hidden: NotRequired[list[float | None] | None]  # by hidden layer, tanh or sigmoid; a page has the end's
     dead: NotRequired[list[float | None] | None]  # by hidden layer; None unless ReLU; a page leaves it out
     output_slope_target: float | None  # None for linear and softmax outputs
     output_slope_other: float | None
@@ -176,6 +179,8 @@ class Measures(TypedDict):
     calibration: Calibration
     gradient: Gradients
     saturation: Saturations
+    training_accuracy: float  # of the images trained on
+    least_squares_accuracy: float | None  # see `measures.LeastSquares`; None where the last hidden layer is too wide
 
 
 # ---------------------------------------------------------------------------------------------- evidence.json

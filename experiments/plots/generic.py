@@ -161,7 +161,7 @@ def plot_epochs(
         style: Any = {"markersize": 3, "markevery": list(places), "gid": svg.rows(*(first + place for place in places))}
         axes.plot(epochs, curve.mean(0), color=colour, marker=marker, **style)
         ends.append((label, colour, epochs[-1], curve.mean(0)[-1]))
-        if fit := (fits or {}).get(arm):
+        if fit := {epoch: fit for epoch, fit in (fits or {}).get(arm, {}).items() if epoch <= len(epochs)}:
             style = {"markersize": 4, "mew": 1, "gid": svg.rows(*(first + epoch - 1 for epoch in fit))}
             values = [100 * value for value in fit.values()]
             axes.plot(list(fit), values, ":", color=colour, marker=marker, markerfacecolor=PAPER, **style)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from experiments.data.datasets import MNIST
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXTS, Expected, TomlReader, TomlTable, one_of
 from experiments.study.model import Arm, Study
@@ -261,7 +262,7 @@ def check(ledger: Ledger, study: Study, path: Path) -> None:
                 )
         if operand.holder == "arm" and operand.keys[0].startswith("test_"):
             _check_tested(operand, study, place)
-        _check_seeds(operand, study, place)
+        _check_runs(operand, study, place)
 
 
 def _operands(ledger: Ledger, path: Path) -> Iterator[tuple[str, Operand]]:
@@ -284,13 +285,20 @@ def _check_tested(operand: Operand, study: Study, place: str) -> None:
             )
 
 
-def _check_seeds(operand: Operand, study: Study, place: str) -> None:
-    """Refuses what a single seed would decide."""
+def _check_runs(operand: Operand, study: Study, place: str) -> None:
+    """Refuses what does not run on the data set that is named, and what a single seed would decide."""
+    name, file = operand.dataset or MNIST.name, display_path(study.path)
+    runs = study.datasets.get(name)
     for arm in _arms(operand, study):
-        if len(study.block(arm.block).seeds) == 1:
+        if not runs or not runs.has(arm):
             raise UserError(
-                f"{place} rests on '{arm.name}', whose block '{arm.block}' has one seed in "
-                f"{display_path(study.path)}. One seed decides nothing: add seeds there, or name other arms."
+                f"{place} names '{arm.name}' on {name}, where {file} does not run it. List it there, under "
+                f"[datasets.{name}], or name other arms."
+            )
+        if len(study.seeds(arm, name)) == 1:
+            raise UserError(
+                f"{place} rests on '{arm.name}', whose block '{arm.block}' has one seed on {name} in {file}. "
+                "One seed decides nothing: add seeds there, or name other arms."
             )
 
 

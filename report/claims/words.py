@@ -11,7 +11,12 @@ from experiments.plots.formats import NARROW, count, in_unit
 from report.claims.model import GENERAL, PREDICTION, STATED, Ledger, Question
 from report.claims.rules import names_in, parse
 
-ASKED = {STATED: "as the article has it", "reason": "the reason", GENERAL: "in general"}  # by `Question.asks`
+ASKED = {  # by `Question.asks`
+    STATED: "as the article has it",
+    "reason": "the reason",
+    GENERAL: "in general",
+    PREDICTION: "our prediction",
+}
 _COMPARED: Mapping[type, str] = {
     ast.Lt: "below ",
     ast.LtE: "at most ",

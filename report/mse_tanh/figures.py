@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.analysis.results import ArmResult, ContrastResult, Results, RunResult, require
 from experiments.plots import generic, svg
-from experiments.plots.figures import Figure, final_accuracy, plotted_runs, plotted_values
+from experiments.plots.figures import MAX_MARKS, Figure, final_accuracy, plotted_runs, plotted_values
 from experiments.plots.formats import DASH, count, decimal, plain_percent, points, ratio, signed
 from experiments.plots.selection import (
     TEST_ACCURACY,
@@ -103,7 +103,7 @@ def _plots() -> list[Plot]:
     """The figures in the order in which they are drawn and saved."""
     return [
         Plot(accuracy, ["*"]),
-        Plot(training, ["example-1"]),
+        Plot(training, ["example-1", "cross-entropy"]),
         Plot(learning_curves, ["example-1"]),
         Plot(outputs, ["example-1"]),
         Plot(confusions, ["example-1"]),
@@ -117,7 +117,7 @@ def _plots() -> list[Plot]:
         Plot(depth, ["depth*"]),
         Plot(readouts, ["example-1", "cross-entropy"]),
         Plot(long, [f"long-{recipe}" for recipe in LONGER]),
-        Plot(reliability, ["example-1"]),
+        Plot(reliability, ["example-1", "cross-entropy"]),
     ]
 
 
@@ -174,7 +174,8 @@ def learning_curves(results: Results) -> Figure | None:
 
 def _behind(curves: Mapping[str, np.ndarray]) -> str:
     """After how many epochs Example 1 is less accurate than all others."""
-    own, *others = curves.values()
+    epochs = min(map(len, curves.values()))
+    own, *others = (curve[:epochs] for curve in curves.values())
     if not others:
         return f"Example 1 reaches {own[-1]:.2f} % after epoch {len(own)}"
     behind, ahead = (int(np.all([sign * (o - own) > 0 for o in others], axis=0).sum()) for sign in (1, -1))
@@ -263,9 +264,18 @@ def _over_seeds(results: Results) -> str:
 
 
 def changes(results: Results) -> Figure | None:
-    if not any(contrast["confirmatory"] for contrast in measured_contrasts(results)):
+    """The declared contrasts. None while no single change to Example 1 is measured."""
+    single = [
+        contrast
+        for contrast in measured_contrasts(results)
+        if contrast["confirmatory"]
+        and contrast["second"] == "example-1"
+        and results["arms"][contrast["first"]]["block"] == "changes"
+    ]
+    if not single:
         return None
-    return generic.contrasts(results, "changes", _largest_gain(results), lambda contrast: _versus(results, contrast))
+    title = _largest_gain(results, single)
+    return generic.contrasts(results, "changes", title, lambda contrast: _versus(results, contrast))
 
 
 def _versus(results: Results, contrast: ContrastResult) -> str:
@@ -275,15 +285,8 @@ def _versus(results: Results, contrast: ContrastResult) -> str:
     return first.replace(common, f"{second}: ") if first.startswith(common) else f"{first}, against {second}"
 
 
-def _largest_gain(results: Results) -> str:
+def _largest_gain(results: Results, single: Sequence[ContrastResult]) -> str:
     """How many single changes to Example 1 help, and which one most, beyond chance."""
-    single = [
-        contrast
-        for contrast in measured_contrasts(results)
-        if contrast["confirmatory"]
-        and contrast["second"] == "example-1"
-        and results["arms"][contrast["first"]]["block"] == "changes"
-    ]
     clear = [contrast for contrast in single if contrast["p_holm"] < 1 - results["confidence"]]
     gains = [contrast for contrast in clear if contrast["mean"] > 0]
     if not clear:
@@ -296,7 +299,14 @@ def _largest_gain(results: Results) -> str:
 
 
 TRAINED = (
-    *("example-1", "linear-output", "relu", "targets", "one-sided", "linear-one-sided", "cross-entropy", "example-3"),
+    "example-1",
+    "linear-output",
+    "relu",
+    "targets",
+    "one-sided",
+    "linear-one-sided",
+    "cross-entropy",
+    "example-3",
 )
 
 
@@ -304,14 +314,14 @@ def training(results: Results) -> Figure | None:
     """How well arms fit the training images beside the test images, how saturated they end, and what none gets right.
 
     Arms with other seeds than Example 1 are left out: how many images are always wrong depends on the number of runs.
-    None where no training accuracy was measured, as in an older record.
+    None where no training accuracy was measured, as in an older record, or not yet that of cross-entropy.
     """
     arms = {
         name: arm
         for name, arm in _available(results, TRAINED).items()
         if arm.get("training_accuracy") and arm["seeds"] == results["arms"]["example-1"]["seeds"]
     }
-    if "example-1" not in arms:
+    if not {"example-1", "cross-entropy"} <= arms.keys():
         return None
     canvas, (fit, flat, wrong) = subplots(
         1, 3, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(3, 1.5, 1.5)
@@ -364,13 +374,9 @@ def _final_saturation(arm: ArmResult) -> float | None:
 
 def _fitting(arms: Mapping[str, ArmResult]) -> str:
     """Whether Example 1 is behind cross-entropy on the training images, too."""
-    own = plain_percent(_training_mean(arms["example-1"]))
-    if "cross-entropy" not in arms:
-        return f"Example 1 gets {own} of the training images right"
-    other = plain_percent(_training_mean(arms["cross-entropy"]))
-    behind = _training_mean(arms["example-1"]) < _training_mean(arms["cross-entropy"])
-    opening = "Example 1 fits worse, too" if behind else "Example 1 fits no worse"
-    return f"{opening}: {own} of training images right, {other} with cross-entropy"
+    own, other = (_training_mean(arms[name]) for name in ("example-1", "cross-entropy"))
+    opening = "Example 1 fits worse, too" if own < other else "Example 1 fits no worse"
+    return f"{opening}: {plain_percent(own)} of training images right, {plain_percent(other)} with cross-entropy"
 
 
 # ---------------------------------------------------------------------------------------------- what could refute us
@@ -388,58 +394,70 @@ EFFECTS = {  # what is changed: the arm with it and the arm without it
 def wall(results: Results) -> Figure | None:
     """Accuracy by what undershooting the low target costs; below it what other changes of the same network do.
 
-    None unless two weights were measured on seeds that all arms share.
+    None while no other weight than Example 1's was measured, or no seed that all arms share.
     """
     weights = {name: weight for name, weight in WALL.items() if name in results["arms"]}
     effects = {label: pair for label, pair in EFFECTS.items() if all(name in results["arms"] for name in pair)}
     shared = on_shared_seeds(results, dict.fromkeys([*weights, *itertools.chain(*effects.values())]))
-    if shared is None or not {"wall-4", "wall-quarter", "wall-sixteenth"} & {*weights}:
+    if shared is None or not effects or not {*weights} - {"example-1", "one-sided"}:
         return None
-    steps = {name: {run["seed"]: final_accuracy(run) for run in runs_of(shared, name)} for name in shared["arms"]}
-    gains = {label: _paired(steps[first], steps[second]) for label, (first, second) in effects.items()}
-    seeds, row = seeds_of(shared), itertools.count()
+    by_seed = {name: {run["seed"]: final_accuracy(run) for run in runs_of(shared, name)} for name in shared["arms"]}
+    means = {name: mean_score(shared, name) for name in weights}
+    gains = {
+        label: {seed: by_seed[first][seed] - by_seed[second][seed] for seed in by_seed[first]}
+        for label, (first, second) in effects.items()
+    }
+    seeds = seeds_of(shared)[:MAX_MARKS]
     canvas, (top, bottom) = stacked(2.4, rows_height(len(effects)))
-    for place, name in enumerate(weights):
-        values = [100 * steps[name][seed] for seed in seeds]
-        style: Any = {"color": SERIES[0], "markersize": 3.4, "mew": 0, "gid": svg.rows(*(next(row) for _ in seeds))}
-        top.plot([place] * len(seeds), values, "o", **style)
-    for seed in seeds:
-        top.plot([100 * steps[name][seed] for name in weights], color=SERIES[0], linewidth=0.5, alpha=0.6)
-    top.plot([100 * mean_score(shared, name) for name in weights], color=INK)
-    top.set_xticks(range(len(weights)), list(weights.values()))
-    top.set(xlabel="Weight of undershooting the low target", ylabel="Test accuracy, %")
-    top.grid(axis="y")
-    hide_ticks(top)
-    label_rows(bottom, list(gains), [points(float(np.mean(gain))) for gain in gains.values()], "Change, points")
-    for place, (label, gain) in enumerate(gains.items()):
-        colour, gid = SERIES[1 if label.startswith("Sham") else 0], svg.rows(*(next(row) for _ in seeds))
-        draw_seeds(bottom, [100 * value for value in gain], 100 * float(np.mean(gain)), place, colour, "o", gid)
-        bottom.plot([0, 0], [place - 0.12, place + 0.28], color=INK, linewidth=0.8)
+    _draw_steps(top, list(weights.values()), [[by_seed[name][seed] for seed in seeds] for name in weights])
+    top.plot([100 * mean for mean in means.values()], color=INK)
+    changes = {label: points(float(np.mean([*gain.values()]))) for label, gain in gains.items()}
+    label_rows(bottom, list(changes), list(changes.values()), "Change in test accuracy, points")
+    _draw_gains(bottom, gains, seeds, len(weights) * len(seeds))
     return finish(
         canvas,
         "wall",
-        _rising([mean_score(shared, name) for name in weights]),
+        _rising(list(means.values())),
         f"Test accuracy by the weight of undershooting in the loss, {_over_seeds(shared)}, and their mean. "
-        + "; ".join(f"{weight}: {plain_percent(mean_score(shared, name))}" for name, weight in weights.items())
+        + "; ".join(f"{weight}: {plain_percent(means[name])}" for name, weight in weights.items())
         + ". Below, what other changes do to the same network, in points, paired by seed. "
-        + "; ".join(f"{label}: {points(float(np.mean(gain)))}" for label, gain in gains.items())
+        + "; ".join(f"{label}: {change}" for label, change in changes.items())
         + ".",
         arms=shared["arms"],
         columns=("Arm", "Compared with", "Seed", "Test accuracy", "Change"),
         rows=[
-            *([name, DASH, str(seed), plain_percent(steps[name][seed]), DASH] for name in weights for seed in seeds),
+            *([name, DASH, str(seed), plain_percent(by_seed[name][seed]), DASH] for name in weights for seed in seeds),
             *(
-                [*effects[label], str(seed), plain_percent(steps[effects[label][0]][seed]), points(value)]
-                for label, gain in gains.items()
-                for seed, value in zip(seeds, gain, strict=True)
+                [first, second, str(seed), plain_percent(by_seed[first][seed]), points(gains[label][seed])]
+                for label, (first, second) in effects.items()
+                for seed in seeds
             ),
         ],
     )
 
 
-def _paired(first: Mapping[int, float], second: Mapping[int, float]) -> list[float]:
-    """Differences by seed, in the order of the seeds."""
-    return [first[seed] - second[seed] for seed in sorted(first)]
+def _draw_steps(axes: Axes, weights: Sequence[str], accuracies: Sequence[Sequence[float]]) -> None:
+    """accuracies: by weight, of each seed. Every seed is a mark, and a line from weight to weight."""
+    row = itertools.count()
+    for place, values in enumerate(accuracies):
+        style: Any = {"color": SERIES[0], "markersize": 3.4, "mew": 0, "gid": svg.rows(*(next(row) for _ in values))}
+        axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
+    for line in zip(*accuracies, strict=True):
+        axes.plot([100 * value for value in line], color=SERIES[0], linewidth=0.5, alpha=0.6)
+    axes.set_xticks(range(len(weights)), weights)
+    axes.set(xlabel="Weight of undershooting the low target", ylabel="Test accuracy, %")
+    axes.grid(axis="y")
+    hide_ticks(axes)
+
+
+def _draw_gains(axes: Axes, gains: Mapping[str, Mapping[int, float]], seeds: Sequence[int], first: int) -> None:
+    """Every gain by its seed, beside a line at 0; `first` is the row of the table with which they begin."""
+    for place, (label, gain) in enumerate(gains.items()):
+        colour = SERIES[1] if label.startswith("Sham") else SERIES[0]
+        gid = svg.rows(*(first + place * len(seeds) + number for number in range(len(seeds))))
+        axes.plot([0, 0], [place - 0.12, place + 0.28], color=INK, linewidth=0.8)
+        values, mean = [100 * gain[seed] for seed in seeds], 100 * float(np.mean([*gain.values()]))
+        draw_seeds(axes, values, mean, place, colour, "o", gid)
 
 
 def _rising(means: Sequence[float]) -> str:
@@ -781,16 +799,12 @@ def depth(results: Results) -> Figure | None:
 
 def _layers_label(arm: ArmResult) -> str:
     """A deep arm's hidden activation, its initial weights unless they are Keras' own choice, and its loss."""
-    he = ", He’s weights" if _initializer(arm).startswith("he_") else ""
+    he = ", He’s weights" if arm["initializer"].startswith("he_") else ""
     return f"{HIDDEN[arm['hidden']].label}{he}, {LOSSES[arm['loss']]}"
 
 
 def _layers_order(arm: ArmResult) -> tuple[bool, int, str]:
-    return arm["output"] != "tanh", list(HIDDEN).index(arm["hidden"]), _initializer(arm)
-
-
-def _initializer(arm: ArmResult) -> str:
-    return str(arm.get("initializer"))
+    return arm["output"] != "tanh", list(HIDDEN).index(arm["hidden"]), arm["initializer"]
 
 
 def _signal(arm: ArmResult) -> float | None:
@@ -826,8 +840,8 @@ def readouts(results: Results) -> Figure | None:
     )
     number = itertools.count()
     for place, row in enumerate(rows):
-        gid = svg.rows(*(next(number) for _ in row.scores))
-        values = [100 * value for value in row.scores.values()]
+        gid = svg.rows(*(next(number) for _ in row.plotted))
+        values = [100 * value for _, value in row.plotted]
         draw_seeds(axes, values, 100 * row.mean, place, *RECIPES[row.features][1:], gid)
     return finish(
         canvas,
@@ -839,9 +853,7 @@ def readouts(results: Results) -> Figure | None:
         + ".",
         arms=[row.arm for row in rows],
         columns=("Arm", "Read by", "Seed", "Test accuracy"),
-        rows=[
-            [row.arm, row.label, str(seed), plain_percent(value)] for row in rows for seed, value in row.scores.items()
-        ],
+        rows=[[row.arm, row.label, str(seed), plain_percent(value)] for row in rows for seed, value in row.plotted],
     )
 
 
@@ -857,6 +869,10 @@ class Reading(NamedTuple):
     @property
     def mean(self) -> float:
         return float(np.mean([*self.scores.values()]))
+
+    @property
+    def plotted(self) -> list[tuple[int, float]]:
+        return list(self.scores.items())[:MAX_MARKS]
 
 
 def _readings(results: Results, shared: Results, features: str, label: str) -> list[Reading]:

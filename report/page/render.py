@@ -31,12 +31,6 @@ from report.page.passport import passport
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
-DATA_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "scikit-learn’s small digits"}
-
-
-def data_name(name: str) -> str:
-    """What people call the data set of this name."""
-    return DATA_NAMES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -161,7 +155,7 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
         "results": results,
         "v": words.view(results),
         "dataset": dataset,
-        "data_name": data_name(dataset["name"]),
+        "data_name": view.data_name(dataset["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
         "lead": numbers.lead,  # for notes, which come with the claims
         "cal": numbers.calibration,
@@ -221,7 +215,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash, data_name=data_name,
+        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
     )  # fmt: skip
     environment.globals.update(math=math)
     return environment
@@ -260,13 +254,14 @@ def _parts(
         quotes.Note(after, f'<div class="note" role="note">{render_note(text)}</div>') for after, text in words.notes
     ]
     marker = quotes.Marker(marks, notes)
-    arms = iter(words.code_blocks)
+    arms, numbers = iter(words.code_blocks), measured.Measured(results)
     rendering = document.Rendering(article.parts)
     parts: list[dict[str, object]] = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
         html = Markup(rendering.html(part, marker.mark))
-        parts.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name or ""), "arm_name": name})
+        arm, training = results["arms"].get(name or ""), numbers.mean(name or "", "training_accuracy")
+        parts.append({"kind": part.kind, "html": html, "arm": arm, "arm_name": name, "training": training})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
     return parts
@@ -274,7 +269,8 @@ def _parts(
 
 def _half(part: view.PartRow) -> quotes.Half:
     verdict = f"{part.verdict}, {view.CLOSE_CALL}" if part.close else part.verdict
-    return quotes.Half(part.label, verdict, css_class(part.verdict) + " hollow" * part.hollow)
+    kind = f"{part.question.part} {css_class(part.verdict)}{' hollow' if part.hollow else ''}"
+    return quotes.Half(part.label, verdict, kind)
 
 
 def slim(html: str) -> str:

@@ -21,7 +21,8 @@ from experiments.plots import figures
 from experiments.study import keys
 from experiments.study.model import SETTINGS
 from report.article.folder import ArticleFolder
-from report.claims.model import Judged, Ledger
+from report.claims.model import Judged, JudgedPrediction, Ledger, Verdict
+from report.claims.verdicts import judge_predictions
 from report.page import citation
 
 if TYPE_CHECKING:  # Jinja and Markdown: only where something is rendered
@@ -96,7 +97,7 @@ def write(
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
-        "data/claims.json": to_json(claims_json(page.ledger, page.verdicts)),
+        "data/claims.json": to_json(claims_json(page.ledger, page.verdicts, judge_predictions(page.ledger, results))),
         ".nojekyll": b"",
     }
     if page.shared.url:
@@ -110,7 +111,7 @@ def write(
     write_atomically(memory, to_json({"format": MEMORY_FORMAT, "inputs": inputs, "files": hashes}))
 
 
-def claims_json(ledger: Ledger, verdicts: Sequence[Judged]) -> dict[str, object]:
+def claims_json(ledger: Ledger, verdicts: Sequence[Judged], predictions: Sequence[JudgedPrediction]) -> dict[str, Any]:
     """What claims.json holds: see experiments/README.md."""
     return {
         "format": CLAIMS_FORMAT,
@@ -118,14 +119,25 @@ def claims_json(ledger: Ledger, verdicts: Sequence[Judged]) -> dict[str, object]
         "thresholds": {name: asdict(threshold) for name, threshold in ledger.thresholds.items()},
         "claims": [
             {
-                "claim": {key: value for key, value in asdict(judged.claim).items() if key != "parts"},
-                "verdicts": {
-                    part: asdict(verdict) | {"hollow": verdict.hollow} for part, verdict in judged.verdicts.items()
-                },
+                "claim": _without(asdict(judged.claim), "parts"),
+                "verdicts": {part: _verdict(verdict) for part, verdict in judged.verdicts.items()},
             }
             for judged in verdicts
         ],
+        "predictions": [
+            {"prediction": _without(asdict(judged.prediction), "question"), "verdict": _verdict(judged.verdict)}
+            for judged in predictions
+        ],
     }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return asdict(verdict) | {"hollow": verdict.hollow}
+
+
+def _without(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """All but the questions, which are with their verdicts."""
+    return {name: value for name, value in values.items() if name != key}
 
 
 def is_current(memory: Path, inputs: str, site: Path) -> bool:

@@ -20,18 +20,25 @@ from experiments.study.model import SettingValue
 from report.claims import margins, words
 from report.claims.model import (
     CANNOT_TELL,
+    FEW_SEEDS,
     GENERAL,
+    HOLDS,
     NO_QUESTION,
+    NOT,
+    NOT_TESTABLE,
     PARTLY,
+    REFUTED,
     STATED,
     SUPPORTED,
     Claim,
     Judged,
     Ledger,
+    Prediction,
     Question,
     Robustness,
     Verdict,
 )
+from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
 
@@ -41,11 +48,12 @@ class PageView:
     """What the templates of every article's page decide by.
 
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
-    the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
-    replications: the largest data set first; not_replicated: why a data set of the study was not measured, by its
-    name; record: None where there is none. claims: in the article's order. declared: the day on which their rules were
-    fixed, ISO 8601. other_article: whether commands
-    must name the article's folder.
+    the one whose title describes the page. contrasts: those that are tested; described: the others. many_seeds: whether
+    one has so many that signs are not enumerated. replications: the largest data set first; not_replicated: why a data
+    set of the study was not measured, by what people call it; elsewhere: whether there is any of these. record: None
+    where there is none. claims: in the article's order. predictions: those that failed first. declared: the day on
+    which the rules were fixed, ISO 8601; commit: the one that fixed the study, "" where it is not named. other_article:
+    whether commands must name the article's folder.
     """
 
     data: Data
@@ -55,13 +63,17 @@ class PageView:
     finding: Figure
     changes: tuple[Change, ...]
     contrasts: tuple[ContrastRow, ...]
+    described: tuple[ContrastRow, ...]
     many_seeds: bool
     replications: tuple[Replication, ...]
     not_replicated: Mapping[str, str]
+    elsewhere: bool
     record: Record | None
     claims: tuple[ClaimRow, ...]
     thresholds: tuple[ThresholdRow, ...]
+    predictions: tuple[PredictionRow, ...]
     declared: str
+    commit: str
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
     other_article: bool
@@ -76,8 +88,34 @@ class PageView:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
 
     @property
+    def has_hollow(self) -> bool:
+        return any(part.hollow for row in self.claims for part in row.parts)
+
+    @property
+    def has_close(self) -> bool:
+        return any(part.close for row in self.claims for part in row.parts)
+
+    @property
     def single_claim(self) -> bool:
         return len(self.claims) == 1
+
+    @property
+    def as_stated(self) -> Tendency:
+        """How the claims mostly do as the article has them."""
+        return tendency([row.stated for row in self.claims])
+
+    @property
+    def in_general(self) -> Tendency:
+        """How they mostly do for their reasons, or in general."""
+        return tendency([row.general for row in self.claims])
+
+    @property
+    def failed_predictions(self) -> tuple[PredictionRow, ...]:
+        return tuple(row for row in self.predictions if row.failed)
+
+    @property
+    def every_prediction_held(self) -> bool:
+        return bool(self.predictions) and all(row.held for row in self.predictions)
 
 
 def page_view(
@@ -102,13 +140,17 @@ def page_view(
         finding=figures.get(next(iter(questions), ""), first),
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
+        described=contrast_rows(results, confirmatory=False),
         many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
         replications=replications(results, labels),
-        not_replicated=results["not_replicated"],
+        not_replicated={data_name(name): reason for name, reason in results["not_replicated"].items()},
+        elsewhere=bool(results["replications"] or results["not_replicated"]),
         record=record(results, rows, recorded),
         claims=rows,
         thresholds=threshold_rows(ledger),
+        predictions=prediction_rows(results, figures, questions, ledger),
         declared=ledger.declared,
+        commit=results.get("declared_commit") or "",
         usual_settings=other_settings(results["arms"]).usual,
         arms=arm_rows(results),
         other_article=other_article,
@@ -116,6 +158,14 @@ def page_view(
 
 
 # ---------------------------------------------------------------------------------------------- data and notices
+
+
+DATA_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "scikit-learn’s small digits"}
+
+
+def data_name(name: str) -> str:
+    """What people call the data set of this name."""
+    return DATA_NAMES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -145,7 +195,7 @@ class Notices:
     unfinished: bool
     runs: int
     missing: Mapping[str, int]
-    measured_here: tuple[DatasetDescription, ...]
+    measured_here: tuple[str, ...]
 
 
 def notices(results: Results) -> Notices:
@@ -157,7 +207,7 @@ def notices(results: Results) -> Notices:
         unfinished=runs < results["runs_expected"],
         runs=runs,
         missing=results.get("runs_missing", {}),
-        measured_here=tuple(o["dataset"] for name, o in results["replications"].items() if name not in records.KEPT),
+        measured_here=tuple(data_name(name) for name in results["replications"] if name not in records.KEPT),
     )
 
 
@@ -168,28 +218,31 @@ def notices(results: Results) -> Notices:
 class ContrastRow:
     """A declared contrast. What follows its question is None where it is not measured.
 
-    told_apart: in how many of its seeds McNemar's test tells the two runs apart. detectable: a fraction.
+    p_holm, p_smallest: adjusted for the family, and the smallest that so many pairs can give; None for a contrast that
+    is only described. told_apart: in how many of its seeds McNemar's test tells the two runs apart. detectable: a
+    fraction.
     """
 
     question: str
     difference: Difference | None
-    p: float | None = None
     p_holm: float | None = None
+    p_smallest: float | None = None
     told_apart: int | None = None
     detectable: float | None = None
 
 
 def contrast_rows(results: Summary, confirmatory: bool = True) -> tuple[ContrastRow, ...]:
     """The contrasts that are tested, or those that are only described."""
-    return tuple(_contrast_row(row) for row in results["contrasts"] if row["confirmatory"] == confirmatory)
+    return tuple(_contrast_row(row) for row in results["contrasts"] if row.get("confirmatory", True) == confirmatory)
 
 
 def _contrast_row(row: ContrastResult) -> ContrastRow:
     if not row["n"]:
         return ContrastRow(row["question"], None)
     told_apart = round(row["mcnemar_share"] * row["n"])
-    p, p_holm = row.get("p"), row.get("p_holm")
-    return ContrastRow(row["question"], difference(row), p, p_holm, told_apart, row["detectable"])
+    return ContrastRow(
+        row["question"], difference(row), row.get("p_holm"), row.get("p_smallest"), told_apart, row["detectable"]
+    )
 
 
 @dataclass(frozen=True)
@@ -206,10 +259,12 @@ class Repeated:
 class Replication:
     """The same contrasts on another data set. one_image: what a single test image counts, as a fraction.
 
-    repeated: those measured there that ask for a difference; agreeing: in how many of the `compared` ones, measured on
-    both, it has the same sign. unfinished: whether some of the `runs_expected` are missing.
+    name: what people call the data set. repeated: those measured there that ask for a difference; agreeing: in how many
+    of the `compared` ones, measured on both, it has the same sign. unfinished: whether some of the `runs_expected` are
+    missing. contrasts: all that are measured there.
     """
 
+    name: str
     dataset: DatasetDescription
     epochs: int
     one_image: float
@@ -237,6 +292,7 @@ def _replication(results: Results, other: Summary, labels: Mapping[str, str]) ->
         if row["n"] and row["equivalence_margin"] is None
     )
     return Replication(
+        name=data_name(dataset["name"]),
         dataset=dataset,
         epochs=other["runs"][0]["epochs"],
         one_image=1 / dataset["test_images"],
@@ -246,7 +302,7 @@ def _replication(results: Results, other: Summary, labels: Mapping[str, str]) ->
         unfinished=len(other["runs"]) < other["runs_expected"],
         runs=len(other["runs"]),
         runs_expected=other["runs_expected"],
-        contrasts=contrast_rows(other),
+        contrasts=tuple(row for row in contrast_rows(other) if row.difference),
     )
 
 
@@ -258,15 +314,16 @@ def _repeated(label: str, here: Difference | None, there: Difference) -> Repeate
 class Record:
     """What was measured here, compared with the record.
 
-    compared, agreeing: numbers of contrasts; verdicts: how many there are to compare, 0 for none; turned: the claims
-    with a verdict that is another one on the record's numbers.
+    same_processor: by name; compared, agreeing: numbers of contrasts; compares_verdicts: whether those on the record's
+    numbers are known; turned: the claims with a verdict that is another one there.
     """
 
     recorded: str
     processors: Sequence[str]
+    same_processor: bool
     compared: int
     agreeing: int
-    verdicts: int
+    compares_verdicts: bool
     turned: tuple[ClaimRow, ...]
 
 
@@ -277,9 +334,10 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Ma
     return Record(
         recorded=comparison["recorded"],
         processors=comparison["processors"],
+        same_processor=set(comparison["processors"]) == set(results["processors"]),
         compared=len(comparison["contrasts"]),
         agreeing=sum(row["agree"] for row in comparison["contrasts"]),
-        verdicts=sum(len(row.asked) for row in rows) if recorded else 0,
+        compares_verdicts=bool(recorded),
         turned=tuple(row for row in rows if any(part.verdict_on_record for part in row.parts)),
     )
 
@@ -291,7 +349,7 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Ma
 class EvidenceRow:
     """A number that a rule names. letter: by which its rule in words names it, "" where it is the only one.
 
-    agreeing: in how many `seeds` a difference has the sign of its mean, or None.
+    agreeing: in how many `seeds` a difference has the sign of its mean; None where there are too few to count.
     """
 
     letter: str
@@ -333,6 +391,11 @@ class PartRow:
     def close(self) -> bool:
         return bool(self.robustness and self.robustness["close"])
 
+    @property
+    def unfolds(self) -> bool:
+        """Whether there is a reading or a rule to unfold."""
+        return bool(self.question.reading or self.rule)
+
 
 @dataclass(frozen=True)
 class ClaimRow:
@@ -352,6 +415,15 @@ class ClaimRow:
     def has_more(self) -> bool:
         """Whether something is said of the claim as a whole."""
         return bool(self.claim.note or self.claim.seen or self.figures)
+
+    @property
+    def holds_in_general(self) -> bool:
+        return self.general.verdict == SUPPORTED
+
+    @property
+    def gives_reason(self) -> bool:
+        """Whether its second question is about the reason that it gives."""
+        return self.general.question.asks == "reason"
 
     @property
     def asked(self) -> tuple[PartRow, ...]:
@@ -381,8 +453,7 @@ def claim_rows(
             )
             for part in (STATED, GENERAL)
         )
-        shown = tuple((name, questions.get(name, "")) for name in claim.figures if name in figures)
-        rows.append(ClaimRow(number, claim, stated, general, shown))
+        rows.append(ClaimRow(number, claim, stated, general, _shown(claim.figures, figures, questions)))
     return tuple(rows)
 
 
@@ -409,6 +480,61 @@ def _part_row(
 
 
 @dataclass(frozen=True)
+class Tendency:
+    """Whether most of several questions are answered with yes, or most with no."""
+
+    holds: bool
+    fails: bool
+
+
+def tendency(parts: Sequence[PartRow]) -> Tendency:
+    """Of those that numbers can decide. One that is not decided yet is no answer, and arithmetic is no finding."""
+    asked = [part for part in parts if part.is_asked and part.verdict != NOT_TESTABLE and not part.question.theorem]
+    holds, fails = (sum(part.verdict == verdict for part in asked) for verdict in (SUPPORTED, NOT))
+    return Tendency(2 * holds > len(asked), 2 * fails > len(asked))
+
+
+@dataclass(frozen=True)
+class PredictionRow:
+    """A prediction of our own explanation, its verdict as that of a question, and figures to see as in `ClaimRow`."""
+
+    prediction: Prediction
+    part: PartRow
+    figures: tuple[tuple[str, str], ...]
+
+    @property
+    def failed(self) -> bool:
+        return self.part.verdict == REFUTED
+
+    @property
+    def held(self) -> bool:
+        return self.part.verdict == HOLDS
+
+
+def prediction_rows(
+    results: Results, figures: Mapping[str, Figure], questions: Mapping[str, str], ledger: Ledger
+) -> tuple[PredictionRow, ...]:
+    """What failed comes first, then what is not decided."""
+    measured = Measured(results)
+    rows = [
+        PredictionRow(
+            judged.prediction,
+            _part_row(measured, judged.verdict, "", None, ledger),
+            _shown(judged.prediction.figures, figures, questions),
+        )
+        for judged in judge_predictions(ledger, results)
+    ]
+    return tuple(sorted(rows, key=lambda row: (not row.failed, row.held)))
+
+
+def _shown(
+    names: Sequence[str], figures: Mapping[str, Figure], questions: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Name and question of the figures that were drawn."""
+    return tuple((name, questions.get(name, "")) for name in names if name in figures)
+
+
+@dataclass(frozen=True)
 class ThresholdRow:
     """A number that rules name: its value in the unit of what it is compared with, and why it is this one."""
 
@@ -429,14 +555,16 @@ def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
     evidence = judged.question.evidence[name]
     label = evidence.label[:1].upper() + evidence.label[1:]
     letter = words.letters(judged.question)[name] if len(judged.values) > 1 else ""
-    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
+    agreeing, seeds = judged.agreeing.get(name, (0, 0))
+    counted = (agreeing, seeds) if seeds >= FEW_SEEDS else (None, None)
+    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *counted)
 
 
 def _uncertain(measured: Measured, of: str) -> Difference | None:
-    """The contrast whose interval over seeds is evidence and excludes 0, where its bootstrap interval does not."""
+    """The contrast whose interval over seeds is evidence and excludes 0, where that over test images too does not."""
     match = re.fullmatch(r"contrast (\S+) interval \d", of)
     contrast = measured.contrast(match[1]) if match else None
-    return contrast if contrast and not contrast.includes_zero and contrast.bootstrap_includes_zero else None
+    return contrast if contrast and contrast.uncertain_over_images else None
 
 
 # ---------------------------------------------------------------------------------------------- runs

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from experiments.analysis.results import ArmResult, Results
 from experiments.plots.figures import final_accuracy
 from report.claims.model import DECIDED, Ledger
-from report.claims.verdicts import judge
+from report.claims.verdicts import judge, judge_predictions
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,12 @@ def compare(before: Results, after: Results, ledger: Ledger) -> Comparison:
 
 
 def _verdicts(results: Results, ledger: Ledger) -> dict[tuple[str, str], str]:
-    """The verdicts on all questions that results could decide, by claim and what is asked."""
+    """The verdicts on all questions that results could decide, by claim or prediction, and what is asked."""
+    verdicts = [(judged.claim.id, verdict) for judged in judge(ledger, results) for verdict in judged.verdicts.values()]
+    verdicts += [(judged.prediction.id, judged.verdict) for judged in judge_predictions(ledger, results)]
     return {
-        (judged.claim.id, verdict.question.asks): verdict.verdict
-        for judged in judge(ledger, results)
-        for verdict in judged.verdicts.values()
+        (name, verdict.question.asks): verdict.verdict
+        for name, verdict in verdicts
         if not verdict.question.none and not verdict.question.not_testable
     }
 

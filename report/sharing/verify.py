@@ -48,6 +48,9 @@ def carried(
 ) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
     claimed = rules.keys_by_arm(ledger, results["arms"])
+    elsewhere = {
+        name: rules.keys_by_arm(ledger, other["arms"], name) for name, other in results["replications"].items()
+    }
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
     needs = {measure for figure in drawn.values() for measure in figure.measures}
     figures = {need: {arm for f in drawn.values() if need in f.measures for arm in f.arms} for need in needs}
@@ -69,7 +72,7 @@ def carried(
                         observation,
                         contrasted,
                         {} if name in records.KEPT else None,
-                        claimed.get(observation["arm"], ()),
+                        [*claimed.get(observation["arm"], ()), *elsewhere.get(name, {}).get(observation["arm"], ())],
                     )
                     for observation in observations
                 ]
@@ -246,7 +249,7 @@ def serialised(html: str) -> str:
 # ---------------------------------------------------------------------------------------------- what differs
 
 TOKEN = re.compile(r"<[^<>]*+>|[^<>]++|[<>]")  # to show and to align differences; no result depends on it
-PLACE = re.compile(r"""<(?:section|figure|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
+PLACE = re.compile(r"""<(?:section|figure|tbody|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
 WINDOW = 20_000  # characters that are searched for where two texts meet again
 RUN = 3  # tokens that must agree there
 CONTEXT = 30  # characters shown on each side of a difference

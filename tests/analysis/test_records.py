@@ -61,7 +61,7 @@ def test_without_mnist_the_page_shows_the_record_first_and_the_digits_after_it(
 ) -> None:
     found = fixture.results(plan, tmp_path / "results", OFFLINE)
     assert (found["dataset"]["name"], found["recorded"]) == ("mnist", "2026-01-01")
-    assert found["replication"]["dataset"]["name"] == "digits"
+    assert found["replications"]["digits"]["dataset"]["name"] == "digits"
     html = fixture.page_of(found)
     assert "Recorded on 2026-01-01, not measured on this machine." in html
     assert "no network: no answer" in html
@@ -132,11 +132,11 @@ def test_the_replication_is_shown_separately_and_never_mixed_in(plan: Study, tmp
     store, mnist = Store(tmp_path), Source(datasets.MNIST, None, "a fixture")
     fixture.fill(store, plan.runs("digits", ("examples",)), DIGITS, {"example-1": 0.91, "example-2": 0.91})
     fixture.fill(store, plan.runs("mnist", ("examples",)), mnist, fixture.SCORES)
-    runs = plan.runs("mnist", ("examples",)), mnist, store, plan.runs("digits", ("examples",))
+    runs = plan.runs("mnist", ("examples",)), mnist, store, {"digits": plan.runs("digits", ("examples",))}
     found = summary.update(plan, *runs)
     assert {run["dataset"] for run in found["runs"]} == {"mnist"}
-    assert {run["dataset"] for run in found["replication"]["runs"]} == {"digits"}
-    assert found["replication"]["arms"]["example-1"]["test_accuracy"]["max"] < 0.92
+    assert {run["dataset"] for run in found["replications"]["digits"]["runs"]} == {"digits"}
+    assert found["replications"]["digits"]["arms"]["example-1"]["test_accuracy"]["max"] < 0.92
 
 
 def report(folder: Path, command_: str) -> int:

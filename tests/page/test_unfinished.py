@@ -28,7 +28,7 @@ def evidence(plan: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         first = [run for run in its_runs if not plan.needs(run)]
         fixture.fill(store, first, place, fixture.SCORES)
         fixture.fill(store, [run for run in its_runs if run not in first], place, fixture.SCORES)
-    summary.update(plan, runs, source, store, replication)
+    summary.update(plan, runs, source, store, {"digits": replication})
     return read_json(store.root / "evidence.json", summary.evidence.FORMAT)
 
 
@@ -40,15 +40,15 @@ def test_any_part_of_the_study_has_a_page(plan: Study, evidence: dict[str, Any],
     arms = {one["arm"] for one in evidence["runs"] if rng.random() < 0.7}
     runs = [one for one in evidence["runs"] if one["arm"] in arms and rng.random() < share] or evidence["runs"][:1]
     repeated = rng.choice([0, share])
-    replication = [one for one in evidence["replication"] if rng.random() < repeated]
-    html = fixture.page_of(summary.assemble(plan, {**evidence, "runs": runs, "replication": replication}))
-    assert f"<strong>Unfinished:</strong> {len(runs)} of {evidence['expected'][0]} runs are measured" in html
+    replications = {"digits": [one for one in evidence["replications"]["digits"] if rng.random() < repeated]}
+    html = fixture.page_of(summary.assemble(plan, {**evidence, "runs": runs, "replications": replications}))
+    assert f"<strong>Unfinished:</strong> {len(runs)} of {evidence['expected']['mnist']} runs are measured" in html
 
 
 def test_an_unfinished_page_names_its_missing_blocks(plan: Study, evidence: dict[str, Any]) -> None:
     early = {arm.name for arm in plan.arms if arm.block in ("examples", "changes")}
     runs = [one for one in evidence["runs"] if one["arm"] in early]
-    html = fixture.page_of(summary.assemble(plan, {**evidence, "runs": runs, "replication": []}))
+    html = fixture.page_of(summary.assemble(plan, {**evidence, "runs": runs, "replications": {}}))
     notice = html[html.index("<strong>Unfinished") : html.index("goes on from here")]
     assert "factorial (27)" in notice
     assert "examples" not in notice

@@ -143,12 +143,12 @@ def test_a_page_made_with_another_record_is_compared_by_its_own_numbers(
     page = f'<template id="evidence">{packed}</template>'
     with pytest.raises(UserError, match="with a different record"):
         verify.proof(page, lambda: plan)
-    own = verify.proof(page, lambda: plan, same_record=False).results
+    own = verify.proof(page, lambda: plan, to_compare=True).results
     assert own["contrasts"][0]["mean"] == found["contrasts"][0]["mean"]
     content["source"]["fallback"] = "no network"
     packed = verify.carried(content, found, {}, (), "")
     with pytest.raises(UserError, match="with a different record"):  # all that it shows is from that record
-        verify.proof(f'<template id="evidence">{packed}</template>', lambda: plan, same_record=False)
+        verify.proof(f'<template id="evidence">{packed}</template>', lambda: plan, to_compare=True)
 
 
 def test_measurements_in_only_one_of_the_two_are_listed_and_are_no_change(

@@ -86,12 +86,12 @@ def test_changed_evidence_is_detected_by_its_consequences(
 ) -> None:
     html = path.read_text()
     (text,) = verify.MARK.findall(html)
-    content = evidence.unpack(text, *verify.LISTS)
+    content = evidence.unpack(text)
     first = content["runs"][0]
     first["wrong_images"] = first["wrong_images"][1:]
     first["wrong"] -= 1
     changed = tmp_path / "changed.html"
-    changed.write_text(html.replace(text, evidence.pack(content, *verify.LISTS)))
+    changed.write_text(html.replace(text, evidence.pack(content)))
     status, told = verified(changed, capsys)
     assert status == 1
     assert "at #figure-accuracy: the page has “96.50 %”, its evidence gives “96.55 %”" in told
@@ -241,7 +241,7 @@ def test_evidence_that_unpacks_to_gigabytes_is_refused_in_bounded_memory(monkeyp
     monkeypatch.setattr(evidence, "MAX_UNPACKED_BYTES", 1_000_000)
     bomb = base64.b64encode(lzma.compress(bytes(3_000_000))).decode()
     with pytest.raises(UserError, match="larger than any evidence"):
-        evidence.unpack(bomb, "runs")
+        evidence.unpack(bomb)
 
 
 def test_packed_evidence_unpacks_to_the_same_evidence() -> None:
@@ -250,8 +250,8 @@ def test_packed_evidence_unpacks_to_the_same_evidence() -> None:
         {"arm": "b", "images": 20, "wrong_images": None, "inside": {"x": 2.5, "y": [1, 2]}},
         {"arm": "c", "images": 20, "wrong_images": [], "inside": {"x": 3.5, "y": {"z": 1}}},
     ]
-    content = {"format": 1, "runs": runs, "others": []}
-    assert evidence.unpack(evidence.pack(content, "runs", "others"), "runs", "others") == content
+    content = {"format": 2, "runs": runs, "replications": {"b": [], "a": runs[:2]}}
+    assert evidence.unpack(evidence.pack(content)) == content
 
 
 def test_packing_twice_gives_the_same_text(path: Path, html: str, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from experiments.data import datasets
 from experiments.files.errors import UserError
 from experiments.study import keys
 from experiments.study import load as studies
-from experiments.study.model import SETTINGS, Arm, Study
+from experiments.study.model import SETTINGS, Arm, Part, Study
 
 TEXT = studies.STUDY.read_text(encoding="utf-8")
 SEEDS = "seeds = [100, 101, 102, 103, 104, 105, 106, 107, 108, 109]"
@@ -44,9 +44,9 @@ def test_each_example_has_the_articles_configuration(
     plan: Study, name: str, hidden: str, output: str, loss: str, readout: str
 ) -> None:
     arm = plan.arm(name)
-    assert (arm.hidden, arm.output, arm.loss, arm.readout) == (hidden, output, loss, readout)
+    assert (*map(str, (*arm.hidden, arm.output, arm.loss)), arm.readout) == (hidden, output, loss, readout)
     assert (arm.low_target, arm.high_target, arm.depth, arm.width) == (0.0, 1.0, 1, 128)
-    assert (arm.optimizer, arm.learning_rate, arm.batch_size) == ("adam", 0.001, 32)
+    assert (str(arm.optimizer), arm.learning_rate, arm.batch_size) == ("adam", 0.001, 32)
 
 
 def test_example_2_is_trained_like_example_1(plan: Study) -> None:
@@ -60,7 +60,7 @@ def test_the_examples_use_seeds_100_to_109(plan: Study, dataset: str, epochs: in
     assert found == [(name, seed, dataset, epochs) for name in names for seed in range(100, 110)]
 
 
-def test_only_replicated_blocks_run_on_the_digits(plan: Study) -> None:
+def test_only_the_listed_arms_run_on_the_digits(plan: Study) -> None:
     assert {run.arm.block for run in plan.runs("digits")} == {"examples", "changes"}
     assert {run.arm.block for run in plan.runs("mnist", only=("changes",))} == {"changes"}
     assert len(plan.runs("mnist", only=("changes",))) == 6 * 10
@@ -69,7 +69,7 @@ def test_only_replicated_blocks_run_on_the_digits(plan: Study) -> None:
 def test_a_list_makes_a_family_of_arms_with_their_values_in_their_names(plan: Study) -> None:
     family = {arm.name: arm for arm in plan.arms if arm.block == "depth"}
     assert len(family) == 4 * 3 * 2
-    assert (family["depth8-relu-ce"].depth, family["depth8-relu-ce"].hidden) == (8, "relu")
+    assert family["depth8-relu-ce"].hidden == (Part("relu"),) * 8
     assert plan.arm("sgd-targets-0.03").learning_rate == 0.03
 
 
@@ -113,7 +113,7 @@ def test_an_arm_without_a_title_is_titled_by_its_name(tmp_path: Path) -> None:
 def test_settings_cover_everything_but_name_block_and_title(plan: Study) -> None:
     arm = plan.arm("example-1")
     for field in fields(Arm):
-        other = replace(arm, **{field.name: "anything else"})
+        other = replace(arm, **{field.name: (Part("gelu"),) if field.name == "hidden" else "anything else"})
         assert (other.settings() != arm.settings()) == (field.name not in ("name", "block", "title")), field.name
     assert tuple(arm.settings()) == SETTINGS
 
@@ -141,13 +141,13 @@ MISTAKES = {
         "[datasets.digits]",
         "[datasets.digit]",
         "",
-        "unknown key 'digit'. Known here: mnist, digits.",
+        "unknown key 'digit'. Known here: mnist, fashion_mnist, digits.",
     ),
     "unknown value": (
         'hidden = "tanh"',
-        'hidden = "gelu"',
+        'hidden = "tanhh"',
         "",
-        'defaults.hidden is "gelu". Expected one of tanh, relu, sigmoid.',
+        'defaults.hidden is "tanhh". Expected one of Keras\' activations, such as tanh, ',
     ),
     "unknown version": ("version = 1", "version = 2", "", "version is 2. Expected version = 1."),
     "unknown measure": ('"test_accuracy"', '"accuracy"', "", 'measure is "accuracy". Expected "test_accuracy".'),
@@ -155,10 +155,10 @@ MISTAKES = {
     "true for a number": ("depth = 1 ", "depth = true ", "", "defaults.depth is true. Expected 1 to 64."),
     "fraction for a whole number": ("batch_size = 32", "batch_size = 32.0", "", "defaults.batch_size is 32.0."),
     "text for true or false": (
-        "replicate = true ",
-        'replicate = "yes" ',
+        "early = true ",
+        'early = "yes" ',
         "",
-        'blocks.examples.replicate is "yes". Expected true or false.',
+        'blocks.examples.early is "yes". Expected true or false.',
     ),
     "a pattern that matches nothing": (
         'chosen_from = "rate-targets-*"',
@@ -399,14 +399,18 @@ def test_how_an_arm_is_reported_does_not_change_its_training_key(plan: Study, fi
 @pytest.mark.parametrize(
     "change",
     [
-        {"hidden": "relu"},
-        {"output": "linear"},
-        {"loss": "one_sided_mean_squared_error"},
+        {"hidden": (Part("relu"),)},
+        {"output": Part("linear")},
+        {"loss": Part("one_sided_mean_squared_error")},
         {"low_target": -1.0},
         {"high_target": 0.5},
-        {"depth": 2},
+        {"hidden": (Part("tanh"), Part("tanh"))},
         {"width": 64},
-        {"optimizer": "sgd"},
+        {"optimizer": Part("sgd")},
+        {"optimizer": Part("adam", (("beta_1", 0.8),))},
+        {"initializer": Part("he_normal")},
+        {"dropout": 0.5},
+        {"l2": 0.001},
         {"learning_rate": 0.01},
         {"batch_size": 16},
     ],
@@ -471,7 +475,8 @@ def test_a_batch_larger_than_the_digits_matters_only_in_blocks_that_run_on_them(
     large.check(datasets.MNIST)
     with pytest.raises(UserError, match="1440 training images of digits"):
         large.check(datasets.DIGITS)
-    replace(large, blocks=tuple(replace(block, replicate=False) for block in plan.blocks)).check(datasets.DIGITS)
+    without = {**plan.datasets, "digits": replace(plan.datasets["digits"], arms=frozenset())}
+    replace(large, datasets=without).check(datasets.DIGITS)
 
 
 def test_another_data_set_runs_all_blocks_with_mnists_epochs(plan: Study) -> None:

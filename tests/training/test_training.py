@@ -12,20 +12,22 @@ import numpy as np
 import pytest
 
 from experiments.data import datasets
-from experiments.study.model import Arm, Study
+from experiments.study.model import Arm, Part, Study
 from experiments.training import trainer
 from experiments.training.trainer import Trainer, initial_weights
 
 EXAMPLES = ("example-1", "example-3")
 
 
-def fit(arm: Arm, dataset: datasets.Dataset, seed: int, steps: int | None = None) -> keras.Model:
-    """Keras' own training for one epoch, or its first `steps`, from the arm's start and in its order."""
+def fit(arm: Arm, dataset: datasets.Dataset, seed: int, jit_compile: bool = False) -> keras.Model:
+    """Keras' own training for one epoch, from the arm's start and in its order."""
     model = trainer.build(arm, dataset.x_train.shape[1], dataset.classes)
-    model.set_weights(trainer.initial_weights(model, seed))
-    optimizer = keras.optimizers.get({"class_name": arm.optimizer, "config": {"learning_rate": arm.learning_rate}})
-    model.compile(optimizer=optimizer, loss=arm.loss)
-    order = trainer.batch_order(seed, 1, len(dataset.x_train))[: steps and steps * arm.batch_size]
+    model.set_weights(trainer.initial_weights(model, seed, arm.initializer))
+    trainer.seed_dropout(model, seed)
+    arguments = {**dict(arm.optimizer.arguments), "learning_rate": arm.learning_rate}
+    optimizer = keras.optimizers.get({"class_name": arm.optimizer.name, "config": arguments})
+    model.compile(optimizer=optimizer, loss=trainer.loss_function(arm.loss), jit_compile=jit_compile)
+    order = trainer.batch_order(seed, 1, len(dataset.x_train))
     x = dataset.x_train[order].astype("float32") / dataset.pixel_max
     y = trainer.targets(arm, dataset.y_train[order], dataset.classes)
     model.fit(x, y, batch_size=arm.batch_size, epochs=1, shuffle=False, verbose=0)
@@ -98,14 +100,16 @@ def test_targets_are_high_for_the_class_and_low_for_the_others(plan: Study) -> N
 
 def test_the_one_sided_error_ignores_only_negative_outputs_on_wrong_classes() -> None:
     target = np.array([[0, 0, 1]], np.float32)
-    loss = trainer.one_sided_mean_squared_error(target, np.array([[-0.5, 0.4, -0.1]], np.float32))
+    loss = trainer.loss_function(Part("one_sided_mean_squared_error"))(
+        target, np.array([[-0.5, 0.4, -0.1]], np.float32)
+    )
     assert loss.numpy() == pytest.approx([(0 + 0.16 + 1.21) / 3])
 
 
 def test_squared_error_on_plus_and_minus_one_is_four_times_that_of_the_sigmoid_of_twice_z() -> None:
     z = np.linspace(-3, 3, 7).astype(np.float32)
     target = np.array([0, 1, 0, 1, 0, 1, 0], np.float32)
-    squared_error = trainer.loss_function("mean_squared_error")
+    squared_error = trainer.loss_function(Part("mean_squared_error"))
     tanh = squared_error((2 * target - 1)[None], keras.ops.tanh(z)[None])
     sigmoid = squared_error(target[None], keras.ops.sigmoid(2 * z)[None])
     np.testing.assert_allclose(tanh, 4 * sigmoid, rtol=1e-5)
@@ -125,7 +129,7 @@ def test_shuffled_labels_teach_nothing(plan: Study, mnist: datasets.Dataset) -> 
 
 
 def test_a_diverging_run_stops_and_records_the_epoch(plan: Study, digits: datasets.Dataset) -> None:
-    arm = replace(plan.arm("linear-output"), optimizer="sgd", learning_rate=100.0)
+    arm = replace(plan.arm("linear-output"), optimizer=Part("sgd"), learning_rate=100.0)
     trained = Trainer(arm, digits).train(arm, 0, 3)
     assert trained.diverged_epoch in (1, 2)
     assert len(trained.test_accuracy) == 3
