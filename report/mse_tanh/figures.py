@@ -18,7 +18,7 @@ import numpy as np
 from experiments.analysis.results import ArmResult, ContrastResult, Results, RunResult, require
 from experiments.plots import generic, svg
 from experiments.plots.figures import MAX_MARKS, Figure, final_accuracy, plotted_runs, plotted_values
-from experiments.plots.formats import DASH, count, decimal, plain_percent, points, ratio, signed
+from experiments.plots.formats import DASH, count, decimal, plain_percent, points, ratio
 from experiments.plots.selection import (
     TEST_ACCURACY,
     accuracy_curves,
@@ -38,7 +38,7 @@ from experiments.plots.selection import (
     short_title,
     with_own_models,
 )
-from experiments.plots.style import INK, MARKERS, MUTED, SERIES, WIDTH, Recipe
+from experiments.plots.style import INK, MUTED, SERIES, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Axes,
     draw_dumbbell,
@@ -109,7 +109,7 @@ def _plots() -> list[Plot]:
         Plot(confusions, ["example-1"]),
         Plot(changes, ["contrast *"]),
         Plot(wall, ["example-1"]),
-        Plot(dose, ["low0", "low-*"]),
+        Plot(dose, ["low*"]),
         Plot(factorial, ["tanh-*", "relu-*"]),
         Plot(rates, ["rate-*"], held_out=True),
         Plot(sgd, ["sgd-*"], held_out=True),
@@ -181,7 +181,9 @@ def _behind(curves: Mapping[str, np.ndarray]) -> str:
     behind, ahead = (int(np.all([sign * (o - own) > 0 for o in others], axis=0).sum()) for sign in (1, -1))
     if ahead == len(own):
         return "Example 1 is ahead after every epoch"
-    return f"Example 1 is behind after {'every epoch' if behind == len(own) else f'{behind} of {len(own)} epochs'}"
+    if behind == len(own):
+        return "Example 1 is behind after every epoch"
+    return f"Example 1 is behind all others after {behind} of {len(own)} epochs"
 
 
 LONGER = ("example-1", "cross-entropy")
@@ -388,6 +390,7 @@ EFFECTS = {  # what is changed: the arm with it and the arm without it
     "Linear output: undershooting not charged": ("linear-one-sided", "linear-output"),
     "Sham, linear output: right class free above 1": ("overshoot-free", "linear-output"),
     "Sigmoid on ½ and 1, so that it can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
+    "Sham: sigmoid on 0 and ½, as close together": ("sigmoid-half", "tanh-sigmoid-mse"),
 }
 
 
@@ -474,8 +477,7 @@ def _rising(means: Sequence[float]) -> str:
 
 def factorial(results: Results) -> Figure | None:
     """Every output, loss and target coding, with hidden tanh and hidden ReLU. None while no two can be compared."""
-    arms = with_own_models(arms_of_blocks(results, "examples", "changes", "outputs"))
-    shared = on_shared_seeds(results, (name for name, arm in arms.items() if arm["hidden"] in HIDDEN))
+    shared = on_shared_seeds(results, arms_of_blocks(results, "outputs"))
     if shared is None:
         return None
     heads: dict[str, dict[str, str]] = {}
@@ -525,55 +527,52 @@ def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def dose(results: Results) -> Figure | None:
-    """Accuracy against the target of the wrong classes; other targets of the right class marked apart."""
+    """Where the targets lie, a row a coding from the worst to the best, and what they score."""
     shared = on_shared_seeds(results, arms_of_blocks(results, "dose"))
     if shared is None:
         return None
-    arms = sorted(shared["arms"].items(), key=lambda item: -item[1]["low_target"])
-    means = {name: 100 * mean_score(shared, name) for name, _ in arms}
-    towards_1 = {arm["low_target"]: means[name] for name, arm in arms if arm["high_target"] == 1}
-    canvas, axes = subplots(figsize=(WIDTH, 3.2))
-    axes.plot(list(towards_1), list(towards_1.values()), color=SERIES[2])
-    others = []
-    runs = [run for name, _ in arms for run in plotted_runs(runs_of(shared, name))]
-    for name, arm in arms:
-        low, high = arm["low_target"], arm["high_target"]
-        colour, marker = (SERIES[2], "s") if high == 1 else (SERIES[0], MARKERS[high - low > 1])
-        values = plotted_values(scores(shared, name))
-        style: Any = {"color": colour, "markersize": 3.4, "mew": 0, "gid": rows_of_arm(runs, name)}
-        axes.plot([low] * len(values), values, marker, **style)
-        if high != 1:
-            others.append((f"right class to {high:g}", SERIES[0], low, means[name]))
-    axes.set(xlim=(0.05, -1.05), xlabel="Target of the wrong classes", ylabel="Test accuracy, %")
-    axes.set_xticks([0, -0.25, -0.5, -0.75, -1])
-    axes.margins(y=0.12)
-    axes.grid(axis="y")
-    hide_ticks(axes)
-    lowest = min(towards_1)
-    label_lines(axes, [("right class to 1", SERIES[2], lowest, towards_1[lowest]), *others])
+    means = {name: mean_score(shared, name) for name in shared["arms"]}
+    arms = {name: shared["arms"][name] for name in sorted(means, key=lambda name: means[name])}
+    runs = [run for name in arms for run in plotted_runs(runs_of(shared, name))]
+    canvas, (left, right) = subplots(1, 2, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(2, 3))
+    label_rows(left, [_targets_label(arm) for arm in arms.values()], (), "Targets: wrong ○, right class ●")
+    label_rows(right, [""] * len(arms), [plain_percent(means[name]) for name in arms], "Test accuracy, %")
+    left.set(xlim=(-1.1, 1.1), xticks=(-1, 0, 1))
+    first = 0
+    for row, (name, arm) in enumerate(arms.items()):
+        colour, values = _targets_colour(arm), plotted_values(scores(shared, name))
+        draw_dumbbell(left, (arm["low_target"], arm["high_target"]), row, colour, "o", (first, first))
+        draw_seeds(right, values, 100 * means[name], row, colour, "o", rows_of_arm(runs, name))
+        first += len(values)
     return finish(
         canvas,
         "dose",
-        _best_target(towards_1),
-        f"Test accuracy of {describe_marks(results, dict(arms), 'seed')} against the target of the wrong "
-        "classes; the line joins the means for the right class trained towards 1. "
-        + "; ".join(f"{_targets_label(arm)}: {means[name]:.2f} %" for name, arm in arms)
+        _best_targets(arms, means),
+        f"Where the targets of wrong classes and of the right class lie, and the test accuracy {_over_seeds(shared)}. "
+        + "; ".join(f"{_targets_label(arm)}: {plain_percent(means[name])}" for name, arm in arms.items())
         + ".",
-        arms=dict(arms),
+        arms=arms,
         columns=("Arm", "Targets", "Seed", "Test accuracy"),
         rows=[
-            [run["arm"], _targets_label(dict(arms)[run["arm"]]), str(run["seed"]), plain_percent(final_accuracy(run))]
+            [run["arm"], _targets_label(arms[run["arm"]]), str(run["seed"]), plain_percent(final_accuracy(run))]
             for run in runs
         ],
     )
 
 
-def _best_target(means: Mapping[float, float]) -> str:
-    best = max(means, key=lambda low: means[low])
-    if best == 0:
-        return "No lower target of the wrong classes does better than 0"
-    gain = points((means[best] - means[0]) / 100, signed=False)
-    return f"A target of {signed(best)} for wrong classes does best, {gain} points better than 0"
+def _targets_colour(arm: ArmResult) -> str:
+    """Example 1's own, that of targets −1 and 1, or grey."""
+    own = {(0.0, 1.0): "example-1", (-1.0, 1.0): "targets"}.get((arm["low_target"], arm["high_target"]))
+    return RECIPES[own].colour if own else MUTED
+
+
+def _best_targets(arms: Mapping[str, ArmResult], means: Mapping[str, float]) -> str:
+    *_, best = arms
+    own = next((name for name, arm in arms.items() if (arm["low_target"], arm["high_target"]) == (0, 1)), None)
+    if own is None or means[best] <= means[own]:
+        return f"No other targets do better than {_targets_label(arms[own or best])}"
+    gain = points(means[best] - means[own], signed=False)
+    return f"Targets {_targets_label(arms[best])} do best, {gain} points better than {_targets_label(arms[own])}"
 
 
 # ---------------------------------------------------------------------------------------------- the learning rate
