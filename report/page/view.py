@@ -23,6 +23,7 @@ from report.claims.model import (
     GENERAL,
     NO_QUESTION,
     PARTLY,
+    PREDICTION,
     STATED,
     SUPPORTED,
     Claim,
@@ -33,9 +34,11 @@ from report.claims.model import (
     Robustness,
     Verdict,
 )
+from report.claims.robustness import Robust
 from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
+from report.page.robust import RobustRow, Strip, robust_row, strip
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class PageView:
     the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
     replications: the largest data set first; not_replicated: why a data set of the study was not measured, by what
     people call it; elsewhere: whether there is any of these. record: None where there is none. claims: in the article's
-    order. declared: the day on which their rules were fixed, ISO 8601. other_article: whether commands must name the
-    article's folder.
+    order; strip: all their verdicts at once. declared: the day on which their rules were fixed, ISO 8601. other_article:
+    whether commands must name the article's folder.
     """
 
     data: Data
@@ -65,6 +68,7 @@ class PageView:
     claims: tuple[ClaimRow, ...]
     thresholds: tuple[ThresholdRow, ...]
     predictions: tuple[PredictionRow, ...]
+    strip: Strip
     declared: str
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
@@ -101,9 +105,11 @@ def page_view(
     questions: Mapping[str, str],
     ledger: Ledger,
     other_article: bool = False,
+    robustness: Robust | None = None,
 ) -> PageView:
     """`rows`: from `claim_rows`; `recorded`: the verdicts on the record's numbers, by claim and part; `labels`: what a
-    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name.
+    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name; `robustness`:
+    by claim and part.
     """
     first = next(iter(figures.values()))
     return PageView(
@@ -121,7 +127,8 @@ def page_view(
         record=record(results, rows, recorded),
         claims=rows,
         thresholds=threshold_rows(ledger),
-        predictions=prediction_rows(results, figures, questions, ledger),
+        predictions=prediction_rows(results, figures, questions, ledger, (robustness or {}).get(PREDICTION, {})),
+        strip=strip(rows),
         declared=ledger.declared,
         usual_settings=other_settings(results["arms"]).usual,
         arms=arm_rows(results),
@@ -337,7 +344,7 @@ class PartRow:
     label: what it asks about, in words; is_asked: whether there is such a question. rule, margin: in sentences, or "".
     hollow: whether fewer than five seeds decided; single_seed: whether one alone would have. uncertain:
     contrasts that differ from 0 over seeds but not over test images. verdict_on_record: the verdict on the record's
-    numbers, where it is another one, else "". robustness: None where it was not computed.
+    numbers, where it is another one, else "". robust: how robust it is, None where that was not computed.
     """
 
     label: str
@@ -352,11 +359,11 @@ class PartRow:
     margin: str
     uncertain: tuple[Difference, ...]
     verdict_on_record: str
-    robustness: Robustness | None
+    robust: RobustRow | None
 
     @property
     def close(self) -> bool:
-        return bool(self.robustness and self.robustness["close"])
+        return bool(self.robust and self.robust.close)
 
     @property
     def unfolds(self) -> bool:
@@ -395,7 +402,7 @@ def claim_rows(
     recorded: Mapping[str, Mapping[str, str]],
     questions: Mapping[str, str],
     ledger: Ledger,
-    robustness: Mapping[str, Mapping[str, Robustness]],
+    robustness: Robust,
 ) -> tuple[ClaimRow, ...]:
     """`verdicts`: in the article's order; `recorded`, `robustness`: by claim and part; `questions`: by figure."""
     measured, rows = Measured(results), []
@@ -434,7 +441,7 @@ def _part_row(
         margin=margins.margin(judged),
         uncertain=tuple(contrast for contrast in uncertain if contrast),
         verdict_on_record=on_record if on_record != judged.verdict else "",
-        robustness=robustness,
+        robust=robust_row(question, judged.verdict, robustness, ledger),
     )
 
 
@@ -448,13 +455,18 @@ class PredictionRow:
 
 
 def prediction_rows(
-    results: Results, figures: Mapping[str, Figure], questions: Mapping[str, str], ledger: Ledger
+    results: Results,
+    figures: Mapping[str, Figure],
+    questions: Mapping[str, str],
+    ledger: Ledger,
+    robustness: Mapping[str, Robustness],
 ) -> tuple[PredictionRow, ...]:
+    """`robustness`: by prediction."""
     measured = Measured(results)
     return tuple(
         PredictionRow(
             judged.prediction,
-            _part_row(measured, judged.verdict, "", None, ledger),
+            _part_row(measured, judged.verdict, "", robustness.get(judged.prediction.id), ledger),
             tuple((name, questions.get(name, "")) for name in judged.prediction.figures if name in figures),
         )
         for judged in judge_predictions(ledger, results)
