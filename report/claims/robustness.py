@@ -36,7 +36,7 @@ from report.claims.model import (
 )
 from report.claims.redraw import AsMeasured, Repetition, Seeds, Shifts, image_shifts
 from report.claims.redrawn import NotRedrawn, Redrawn, Value, final_accuracy
-from report.claims.rules import DATASETS, Operand, number_at, on_dataset, parse, parse_path, verdict_of
+from report.claims.rules import DATASETS, Operand, keys_by_arm, number_at, on_dataset, parse, parse_path, verdict_of
 from report.claims.verdicts import judge, judge_predictions
 
 FORMAT = 1
@@ -108,13 +108,25 @@ class Study:
         every = {run["seed"] for runs in self._runs.values() for run in runs}
         seeds = {name: Seeds.draw(every, state=number) for number, name in enumerate(self._runs)}
         shifts = {
-            name: _shifts(runs, on_dataset(results, name), seeds[name].redraws, number)
-            for number, (name, runs) in enumerate(self._runs.items())
+            name: image_shifts(self._with_images(name), seeds[name].redraws, number)
+            for number, name in enumerate(self._runs)
         }
         as_measured = dict.fromkeys(self._runs, AsMeasured())
         self._measured = self._redrawn(as_measured)
         self._views = {"seeds": self._redrawn(seeds), "images": self._redrawn(seeds, shifts)}
         self._ends = {name: self._redrawn(as_measured, accuracy=end) for name, end in _ends(content["runs"]).items()}
+
+    def _with_images(self, dataset: str) -> dict[str, list[Observation]]:
+        """The runs on test images, by arm, of which a page carries the wrong ones: of contrasts, and of claims."""
+        summary = on_dataset(self._results, dataset)
+        if summary is None:
+            return {}
+        arms = {contrast[end] for contrast in summary["contrasts"] for end in ("first", "second")}
+        for place in {PAGE, dataset}:
+            keys = keys_by_arm(self._ledger, summary["arms"], place)
+            arms |= {arm for arm, of_arm in keys.items() if any(head in evidence.ACCURACIES for head, *_ in of_arm)}
+        tested = [arm for arm in arms & summary["arms"].keys() if summary["arms"][arm]["test_accuracy"]]
+        return {arm: [run for run in self._runs[dataset] if run["arm"] == arm] for arm in sorted(tested)}
 
     def _redrawn(
         self,
@@ -198,15 +210,6 @@ FINAL = ("test_accuracy", "test_error", "held_out_accuracy", "held_out_error", "
 def _counts(operand: Operand, accuracies: tuple[str, ...] = FINAL) -> bool:
     """Whether an operand is about one of these accuracies; FINAL has those at the end of the training."""
     return operand.holder == "contrast" or operand.keys[0] in accuracies
-
-
-def _shifts(runs: Sequence[Observation], results: Summary | None, redraws: int, state: int) -> Shifts:
-    """How other test images would shift each arm that is measured on them, rather than on held-out ones."""
-    by_arm: dict[str, list[Observation]] = {}
-    for run in runs:
-        if results and results["arms"][run["arm"]]["test_accuracy"]:
-            by_arm.setdefault(run["arm"], []).append(run)
-    return image_shifts(by_arm, redraws, state)
 
 
 def _alone(judged: Verdict, limits: Mapping[str, float]) -> Iterator[tuple[str, str]]:

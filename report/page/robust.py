@@ -29,7 +29,7 @@ class RobustRow:
     which half or twice is enough for another verdict, in words, and that verdict.
     """
 
-    seeds: int
+    seeds: int | None
     images: int | None
     close: bool
     verdict: str
@@ -64,8 +64,11 @@ def robust_row(question: Question, verdict: str, robust: Robustness | None, ledg
     verdicts = {"half": robust["half"], "twice": robust["twice"]} if thresholds else {}
     verdicts |= robust["endpoints"] | ({"fashion": robust["fashion"]} if robust["fashion"] else {})
     alone = tuple(robust["alone"].items()) if len(thresholds) > 1 else ()
-    images = None if robust["images"] is None else round(100 * robust["images"])
-    return RobustRow(round(100 * robust["seeds"]), images, robust["close"], verdict, verdicts, alone)
+    return RobustRow(_of_100(robust["seeds"]), _of_100(robust["images"]), robust["close"], verdict, verdicts, alone)
+
+
+def _of_100(share: float | None) -> int | None:
+    return None if share is None else round(100 * share)
 
 
 # ---------------------------------------------------------------------------------------------- the strip

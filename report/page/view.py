@@ -49,8 +49,8 @@ class PageView:
     the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
     replications: the largest data set first; not_replicated: why a data set of the study was not measured, by what
     people call it; elsewhere: whether there is any of these. record: None where there is none. claims: in the article's
-    order; strip: all their verdicts at once. declared: the day on which their rules were fixed, ISO 8601. other_article:
-    whether commands must name the article's folder.
+    order; strip: all their verdicts at once. declared: the day on which their rules were fixed, ISO 8601.
+    other_article: whether commands must name the article's folder.
     """
 
     data: Data
