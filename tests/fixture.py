@@ -147,6 +147,14 @@ def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
     return drawn
 
 
+def untestable(keys: str, why: str = "No.", question: str = "?") -> str:
+    """A ledger of one claim with these keys, that nothing can test."""
+    return (
+        f'version = 2\ndeclared = 2026-01-01\n[[claims]]\n{keys}\n[claims.stated]\nquestion = "{question}"\n'
+        f'not_testable = "{why}"\n[claims.general]\nnone = "No reason."\n'
+    )
+
+
 def page_of(results: dict[str, Any], folder: Path = DEFAULT, **options: Any) -> str:
     """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
     ledger, source = ledgers.load(folder / "claims.toml"), document.load(folder / "article.md")

@@ -256,13 +256,14 @@ def _parts(
         quotes.Note(after, f'<div class="note" role="note">{render_note(text)}</div>') for after, text in words.notes
     ]
     marker = quotes.Marker(marks, notes)
-    arms = iter(words.code_blocks)
+    arms, numbers = iter(words.code_blocks), measured.Measured(results)
     rendering = document.Rendering(article.parts)
     parts: list[dict[str, object]] = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
         html = Markup(rendering.html(part, marker.mark))
-        parts.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name or ""), "arm_name": name})
+        arm, training = results["arms"].get(name or ""), numbers.mean(name or "", "training_accuracy")
+        parts.append({"kind": part.kind, "html": html, "arm": arm, "arm_name": name, "training": training})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
     return parts

@@ -20,10 +20,15 @@ from experiments.study.model import SettingValue
 from report.claims import margins, words
 from report.claims.model import (
     CANNOT_TELL,
+    FEW_SEEDS,
     GENERAL,
+    HOLDS,
     NO_QUESTION,
+    NOT,
+    NOT_TESTABLE,
     PARTLY,
     PREDICTION,
+    REFUTED,
     STATED,
     SUPPORTED,
     Claim,
@@ -46,11 +51,12 @@ class PageView:
     """What the templates of every article's page decide by.
 
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
-    the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
-    replications: the largest data set first; not_replicated: why a data set of the study was not measured, by what
-    people call it; elsewhere: whether there is any of these. record: None where there is none. claims: in the article's
-    order; strip: all their verdicts at once. declared: the day on which their rules were fixed, ISO 8601.
-    other_article: whether commands must name the article's folder.
+    the one whose title describes the page. contrasts: those that are tested; described: the others. many_seeds: whether
+    one has so many that signs are not enumerated. replications: the largest data set first; not_replicated: why a data
+    set of the study was not measured, by what people call it; elsewhere: whether there is any of these. record: None
+    where there is none. claims: in the article's order; strip: all their verdicts at once. predictions: those that
+    failed first. declared: the day on which the rules were fixed, ISO 8601; commit: the one that fixed the study, ""
+    where it is not named. other_article: whether commands must name the article's folder.
     """
 
     data: Data
@@ -60,6 +66,7 @@ class PageView:
     finding: Figure
     changes: tuple[Change, ...]
     contrasts: tuple[ContrastRow, ...]
+    described: tuple[ContrastRow, ...]
     many_seeds: bool
     replications: tuple[Replication, ...]
     not_replicated: Mapping[str, str]
@@ -70,6 +77,7 @@ class PageView:
     predictions: tuple[PredictionRow, ...]
     strip: Strip
     declared: str
+    commit: str
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
     other_article: bool
@@ -94,6 +102,24 @@ class PageView:
     @property
     def single_claim(self) -> bool:
         return len(self.claims) == 1
+
+    @property
+    def as_stated(self) -> Tendency:
+        """How the claims mostly do as the article has them."""
+        return tendency([row.stated for row in self.claims])
+
+    @property
+    def in_general(self) -> Tendency:
+        """How they mostly do for their reasons, or in general."""
+        return tendency([row.general for row in self.claims])
+
+    @property
+    def failed_predictions(self) -> tuple[PredictionRow, ...]:
+        return tuple(row for row in self.predictions if row.failed)
+
+    @property
+    def every_prediction_held(self) -> bool:
+        return bool(self.predictions) and all(row.held for row in self.predictions)
 
 
 def page_view(
@@ -120,6 +146,7 @@ def page_view(
         finding=figures.get(next(iter(questions), ""), first),
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
+        described=contrast_rows(results, confirmatory=False),
         many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
         replications=replications(results, labels),
         not_replicated={data_name(name): reason for name, reason in results["not_replicated"].items()},
@@ -130,6 +157,7 @@ def page_view(
         predictions=prediction_rows(results, figures, questions, ledger, (robustness or {}).get(PREDICTION, {})),
         strip=strip(rows),
         declared=ledger.declared,
+        commit=results.get("declared_commit") or "",
         usual_settings=other_settings(results["arms"]).usual,
         arms=arm_rows(results),
         other_article=other_article,
@@ -197,28 +225,31 @@ def notices(results: Results) -> Notices:
 class ContrastRow:
     """A declared contrast. What follows its question is None where it is not measured.
 
-    told_apart: in how many of its seeds McNemar's test tells the two runs apart. detectable: a fraction.
+    p_holm, p_smallest: adjusted for the family, and the smallest that so many pairs can give; None for a contrast that
+    is only described. told_apart: in how many of its seeds McNemar's test tells the two runs apart. detectable: a
+    fraction.
     """
 
     question: str
     difference: Difference | None
-    p: float | None = None
     p_holm: float | None = None
+    p_smallest: float | None = None
     told_apart: int | None = None
     detectable: float | None = None
 
 
 def contrast_rows(results: Summary, confirmatory: bool = True) -> tuple[ContrastRow, ...]:
     """The contrasts that are tested, or those that are only described."""
-    return tuple(_contrast_row(row) for row in results["contrasts"] if row["confirmatory"] == confirmatory)
+    return tuple(_contrast_row(row) for row in results["contrasts"] if row.get("confirmatory", True) == confirmatory)
 
 
 def _contrast_row(row: ContrastResult) -> ContrastRow:
     if not row["n"]:
         return ContrastRow(row["question"], None)
     told_apart = round(row["mcnemar_share"] * row["n"])
-    p, p_holm = row.get("p"), row.get("p_holm")
-    return ContrastRow(row["question"], difference(row), p, p_holm, told_apart, row["detectable"])
+    return ContrastRow(
+        row["question"], difference(row), row.get("p_holm"), row.get("p_smallest"), told_apart, row["detectable"]
+    )
 
 
 @dataclass(frozen=True)
@@ -290,15 +321,16 @@ def _repeated(label: str, here: Difference | None, there: Difference) -> Repeate
 class Record:
     """What was measured here, compared with the record.
 
-    compared, agreeing: numbers of contrasts; verdicts: how many there are to compare, 0 for none; turned: the claims
-    with a verdict that is another one on the record's numbers.
+    same_processor: by name; compared, agreeing: numbers of contrasts; compares_verdicts: whether those on the record's
+    numbers are known; turned: the claims with a verdict that is another one there.
     """
 
     recorded: str
     processors: Sequence[str]
+    same_processor: bool
     compared: int
     agreeing: int
-    verdicts: int
+    compares_verdicts: bool
     turned: tuple[ClaimRow, ...]
 
 
@@ -309,9 +341,10 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Ma
     return Record(
         recorded=comparison["recorded"],
         processors=comparison["processors"],
+        same_processor=set(comparison["processors"]) == set(results["processors"]),
         compared=len(comparison["contrasts"]),
         agreeing=sum(row["agree"] for row in comparison["contrasts"]),
-        verdicts=sum(len(row.asked) for row in rows) if recorded else 0,
+        compares_verdicts=bool(recorded),
         turned=tuple(row for row in rows if any(part.verdict_on_record for part in row.parts)),
     )
 
@@ -323,7 +356,7 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Ma
 class EvidenceRow:
     """A number that a rule names. letter: by which its rule in words names it, "" where it is the only one.
 
-    agreeing: in how many `seeds` a difference has the sign of its mean, or None.
+    agreeing: in how many `seeds` a difference has the sign of its mean; None where there are too few to count.
     """
 
     letter: str
@@ -391,6 +424,15 @@ class ClaimRow:
         return bool(self.claim.note or self.claim.seen or self.figures)
 
     @property
+    def holds_in_general(self) -> bool:
+        return self.general.verdict == SUPPORTED
+
+    @property
+    def gives_reason(self) -> bool:
+        """Whether its second question is about the reason that it gives."""
+        return self.general.question.asks == "reason"
+
+    @property
     def asked(self) -> tuple[PartRow, ...]:
         return tuple(part for part in self.parts if part.is_asked)
 
@@ -418,8 +460,7 @@ def claim_rows(
             )
             for part in (STATED, GENERAL)
         )
-        shown = tuple((name, questions.get(name, "")) for name in claim.figures if name in figures)
-        rows.append(ClaimRow(number, claim, stated, general, shown))
+        rows.append(ClaimRow(number, claim, stated, general, _shown(claim.figures, figures, questions)))
     return tuple(rows)
 
 
@@ -446,12 +487,35 @@ def _part_row(
 
 
 @dataclass(frozen=True)
+class Tendency:
+    """Whether most of several questions are answered with yes, or most with no."""
+
+    holds: bool
+    fails: bool
+
+
+def tendency(parts: Sequence[PartRow]) -> Tendency:
+    """Of those that numbers can decide. One that is not decided yet is no answer, and arithmetic is no finding."""
+    asked = [part for part in parts if part.is_asked and part.verdict != NOT_TESTABLE and not part.question.theorem]
+    holds, fails = (sum(part.verdict == verdict for part in asked) for verdict in (SUPPORTED, NOT))
+    return Tendency(2 * holds > len(asked), 2 * fails > len(asked))
+
+
+@dataclass(frozen=True)
 class PredictionRow:
     """A prediction of our own explanation, its verdict as that of a question, and figures to see as in `ClaimRow`."""
 
     prediction: Prediction
     part: PartRow
     figures: tuple[tuple[str, str], ...]
+
+    @property
+    def failed(self) -> bool:
+        return self.part.verdict == REFUTED
+
+    @property
+    def held(self) -> bool:
+        return self.part.verdict == HOLDS
 
 
 def prediction_rows(
@@ -461,16 +525,24 @@ def prediction_rows(
     ledger: Ledger,
     robustness: Mapping[str, Robustness],
 ) -> tuple[PredictionRow, ...]:
-    """`robustness`: by prediction."""
+    """What failed comes first, then what is not decided. `robustness`: by prediction."""
     measured = Measured(results)
-    return tuple(
+    rows = [
         PredictionRow(
             judged.prediction,
             _part_row(measured, judged.verdict, "", robustness.get(judged.prediction.id), ledger),
-            tuple((name, questions.get(name, "")) for name in judged.prediction.figures if name in figures),
+            _shown(judged.prediction.figures, figures, questions),
         )
         for judged in judge_predictions(ledger, results)
-    )
+    ]
+    return tuple(sorted(rows, key=lambda row: (not row.failed, row.held)))
+
+
+def _shown(
+    names: Sequence[str], figures: Mapping[str, Figure], questions: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Name and question of the figures that were drawn."""
+    return tuple((name, questions.get(name, "")) for name in names if name in figures)
 
 
 @dataclass(frozen=True)
@@ -494,14 +566,16 @@ def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
     evidence = judged.question.evidence[name]
     label = evidence.label[:1].upper() + evidence.label[1:]
     letter = words.letters(judged.question)[name] if len(judged.values) > 1 else ""
-    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
+    agreeing, seeds = judged.agreeing.get(name, (0, 0))
+    counted = (agreeing, seeds) if seeds >= FEW_SEEDS else (None, None)
+    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *counted)
 
 
 def _uncertain(measured: Measured, of: str) -> Difference | None:
-    """The contrast whose interval over seeds is evidence and excludes 0, where its bootstrap interval does not."""
+    """The contrast whose interval over seeds is evidence and excludes 0, where that over test images too does not."""
     match = re.fullmatch(r"contrast (\S+) interval \d", of)
     contrast = measured.contrast(match[1]) if match else None
-    return contrast if contrast and not contrast.includes_zero and contrast.bootstrap_includes_zero else None
+    return contrast if contrast and contrast.uncertain_over_images else None
 
 
 # ---------------------------------------------------------------------------------------------- runs
