@@ -56,18 +56,22 @@ def more_seeds(runs: int) -> str:
     """This project's study with as many seeds of its examples and changes as make about so many runs."""
     text = studies.STUDY.read_text(encoding="utf-8")
     seeds = _listed(range(100, 100 + round(runs / 9)))
-    blocks = re.compile(r"^(\[blocks\.(?:examples|changes)\]\n.*\n)seeds = .*\nreplicate = true.*$", re.MULTILINE)
-    return blocks.sub(rf"\1seeds = {seeds}", text)
+    blocks = re.compile(r"^(\[blocks\.(?:examples|changes)\]\n.*\n)seeds = .*$", re.MULTILINE)
+    return blocks.sub(rf"\1seeds = {seeds}", _on_mnist_alone(text))
 
 
 def more_arms(runs: int) -> str:
     """The second study with ten seeds, as many widths as make so many runs, and seven contrasts, as in the first."""
-    text = (SECOND / "study.toml").read_text(encoding="utf-8").replace("replicate = true\n", "")
+    text = _on_mnist_alone((SECOND / "study.toml").read_text(encoding="utf-8"))
     text = text.replace("seeds = [0, 1]", f"seeds = {_listed(range(10))}")
     widths = range(3, runs // 10 + 1)
     text += f'\n[[arms]]\nname = "width-{{width}}"\nblock = "width"\nwidth = {_listed(widths)}\n'
     contrast = '\n[[contrasts]]\nname = "to-{0}"\nquestion = "{0} units?"\nfirst = "wide"\nsecond = "width-{0}"\n'
     return text + "".join(contrast.format(width) for width in widths[:7])
+
+
+def _on_mnist_alone(study: str) -> str:
+    return re.sub(r"^arms = \[[^]]*\]\n", "", study, flags=re.MULTILINE)
 
 
 def _listed(numbers: range) -> str:

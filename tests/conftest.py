@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from experiments.analysis import records
-from experiments.data import datasets
+from experiments.data import datasets, sources
 from experiments.data.sources import Source
 from experiments.study import load as studies
 from experiments.study.model import Study
@@ -24,6 +24,7 @@ from tests import chromium, fixture, trained
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 MNIST_NPZ = os.environ.pop("MNIST_NPZ", "")  # no test may depend on it by accident
+FASHION_NPZ = os.environ.pop("FASHION_NPZ", "")
 os.environ.pop("DATASET_NPZ", None)
 
 LONGEST = (  # the modules that take longest
@@ -34,19 +35,29 @@ LONGEST = (  # the modules that take longest
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tells a worker of pytest-xdist where MNIST is: it inherits an environment that says so no more."""
-    node.workerinput["mnist_npz"] = MNIST_NPZ
+    """Tells a worker of pytest-xdist where the data are: it inherits an environment that says so no more."""
+    node.workerinput["mnist_npz"], node.workerinput["fashion_npz"] = MNIST_NPZ, FASHION_NPZ
 
 
 @pytest.fixture(scope="session")
 def mnist_path(pytestconfig: pytest.Config) -> Path:
     """The file with real MNIST that MNIST_NPZ names, or that Keras has cached."""
-    named = getattr(pytestconfig, "workerinput", {}).get("mnist_npz", MNIST_NPZ)
-    cached = Path.home() / ".keras" / "datasets" / "mnist.npz"
-    path = Path(named).resolve() if named else cached
+    return named_or_cached(getattr(pytestconfig, "workerinput", {}).get("mnist_npz", MNIST_NPZ), datasets.MNIST)
+
+
+@pytest.fixture(scope="session")
+def fashion_path(pytestconfig: pytest.Config) -> Path:
+    """The file with real Fashion-MNIST that FASHION_NPZ names, or that was made of what Keras has cached."""
+    named = getattr(pytestconfig, "workerinput", {}).get("fashion_npz", FASHION_NPZ)
+    return named_or_cached(named, datasets.FASHION_MNIST)
+
+
+def named_or_cached(named: str, spec: datasets.DatasetSpec) -> Path:
+    known = datasets.KERAS[spec]
+    cached = Path.home() / ".keras" / "datasets" / known.file
     if not named and not cached.exists():
-        pytest.skip("MNIST. Name it: MNIST_NPZ=path/to/mnist.npz make test")
-    return path
+        pytest.skip(f"{known.label}. Name it: {known.variable}=path/to/{known.file} make test")
+    return Path(named).resolve() if named else cached
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +146,14 @@ def no_record(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Made-up results are not held against the committed record; tests of the record put one of their own in place."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "RECORD", tmp_path_factory.mktemp("record") / "record.json")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_fashion() -> Iterator[None]:
+    """No test looks for Fashion-MNIST by accident, and so downloads it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "find_fashion", lambda *_, **__: "no test looks for it")
         yield
 
 

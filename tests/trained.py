@@ -38,11 +38,11 @@ def small_study(folder: Path, epochs: int = 2, seeds: int = 2) -> Path:
     """The committed study with few seeds and few epochs."""
     text = (ROOT / "experiments" / "study.toml").read_text()
     text = re.sub(r"seeds = \[.*\]", f"seeds = {list(range(seeds))}", text)
-    text = text.replace("replicate = true\n", "")  # of all blocks but the examples
+    text = re.sub(r"(\[datasets\.digits\].*\nepochs = 40\narms = )\[[^]]*\]", r'\1["example-*"]', text)
     text = text.replace("epochs = 40 ", f"epochs = {epochs} ").replace("epochs = 40\n", f"epochs = {epochs}\n")
     path = folder / "study.toml"
     path.write_text(text)
-    assert studies.load(path).epochs["digits"] == epochs
+    assert studies.load(path).datasets["digits"].epochs == epochs
     return path
 
 
@@ -101,14 +101,13 @@ version = 1
 epochs = 1
 [datasets.digits]
 epochs = 3
+arms = ["*"]
 [blocks.tried]
 question = "Which rate?"
 seeds = [0, 1]
-replicate = true
 [blocks.built]
 question = "And then?"
 seeds = [0, 1]
-replicate = true
 [[arms]]
 name = "rate-{learning_rate}"
 block = "tried"

@@ -189,7 +189,8 @@ class Robustness(TypedDict):
     """How robust a verdict is; see `report.claims.robustness`.
 
     seeds: the share of redraws of the seeds in which it stays; images: of the seeds and the test images. half, twice:
-    the verdict with thresholds of that size. endpoints: the verdict by where the training ends, such as "epoch 8".
+    the verdict with all thresholds of that size; alone: the thresholds of which one alone, such as "half of matters",
+    gives another verdict, and which. endpoints: the verdict by where the training ends, such as "epoch 8".
     fashion: the verdict on Fashion-MNIST. close: whether the smallest share is below 0.9.
     """
 
@@ -197,6 +198,7 @@ class Robustness(TypedDict):
     images: float | None
     half: str
     twice: str
+    alone: dict[str, str]
     endpoints: dict[str, str]
     fashion: str | None
     close: bool

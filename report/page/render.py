@@ -24,19 +24,14 @@ from experiments.plots import formats
 from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.article.folder import DEFAULT
-from report.claims.model import Judged, Ledger, Robustness
+from report.claims.model import Judged, Ledger
+from report.claims.robustness import Robust
 from report.page import measured, view
 from report.page.citation import Publication
 from report.page.passport import passport
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
-DATA_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "scikit-learn’s small digits"}
-
-
-def data_name(name: str) -> str:
-    """What people call the data set of this name."""
-    return DATA_NAMES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ def render(
     ledger: Ledger,
     verdicts: Sequence[Judged],
     recorded: Mapping[str, Mapping[str, str]] | None = None,
-    robustness: Mapping[str, Mapping[str, Robustness]] | None = None,
+    robustness: Robust | None = None,
     numerals: str = "",
     shared: Publication | None = None,
     evidence: str = "",
@@ -127,6 +122,7 @@ def render(
         dict(words.figures),
         ledger,
         not words.is_default,
+        robustness,
     )
     context: dict[str, object] = {
         **_context(results, figures, words),
@@ -161,7 +157,7 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
         "results": results,
         "v": words.view(results),
         "dataset": dataset,
-        "data_name": data_name(dataset["name"]),
+        "data_name": view.data_name(dataset["name"]),
         "contrasts": {contrast["name"]: contrast for contrast in results["contrasts"]},
         "lead": numbers.lead,  # for notes, which come with the claims
         "cal": numbers.calibration,
@@ -221,7 +217,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash, data_name=data_name,
+        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
     )  # fmt: skip
     environment.globals.update(math=math)
     return environment

@@ -27,6 +27,7 @@ from report.claims.model import (
     NOT,
     NOT_TESTABLE,
     PARTLY,
+    PREDICTION,
     REFUTED,
     STATED,
     SUPPORTED,
@@ -38,9 +39,11 @@ from report.claims.model import (
     Robustness,
     Verdict,
 )
+from report.claims.robustness import Robust
 from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
+from report.page.robust import RobustRow, Strip, robust_row, strip
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,10 @@ class PageView:
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
     the one whose title describes the page. contrasts: those that are tested; described: the others. many_seeds: whether
     one has so many that signs are not enumerated. replications: the largest data set first; not_replicated: why a data
-    set of the study was not measured, by its name; record: None where there is none. claims: in the article's order.
-    predictions: those that failed first. declared: the day on which the rules were fixed, ISO 8601; commit: the one
-    that fixed the study, "" where it is not named. other_article: whether commands must name the article's folder.
+    set of the study was not measured, by what people call it; elsewhere: whether there is any of these. record: None
+    where there is none. claims: in the article's order; strip: all their verdicts at once. predictions: those that
+    failed first. declared: the day on which the rules were fixed, ISO 8601; commit: the one that fixed the study, ""
+    where it is not named. other_article: whether commands must name the article's folder.
     """
 
     data: Data
@@ -66,10 +70,12 @@ class PageView:
     many_seeds: bool
     replications: tuple[Replication, ...]
     not_replicated: Mapping[str, str]
+    elsewhere: bool
     record: Record | None
     claims: tuple[ClaimRow, ...]
     thresholds: tuple[ThresholdRow, ...]
     predictions: tuple[PredictionRow, ...]
+    strip: Strip
     declared: str
     commit: str
     usual_settings: Mapping[str, SettingValue]
@@ -86,17 +92,17 @@ class PageView:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
 
     @property
+    def few_seeds(self) -> int:
+        """A verdict on fewer is hollow."""
+        return FEW_SEEDS
+
+    @property
     def has_hollow(self) -> bool:
         return any(part.hollow for row in self.claims for part in row.parts)
 
     @property
     def has_close(self) -> bool:
         return any(part.close for row in self.claims for part in row.parts)
-
-    @property
-    def looks_elsewhere(self) -> bool:
-        """Whether the study has other data sets, measured or not."""
-        return bool(self.replications or self.not_replicated)
 
     @property
     def single_claim(self) -> bool:
@@ -130,9 +136,11 @@ def page_view(
     questions: Mapping[str, str],
     ledger: Ledger,
     other_article: bool = False,
+    robustness: Robust | None = None,
 ) -> PageView:
     """`rows`: from `claim_rows`; `recorded`: the verdicts on the record's numbers, by claim and part; `labels`: what a
-    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name.
+    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name; `robustness`:
+    by claim and part.
     """
     first = next(iter(figures.values()))
     return PageView(
@@ -146,11 +154,13 @@ def page_view(
         described=contrast_rows(results, confirmatory=False),
         many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
         replications=replications(results, labels),
-        not_replicated=results["not_replicated"],
+        not_replicated={data_name(name): reason for name, reason in results["not_replicated"].items()},
+        elsewhere=bool(results["replications"] or results["not_replicated"]),
         record=record(results, rows, recorded),
         claims=rows,
         thresholds=threshold_rows(ledger),
-        predictions=prediction_rows(results, figures, questions, ledger),
+        predictions=prediction_rows(results, figures, questions, ledger, (robustness or {}).get(PREDICTION, {})),
+        strip=strip(rows),
         declared=ledger.declared,
         commit=results.get("declared_commit") or "",
         usual_settings=other_settings(results["arms"]).usual,
@@ -160,6 +170,14 @@ def page_view(
 
 
 # ---------------------------------------------------------------------------------------------- data and notices
+
+
+DATA_NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "digits": "scikit-learn’s small digits"}
+
+
+def data_name(name: str) -> str:
+    """What people call the data set of this name."""
+    return DATA_NAMES.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -189,7 +207,7 @@ class Notices:
     unfinished: bool
     runs: int
     missing: Mapping[str, int]
-    measured_here: tuple[DatasetDescription, ...]
+    measured_here: tuple[str, ...]
 
 
 def notices(results: Results) -> Notices:
@@ -201,7 +219,7 @@ def notices(results: Results) -> Notices:
         unfinished=runs < results["runs_expected"],
         runs=runs,
         missing=results.get("runs_missing", {}),
-        measured_here=tuple(o["dataset"] for name, o in results["replications"].items() if name not in records.KEPT),
+        measured_here=tuple(data_name(name) for name in results["replications"] if name not in records.KEPT),
     )
 
 
@@ -253,10 +271,12 @@ class Repeated:
 class Replication:
     """The same contrasts on another data set. one_image: what a single test image counts, as a fraction.
 
-    repeated: those measured there that ask for a difference; agreeing: in how many of the `compared` ones, measured on
-    both, it has the same sign. unfinished: whether some of the `runs_expected` are missing. contrasts: those measured.
+    name: what people call the data set. repeated: those measured there that ask for a difference; agreeing: in how many
+    of the `compared` ones, measured on both, it has the same sign. unfinished: whether some of the `runs_expected` are
+    missing. contrasts: all that are measured there.
     """
 
+    name: str
     dataset: DatasetDescription
     epochs: int
     one_image: float
@@ -284,6 +304,7 @@ def _replication(results: Results, other: Summary, labels: Mapping[str, str]) ->
         if row["n"] and row["equivalence_margin"] is None
     )
     return Replication(
+        name=data_name(dataset["name"]),
         dataset=dataset,
         epochs=other["runs"][0]["epochs"],
         one_image=1 / dataset["test_images"],
@@ -361,7 +382,7 @@ class PartRow:
     label: what it asks about, in words; is_asked: whether there is such a question. rule, margin: in sentences, or "".
     hollow: whether fewer than five seeds decided; single_seed: whether one alone would have. uncertain:
     contrasts that differ from 0 over seeds but not over test images. verdict_on_record: the verdict on the record's
-    numbers, where it is another one, else "". robustness: None where it was not computed.
+    numbers, where it is another one, else "". robust: how robust it is, None where that was not computed.
     """
 
     label: str
@@ -376,11 +397,11 @@ class PartRow:
     margin: str
     uncertain: tuple[Difference, ...]
     verdict_on_record: str
-    robustness: Robustness | None
+    robust: RobustRow | None
 
     @property
     def close(self) -> bool:
-        return bool(self.robustness and self.robustness["close"])
+        return bool(self.robust and self.robust.close)
 
     @property
     def unfolds(self) -> bool:
@@ -428,7 +449,7 @@ def claim_rows(
     recorded: Mapping[str, Mapping[str, str]],
     questions: Mapping[str, str],
     ledger: Ledger,
-    robustness: Mapping[str, Mapping[str, Robustness]],
+    robustness: Robust,
 ) -> tuple[ClaimRow, ...]:
     """`verdicts`: in the article's order; `recorded`, `robustness`: by claim and part; `questions`: by figure."""
     measured, rows = Measured(results), []
@@ -466,7 +487,7 @@ def _part_row(
         margin=margins.margin(judged),
         uncertain=tuple(contrast for contrast in uncertain if contrast),
         verdict_on_record=on_record if on_record != judged.verdict else "",
-        robustness=robustness,
+        robust=robust_row(question, judged.verdict, robustness, ledger),
     )
 
 
@@ -503,14 +524,18 @@ class PredictionRow:
 
 
 def prediction_rows(
-    results: Results, figures: Mapping[str, Figure], questions: Mapping[str, str], ledger: Ledger
+    results: Results,
+    figures: Mapping[str, Figure],
+    questions: Mapping[str, str],
+    ledger: Ledger,
+    robustness: Mapping[str, Robustness],
 ) -> tuple[PredictionRow, ...]:
-    """What failed comes first, then what is not decided."""
+    """What failed comes first, then what is not decided. `robustness`: by prediction."""
     measured = Measured(results)
     rows = [
         PredictionRow(
             judged.prediction,
-            _part_row(measured, judged.verdict, "", None, ledger),
+            _part_row(measured, judged.verdict, "", robustness.get(judged.prediction.id), ledger),
             _shown(judged.prediction.figures, figures, questions),
         )
         for judged in judge_predictions(ledger, results)
@@ -572,7 +597,7 @@ class Score:
 
 @dataclass(frozen=True)
 class ArmRow:
-    """An arm's runs. layers: hidden layers, where there are several; schedule: "" for a constant learning rate;
+    """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant learning rate;
     held_out: training images that it is measured on, 0 for the test images; other_settings: those without a column.
     """
 
@@ -606,9 +631,9 @@ def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, SettingValue]) ->
     first = runs[0]
     return ArmRow(
         name=first["arm"],
-        hidden=first["hidden"],
-        layers=first["depth"] if first["depth"] > 1 else None,
-        output=first["output"],
+        hidden=first["hidden"].replace("_", " "),
+        layers=first["depth"] if first["depth"] > 1 and not re.search(r", (?![^(]*\))", first["hidden"]) else None,
+        output=first["output"].replace("_", " "),
         loss=first["loss"].replace("_", " "),
         low_target=first["low_target"],
         high_target=first["high_target"],

@@ -200,6 +200,7 @@ def test_the_smallest_holm_p_is_that_of_the_smallest_p_among_the_others_as_they_
     adjusted = inference.holm(p_values)
     assert adjusted[:6] == inference.smallest_holm(p_values, least)[:6]
     assert adjusted[6] > inference.smallest_holm(p_values, least)[6]
+    assert inference.smallest_holm([0.001, 0.5], [0.001, 0.01]) == [0.002, 0.01]  # the second one's counts once
 
 
 def test_mcnemar_is_the_binomial_test_of_the_discordant_images() -> None:

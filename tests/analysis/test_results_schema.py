@@ -17,7 +17,7 @@ import pytest
 
 from experiments.analysis import evidence, records, results, summary
 from experiments.data import datasets
-from experiments.data.sources import DIGITS, Source
+from experiments.data.sources import BESIDE_MNIST, Source
 from experiments.plots import figures
 from experiments.store.store import Store
 from experiments.study.model import SETTINGS, Study
@@ -70,13 +70,14 @@ def check(value: Any, type_: Any, place: str = "", seen: dict[str, set[str]] | N
 def folder(plan: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with made-up runs, on the digits too, their results, and a record of them in record.json."""
     store = Store(tmp_path_factory.mktemp("schema"))
-    runs, replication = plan.runs("mnist", ("examples", "changes")), plan.runs("digits", ("examples",))
+    runs, others = plan.runs("mnist", ("examples", "changes")), {n: plan.runs(n, ("examples",)) for n in BESIDE_MNIST}
     fixture.fill(store, runs, MNIST, fixture.SCORES)
-    fixture.fill(store, replication, DIGITS, {})
+    for name, its_runs in others.items():
+        fixture.fill(store, its_runs, BESIDE_MNIST[name], {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "RECORD", store.root / "record.json")
-        records.write(summary.update(plan, runs, MNIST, store, replication))
-        summary.update(plan, runs, MNIST, store, replication)
+        records.write(summary.update(plan, runs, MNIST, store, others))
+        summary.update(plan, runs, MNIST, store, others)
     return store.root
 
 
@@ -137,8 +138,9 @@ def test_a_page_carries_only_keys_of_an_observation(folder: Path, figures_drawn:
 def test_results_that_follow_from_a_page_have_the_keys_of_their_types(plan: Study, folder: Path) -> None:
     content = read(folder / "evidence.json") | {"record": ""}
     contrasted = {end for contrast in plan.contrasts for end in (contrast.first, contrast.second)}
-    for name, drawn in (("runs", {}), ("replication", None)):
-        content[name] = [evidence.select_for_page(run, contrasted, drawn) for run in content[name]]
+    content["runs"] = [evidence.select_for_page(run, contrasted, {}) for run in content["runs"]]
+    for name, its_runs in content["replications"].items():
+        content["replications"][name] = [evidence.select_for_page(run, contrasted) for run in its_runs]
     check(summary.assemble(plan, typing.cast(results.EvidenceFile, content)), results.Results)
 
 
@@ -165,11 +167,15 @@ def tables() -> dict[str, set[str]]:
 
 def schema() -> dict[str, set[str]]:
     """The keys of every type that is written to a file."""
-    claims = {name: type_ for name, type_ in vars(model).items() if is_dataclass(type_)}
+    claims = {name: type_ for name, type_ in vars(model).items() if is_dataclass(type_) and type_ is not model.Ledger}
     typed = {name: set(hints(type_)) for name, type_ in vars(results).items() if typing.is_typeddict(type_)}
-    return typed | {
+    keys = {
         name: {field.name for field in fields(type_)} for name, type_ in {**claims, "Figure": figures.Figure}.items()
     }
+    keys["Verdict"] |= {"hollow"}
+    keys["Claim"] -= {"parts"}  # which are with their verdicts, as the question of a prediction is
+    keys["Prediction"] -= {"question"}
+    return typed | keys
 
 
 def test_the_readme_documents_every_key_of_every_type_and_no_other() -> None:

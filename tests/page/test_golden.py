@@ -17,7 +17,7 @@ import pytest
 
 from experiments.analysis import records, summary
 from experiments.data import datasets
-from experiments.data.sources import DIGITS, Source
+from experiments.data.sources import BESIDE_MNIST, Source
 from experiments.store.store import Store
 from experiments.study.model import Run, Study
 from report.article.folder import open_folder
@@ -54,11 +54,13 @@ def rounded(results: dict) -> dict:
 
 @pytest.fixture
 def whole(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
-    """Made-up results of every block, with those on the digits, and a record that has one contrast the other way."""
-    store, mnist, digits = Store(tmp_path), plan.runs("mnist"), plan.runs("digits")
+    """Made-up results of every block and on every data set, and a record that has one contrast the other way."""
+    store, mnist = Store(tmp_path), plan.runs("mnist")
     fixture.fill(store, mnist, MNIST, made_up(mnist, step=7))
-    fixture.fill(store, digits, DIGITS, made_up(digits, step=5))
-    results = rounded(summary.update(plan, mnist, MNIST, store, digits))
+    others = {name: plan.runs(name) for name in BESIDE_MNIST}
+    for (name, runs), step in zip(others.items(), (3, 5), strict=True):
+        fixture.fill(store, runs, BESIDE_MNIST[name], made_up(runs, step))
+    results = rounded(summary.update(plan, mnist, MNIST, store, others))
     results["versions"] = [["a library", "1.0"]]
     monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
     other = deepcopy(results)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from experiments.analysis import evidence, records, summary
 from experiments.data import datasets
-from experiments.data.sources import Source
+from experiments.data.sources import BESIDE_MNIST, FASHION, Source
 from experiments.files import errors
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
@@ -73,6 +73,38 @@ def test_a_page_about_another_study_is_reported_with_how_to_name_that_study(path
         command.main(command.parse(["verify", str(path), "--article", str(other)]))
 
 
+def test_a_page_made_with_other_settings_is_reported_as_one_about_another_study(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "article"
+    shutil.copytree(DEFAULT, other)
+    (other / "study.toml").write_text(studies.STUDY.read_text().replace("width = 128", "width = 129", 1))
+    with pytest.raises(UserError, match=r"about another study: \S+ has another arm 'example-1'"):
+        command.main(command.parse(["verify", str(path), "--article", str(other)]))
+
+
+def test_a_page_with_other_data_sets_is_reproduced_byte_for_byte(
+    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, runs = Store(tmp_path), {name: plan.runs(name, ("examples",)) for name in ("mnist", *BESIDE_MNIST)}
+    for name, its_runs in runs.items():
+        fixture.fill(store, its_runs, BESIDE_MNIST.get(name, MNIST), fixture.SCORES)
+    summary.update(plan, runs.pop("mnist"), MNIST, store, runs)
+    path = page_in(tmp_path)
+    assert verified(path, capsys)[0] == 0
+    assert "Fashion-MNIST" in path.read_text()
+
+
+def test_a_page_about_fashion_mnist_in_mnists_place_is_reproduced_byte_for_byte(
+    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fashion = replace(FASHION, origin="the file that DATASET_NPZ names")
+    whole = plan.about("fashion_mnist")
+    runs = whole.runs("fashion_mnist", ("examples",))
+    fixture.fill(Store(tmp_path), runs, fashion, fixture.SCORES)
+    results = summary.update(whole, runs, fashion, Store(tmp_path))
+    assert len(results["runs"]) == len(plan.runs("mnist", ("examples",)))
+    assert verified(page_in(tmp_path), capsys)[0] == 0
+
+
 def test_a_changed_number_is_detected_and_named(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed = tmp_path / "changed.html"
     changed.write_text(path.read_text().replace("97.80 %", "98.80 %"))
@@ -86,12 +118,12 @@ def test_changed_evidence_is_detected_by_its_consequences(
 ) -> None:
     html = path.read_text()
     (text,) = verify.MARK.findall(html)
-    content = evidence.unpack(text, *verify.LISTS)
+    content = evidence.unpack(text)
     first = content["runs"][0]
     first["wrong_images"] = first["wrong_images"][1:]
     first["wrong"] -= 1
     changed = tmp_path / "changed.html"
-    changed.write_text(html.replace(text, evidence.pack(content, *verify.LISTS)))
+    changed.write_text(html.replace(text, evidence.pack(content)))
     status, told = verified(changed, capsys)
     assert status == 1
     assert "at #figure-accuracy: the page has “96.50 %”, its evidence gives “96.55 %”" in told
@@ -113,11 +145,11 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "row of a table": (r"(<td>example-1<td>\d\d)(\d)", "figure-accuracy"),
     "passport": (r"(<summary>How this figure was made</summary>\s*<p>)(\d)", "figure-accuracy"),
     "word of the article": (r"(<article.*?The intera)(c)", "article"),
-    "verdict in the margin": (r'(class="mark [^>]*>\d+ )(\w)', "article"),
+    "verdict in the margin": (r'(class="half [^>]*><span class="asked">[^<]*</span>)(\w)', "article"),
     "box below the code": (r"(<strong>Measured here: )(\d)", "article"),
     "verdict in the ledger": (r'(<span class="verdict [^>]*>)(\w)', "claim-"),
-    "number in the ledger": (r"(<tr id=\"claim-.*?<strong>[^\d]*)(\d)", "claim-"),
-    "rule": (r"(Supported if <code>.*?)(&gt;)", "claim-"),
+    "number in the ledger": (r"(<tbody id=\"claim-.*?<strong>[^\d]*)(\d)", "claim-"),
+    "rule": (r"(supported if <code>.*?)(&gt;)", "claim-"),
     "p-value of a contrast": (r'(<section id="methods".*?&lt;?\W*0\.00)(\d)', "methods"),
     "checksum of the data": (r"(<code>x_train</code><td><code>)(\w)", "methods"),
     "accuracy of a run": (r'(<td class="seeds">100: \d\d\.)(\d)', "runs"),
@@ -241,7 +273,7 @@ def test_evidence_that_unpacks_to_gigabytes_is_refused_in_bounded_memory(monkeyp
     monkeypatch.setattr(evidence, "MAX_UNPACKED_BYTES", 1_000_000)
     bomb = base64.b64encode(lzma.compress(bytes(3_000_000))).decode()
     with pytest.raises(UserError, match="larger than any evidence"):
-        evidence.unpack(bomb, "runs")
+        evidence.unpack(bomb)
 
 
 def test_packed_evidence_unpacks_to_the_same_evidence() -> None:
@@ -250,8 +282,8 @@ def test_packed_evidence_unpacks_to_the_same_evidence() -> None:
         {"arm": "b", "images": 20, "wrong_images": None, "inside": {"x": 2.5, "y": [1, 2]}},
         {"arm": "c", "images": 20, "wrong_images": [], "inside": {"x": 3.5, "y": {"z": 1}}},
     ]
-    content = {"format": 1, "runs": runs, "others": []}
-    assert evidence.unpack(evidence.pack(content, "runs", "others"), "runs", "others") == content
+    content = {"format": 2, "runs": runs, "replications": {"b": [], "a": runs[:2]}}
+    assert evidence.unpack(evidence.pack(content)) == content
 
 
 def test_packing_twice_gives_the_same_text(path: Path, html: str, tmp_path: Path) -> None:

@@ -29,14 +29,13 @@ version = 1
 epochs = 1
 [datasets.digits]
 epochs = 1
+arms = ["*"]
 [blocks.tried]
 question = "Which rate?"
 seeds = [0]
-replicate = true
 [blocks.built]
 question = "And then?"
 seeds = [0]
-replicate = true
 [[arms]]
 name = "slow"
 block = "tried"
