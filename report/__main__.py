@@ -17,7 +17,7 @@ from typing import cast
 
 from experiments import options
 from experiments.analysis import records
-from experiments.analysis.results import Results
+from experiments.analysis.results import Results, ResultsFile
 from experiments.analysis.summary import FORMAT
 from experiments.files import errors, reading
 from experiments.files.durable import write_atomically
@@ -27,9 +27,9 @@ from experiments.plots import formats
 from experiments.store.store import Store
 from experiments.study import load as studies
 from report.article.folder import DEFAULT, ArticleFolder, open_folder
-from report.claims import load as ledgers
-from report.claims import margins
-from report.claims.verdicts import judge
+from report.claims import margins, robustness, words
+from report.claims.model import CANNOT_TELL, NOT_MEASURED, Verdict
+from report.claims.verdicts import judge, judge_predictions
 from report.page import citation, site
 from report.sharing.compare import Effect
 
@@ -98,7 +98,8 @@ def write_site(arguments: argparse.Namespace) -> None:
     from report.sharing import verify
 
     content = site.read_evidence(arguments.results, results)
-    page = compose(folder, results, drawn, url, verify.carried(content, results, drawn, folder.load_claims(), url))
+    packed = verify.carried(content, results, drawn, folder.load_claims(), url)
+    page = compose(folder, results, drawn, url, packed, content)
     if page.numerals:
         print(f"Numbers: {page.numerals}.")
     site.write(arguments.site, memory, inputs, page, results, drawn)
@@ -109,22 +110,50 @@ def write_site(arguments: argparse.Namespace) -> None:
 
 
 def print_claims(arguments: argparse.Namespace) -> None:
-    """Prints the verdicts, each with what decided it and what would change it, and how many there are of each."""
+    """Prints the verdicts on each claim, with what decided them and what would change them."""
     folder = open_folder(arguments.article)
     ledger = folder.load_claims()
     results, _ = site.read_results(folder, arguments.results)
     verdicts = judge(ledger, results)
-    wrapped = textwrap.TextWrapper(width=100, initial_indent="  ", subsequent_indent="      ")
     for judged in verdicts:
-        print(f"{judged.verdict:16}  {judged.claim.id}")
-        for name, evidence in judged.claim.evidence.items():
-            seeds = "(in {} of {} seeds)".format(*judged.agreeing[name]) if name in judged.agreeing else ""
-            print(wrapped.fill(f"{evidence.label}: {formats.in_unit(judged.values[name], evidence.unit)} {seeds}"))
-        if sentence := margins.margin(judged) or judged.claim.not_testable:
-            print(wrapped.fill(sentence))
+        print(judged.claim.id)
+        for verdict in judged.verdicts.values():
+            _print_verdict(verdict)
         print()
-    counts = Counter(judged.verdict for judged in verdicts).most_common()
-    print(f"{len(verdicts)} claims: {', '.join(f'{number} {verdict}' for verdict, number in counts)}")
+    for prediction in judge_predictions(ledger, results):
+        print(prediction.prediction.id)
+        _print_verdict(prediction.verdict)
+        print()
+    asked = [v.verdict for judged in verdicts for v in judged.verdicts.values() if not v.question.none]
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in Counter(asked).most_common())
+    print(textwrap.fill(f"{len(verdicts)} claims, {len(asked)} questions: {counts}", 100))
+
+
+WRAPPED = textwrap.TextWrapper(width=100, initial_indent="    ", subsequent_indent="        ")
+
+
+def _print_verdict(judged: Verdict) -> None:
+    question = judged.question
+    hollow = f" (few seeds: {judged.seeds})" if judged.hollow else ""
+    print(f"  {judged.verdict:18}{words.ASKED[question.asks]}{hollow}")
+    for name, evidence in question.evidence.items():
+        seeds = "(in {} of {} seeds)".format(*judged.agreeing[name]) if name in judged.agreeing else ""
+        print(WRAPPED.fill(f"{evidence.label}: {formats.in_unit(judged.values[name], evidence.unit)} {seeds}"))
+    for sentence in filter(None, (margins.margin(judged), question.not_testable, question.none)):
+        print(WRAPPED.fill(sentence))
+
+
+def record_robustness(arguments: argparse.Namespace) -> None:
+    """Writes how robust the verdicts on the record are beside the article, for pages that show the record."""
+    folder = open_folder()
+    results = cast(ResultsFile, read_json(arguments.results / "results.json", FORMAT))
+    content = site.read_evidence(arguments.results, results)
+    if results["recorded"] or not content:
+        raise UserError(
+            f"{display_path(arguments.results)}: nothing measured here. Run 'make report' with MNIST first."
+        )
+    robustness.record(folder.load_claims(), results, content, folder.robustness)
+    print(f"Robustness: {display_path(folder.robustness)}.")
 
 
 BEGIN, END = "<!-- Written by `make record`. -->\n", "<!-- End of what `make record` writes. -->\n"
@@ -142,7 +171,7 @@ def write_readme(path: Path) -> None:
     folder, recorded = open_folder(), records.read()
     if recorded is None:
         raise UserError(f"{display_path(records.RECORD)}: missing. Run 'make record' after a complete study on MNIST.")
-    section = render.readme(recorded, judge(ledgers.load(folder.claims), recorded), render.load_prose(folder.prose))
+    section = render.readme(recorded, render.load_prose(folder.prose))
     text = reading.read_text(path, "Expected the README.")
     if not text.count(BEGIN) == text.count(END) == 1:
         raise UserError(
@@ -171,9 +200,10 @@ def verify_page(arguments: argparse.Namespace) -> int:
     with verify.foreign(arguments.seconds):
         proof = verify.proof(html, folder.load_study)
         drawn = {figure.name: figure for figure in draw(proof.results, folder.figures, pictures=False)}
-        derived = compose(folder, proof.results, drawn, citation.address(proof.url), proof.text)
+        derived = compose(folder, proof.results, drawn, citation.address(proof.url), proof.text, proof.evidence)
     result = verify.judge(html, derived.html)
-    counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {len(derived.verdicts)} verdicts derived again"
+    claims = len(derived.verdicts)
+    counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {claims} claims derived again"
     print(f"{VERIFIED_AS[result].format(display_path(path))} ({counts}).")
     if result == verify.Result.CHANGED:
         differences = list(islice(verify.differences(html, derived.html), MAX_DIFFERENCES + 1))
@@ -206,7 +236,8 @@ def compare_results(arguments: argparse.Namespace) -> int:
         before, after = (_results_in(path, folder) for path in arguments.files)
         changes = compare.compare(before, after, folder.load_claims())
     for turned in changes.turned:
-        print(f"verdict turned   {turned.claim}: {turned.before} → {turned.after}")
+        asked = words.ASKED[turned.asks]
+        print(f"{'verdict turned':23}  {turned.claim}, {asked}: {turned.before} → {turned.after}")
     moved = [effect for effect in changes.effects if effect.moved]
     undecided = [effect for effect in changes.effects if effect.undecided]
     rest = [effect for effect in changes.effects if not effect.moved and not effect.undecided]
@@ -215,11 +246,18 @@ def compare_results(arguments: argparse.Namespace) -> int:
     _print_effects("not moved", rest if arguments.all else ())
     for name in changes.single:
         print(f"{'only in one':23}  {name}")
+    first, second = (f"could not be decided on {display_path(path)}" for path in arguments.files)
+    for where, numbers in zip((first, second, "could be decided on neither"), changes.undecided, strict=True):
+        for verdict, number in numbers.items():
+            print(f"{number} verdicts {where}: {UNDECIDED[verdict]} there")
     counts = f"{len(moved)} of {len(changes.effects)} effects moved beyond seed noise, {len(rest)} did not"
     unclear = f", {len(undecided)} undecided: too few seeds, or identical ones" if undecided else ""
     hint = " ALL=1 lists those that did not move." if rest and not arguments.all else ""
     print(f"{len(changes.turned)} verdicts turned; {counts}{unclear}.{hint}")
     return int(changes.differs)
+
+
+UNDECIDED = {NOT_MEASURED: "not measured", CANNOT_TELL: "a single seed"}
 
 
 def _print_effects(word: str, effects: Sequence[Effect]) -> None:
@@ -324,6 +362,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("first", write_first_page, "write the record's page if nothing was measured yet", _measuring, *written)
     add("render", render_site, "write the page from what was measured", options.add_results, *written)
     add("claims", print_claims, "print the verdict on each claim", options.add_results, _article)
+    add("robustness", record_robustness, "write how robust the record’s verdicts are", options.add_results)
     add("readme", write_findings, "put the record's results into the README")
     add("verify", verify_page, "derive a page again from its evidence, and compare", _files, _article)
     add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all)

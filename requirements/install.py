@@ -34,7 +34,7 @@ LAYERS = {  # what each is for; its size is that of all its files with those of 
     "page": "to make and verify pages (0.3 GB)",
     "train": "to train networks, above all TensorFlow (2.3 GB)",
     "cluster": "to train on a Dask cluster (2.4 GB)",
-    "dev": "to test and to develop (2.6 GB)",
+    "dev": "to test and to develop (2.8 GB)",
 }
 IGNORED = re.compile(r"(PIP|UV|CONDA)_|PYTHON|VIRTUAL_ENV")  # environment variables that change what is installed
 KEPT = re.compile(  # but not those that say how to reach the package index, and where to cache
@@ -180,7 +180,7 @@ NETWORK = "With the network back, run the same command again."
 FIXES = {  # by what the system or a tool says; the first that fits
     "ensurepip|No module named": "Install Python's venv and pip: sudo apt-get install python3-venv (Debian, Ubuntu), "
     "then run the same command again.",
-    "No space left|quota exceeded": "Free some space (all layers take 2.6 GB) and run the same command again.",
+    "No space left|quota exceeded": "Free some space (all layers take 2.8 GB) and run the same command again.",
     r"initialize cache.*\n.*(Permission denied|Read-only)": "Make uv's cache writable, or name another folder "
     "for it in UV_CACHE_DIR, and run the same command again.",
     "Permission denied|Read-only": "Make this folder writable, or copy the project to one that is, and run the same "

@@ -60,7 +60,7 @@
     setTimeout(() => (self.textContent = "Copy link"), 2000);
   }, "quiet");
   for (const section of all("section[id]")) section.querySelector("h2").after(linkTo(section));
-  for (const claim of all(".ledger tr[id]")) claim.cells[3].append(" ", linkTo(claim));
+  for (const claim of all(".ledger tbody[id]")) claim.querySelector("th").append(" ", linkTo(claim));
 
   // A figure and its numbers to take along, made from what is in the page; a picture only where the site has one.
   const drawing = (svg) => {
@@ -125,39 +125,29 @@
     if (marks.length) svg.setAttribute("tabindex", "0");
   }
 
-  // The ledger: shown by verdict and by topic, sorted by a column.
+  // The ledger: shown by verdict and by topic.
   const ledger = document.querySelector(".ledger");
-  const claims = all("tbody tr", ledger);
-  const text = (claim, column) => claim.cells[column].firstChild?.textContent.trim() ?? "";
+  const claims = all("tbody", ledger);
+  const text = (claim, place) => claim.querySelector(place)?.firstChild.textContent.trim() ?? "";
   const shown = make("span");
   shown.setAttribute("role", "status");
-  const filters = [["Verdict", 3], ["Topic", 2]].map(([name, column]) => {
+  const places = [["As the article has it", ".stated .verdict"], ["The reason, or in general", ".general .verdict"], ["Topic", ".topic"]];
+  const filters = places.map(([name, place]) => {
     const choice = make("select");
-    const values = [...new Set(claims.map((claim) => text(claim, column)))].filter(Boolean).sort();
+    const values = [...new Set(claims.map((claim) => text(claim, place)))].filter(Boolean).sort();
     choice.append(make("option", { value: "" }, "all"), ...values.map((value) => make("option", { value }, value)));
     choice.addEventListener("change", () => filter());
     const label = make("label", { hidden: !values.length }, name + " ");
     label.append(choice);
-    return { choice, column, label };
+    return { choice, place, label };
   });
   const filter = () => {
-    for (const claim of claims) claim.hidden = filters.some(({ choice, column }) => choice.value && choice.value !== text(claim, column));
+    for (const claim of claims) claim.hidden = filters.some(({ choice, place }) => choice.value && choice.value !== text(claim, place));
     shown.textContent = claims.filter((claim) => !claim.hidden).length + " of " + claims.length + " claims shown";
   };
   const choices = make("p", { className: "tools" });
   choices.append(...filters.map(({ label }) => label), shown);
   ledger.before(choices);
-  for (const column of [0, 2, 3]) {
-    const head = ledger.tHead.rows[0].cells[column];
-    const key = (claim) => (column ? text(claim, column) : "");
-    head.replaceChildren(button(words(head), () => {
-      const down = head.getAttribute("aria-sort") !== "ascending";
-      for (const other of ledger.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", down ? "ascending" : "descending");
-      const order = [...claims].sort((a, b) => key(a).localeCompare(key(b)) || claims.indexOf(a) - claims.indexOf(b));
-      ledger.tBodies[0].append(...(down ? order : order.reverse()));
-    }));
-  }
   const asked = (hash) => { // a hidden claim is shown when it is asked for
     const claim = hash.startsWith("#claim-") && document.getElementById(hash.slice(1));
     if (!claim || !claim.hidden) return;

@@ -116,7 +116,7 @@ def fill(store: Store, runs: Sequence[Run]) -> None:
 def pattern(arm: Arm) -> dict[str, Any]:
     """Real measures of made-up outputs, around which the runs of such an arm vary."""
     weights = fixture.snapshot(arm, 0)
-    said = np.tile(fixture.outputs(0.97, 0, arm.output == "softmax"), (IMAGES // fixture.TEST_IMAGES, 1))
+    said = np.tile(fixture.outputs(0.97, 0, arm.output.name == "softmax"), (IMAGES // fixture.TEST_IMAGES, 1))
     labels = np.tile(fixture.LABELS, IMAGES // fixture.TEST_IMAGES)
     dataset = replace(fixture.DATASET, y_test=labels)
     return fixture.measure(arm, weights, said, dataset)

@@ -13,7 +13,7 @@ from scipy import special
 
 from experiments.analysis.measures import number, share
 from experiments.data.datasets import Dataset
-from experiments.study.model import Arm
+from experiments.study.model import Arm, Part
 
 Array = np.ndarray
 
@@ -35,35 +35,42 @@ SLOPES = {  # from the activation's value
 }
 
 
-def output_delta(y: Array, targets: Array, output: str, loss: str) -> Array:
+def output_delta(y: Array, targets: Array, output: str, loss: Part) -> Array:
     """∂L/∂z [n, K] of the output layer, from its outputs and targets [n, K] (Bishop 2006, section 4.3.6)."""
-    if loss == "categorical_crossentropy":
+    if loss.name == "categorical_crossentropy":
         return y - targets
-    if loss == "binary_crossentropy":
+    if loss.name == "binary_crossentropy":
         return (y - targets) / y.shape[1]
-    slope = 2 / y.shape[1] * (y - targets)
-    if loss == "one_sided_mean_squared_error":
-        slope = np.where((targets == 0) & (y < 0), 0, slope)
+    slope = 2 / y.shape[1] * error_weights(y, targets, loss) * (y - targets)
     if output == "softmax":
         return y * (slope - (y * slope).sum(axis=1, keepdims=True))
     return slope * SLOPES[output](y)
 
 
+def error_weights(y: Array, targets: Array, loss: Part) -> Array:
+    """The weight of each squared error [n, K]."""
+    factors = dict(loss.arguments) | ({"undershoot": 0.0} if loss.name == "one_sided_mean_squared_error" else {})
+    is_right = targets == targets.max(axis=1, keepdims=True)
+    of_right = np.where(y > targets, factors.get("overshoot", 1.0), 1.0)
+    of_wrong = np.where(y < targets, factors.get("undershoot", 1.0), 1.0) * factors.get("wrong", 1.0)
+    return np.where(is_right, of_right, of_wrong)
+
+
 def measure(arm: Arm, snapshots: Mapping[str, Sequence[Array]], dataset: Dataset) -> dict[str, Any]:
-    """What `network_measures.measure` returns."""
+    """What `network_measures.measure` returns, without how well the weights fit."""
     images = dataset.x_train[:IMAGES] / dataset.pixel_max
     is_target = np.eye(dataset.classes, dtype=bool)[dataset.y_train[:IMAGES]]
     targets = np.where(is_target, arm.high_target, arm.low_target)
+    activations = [part.name for part in (*arm.hidden, arm.output)]
     gradients, saturations = {}, {}
     for name, weights in snapshots.items():
         kernels, biases = [np.asarray(kernel, np.float64) for kernel in weights[::2]], weights[1::2]
         layers = [images]
         for kernel, bias in zip(kernels, biases, strict=True):
-            activation = arm.hidden if len(layers) < len(kernels) else arm.output
-            layers.append(ACTIVATIONS[activation](layers[-1] @ kernel + bias))
-        deltas = [output_delta(layers[-1], targets, arm.output, arm.loss)]
-        for kernel, values in zip(kernels[:0:-1], layers[-2:0:-1], strict=True):
-            deltas.insert(0, (deltas[0] @ kernel.T) * SLOPES[arm.hidden](values))
+            layers.append(ACTIVATIONS[activations[len(layers) - 1]](layers[-1] @ kernel + bias))
+        deltas = [output_delta(layers[-1], targets, arm.output.name, arm.loss)]
+        for kernel, activation, values in zip(kernels[:0:-1], activations[-2::-1], layers[-2:0:-1], strict=True):
+            deltas.insert(0, (deltas[0] @ kernel.T) * SLOPES[activation](values))
         gradients[name] = _gradient(layers[:-1], deltas)
         saturations[name] = _saturation(arm, layers[1:], is_target)
     return {"gradient": gradients, "saturation": saturations}
@@ -81,12 +88,13 @@ def _gradient(inputs: Sequence[Array], deltas: Sequence[Array]) -> dict[str, Any
 
 def _saturation(arm: Arm, layers: Sequence[Array], is_target: Array) -> dict[str, Any]:
     hidden, dead, target, other = None, None, None, None
-    if arm.hidden == "relu":
+    (activation,) = {part.name for part in arm.hidden}
+    if activation == "relu":
         dead = [share((values == 0).all(axis=0), values) for values in layers[:-1]]
     else:
-        low = -SATURATION if arm.hidden == "tanh" else 1 - SATURATION
+        low = -SATURATION if activation == "tanh" else 1 - SATURATION
         hidden = [share((values < low) | (values > SATURATION), values) for values in layers[:-1]]
-    if arm.output in ("tanh", "sigmoid"):
-        slopes = SLOPES[arm.output](layers[-1])
+    if arm.output.name in ("tanh", "sigmoid"):
+        slopes = SLOPES[arm.output.name](layers[-1])
         target, other = number(slopes[is_target].mean()), number(slopes[~is_target].mean())
     return {"hidden": hidden, "dead": dead, "output_slope_target": target, "output_slope_other": other}

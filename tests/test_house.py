@@ -123,7 +123,7 @@ def names_of_this_article() -> set[str]:
     names |= {node.name for node in figures.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
     generic = {"draw", "accuracy", "learning_curves", "outputs", "confusions", "reliability"}
     others = {"features_of", "chosen_from"}  # settings that name arms
-    values = {str(getattr(arm, setting)) for arm in plan.arms for setting in set(SETTINGS) - others}
+    values = {str(arm.settings()[setting]) for arm in plan.arms for setting in set(SETTINGS) - others}
     terms = {"one-sided", "cross-entropy"}  # of the field
     keys = {"changes"}  # of every article's prose/article.toml
     return names - generic - values - set(SETTINGS) - terms - keys

@@ -115,6 +115,9 @@ ALWAYS = (  # what the page shows of every run, and what contrasts need
     *("diverged_epoch", "finished", "python", "processor", "versions"),
 )
 NEVER = ("started", "threads", "commit", "dirty", "key")
+ACCURACIES = (  # of an arm: where claims name one, the page carries which images are wrong
+    *("test_accuracy", "test_error", "generalization_gap", "mean_epoch_accuracy", "plateau"),
+)
 FOR_FIGURES = (  # carried only for arms of which a figure needs them
     *("training_loss_by_epoch", "confusion", "target_outputs", "other_outputs", "reliability"),
 )
@@ -122,7 +125,10 @@ _Parts = Mapping[str, "_Parts | None"]  # the names of parts, at every depth; No
 SHOWN_OF: Mapping[str, _Parts] = {  # only these parts of these measures are carried
     "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
     "gradient": {"start": {"first_over_output": None}},
-    "saturation": {when: {"output_slope_target": None, "output_slope_other": None} for when in ("start", "final")},
+    "saturation": {
+        "start": dict.fromkeys(("output_slope_target", "output_slope_other")),
+        "final": dict.fromkeys(("hidden", "output_slope_target", "output_slope_other")),
+    },
 }
 
 
@@ -139,7 +145,8 @@ def select_for_page(
     """
     values: Mapping[str, object] = observation
     kept: dict[str, Any] = {key: values[key] if key in ALWAYS else None for key in values if key not in NEVER}
-    if observation["arm"] not in contrasted:
+    claims_accuracy = figures is not None and any(path[0] in ACCURACIES for path in claimed)
+    if observation["arm"] not in contrasted and not claims_accuracy:
         kept["wrong_images"] = None
     if figures is None:
         return cast(Observation, kept)

@@ -1,27 +1,66 @@
-"""The mathematics of the comparisons: intervals, exact tests, bootstrap and power.
+"""The mathematics of the comparisons: intervals, exact tests, variance components, bootstrap and power.
 
-Numbers in, numbers out: this module does not know about arms, runs or files.
+Numbers in, numbers out: this module does not know about arms, runs or files. Functions that say [..., n] work along
+the last axis, so that they take many resamples at once; of n plain numbers they return plain numbers.
+How often the intervals cover what they should is measured in docs/statistics.md.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def t_interval(values: Sequence[float], confidence: float) -> tuple[float, float]:
-    """Student's t confidence interval for the mean of two or more `values`, in their unit (Student 1908).
+def t_interval(values: ArrayLike, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Student's t confidence interval for the mean of n ≥ 2 `values` [..., n]: low and high, [...] (Student 1908).
 
     It covers further seeds on the same test images. Its width is 0 if all values are equal. With
     2 · confidence − 1 for `confidence` (above one half) it is the interval of the two one-sided t tests at level
     1 − confidence: equivalence within ± margin is shown if the interval is inside it (Schuirmann 1987).
     """
+    return _around_mean(values, confidence, _standard_error(values))
+
+
+FURTHER_SEEDS = 10
+
+
+def prediction_interval(
+    values: ArrayLike, confidence: float, further: int = FURTHER_SEEDS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interval for the mean of so many `further` values, from n ≥ 2 `values` [..., n]: low and high, [...].
+
+    mean ± t · s · √(1/n + 1/further), with n − 1 degrees of freedom (Hahn & Meeker 1991, chapter 4). It is what to
+    expect of somebody who repeats the runs with other seeds, on the same test images; an interval for the true mean
+    is narrower.
+    """
+    n = np.shape(values)[-1]
+    return _around_mean(values, confidence, _standard_error(values) * np.sqrt(1 + n / further))
+
+
+def _around_mean(values: ArrayLike, confidence: float, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean ± t · error, with n − 1 degrees of freedom."""
     from scipy import special  # stats, which is built on it, costs half a second more
 
-    half = special.stdtrit(len(values) - 1, (1 + confidence) / 2) * _standard_error(values)
-    return float(np.mean(values) - half), float(np.mean(values) + half)
+    mean, freedom = np.asarray(values, float).mean(axis=-1), np.shape(values)[-1] - 1
+    half = special.stdtrit(freedom, (1 + confidence) / 2) * error
+    return mean - half, mean + half
+
+
+def superiority(first: ArrayLike, second: ArrayLike) -> np.ndarray:
+    """How often a value of `first` [..., n] is above one of `second` [..., m]: a share of all n · m pairs, [...].
+
+    Ties count half, so 0.5 is no difference and 1 means that the worst of `first` is above the best of `second`. It
+    is the A of Vargha & Delaney (2000), or the Mann–Whitney U over n · m.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    # Value by value: thousands of seeds would make a table of all pairs that is larger than memory.
+    above = sum(np.heaviside(first - second[..., [place]], 0.5).mean(axis=-1) for place in range(second.shape[-1]))
+    share: np.ndarray = np.divide(above, second.shape[-1])
+    return share
 
 
 def detectable_difference(differences: Sequence[float], confidence: float, power: float = 0.8) -> float:
@@ -39,15 +78,81 @@ def detectable_difference(differences: Sequence[float], confidence: float, power
     return float(special.nctdtrinc(freedom, 1 - power, critical) * _standard_error(differences))
 
 
-def _standard_error(values: Sequence[float]) -> float:
-    _require_two(len(values))
+def _standard_error(values: ArrayLike) -> np.ndarray:
+    """Of the mean of `values` [..., n], [...]."""
+    values = np.asarray(values, float)
+    n = values.shape[-1]
+    _require_two(n)
     # Measured from the first, equal values scatter by exactly 0; from their mean, by its rounding.
-    return float(np.std(np.subtract(values, values[0]), ddof=1) / np.sqrt(len(values)))
+    error: np.ndarray = np.std(values - values[..., :1], axis=-1, ddof=1) / np.sqrt(n)
+    return error
 
 
 def _require_two(n: int) -> None:
     if n < 2:
         raise ValueError(f"n = {n}: how far values scatter shows only from two on")
+
+
+# ---------------------------------------------------------------------------------------------- seeds and images
+
+
+class MeanSquares(NamedTuple):
+    """The analysis of variance of values [n_seeds, n_images], each seed with each image once (Searle et al. 1992).
+
+    If value = mean + effect of the seed + effect of the image + rest, with independent random effects, the mean
+    squares estimate, in turn: rest + n_images · seed, rest + n_seeds · image, and rest, each a variance.
+    """
+
+    seed: float
+    image: float
+    interaction: float  # of seed and image, with all chance on single images
+
+
+def mean_squares(values: np.ndarray) -> MeanSquares:
+    """The mean squares of `values`, [n_seeds, n_images], with two or more of each."""
+    n_seeds, n_images = values.shape
+    _require_two(min(n_seeds, n_images))
+    by_seed, by_image = values.sum(axis=1, dtype=float), values.sum(axis=0, dtype=float)
+    seeds = np.square(by_seed - by_seed.mean()).sum() / n_images
+    images = np.square(by_image - by_image.mean()).sum() / n_seeds
+    total = np.einsum("si,si->", values, values, dtype=float) - by_seed.sum() ** 2 / values.size
+    rest = max(0.0, total - seeds - images)
+    return MeanSquares(
+        float(seeds / (n_seeds - 1)), float(images / (n_images - 1)), float(rest / ((n_seeds - 1) * (n_images - 1)))
+    )
+
+
+def two_way_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Confidence interval for the mean of `values` [n_seeds, n_images] over further seeds and further images.
+
+    Both are random effects, crossed. The variance of the mean is seed / n_seeds + image / n_images + rest / (both),
+    with the components that `mean_squares` estimates; one that comes out negative is 0 (Searle, Casella & McCulloch
+    1992, chapter 4). So it is a sum of mean squares over n_seeds · n_images, and t has the degrees of freedom of that
+    sum (Satterthwaite 1946). It counts the rest once, where `bootstrap_interval` counts it about three times.
+    """
+    from scipy import special
+
+    squares, n_seeds, n_images = mean_squares(values), *values.shape
+    seeds, images = squares.seed > squares.interaction, squares.image > squares.interaction  # whose component is > 0
+    terms = np.multiply(squares, (seeds, images, 1 - seeds - images))
+    freedom = np.array([n_seeds - 1, n_images - 1, (n_seeds - 1) * (n_images - 1)])
+    mean, total = float(values.mean()), terms.sum()
+    if not total:
+        return mean, mean
+    t = special.stdtrit(total**2 / np.sum(terms**2 / freedom), (1 + confidence) / 2)
+    half = float(t * np.sqrt(total / values.size))
+    return mean - half, mean + half
+
+
+def image_share(values: np.ndarray) -> float | None:
+    """The share of the scatter of seeds, in 0 … 1, that is only chance on the finitely many images.
+
+    values: [n_seeds, n_images]. The means of the seeds differ with variance seed + rest / n_images, the components of
+    `mean_squares`; with infinitely many images the second term would be gone. So the share is the interaction's mean
+    square over the seeds', at most 1. None if all seeds have the same mean.
+    """
+    squares = mean_squares(values)
+    return min(1.0, squares.interaction / squares.seed) if squares.seed else None
 
 
 RESAMPLES = 10_000
@@ -106,6 +211,9 @@ def _resampled_means(
     return means
 
 
+# ---------------------------------------------------------------------------------------------- exact tests
+
+
 def sign_flip_p(differences: Sequence[float], images: int) -> float:
     """Exact two-sided p of the sign-flip test that paired `differences` are symmetric about 0 (Fisher 1935, § 21).
 
@@ -124,6 +232,14 @@ def equivalence_p(differences: Sequence[float], margin: float, images: int) -> f
     """
     d = np.asarray(differences, float)
     return max(_share_at_least(d + margin, images), _share_at_least(margin - d, images))
+
+
+def smallest_p(n: int, equivalence: bool) -> float:
+    """The smallest p that n pairs can give, of `equivalence_p` or else of `sign_flip_p`.
+
+    Only one of the 2^n assignments of signs is then as far from 0 as the one observed, or two, one on either side.
+    """
+    return (1 if equivalence else 2) * max(2.0**-n, MIN_SHARE)
 
 
 MAX_ENUMERATED = 20  # pairs, for which every assignment of signs is tried
@@ -162,6 +278,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = largest
     return adjusted
+
+
+def smallest_holm(p_values: Sequence[float], smallest: Sequence[float]) -> list[float]:
+    """Holm's adjusted p of each test if its own p were the `smallest` possible, and all others as they are.
+
+    No test can have a smaller one with the data it has, however clear its effect.
+    """
+    return [holm([*p_values[:index], least, *p_values[index + 1 :]])[index] for index, least in enumerate(smallest)]
 
 
 def mcnemar_p(discordant: Sequence[tuple[int, int]]) -> list[float]:

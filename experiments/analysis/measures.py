@@ -13,11 +13,14 @@ import numpy as np
 
 from experiments.data.datasets import Dataset
 from experiments.study.model import Arm
+from experiments.study.parts import SQUARED_ERRORS
 
 HISTOGRAM_EDGES = np.linspace(-1.5, 1.5, 61)  # in output units; the end bins also count what lies outside
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 CONFIDENCE_EDGES = np.linspace(0, 1, 16)  # 15 bins; a value on an edge belongs to the bin below
 MIN_PROBABILITY = 1e-7  # Keras' own epsilon: one image costs at most 16.1
+MAX_FEATURES = 1024  # of which a least-squares readout is computed: the time grows with the cube
+MIN_VARIANCE = 1e-12  # of the largest: below it, features differ by the rounding of float32 alone
 
 
 def measure(arm: Arm, outputs: np.ndarray, dataset: Dataset) -> dict[str, Any]:
@@ -97,19 +100,22 @@ def distribution(values: np.ndarray) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------- probabilities
 
 
-def probabilities(arm: Arm, outputs: np.ndarray) -> np.ndarray:
+def probabilities(arm: Arm, outputs: np.ndarray) -> np.ndarray | None:
     """Outputs [n, K] before the readout → probabilities [n, K] float64 in [0, 1], whose rows need not sum to 1.
 
-    With Example 2's readout they are what the article says, (y + 1) / 2. Otherwise sigmoid and softmax outputs are
-    probabilities already, and tanh and linear ones are rescaled from their own targets: the minimiser of the squared
-    error is E[t | x] = low + (high − low) P(class | x) (Bishop 2006, section 1.5.5), solved for P.
+    With Example 2's readout they are what the article says, (y + 1) / 2. Outputs trained with a squared error are
+    rescaled from their targets: its minimiser is E[t | x] = low + (high − low) P(class | x) (Bishop 2006, section
+    1.5.5), solved for P. Other sigmoid and softmax outputs are probabilities already. What else there is, such as tanh
+    trained with a hinge loss, has none: None.
     """
     if arm.readout == "half_shift":
         scores = read_out(outputs, arm.readout).astype(np.float64)
-    elif arm.output in ("sigmoid", "softmax"):
+    elif arm.loss.name in SQUARED_ERRORS:
+        scores = (outputs.astype(np.float64) - arm.low_target) / (arm.high_target - arm.low_target)
+    elif arm.output.name in ("sigmoid", "softmax"):
         scores = outputs.astype(np.float64)
     else:
-        scores = (outputs.astype(np.float64) - arm.low_target) / (arm.high_target - arm.low_target)
+        return None
     return np.clip(scores, 0, 1)
 
 
@@ -119,8 +125,10 @@ def normalise(rows: np.ndarray) -> np.ndarray:
     return np.where(sums > 0, rows / np.where(sums > 0, sums, 1), 1 / rows.shape[1])
 
 
-def calibration(scores: np.ndarray, predictions: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def calibration(scores: np.ndarray | None, predictions: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """How well the probabilities [n, K] of n images match the outcomes; their rows are normalised first.
+
+    Without probabilities, or where one is not finite, everything is None.
 
     ece: Σ over bins of (count / n) |accuracy − mean confidence|, in 0 … 1 (Guo et al. 2017, section 2). The
         confidence is the top probability. The accuracy is that of `predictions` [n], which were
@@ -132,7 +140,7 @@ def calibration(scores: np.ndarray, predictions: np.ndarray, labels: np.ndarray)
     top_mean: mean top probability, in 1/K … 1. sum_before_mean: mean row sum before normalising, in 0 … K;
     sum_error: mean distance of that sum from 1.
     """
-    if not np.isfinite(scores).all():
+    if scores is None or not np.isfinite(scores).all():
         return dict.fromkeys(
             ("ece", "ece_as_is", "reliability", "brier", "nll", "top_mean", "sum_before_mean", "sum_error")
         )
@@ -167,3 +175,48 @@ def reliability(confidence: np.ndarray, is_correct: np.ndarray) -> list[list[flo
         edge, count = float(CONFIDENCE_EDGES[index]), int(in_bin.sum())
         bins.append([edge, count, float(confidence[in_bin].mean()), float(is_correct[in_bin].mean())])
     return bins
+
+
+# ---------------------------------------------------------------------------------------------- least squares
+
+
+class LeastSquares:
+    """The exact least-squares readout of features: the best that squared error on one-hot targets can make of them.
+
+    W and b minimise Σ over images of ‖Wᵀh + b − t‖² (Bishop 2006, section 4.1.3), and of all minima W has the smallest
+    norm. They follow from sums over the images in float64, so the images can come in blocks.
+    """
+
+    def __init__(self, classes: int):
+        self.images, self.by_class = 0, np.zeros(classes)
+        self.gram: np.ndarray | None = None  # None before the first block, and where there are too many features
+
+    def add(self, features: np.ndarray, labels: np.ndarray) -> None:
+        """Fits to n more images as well: features [n, units] float32, labels [n] in 0 … K − 1."""
+        units, classes = features.shape[1], len(self.by_class)
+        if units > MAX_FEATURES:
+            return
+        if self.gram is None:
+            self.origin = features.mean(axis=0, dtype=np.float64)  # near the mean: keeps the digits of small variances
+            self.gram, self.cross, self.total = np.zeros((units, units)), np.zeros((units, classes)), np.zeros(units)
+        values, targets = features - self.origin, np.eye(classes)[labels]
+        self.images += len(values)
+        self.by_class += targets.sum(axis=0)
+        self.total += values.sum(axis=0)
+        self.gram += values.T @ values
+        self.cross += values.T @ targets
+
+    def accuracy(self, features: np.ndarray, labels: np.ndarray) -> float | None:
+        """The fraction of other images whose largest output is that of their class.
+
+        None if there are more than MAX_FEATURES features, or if some are not finite.
+        """
+        if self.gram is None or not np.isfinite(self.gram).all():
+            return None
+        mean, shares = self.total / self.images, self.by_class / self.images
+        covariance = self.gram / self.images - np.outer(mean, mean)
+        kernel = np.linalg.pinv(covariance, MIN_VARIANCE, hermitian=True) @ (
+            self.cross / self.images - np.outer(mean, shares)
+        )
+        outputs = (features - self.origin - mean) @ kernel + shares
+        return float(np.mean(outputs.argmax(axis=1) == labels))

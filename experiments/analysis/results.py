@@ -32,18 +32,21 @@ def require(value: T | None) -> T:
 class Settings(TypedDict):
     """What configures an arm: every field of `study.model.Arm` but its name, its block and its title."""
 
-    hidden: str  # Keras' name of the hidden activation
-    output: str  # Keras' name of the output activation
-    loss: str  # Keras' name of the loss, or "one_sided_mean_squared_error"
+    hidden: str  # activation of the hidden layers; one for each, as in "tanh, relu", if they differ
+    depth: int  # hidden layers
+    output: str  # activation of the output layer
+    loss: str  # with its arguments in brackets, as all of these have them
     low_target: float  # of a wrong class's output
     high_target: float  # of the right class's output
-    depth: int  # hidden layers
     width: int  # units in each
     optimizer: str
     learning_rate: float
     batch_size: int  # images
     readout: str  # "as_is" or "half_shift"
     schedule: str  # "constant" or "cosine"
+    initializer: str  # of all kernels
+    dropout: float  # the fraction of each hidden layer's outputs that training sets to 0
+    l2: float  # the factor of the kernels' squares in the loss
     output_kernel_scale: float  # the output layer's initial kernel is multiplied by it
     holdout: int  # training images that are held out
     features_of: str  # the arm whose hidden layers are kept; "" for most
@@ -58,6 +61,13 @@ class Spread(TypedDict):
     interval: list[float] | None  # [low, high], Student's t for the mean, at `confidence`; None with one seed
     min: float
     max: float
+
+
+class PlateauEpochs(TypedDict):
+    """How many epochs an arm's seeds take to come near their own plateau: see `summary.epochs_to_plateau`."""
+
+    by_seed: list[int]
+    mean: float
 
 
 class Distribution(TypedDict):
@@ -111,7 +121,7 @@ class Gradients(TypedDict):
 class Saturation(TypedDict):
     """How much of the network is flat, at one moment of the training: see training/network_measures.py."""
 
-    hidden: NotRequired[list[float | None] | None]  # by hidden layer; None for ReLU; a page leaves it out
+    hidden: NotRequired[list[float | None] | None]  # by hidden layer, tanh or sigmoid; a page has the end's
     dead: NotRequired[list[float | None] | None]  # by hidden layer; None unless ReLU; a page leaves it out
     output_slope_target: float | None  # None for linear and softmax outputs
     output_slope_other: float | None
@@ -169,6 +179,8 @@ class Measures(TypedDict):
     calibration: Calibration
     gradient: Gradients
     saturation: Saturations
+    training_accuracy: float  # of the images trained on
+    least_squares_accuracy: float | None  # see `measures.LeastSquares`; None where the last hidden layer is too wide
 
 
 # ---------------------------------------------------------------------------------------------- evidence.json
@@ -207,6 +219,8 @@ class Observation(TypedDict):
     calibration: Calibration | None
     gradient: Gradients | None
     saturation: Saturations | None
+    training_accuracy: NotRequired[float | None]  # older evidence lacks it
+    least_squares_accuracy: NotRequired[float | None]  # older evidence lacks it
     started: NotRequired[str]  # a page leaves out this and what follows
     threads: NotRequired[int]
     commit: NotRequired[str]
@@ -290,6 +304,8 @@ class RunResult(Settings):
     held_out_accuracy: float | None
     test_accuracy_by_epoch: list[float] | None
     held_out_accuracy_by_epoch: list[float] | None
+    training_accuracy: float | None  # of the images trained on; None also in older records, like the next
+    least_squares_accuracy: float | None  # with the exact least-squares readout of the last hidden layer
     training_loss_by_epoch: list[float | None] | None
     train_seconds: float | None
     epoch_seconds: list[float] | None
@@ -327,6 +343,12 @@ class ArmResult(Settings):
     held_out_accuracy: Spread | None  # None where none are
     test_error: Spread | None  # 1 − accuracy
     held_out_error: Spread | None
+    training_accuracy: NotRequired[Spread | None]  # of the images trained on; older records lack this and what follows
+    generalization_gap: NotRequired[float | None]  # mean training accuracy − mean accuracy
+    least_squares_accuracy: NotRequired[Spread | None]  # with the exact least-squares readout of the last hidden layer
+    always_wrong: NotRequired[int | None]  # images that every run gets wrong; None with one seed
+    plateau: NotRequired[float | None]  # mean accuracy of the last epochs: see `summary.PLATEAU_EPOCHS`
+    epochs_to_plateau: NotRequired[PlateauEpochs | None]
     mean_epoch_accuracy: float | None  # over epochs and seeds
     first_epoch_at: dict[str, list[int | None]]  # by accuracy ("0.95"): the first epoch that reaches it, by seed
     diverged_seeds: int
@@ -355,11 +377,16 @@ class ContrastResult(TypedDict):
     first: str
     second: str
     equivalence_margin: float | None  # None: the question is whether the difference is 0
+    confirmatory: bool  # whether it is tested; the others are described by their interval
     n: int  # pairs
     differences: NotRequired[list[float]]
     mean: NotRequired[float]
     interval: NotRequired[list[float]]  # [low, high], Student's t over seeds, at `confidence`
-    bootstrap: NotRequired[list[float]]  # [low, high], over seeds and images, at `confidence`
+    prediction_interval: NotRequired[list[float]]  # [low, high], for the mean of ten further seeds, at `confidence`
+    two_way_interval: NotRequired[list[float]]  # [low, high], seeds and images as random effects, at `confidence`
+    bootstrap: NotRequired[list[float]]  # [low, high], over seeds and images drawn anew, at `confidence`
+    image_share: NotRequired[float | None]  # of the scatter over seeds, what finitely many images explain; None: none
+    superiority: NotRequired[float]  # of all pairs of runs, those with the first ahead; ties count half
     detectable: NotRequired[float]  # the difference that is found with a power of 0.8
     seeds_agreeing: NotRequired[int]  # whose difference has the sign of the mean
     discordant: NotRequired[list[list[int]]]  # images that [only the first, only the second] gets right
@@ -367,6 +394,7 @@ class ContrastResult(TypedDict):
     mcnemar_share: NotRequired[float]  # of `mcnemar_p`, those below 1 − confidence
     p: NotRequired[float]  # exact, by sign flips
     p_holm: NotRequired[float]  # adjusted for the declared family
+    p_smallest: NotRequired[float]  # the smallest p_holm that n pairs can give, all other contrasts as they are
     equivalence_interval: NotRequired[list[float]]  # only with a margin: [low, high], of the two one-sided t tests
     equivalent: NotRequired[bool]  # only with a margin: whether that interval is inside it
 
@@ -398,6 +426,7 @@ class Summary(TypedDict):
     arms: dict[str, ArmResult]  # by name
     contrasts: list[ContrastResult]  # all that are declared
     declared: str  # the day on which they were
+    declared_commit: NotRequired[str]  # the git commit that did it, or ""; an older record lacks it
     confidence: float  # of all intervals
     versions: list[list[str]]  # [package, version]
     processors: list[str]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +29,7 @@ from experiments.analysis.results import (
     Measurements,
     Observation,
     Observations,
+    PlateauEpochs,
     ReadoutResult,
     Results,
     ResultsFile,
@@ -52,6 +53,8 @@ TIMES = (  # fields of results.json and training.json that hold times; two train
     *("started", "finished", "train_seconds", "epoch_seconds", "compile_seconds", "predict_seconds", "map_seconds"),
 )
 ACCURACY_LEVELS = (0.95, 0.96, 0.97)
+PLATEAU_EPOCHS = 3  # the last ones, whose mean accuracy is a run's plateau; all epochs of shorter runs
+NEAR_PLATEAU = 0.005  # a run has come near its plateau when its accuracy is at most so much below
 
 
 def update(
@@ -85,7 +88,7 @@ def update(
             "expected": [expected, dict(not_replicated)],
             "contrasts": [vars(contrast) for contrast in plan.contrasts],
             "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
-            "declared": [plan.declared, plan.confidence, quick],
+            "declared": [plan.declared, plan.declared_commit, plan.confidence, quick],
             "source": [asdict(source.spec), source.origin, source.fallback],
             "record": record,
             "code": [keys.file_digest(Path(module)) for module in _CODE],
@@ -183,6 +186,7 @@ def summarise(plan: Study, observations: Sequence[Observation], expected: int, s
             {name: {observation["seed"]: observation for observation in of_arm} for name, of_arm in by_arm.items()},
         ),
         "declared": plan.declared,
+        "declared_commit": plan.declared_commit,
         "confidence": plan.confidence,
         "versions": [list(pair) for pair in sorted(versions)],
         "processors": sorted({run["processor"] for run in runs}),
@@ -234,6 +238,8 @@ def _run_result(plan: Study, arm: Arm, observation: Observation, source: Source)
         "held_out_accuracy": accuracy if arm.holdout else None,
         "test_accuracy_by_epoch": None if arm.holdout else by_epoch,
         "held_out_accuracy_by_epoch": by_epoch if arm.holdout else None,
+        "training_accuracy": observation.get("training_accuracy"),
+        "least_squares_accuracy": observation.get("least_squares_accuracy"),
         "training_loss_by_epoch": observation["training_loss_by_epoch"],
         "train_seconds": None if epoch_seconds is None else sum(epoch_seconds),
         "epoch_seconds": epoch_seconds,
@@ -264,6 +270,7 @@ def _arm_result(arm: Arm, plan: Study, runs: Sequence[RunResult], observations: 
     error = _spread([1 - score for score in scores], plan.confidence)
     curves = [run["held_out_accuracy_by_epoch" if arm.holdout else "test_accuracy_by_epoch"] for run in runs]
     learning = [curve for curve in curves if curve is not None]
+    training = _spread_of(observations, "training_accuracy", plan.confidence)
     return {
         **_settings(arm, observations[0]),
         "title": arm.title,
@@ -275,6 +282,12 @@ def _arm_result(arm: Arm, plan: Study, runs: Sequence[RunResult], observations: 
         "held_out_accuracy": accuracy if arm.holdout else None,
         "test_error": None if arm.holdout else error,
         "held_out_error": error if arm.holdout else None,
+        "training_accuracy": training,
+        "generalization_gap": training and training["mean"] - accuracy["mean"],
+        "least_squares_accuracy": _spread_of(observations, "least_squares_accuracy", plan.confidence),
+        "always_wrong": _always_wrong(observations),
+        "plateau": float(np.mean([_plateau(curve) for curve in learning])) if learning else None,
+        "epochs_to_plateau": epochs_to_plateau(learning),
         "mean_epoch_accuracy": float(np.mean(learning)) if learning else None,
         "first_epoch_at": {
             f"{level:.2f}": [_first_epoch(curve, level) for curve in learning] for level in ACCURACY_LEVELS
@@ -301,10 +314,52 @@ def _spread(values: Sequence[float], confidence: float) -> Spread:
     return {
         "mean": float(np.mean(values)),
         "standard_deviation": float(np.std(values, ddof=1)) if several else None,
-        "interval": [*inference.t_interval(values, confidence)] if several else None,
+        "interval": _ends(inference.t_interval(values, confidence)) if several else None,
         "min": min(values),
         "max": max(values),
     }
+
+
+def _spread_of(
+    observations: Sequence[Observation],
+    measure: Literal["training_accuracy", "least_squares_accuracy"],
+    confidence: float,
+) -> Spread | None:
+    """The spread of a measure over the seeds; None where one seed has none."""
+    values = [observation.get(measure) for observation in observations]
+    measured = [value for value in values if value is not None]
+    return _spread(measured, confidence) if len(measured) == len(values) else None
+
+
+def _ends(interval: tuple[float | np.ndarray, float | np.ndarray]) -> list[float]:
+    """[low, high] as JSON has it."""
+    return [float(end) for end in interval]
+
+
+def _always_wrong(observations: Sequence[Observation]) -> int | None:
+    """How many images all of an arm's runs get wrong; None unless several runs say which ones they do."""
+    wrong = [observation["wrong_images"] for observation in observations]
+    listed = [set(images) for images in wrong if images is not None]
+    return len(set.intersection(*listed)) if len(listed) == len(wrong) > 1 else None
+
+
+def _plateau(curve: Sequence[float]) -> float:
+    """The mean accuracy of a run's last PLATEAU_EPOCHS epochs."""
+    return float(np.mean(curve[-PLATEAU_EPOCHS:]))
+
+
+def epochs_to_plateau(curves: Sequence[Sequence[float]]) -> PlateauEpochs | None:
+    """The first epoch, counted from 1, at which each run's accuracy is at most NEAR_PLATEAU below its own plateau.
+
+    curves: by run, the accuracy by epoch. It says how fast a run approaches its end, wherever that is; accuracy after
+    the same epochs mixes both.
+    """
+    levels = [_plateau(curve) - NEAR_PLATEAU - 1e-9 for curve in curves]  # less than an image: rounding decides nothing
+    epochs = [
+        next(epoch for epoch, accuracy in enumerate(curve, 1) if accuracy >= level)
+        for curve, level in zip(curves, levels, strict=True)
+    ]
+    return {"by_seed": epochs, "mean": float(np.mean(epochs))} if epochs else None
 
 
 def _first_epoch(curve: Sequence[float], level: float) -> int | None:
@@ -392,16 +447,21 @@ def _distribution(runs: Sequence[Distribution | None]) -> Distribution:
 def contrasts(plan: Study, observations: Mapping[str, Mapping[int, Observation]]) -> list[ContrastResult]:
     """Every declared contrast; `n` is 0 and nothing is computed where fewer than two pairs have been measured.
 
-    observations: by arm and seed. Holm's family is the whole declared one: contrasts not yet measured count with p = 1.
+    observations: by arm and seed. Holm's family is the whole declared one: confirmatory contrasts that are not yet
+    measured count with p = 1. Descriptive ones have no p-value.
     """
     rows = []
     for contrast in plan.contrasts:
         firsts, seconds = (observations.get(name, {}) for name in (contrast.first, contrast.second))
         pairs = [(first, seconds[seed]) for seed, first in firsts.items() if seed in seconds]
         rows.append(_contrast_result(contrast, pairs, plan.confidence))
-    for row, adjusted in zip(rows, inference.holm([row.get("p", 1.0) for row in rows]), strict=True):
+    family = [row for row in rows if row["confirmatory"]]
+    p_values = [row.get("p", 1.0) for row in family]
+    least = [inference.smallest_p(row["n"], row["equivalence_margin"] is not None) for row in family]
+    adjusted = zip(family, inference.holm(p_values), inference.smallest_holm(p_values, least), strict=True)
+    for row, p_holm, p_smallest in adjusted:
         if row["n"]:
-            row["p_holm"] = adjusted
+            row |= {"p_holm": p_holm, "p_smallest": p_smallest}
     return rows
 
 
@@ -412,26 +472,34 @@ def _contrast_result(
     row = cast(ContrastResult, {**vars(contrast), "n": len(pairs) if len(pairs) > 1 else 0})
     if not row["n"]:
         return row
-    differences = [_accuracy(first) - _accuracy(second) for first, second in pairs]
+    scores_first, scores_second = ([_accuracy(run) for run in runs] for runs in zip(*pairs, strict=True))
+    differences = [first - second for first, second in zip(scores_first, scores_second, strict=True)]
     discordant = [_discordant(first, second) for first, second in pairs]
     mcnemar = inference.mcnemar_p(discordant)
     gains = [first_only - second_only for first_only, second_only in discordant]  # in images, so that ties are exact
     wrong_first, wrong_second = map(_wrong_matrix, zip(*pairs, strict=True))
+    by_image = wrong_second.astype(np.int8) - wrong_first  # [n_seeds, n_images]
     row |= {
         "differences": differences,
         "mean": float(np.mean(differences)),
-        "interval": [*inference.t_interval(differences, confidence)],
-        "bootstrap": [*inference.bootstrap_interval(wrong_first, wrong_second, confidence)],
+        "interval": _ends(inference.t_interval(differences, confidence)),
+        "prediction_interval": _ends(inference.prediction_interval(differences, confidence)),
+        "two_way_interval": _ends(inference.two_way_interval(by_image, confidence)),
+        "bootstrap": _ends(inference.bootstrap_interval(wrong_first, wrong_second, confidence)),
+        "image_share": inference.image_share(by_image),
+        "superiority": float(inference.superiority(scores_first, scores_second)),
         "detectable": inference.detectable_difference(differences, confidence),
         "seeds_agreeing": sum(gain * sum(gains) > 0 for gain in gains),  # a tie agrees with neither direction
         "discordant": [[*counts] for counts in discordant],
         "mcnemar_p": mcnemar,
         "mcnemar_share": float(np.mean(np.array(mcnemar) < 1 - confidence)),
     }
+    if not contrast.confirmatory:
+        return row
     margin, images = contrast.equivalence_margin, pairs[0][0]["images"]
     if margin is None:
         return row | {"p": inference.sign_flip_p(differences, images)}
-    low, high = inference.t_interval(differences, 2 * confidence - 1)
+    low, high = _ends(inference.t_interval(differences, 2 * confidence - 1))
     return row | {
         "p": inference.equivalence_p(differences, margin, images),
         "equivalence_interval": [low, high],

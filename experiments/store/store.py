@@ -115,7 +115,7 @@ class Store:
         """The place of `run` on the data of that identity, whether or not anything is there yet."""
         key = keys.training_key(run, data_identity)
         arm = run.arm
-        name = f"{run.dataset}-{arm.hidden}-{arm.output}-{arm.loss}-s{run.seed}-{key_digest(key)}"
+        name = f"{run.dataset}-{arm.hidden[0].name}-{arm.output.name}-{arm.loss.name}-s{run.seed}-{key_digest(key)}"
         folder = self.root / "runs" / name
         measures = key_digest(keys.measures_key(run))
         return Entry(run, key, folder, folder / f"measures-{arm.readout}-{measures}.json")

@@ -10,35 +10,31 @@ from fnmatch import fnmatch
 
 from experiments.data.datasets import MNIST
 from experiments.files.toml import Expected, TomlTable, one_of
-from experiments.study.model import MAX_RUNS, Arm, Block
+from experiments.study.model import MAX_RUNS, Arm, Block, Part
+from experiments.study.parts import KINDS, NEED_ZERO_AND_ONE, OUTPUTS, describe, read_part
 
-MAX_ARMS = 1000
+MAX_ARMS, MAX_DEPTH = 1000, 64
 
 NAME = Expected(
     str,
     "small letters, digits, dots and hyphens",
     lambda value: re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,63}", value),
 )
-HIDDEN = ("tanh", "relu", "sigmoid")
-OUTPUT = ("tanh", "linear", "sigmoid", "softmax")
-LOSS = ("mean_squared_error", "one_sided_mean_squared_error", "categorical_crossentropy", "binary_crossentropy")
+_DEPTH = Expected(int, f"1 to {MAX_DEPTH}", lambda value: 1 <= value <= MAX_DEPTH)
 _TARGET = Expected(float, "a number from -10 to 10", lambda value: -10 <= value <= 10)
 ARM_FIELDS = {
     "title": Expected(
         str, "a line of text without $, which drawings take for a formula", lambda value: value and "$" not in value
     ),
-    "hidden": one_of(HIDDEN),
-    "output": one_of(OUTPUT),
-    "loss": one_of(LOSS),
     "low_target": _TARGET,
     "high_target": _TARGET,
-    "depth": Expected(int, "1 to 64", lambda value: 1 <= value <= 64),
     "width": Expected(int, "1 to 65536", lambda value: 1 <= value <= 65536),
-    "optimizer": one_of(("adam", "sgd")),
     "learning_rate": Expected(float, "above 0, at most 100", lambda value: 0 < value <= 100),
     "batch_size": Expected(int, "1 to 60000", lambda value: 1 <= value <= 60000),
     "readout": one_of(("as_is", "half_shift")),
     "schedule": one_of(("constant", "cosine")),
+    "dropout": Expected(float, "0 or more, below 1", lambda value: 0 <= value < 1),
+    "l2": Expected(float, "0 to 100", lambda value: 0 <= value <= 100),
     "output_kernel_scale": Expected(float, "above 0, at most 1000", lambda value: 0 < value <= 1000),
     "holdout": Expected(
         int,
@@ -48,6 +44,7 @@ ARM_FIELDS = {
     "features_of": Expected(str, "the name of an arm", bool),
     "chosen_from": Expected(str, "a pattern of arms' names, such as rate-*", bool),
 }
+ARM_KEYS = tuple(dict.fromkeys(("title", *KINDS, "depth", *ARM_FIELDS)))
 
 _DEFAULTS = {field.name: field.default for field in fields(Arm) if field.default is not MISSING}
 
@@ -55,13 +52,13 @@ _DEFAULTS = {field.name: field.default for field in fields(Arm) if field.default
 def load_arms(study: TomlTable, blocks: Sequence[Block]) -> tuple[Arm, ...]:
     """The arms of all families. Raises `UserError` with the line of the first mistake."""
     defaults = study.table("defaults")
-    defaults.reject_unknown(ARM_FIELDS)
+    defaults.reject_unknown(ARM_KEYS)
     if not study.values.get("arms"):
         raise study.error("arms", None, "at least one table headed [[arms]]")
     families = study.list_of_tables("arms")
     arms: dict[str, Arm] = {}
     for family in families:
-        family.reject_unknown(("name", "block", *ARM_FIELDS))
+        family.reject_unknown(("name", "block", *ARM_KEYS))
         for table in _expand(family):
             arm = _arm(table, defaults, blocks)
             if arm.name in arms:
@@ -79,18 +76,23 @@ def load_arms(study: TomlTable, blocks: Sequence[Block]) -> tuple[Arm, ...]:
 
 
 def _expand(family: TomlTable) -> Iterator[TomlTable]:
-    """A table with lists for values stands for every combination of them; its name tells them apart: `sgd-{depth}`."""
+    """A table with lists for values stands for every combination of them; its name tells them apart: `sgd-{depth}`.
+
+    Where the name lacks `{hidden}`, a list of activations is a single value: one for each hidden layer.
+    """
+    name = str(family.values.get("name"))
     lists = {key: values for key, values in family.values.items() if isinstance(values, list)}
+    if "{hidden}" not in name:
+        lists.pop("hidden", None)
     for key, several in lists.items():
-        if not several or f"{{{key}}}" not in str(family.values.get("name")):
+        if not several or f"{{{key}}}" not in name:
             raise family.error(key, several, f"one value, or several and a name with {{{key}}} in it")
     for combination in itertools.product(*lists.values()):
         values = {**family.values, **dict(zip(lists, combination, strict=True))}
         for key in lists:
-            text = f"{values[key]:g}" if type(values[key]) is float else str(values[key])
             for label in ("name", "title"):
                 if isinstance(values.get(label), str):
-                    values[label] = values[label].replace(f"{{{key}}}", text)
+                    values[label] = values[label].replace(f"{{{key}}}", describe(values[key]))
         yield replace(family, values=values)
 
 
@@ -102,19 +104,41 @@ def _arm(table: TomlTable, defaults: TomlTable, blocks: Sequence[Block]) -> Arm:
         source = table if key in table.values else defaults
         if key in source.values or key not in values:
             values[key] = source.get_valid(key, expected)
-    arm = Arm(name=name, block=block, **values)
+    for key, kind in KINDS.items():
+        source = table if key in table.values else defaults
+        if key != "hidden" and (key in source.values or key not in values):
+            values[key] = read_part(source, key, kind, source.values.get(key))
+    arm = Arm(name=name, block=block, hidden=_hidden(table, defaults), **values)
     _check_composition(arm, table)
     return arm
 
 
+def _hidden(table: TomlTable, defaults: TomlTable) -> tuple[Part, ...]:
+    """The activation of each hidden layer: a single one, as often as the network is deep, or a list as long."""
+    source = table if "hidden" in table.values else defaults
+    value = source.values.get("hidden")
+    if not isinstance(value, list):
+        depth: int = (table if "depth" in table.values else defaults).get_valid("depth", _DEPTH)
+        return (read_part(source, "hidden", KINDS["hidden"], value),) * depth
+    if not 1 <= len(value) <= MAX_DEPTH:
+        raise source.error("hidden", value, f"1 to {MAX_DEPTH} activations, one for each hidden layer")
+    counted = table if "depth" in table.values else source
+    if counted.values.get("depth", len(value)) != len(value):
+        raise counted.error(
+            "depth", counted.values["depth"], f"{len(value)}, as many as hidden has activations, or no depth"
+        )
+    return tuple(read_part(source, "hidden", KINDS["hidden"], layer) for layer in value)
+
+
 def _check_composition(arm: Arm, table: TomlTable) -> None:
     """Refuses arms whose parts make no sense together."""
-    output = {"categorical_crossentropy": "softmax", "binary_crossentropy": "sigmoid"}.get(arm.loss)
-    if output and arm.output != output:
-        raise table.error("loss", arm.loss, f'output = "{output}" with it, not "{arm.output}"')
-    if output and (arm.low_target, arm.high_target) != (0.0, 1.0):
+    outputs = OUTPUTS.get(arm.loss.name, (arm.output.name,))
+    if arm.output.name not in outputs:
+        fitting = " or ".join(f'"{name}"' for name in outputs)
+        raise table.error("loss", str(arm.loss), f'output = {fitting} with it, not "{arm.output}"')
+    if arm.loss.name in NEED_ZERO_AND_ONE and (arm.low_target, arm.high_target) != (0.0, 1.0):
         key = "low_target" if "low_target" in table.values else "high_target"
-        raise table.error(key, getattr(arm, key), f"targets 0 and 1 with {arm.loss}")
+        raise table.error(key, getattr(arm, key), f"targets 0 and 1 with {arm.loss.name}")
     if arm.low_target >= arm.high_target:
         raise table.error("low_target", arm.low_target, f"less than high_target, {arm.high_target}")
 

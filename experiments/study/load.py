@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
@@ -27,6 +28,10 @@ _FIRST_SEEDS = Expected(int, f"how many of each block's seeds: 1 to {MAX_SEED}",
 _SEEDS = Expected(list, "a list of different whole numbers from 0 to 2**31", _are_seeds)
 _QUESTION = Expected(str, "a sentence", bool)
 _FLAG = Expected(bool, "true or false")
+_MEASURE = Expected(str, '"test_accuracy"', lambda measure: measure == "test_accuracy")
+_DECLARED = Expected(date, "a day before the first run of its contrasts, such as 2026-11-23")
+_COMMIT = Expected(str, "a git commit, 40 digits of 0-9a-f", lambda commit: re.fullmatch("[0-9a-f]{40}", commit))
+_CONFIDENCE = Expected(float, "between 0.5 and 1", lambda confidence: 0.5 < confidence < 1)
 
 
 def load(path: Path = STUDY) -> Study:
@@ -36,15 +41,18 @@ def load(path: Path = STUDY) -> Study:
     study.get_valid("version", Expected(int, "version = 1", lambda version: version == 1))
     blocks = tuple(_block(name, table) for name, table in study.tables("blocks").items())
     arms = load_arms(study, blocks)
-    declared, confidence = _confirmatory(study.table("confirmatory"))
+    confirmatory = study.table("confirmatory")
+    confirmatory.reject_unknown(("declared", "commit", "measure", "confidence"))
+    confirmatory.get_valid("measure", _MEASURE)
     return Study(
         path=path,
         datasets=_datasets(study.table("datasets"), arms, blocks),
         blocks=blocks,
         arms=arms,
         contrasts=_contrasts(study, arms, blocks),
-        declared=declared.isoformat(),
-        confidence=confidence,
+        declared=confirmatory.get_valid("declared", _DECLARED).isoformat(),
+        declared_commit=confirmatory.get_valid("commit", _COMMIT, default=""),
+        confidence=confirmatory.get_valid("confidence", _CONFIDENCE),
     )
 
 
@@ -105,15 +113,6 @@ def _block(name: str, table: TomlTable) -> Block:
     )
 
 
-def _confirmatory(table: TomlTable) -> tuple[date, float]:
-    """The day on which the contrasts were fixed, and the confidence of every interval."""
-    table.reject_unknown(("declared", "measure", "confidence"))
-    table.get_valid("measure", Expected(str, '"test_accuracy"', lambda measure: measure == "test_accuracy"))
-    declared = Expected(date, "a day before the first run of its contrasts, such as 2026-11-23")
-    confidence = Expected(float, "between 0.5 and 1", lambda confidence: 0.5 < confidence < 1)
-    return table.get_valid("declared", declared), table.get_valid("confidence", confidence)
-
-
 def _contrasts(study: TomlTable, arms: Sequence[Arm], blocks: Sequence[Block]) -> tuple[Contrast, ...]:
     by_name = {arm.name: arm for arm in arms}
     seeds = {block.name: block.seeds for block in blocks}
@@ -141,4 +140,11 @@ def _contrast(table: TomlTable, arms: Mapping[str, Arm], seeds: Mapping[str, tup
         if arms[arm].holdout:
             raise table.error(end, arm, "an arm that is measured on the test images: without holdout")
     question = table.get_valid("question", _QUESTION)
-    return Contrast(name, question, first, second, table.get_valid("equivalence_margin", _MARGIN, default=None))
+    confirmatory = table.get_valid("confirmatory", _FLAG, default=True)
+    if not confirmatory and "equivalence_margin" in table.values:
+        margin = table.values["equivalence_margin"]
+        raise table.error(
+            "equivalence_margin", margin, "none: equivalence is tested, which needs a confirmatory contrast"
+        )
+    margin = table.get_valid("equivalence_margin", _MARGIN, default=None)
+    return Contrast(name, question, first, second, margin, confirmatory)

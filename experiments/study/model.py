@@ -11,8 +11,24 @@ from experiments.data.datasets import DIGITS, MNIST, DatasetSpec
 from experiments.files.errors import UserError, display_path
 
 SettingValue = str | int | float  # of one setting of an arm
+PartValue = bool | int | float | str  # of one argument of a part
 
 MAX_RUNS = 20_000  # a product of lists grows fast
+
+
+@dataclass(frozen=True)
+class Part:
+    """An activation, loss, optimizer or initializer by its name in Keras, or a loss of ours.
+
+    `arguments`: those that are not Keras' own defaults, sorted by name.
+    """
+
+    name: str
+    arguments: tuple[tuple[str, PartValue], ...] = ()
+
+    def __str__(self) -> str:
+        arguments = ", ".join(f"{name}={value}" for name, value in self.arguments)
+        return f"{self.name}({arguments})" if arguments else self.name
 
 
 @dataclass(frozen=True)
@@ -21,7 +37,11 @@ class Arm:
 
     `name`, `block`, `title` and `readout` say how it is reported; every other field changes the trained weights.
     `low_target` and `high_target` are what a wrong and the right class's output is trained towards.
+    `hidden`: the activation of each hidden layer; there are as many as the network is deep.
     `schedule`: the learning rate stays, or falls to 0 over the run along half a cosine.
+    `initializer`: of every layer's kernel; biases start at 0.
+    `dropout`: the fraction of each hidden layer's outputs that training sets to 0; `l2`: the factor of the squares of
+    all kernels that train, which are added to the loss.
     `output_kernel_scale`: the output layer's initial kernel is multiplied by this.
     `holdout`: so many of the last training images are held out, and measured on in place of the test images.
     `features_of`: the hidden layers are those that this arm's run of the same seed has learned, and stay as they are.
@@ -31,22 +51,29 @@ class Arm:
     name: str
     block: str
     title: str
-    hidden: str
-    output: str
-    loss: str
+    hidden: tuple[Part, ...]
+    output: Part
+    loss: Part
     low_target: float
     high_target: float
-    depth: int
     width: int
-    optimizer: str
+    optimizer: Part
     learning_rate: float
     batch_size: int
     readout: str
     schedule: str = "constant"
+    initializer: Part = Part("glorot_uniform")
+    dropout: float = 0.0
+    l2: float = 0.0
     output_kernel_scale: float = 1.0
     holdout: int = 0
     features_of: str = ""
     chosen_from: str = ""
+
+    @property
+    def depth(self) -> int:
+        """How many hidden layers there are."""
+        return len(self.hidden)
 
     def training_spec(self) -> dict[str, SettingValue]:
         """The fields that change the trained weights, by name."""
@@ -54,16 +81,30 @@ class Arm:
         return {name: value for name, value in self.settings().items() if name not in elsewhere}
 
     def settings(self) -> dict[str, SettingValue]:
-        """Every field that configures the arm, by name: two arms with the same settings are the same network."""
-        return {name: getattr(self, name) for name in SETTINGS}
+        """What configures the arm, by name, as plain values: arms with the same settings are the same network.
+
+        A part is its name with its arguments; `hidden` is one where all layers have the same, else one for each.
+        """
+        values = {name: getattr(self, name) for name in SETTINGS}
+        plain = {name: str(value) if isinstance(value, Part) else value for name, value in values.items()}
+        return plain | {"hidden": ", ".join(map(str, self.hidden[:1] if len(set(self.hidden)) == 1 else self.hidden))}
 
     def computation(self) -> tuple[SettingValue, ...]:
         """What arms have in common that can share one compilation: rates, targets and starts are only its input."""
-        shape = (self.hidden, self.output, self.loss, self.depth, self.width)
-        return (*shape, self.optimizer, self.batch_size, self.holdout, bool(self.features_of))
+        parts = (*self.hidden, self.output, self.loss, self.optimizer)
+        return (
+            *map(str, parts),
+            self.width,
+            self.dropout,
+            self.l2,
+            self.batch_size,
+            self.holdout,
+            bool(self.features_of),
+        )
 
 
-SETTINGS = tuple(f.name for f in fields(Arm) if f.name not in ("name", "block", "title"))
+_REPORTED = ("name", "block", "title")
+SETTINGS = ("hidden", "depth", *(f.name for f in fields(Arm) if f.name not in ("hidden", *_REPORTED)))
 
 
 @dataclass(frozen=True)
@@ -102,7 +143,8 @@ class Contrast:
     """A predeclared comparison: final test accuracy of arm `first` minus that of arm `second`, paired by seed.
 
     With `equivalence_margin` (a fraction of the test images) the question is whether the difference lies within
-    ± that margin; without it, whether it differs from 0.
+    ± that margin; without it, whether it differs from 0. The `confirmatory` ones are one family, tested with Holm's
+    correction; the others are described by an interval and have no p-value.
     """
 
     name: str
@@ -110,6 +152,7 @@ class Contrast:
     first: str
     second: str
     equivalence_margin: float | None = None
+    confirmatory: bool = True
 
 
 @dataclass(frozen=True)
@@ -145,6 +188,7 @@ class Study:
     arms: tuple[Arm, ...]
     contrasts: tuple[Contrast, ...]
     declared: str  # the day on which the contrasts were fixed, ISO 8601
+    declared_commit: str  # the git commit that fixed them, or ""
     confidence: float
 
     def arm(self, name: str) -> Arm:

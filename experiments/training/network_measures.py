@@ -1,14 +1,14 @@
-"""Weights of a run → the strength of its gradient signal and its saturation. Imports TensorFlow.
+"""Weights of a run → its fit to the training images, its gradient signal and its saturation. Imports TensorFlow.
 
 The derivatives are TensorFlow's own, by automatic differentiation of the arm's Keras model and loss in float64, so any
 activation, loss or layer of Keras can be measured. z are a layer's pre-activations, its output is activation(z), and
 δ = ∂L/∂z, where L is an image's own loss as Keras defines it: squared error and binary cross-entropy are means over the
-K outputs, categorical cross-entropy is a sum.
+K outputs, categorical cross-entropy is a sum. The penalty of L2 is not in it, and dropout is off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,26 +16,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments.analysis.measures import number, share
+from experiments.analysis.measures import LeastSquares, number, read_out, share
 from experiments.data.datasets import Dataset
-from experiments.study.model import Arm
+from experiments.study.model import Arm, Part
 from experiments.training import trainer
+from experiments.training.trainer import Activation, Loss
 
 IMAGES = 2000  # the first so many training images; all of them where there are fewer
 SATURATION = 0.95
 UNSATURATED_RANGE = {"tanh": (-SATURATION, SATURATION), "sigmoid": (1 - SATURATION, SATURATION)}
-
-Activation = Callable[[tf.Tensor], tf.Tensor]
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # targets and outputs [n, K] → loss of each image [n]
+RELU = Part("relu")
+BLOCK = 2000  # images that are predicted at a time: few enough for the processor's cache and for wide layers
 
 
 def measure(arm: Arm, snapshots: Mapping[str, Sequence[np.ndarray]], dataset: Dataset) -> dict[str, Any]:
-    """Gradient and saturation of each snapshot, on the same IMAGES, ready for JSON.
+    """Gradient and saturation of each snapshot, on the same IMAGES, and how the final one fits, ready for JSON.
 
     snapshots: weights in Keras' order, [kernel, bias] a layer, by when they were taken ("start", "epoch_1", "final").
     What is undefined or not finite, as after a diverged run, is None.
     """
-    network = _network(arm, dataset.x_train.shape[1], dataset.classes)
+    network, forward = _networks(arm, dataset)
     images = tf.constant(dataset.x_train[:IMAGES] / dataset.pixel_max)
     is_target = np.eye(dataset.classes, dtype=bool)[dataset.y_train[:IMAGES]]
     targets = tf.constant(np.where(is_target, arm.high_target, arm.low_target))
@@ -45,7 +45,53 @@ def measure(arm: Arm, snapshots: Mapping[str, Sequence[np.ndarray]], dataset: Da
         with np.errstate(all="ignore"):  # a diverged run overflows
             gradients[name] = gradient([layer.deltas for layer in layers], [layer.kernel_gradient for layer in layers])
             saturations[name] = saturation(arm, layers, is_target)
-    return {"gradient": gradients, "saturation": saturations}
+    forward.model.set_weights(snapshots["final"])
+    return {"gradient": gradients, "saturation": saturations, **fit(forward, arm.readout, dataset)}
+
+
+# ---------------------------------------------------------------------------------------------- fit
+
+
+class Forward:
+    """What a network computes from images, uint8 [n, pixels]: outputs of the last hidden layer, and its own.
+
+    Both are float32, [n, units] and [n, K], as in training but without dropout.
+    """
+
+    def __init__(self, model: keras.Sequential, pixel_max: int):
+        self.model, self.pixel_max = model, pixel_max
+        self._run = tf.function(self._layer_outputs, reduce_retracing=True)
+
+    def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        features, outputs = self._run(tf.constant(images))
+        return features.numpy(), outputs.numpy()
+
+    def _layer_outputs(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        values = trainer.scaled(images, self.pixel_max)
+        for layer in self.model.layers[:-1]:
+            values = layer(values, training=False)
+        return values, self.model.layers[-1](values)
+
+
+def fit(forward: Forward, readout: str, dataset: Dataset) -> dict[str, Any]:
+    """How well the weights of `forward` fit the images that they were trained on, and how well others on top would.
+
+    training_accuracy: the fraction of the training images that are classified rightly, after the readout.
+    least_squares_accuracy: the fraction of the test images that the least-squares readout of the last hidden layer
+        classifies rightly, fitted to the training images: see `measures.LeastSquares`.
+    """
+    correct, least_squares = 0, LeastSquares(dataset.classes)
+    with np.errstate(all="ignore"):  # a diverged run overflows
+        for start in range(0, len(dataset.x_train), BLOCK):
+            labels = dataset.y_train[start : start + BLOCK]
+            features, outputs = forward(dataset.x_train[start : start + BLOCK])
+            correct += int(np.sum(read_out(outputs, readout).argmax(axis=1) == labels))
+            least_squares.add(features, labels)
+    features, _ = forward(dataset.x_test)
+    return {
+        "training_accuracy": correct / len(dataset.x_train),
+        "least_squares_accuracy": least_squares.accuracy(features, dataset.y_test),
+    }
 
 
 # ---------------------------------------------------------------------------------------------- differentiation
@@ -65,16 +111,11 @@ class Layer(NamedTuple):
 
 
 class Network:
-    """A `float64_copy` of `model` and its loss. TensorFlow traces it once for all weights and targets, as a graph.
-
-    Not with the one-sided error: it has a constant that is float32 in a graph, and float64 only when run eagerly.
-    """
+    """A model in float64, without training's rounding, and its loss. TensorFlow traces both once for all weights."""
 
     def __init__(self, model: keras.Sequential, loss: Loss):
-        self.model = float64_copy(model)
-        eager = partial(propagate, self.model, loss)
-        traceable = loss is not trainer.one_sided_mean_squared_error
-        self._propagate = tf.function(eager, autograph=False) if traceable else eager
+        self.model = model
+        self._propagate = tf.function(partial(propagate, model, loss), autograph=False)
 
     def __call__(self, weights: Sequence[np.ndarray], images: tf.Tensor, targets: tf.Tensor) -> list[Layer]:
         """Every layer that has a kernel, first hidden … output, for float64 images [n, pixels] and targets [n, K]."""
@@ -82,22 +123,18 @@ class Network:
         return [Layer(*map(np.asarray, tensors)) for tensors in self._propagate(images, targets)]
 
 
-_networks: dict[tuple[Any, ...], Network] = {}
+_cache: dict[tuple[Any, ...], tuple[Network, Forward]] = {}
 
 
-def _network(arm: Arm, pixels: int, classes: int) -> Network:
-    """The network of `arm`: the one that was used last if it does the same computation, else a new one instead."""
-    key = (arm.computation(), pixels, classes)
-    if key not in _networks:
-        _networks.clear()
-        _networks[key] = Network(trainer.build(arm, pixels, classes), trainer.loss_function(arm.loss))
-    return _networks[key]
-
-
-def float64_copy(model: keras.Sequential) -> keras.Sequential:
-    """`model` in float64, without training's rounding. Its weights are set later."""
-    layers = [type(layer).from_config({**layer.get_config(), "dtype": "float64"}) for layer in model.layers]
-    return keras.Sequential([keras.Input(model.input_shape[1:], dtype="float64"), *layers])
+def _networks(arm: Arm, dataset: Dataset) -> tuple[Network, Forward]:
+    """The arm's network in float64 and in float32: those that were used last if they do the same computation."""
+    pixels, classes = dataset.x_train.shape[1], dataset.classes
+    key = (arm.computation(), pixels, classes, dataset.pixel_max)
+    if key not in _cache:
+        _cache.clear()
+        network = Network(trainer.build(arm, pixels, classes, "float64"), trainer.loss_function(arm.loss))
+        _cache[key] = network, Forward(trainer.build(arm, pixels, classes), dataset.pixel_max)
+    return _cache[key]
 
 
 def propagate(
@@ -174,20 +211,34 @@ def saturation(arm: Arm, layers: Sequence[Layer], is_target: np.ndarray) -> dict
     """How much of the network is flat. is_target: [n, K] bool, where the class is the image's.
 
     hidden: by hidden layer, the share of units × images that are beyond SATURATION, a threshold of this study's own;
-        None except for tanh and sigmoid.
-    dead: by hidden layer, the share of units that are 0 on all images; None except for ReLU.
+        None for a layer that is neither tanh nor sigmoid.
+    dead: by hidden layer, the share of units that are 0 on all images; None for a layer that is not ReLU.
     output_slope_target, output_slope_other: mean derivative of the output activation, such as tanh′ in 0 … 1 or σ′ in
         0 … 1/4, where the class is the image's and where it is not; None for linear, where it is always 1, and where
         an output depends on all z, as with softmax.
     """
     values = [layer.outputs for layer in layers[:-1]]
-    hidden, dead, target, other = None, None, None, None
-    if arm.hidden == "relu":
-        dead = [share((output == 0).all(axis=0), output) for output in values]
-    elif arm.hidden in UNSATURATED_RANGE:
-        low, high = UNSATURATED_RANGE[arm.hidden]
-        hidden = [share((output < low) | (output > high), output) for output in values]
-    slopes = None if arm.output == "linear" else slope(keras.activations.get(arm.output), layers[-1].pre_activations)
+    hidden = [_beyond(part, output) for part, output in zip(arm.hidden, values, strict=True)]
+    dead = [_dead(part, output) for part, output in zip(arm.hidden, values, strict=True)]
+    target, other = None, None
+    linear = arm.output.name == "linear"
+    slopes = None if linear else slope(trainer.activation(arm.output), layers[-1].pre_activations)
     if slopes is not None:
         target, other = number(slopes[is_target].mean()), number(slopes[~is_target].mean())
-    return {"hidden": hidden, "dead": dead, "output_slope_target": target, "output_slope_other": other}
+    return {
+        "hidden": hidden if any(part.name in UNSATURATED_RANGE for part in arm.hidden) else None,
+        "dead": dead if RELU in arm.hidden else None,
+        "output_slope_target": target,
+        "output_slope_other": other,
+    }
+
+
+def _beyond(part: Part, outputs: np.ndarray) -> float | None:
+    if part.name not in UNSATURATED_RANGE:
+        return None
+    low, high = UNSATURATED_RANGE[part.name]
+    return share((outputs < low) | (outputs > high), outputs)
+
+
+def _dead(part: Part, outputs: np.ndarray) -> float | None:
+    return share((outputs == 0).all(axis=0), outputs) if part == RELU else None

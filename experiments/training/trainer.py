@@ -1,23 +1,34 @@
 """Run + Dataset → trained weights and the learning curve. Imports TensorFlow.
 
-Model, loss and optimizer come from Keras. Only the epoch is ours: instead of one call for each step, a whole epoch is
-one XLA program that gathers uint8 images in the epoch's order, scales them, and steps through the batches. It does what
-`model.fit` does (a test compares the weights) in about a tenth of the time. It is compiled once and used for all seeds.
+Model, loss, optimizer and initial weights come from Keras, as the arm's parts name them. Only the epoch is ours:
+instead of one call for each step, a whole epoch is one XLA program that gathers uint8 images in the epoch's order,
+scales them, and steps through the batches. It does what `model.fit` does (a test compares the weights) in about a tenth
+of the time. It is compiled once and used for all seeds.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from experiments.data.datasets import Dataset
-from experiments.study.model import Arm
+from experiments.files.errors import UserError
+from experiments.study.model import Arm, Part
+from experiments.study.parts import known
+
+GLOROT = Part("glorot_uniform")
+DROPOUT = 1  # keeps the seeds of masks apart from those of kernels
+
+Activation = Callable[[tf.Tensor], tf.Tensor]
+Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # targets and outputs [n, K] → loss of each image [n]
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,8 @@ class Trained:
 
     snapshots: weights under "epoch_1" and "final", each in Keras' order, [kernel, bias] a layer, float32.
     Each list below has one entry an epoch.
-    training_loss: mean over the epoch's images, in the loss's own scale; not finite once the run has diverged.
+    training_loss: mean over the epoch's images, in the loss's own scale, plus the mean penalty of L2 over its steps:
+        what model.fit reports. Not finite once the run has diverged.
     test_accuracy: fraction of the test images (or held-out images) whose largest output is that of their class.
     epoch_seconds: the epoch's training alone, without evaluation and without compilation.
     """
@@ -47,36 +59,107 @@ class Trained:
         return next((n for n, loss in enumerate(self.training_loss, 1) if not math.isfinite(loss)), None)
 
 
-def one_sided_mean_squared_error(target: tf.Tensor, output: tf.Tensor) -> tf.Tensor:
-    """Squared error without penalty for an output below 0 on a wrong class (target 0). [batch, K] → [batch]."""
-    ignored = tf.logical_and(target == 0.0, output < 0.0)
-    return tf.reduce_mean(tf.where(ignored, 0.0, tf.square(output - target)), axis=-1)
+# ---------------------------------------------------------------------------------------------- parts
 
 
-def loss_function(name: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Targets and outputs [batch, K] → loss of each example [batch]. Keras' own, except for the one-sided error."""
-    if name == "one_sided_mean_squared_error":
-        return one_sided_mean_squared_error
-    return keras.losses.get(name)
+def weighted_mean_squared_error(
+    target: tf.Tensor, output: tf.Tensor, undershoot: float = 1.0, overshoot: float = 1.0, wrong: float = 1.0
+) -> tf.Tensor:
+    """Mean squared error with weights by image and class. [batch, K] → [batch].
+
+    target: the same low target for all wrong classes, and a higher one for the right class.
+    undershoot: weight of the error of a wrong class whose output is below the low target; overshoot: of the right
+    class's where its output is above the high target; wrong: of all wrong classes' errors, times undershoot below.
+    """
+    one = tf.ones_like(output)
+    is_right = target == tf.reduce_max(target, axis=-1, keepdims=True)
+    of_right = tf.where(output > target, one * overshoot, one)
+    of_wrong = tf.where(output < target, one * undershoot * wrong, one * wrong)
+    return tf.reduce_mean(tf.where(is_right, of_right, of_wrong) * tf.square(output - target), axis=-1)
 
 
-def build(arm: Arm, pixels: int, classes: int) -> keras.Model:
-    """The network of `arm`: [batch, pixels] float32 in [0, 1] → [batch, classes] float32."""
-    trainable = not arm.features_of
-    hidden = [keras.layers.Dense(arm.width, activation=arm.hidden, trainable=trainable) for _ in range(arm.depth)]
-    return keras.Sequential([keras.Input((pixels,)), *hidden, keras.layers.Dense(classes, activation=arm.output)])
+OUR_LOSSES: dict[str, Loss] = {
+    "one_sided_mean_squared_error": partial(weighted_mean_squared_error, undershoot=0.0),
+    "weighted_mean_squared_error": weighted_mean_squared_error,
+}
 
 
-def initial_weights(model: keras.Model, seed: int) -> list[np.ndarray]:
-    """Glorot uniform kernels and zero biases. A layer's kernel depends only on seed, position and shape."""
+def activation(part: Part) -> Activation:
+    """Keras' function, with the part's arguments."""
+    return _with_arguments(keras.activations.get(part.name), part)
+
+
+def loss_function(part: Part) -> Loss:
+    """Targets and outputs [batch, K] → loss of each example [batch]. Keras' own function, or one of ours."""
+    return _with_arguments(OUR_LOSSES.get(part.name) or keras.losses.get(part.name), part)
+
+
+def _with_arguments(function: Callable[..., tf.Tensor], part: Part) -> Callable[..., tf.Tensor]:
+    return partial(function, **dict(part.arguments)) if part.arguments else function
+
+
+def optimizer(part: Part) -> keras.optimizers.Optimizer:
+    """Keras' optimizer. Raises `UserError` where Keras refuses the value of an argument."""
+    return _keras_object(keras.optimizers.get, part, {})
+
+
+def _keras_object(get: Callable[[dict[str, object]], Any], part: Part, others: Mapping[str, object]) -> Any:
+    """What Keras' `get` makes of the part, with the `others` as arguments that the part does not have."""
+    try:
+        return get({"class_name": part.name, "config": {**others, **dict(part.arguments)}})
+    except (TypeError, ValueError) as error:
+        reason = str(error).rstrip(". ")
+        raise UserError(f"Keras refuses {part}: {reason}. Fix this part's arguments in study.toml.") from error
+
+
+def build(arm: Arm, pixels: int, classes: int, dtype: str = "float32") -> keras.Sequential:
+    """The network of `arm`: [batch, pixels] in [0, 1] → [batch, classes], both `dtype`."""
+    model = keras.Sequential([keras.Input((pixels,), dtype=dtype)])
+    regularizer = keras.regularizers.L2(arm.l2) if arm.l2 else None
+    options = {"kernel_regularizer": regularizer, "dtype": dtype}
+    for part in arm.hidden:
+        model.add(keras.layers.Dense(arm.width, activation(part), trainable=not arm.features_of, **options))
+        if arm.dropout:
+            model.add(keras.layers.Dropout(arm.dropout, dtype=dtype))
+    model.add(keras.layers.Dense(classes, activation(arm.output), **options))
+    return model
+
+
+def initial_weights(model: keras.Model, seed: int, initializer: Part = GLOROT) -> list[np.ndarray]:
+    """Kernels of Keras' `initializer`, and zero biases. A kernel depends only on seed, position and shape.
+
+    Raises `UserError` where Keras refuses the value of an argument.
+    """
     weights = []
     for index, weight in enumerate(model.weights):
         if len(weight.shape) == 1:
             weights.append(np.zeros(weight.shape, np.float32))
         else:
-            layer_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-            weights.append(np.asarray(keras.initializers.GlorotUniform(seed=layer_seed)(weight.shape)))
+            kernel = _initializer(initializer, _layer_seed(seed, index))(weight.shape)
+            weights.append(np.asarray(kernel, np.float32))
     return weights
+
+
+def _initializer(part: Part, seed: int) -> Callable[[Sequence[int]], tf.Tensor]:
+    """Keras' initializer, with that seed if it draws."""
+    defaults = known("initializers")[part.name]  # Keras makes no Constant without its value
+    made = _keras_object(keras.initializers.get, part, defaults)
+    return _keras_object(keras.initializers.get, part, {**defaults, "seed": seed}) if hasattr(made, "seed") else made
+
+
+def _layer_seed(*of: int) -> int:
+    """What a layer draws its kernel or its masks from, by the run's seed and the layer's position."""
+    return int(np.random.SeedSequence(of).generate_state(1)[0])
+
+
+def seed_dropout(model: keras.Model, seed: int) -> None:
+    """Sets what the masks of dropout are drawn from, as if each layer were new with a seed of its own."""
+    for position, layer in enumerate(model.layers):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign([_layer_seed(seed, position, DROPOUT), 0])
+
+
+# ---------------------------------------------------------------------------------------------- a run
 
 
 def batch_order(seed: int, epoch: int, images: int) -> np.ndarray:
@@ -109,7 +192,7 @@ class Trainer:
         self.dataset = dataset.with_holdout(arm.holdout)
         self.steps = -(-len(self.dataset.x_train) // arm.batch_size)
         self.model = build(arm, dataset.x_train.shape[1], dataset.classes)
-        self.optimizer = keras.optimizers.get({"class_name": arm.optimizer, "config": {}})
+        self.optimizer = optimizer(arm.optimizer)
         self.optimizer.build(self.model.trainable_variables)
         self._fresh_optimizer = [variable.numpy() for variable in self.optimizer.variables]
         self._epoch, self._predict = self._compiled_epoch(), compiled_predict(self.model, self.dataset)
@@ -120,7 +203,7 @@ class Trainer:
 
     def start(self, arm: Arm, seed: int, features: Sequence[np.ndarray] | None = None) -> list[np.ndarray]:
         """The weights that a run of `arm` starts from; `features` are weights whose hidden layers it takes over."""
-        weights = initial_weights(self.model, seed)
+        weights = initial_weights(self.model, seed, arm.initializer)
         if features is not None:
             weights[:-2] = features[:-2]
         weights[-2] = weights[-2] * np.float32(arm.output_kernel_scale)
@@ -133,6 +216,7 @@ class Trainer:
         self.model.set_weights(self.start(arm, seed, features))
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
+        seed_dropout(self.model, seed)
         losses, accuracies, seconds, snapshots = [], [], [], {}
         for epoch in range(1, epochs + 1):
             inputs = self._inputs(arm, seed, epoch, epochs)
@@ -151,7 +235,7 @@ class Trainer:
         return self._predict().numpy()
 
     def epoch(self, order: tf.Tensor, rates: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """Trains the model on each image once; returns the mean training loss.
+        """Trains the model on each image once; returns the mean training loss, with the penalty of L2.
 
         order: [n_train] int32; rates: [steps] float32; targets: [n_train, classes] float32.
         """
@@ -181,10 +265,10 @@ class Trainer:
             optimizer.learning_rate.assign(rate)
             with tf.GradientTape() as tape:
                 losses = compute_losses(tf.gather(targets, batch), model(x, training=True))
-                loss = tf.reduce_mean(losses)
+                loss = tf.add_n([tf.reduce_mean(losses), *model.losses])
             variables = model.trainable_variables
             optimizer.apply(tape.gradient(loss, variables), variables)
-            return tf.reduce_sum(losses)
+            return loss * tf.cast(tf.size(batch), tf.float32)
 
         @tf.function(jit_compile=True)
         def epoch(order: tf.Tensor, rates: tf.Tensor, targets: tf.Tensor, whole_batches: tf.Tensor) -> tf.Tensor:

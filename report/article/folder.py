@@ -10,7 +10,7 @@ from experiments.files.errors import UserError, display_path
 from experiments.study import load as studies
 from experiments.study.model import Study
 from report.claims import load as ledgers
-from report.claims.model import Claim
+from report.claims.model import Ledger
 
 DEFAULT = Path(__file__).parents[1] / "mse_tanh"
 EXPECTED = (
@@ -35,6 +35,11 @@ class ArticleFolder:
     view: Path | None
 
     @property
+    def robustness(self) -> Path:
+        """How robust the verdicts on the record are, which may be missing: see `report.claims.robustness`."""
+        return self.path / "robustness.json"
+
+    @property
     def is_default(self) -> bool:
         """Whether it is this project's own article, whose prose has rules of its own."""
         return self.path == DEFAULT
@@ -42,7 +47,7 @@ class ArticleFolder:
     def load_study(self) -> Study:
         return studies.load(self.study)
 
-    def load_claims(self) -> tuple[Claim, ...]:
+    def load_claims(self) -> Ledger:
         """The claims. Raises `UserError` unless the study has the evidence that they name."""
         ledger = ledgers.load(self.claims)
         ledgers.check(ledger, self.load_study(), self.claims)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 from markdown.util import HtmlStash
 
@@ -22,13 +22,25 @@ BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "th", "td", "dt", "dd"}
 
 
 @dataclass(frozen=True)
+class Half:
+    """A half of a mark: what was asked, the verdict, and the latter's CSS classes."""
+
+    asked: str
+    verdict: str
+    kind: str
+
+
+@dataclass(frozen=True)
 class Mark:
-    """A link to the claim `id` with the words `text`, after the last fragment of `quote`; `kind` is its CSS class."""
+    """A link to the claim `id`, after the last fragment of `quote`: its number and a half for each of its questions.
+
+    Its text is, say, "3 as the article has it: supported; the reason: not supported".
+    """
 
     id: str
     quote: tuple[str, ...]
-    text: str
-    kind: str
+    number: str = ""
+    halves: tuple[Half, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ class Marker:
 
 def check(article: document.Article, claims: Sequence[Claim], path: Path) -> None:
     """Raises `UserError` with the line of a claim in the file at `path` that quotes what nowhere stands."""
-    marker = Marker([Mark(claim.id, claim.quote, "", "") for claim in claims])
+    marker = Marker([Mark(claim.id, claim.quote) for claim in claims])
     rendering = document.Rendering(article.parts)
     for part in article.parts:
         rendering.html(part, marker.mark)
@@ -137,9 +149,22 @@ def _wrap(block: Element, start: int, end: int, fragment: _Fragment) -> None:
             after.tail = text[:low]
         parent.insert(place, span)
         if last and number == len(pieces) - 1:
-            link = Element("a", {"class": f"mark {fragment.mark.kind}", "href": f"#claim-{fragment.mark.id}"})
-            link.text = fragment.mark.text
-            _insert_after(block, parent, span, link)
+            _insert_after(block, parent, span, _link(fragment.mark))
+
+
+def _link(mark: Mark) -> Element:
+    """The mark itself. What a half asks is for screen readers where the place of the half shows it."""
+    link = Element("a", {"class": "mark halved" if len(mark.halves) > 1 else "mark whole", "href": f"#claim-{mark.id}"})
+    number = SubElement(link, "span", {"class": "number"})
+    number.text, number.tail = mark.number, " "
+    for place, half in enumerate(mark.halves, 1):
+        element = SubElement(link, "span", {"class": f"half {half.kind}"})
+        asked = SubElement(element, "span", {"class": "asked"})
+        asked.text, asked.tail = f"{half.asked}: ", half.verdict
+        if place < len(mark.halves):
+            separator = SubElement(element, "span", {"class": "unseen"})
+            separator.text, element.tail = ";", " "
+    return link
 
 
 def _insert_after(block: Element, parent: Element, span: Element, link: Element) -> None:

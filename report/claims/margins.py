@@ -4,58 +4,60 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import total_ordering
 from typing import cast
 
 from experiments.plots.formats import in_unit
-from report.claims.model import NOT_MEASURED, NOT_TESTABLE, Claim, Flip, Verdict
-from report.claims.rules import evaluate, parse, verdict_of
+from report.claims.model import DECIDED, HOLDS, REFUTED, Flip, Question, Verdict
+from report.claims.rules import evaluate, names_in, parse, verdict_of
 
 MAX_TURNS = 100  # of a rule; beyond, the search for its limits would not end
+MAX_DEPTH = 100  # of expressions in expressions; what reads a rule calls itself for each
 
 
 def margin(judged: Verdict) -> str:
-    """How far the verdict is from another one, in a sentence; nothing where it could not be decided."""
-    if judged.verdict in (NOT_TESTABLE, NOT_MEASURED) or None in judged.values.values():
+    """How far the verdict is from another one, in a sentence; nothing where it could not be decided, or needs none."""
+    if judged.verdict not in DECIDED or not judged.values or None in judged.values.values():
         return ""
     if not judged.flips:
         return "No single number could change it: several would have to move at once."
     flip = judged.flips[0]
-    evidence = judged.claim.evidence[flip.name]
+    evidence = judged.question.evidence[flip.name]
     pairs = [[in_unit(end, evidence.unit, finer) for end in (flip.limit, flip.value)] for finer in range(9)]
     limit, value = next((pair for pair in pairs if pair[0] != pair[1]), pairs[0])
-    reached = verdict_of(judged.claim, {**judged.values, flip.name: flip.limit}) == flip.verdict
     if evidence.unit == "yes":
         moved = "were"
     elif flip.rises:
-        moved = "rose to" if reached else "rose above"
+        moved = "rose to" if flip.at_limit else "rose above"
     else:
-        moved = "fell to" if reached else "fell below"
-    return f"Would become {flip.verdict} if {evidence.label} {moved} {limit}; it is {value}."
+        moved = "fell to" if flip.at_limit else "fell below"
+    becomes = {HOLDS: "hold", REFUTED: "be refuted"}.get(flip.verdict, f"become {flip.verdict}")
+    return f"Would {becomes} if {evidence.label} {moved} {limit}; it is {value}."
 
 
 # ---------------------------------------------------------------------------------------------- flips
 
 
-def flips(claim: Claim, values: Mapping[str, float | None]) -> list[Flip]:
+def flips(question: Question, values: Mapping[str, float | None], thresholds: Mapping[str, float]) -> list[Flip]:
     """Where the verdict would turn if one number alone moved: the first place in each direction, the nearest first.
 
     Near is measured in steps that matter, NOTICEABLE, so that different units can be compared. None where something is
-    not measured. A verdict that holds at a single point alone does not count, but the present one may.
+    not measured. A verdict that holds at a single point alone does not count, but the present one may. Thresholds stay.
     """
     measured = {name: value for name, value in values.items() if value is not None}
-    if len(measured) < len(claim.evidence):
+    if len(measured) < len(question.evidence):
         return []
+    rule = _Rule(question, measured, thresholds)
     flips_: list[Flip | None] = []
     for name in measured:
-        if claim.evidence[name].unit == "yes":
-            flips_.append(_flip_to_opposite(claim, measured, name))
+        if question.evidence[name].unit == "yes":
+            flips_.append(rule.flip_to_opposite(name))
         else:
-            flips_ += [_first_flip(claim, measured, name, direction) for direction in (-1, 1)]
-    return sorted(filter(None, flips_), key=lambda flip: _distance(flip, claim.evidence[flip.name].unit))
+            flips_ += [rule.first_flip(name, direction) for direction in (-1, 1)]
+    return sorted(filter(None, flips_), key=lambda flip: _distance(flip, question.evidence[flip.name].unit))
 
 
 NOTICEABLE = {"points": 0.0025, "percent": 0.01, "times": 0.1, "number": 0.01, "p": 0.01, "yes": 0.0}
@@ -66,27 +68,38 @@ def _distance(flip: Flip, unit: str) -> float:
     return abs(flip.value - flip.limit) / NOTICEABLE[unit] if NOTICEABLE[unit] else math.inf
 
 
-def _flip_to_opposite(claim: Claim, values: Mapping[str, float], name: str) -> Flip | None:
-    other = float(not values[name])
-    verdict = verdict_of(claim, {**values, name: other})
-    changed = verdict != verdict_of(claim, values)
-    return Flip(name, values[name], other, bool(other), verdict) if changed else None
+@dataclass(frozen=True)
+class _Rule:
+    """A question with its measured evidence."""
 
+    question: Question
+    values: Mapping[str, float]
+    thresholds: Mapping[str, float]
 
-def _first_flip(claim: Claim, values: Mapping[str, float], name: str, direction: int) -> Flip | None:
-    """Walks from the value over all places where a comparison in the rules turns, until the verdict turns."""
-    present = verdict_of(claim, values)
-    at = Fraction(values[name])
-    for _ in range(MAX_TURNS):
-        turns: list[Fraction] = []
-        verdict = verdict_of(claim, {**values, name: _Line(Fraction(1), Fraction(0), at, direction, turns)})
-        if verdict != present:
-            return Flip(name, values[name], float(at), direction > 0, verdict)
-        further = [abs(turn - at) for turn in turns if (turn - at) * direction > 0]
-        if not further:
-            return None
-        at += direction * min(further)
-    return None
+    def verdict(self, moved: Mapping[str, object]) -> str:
+        return verdict_of(self.question, {**self.values, **moved}, self.thresholds)
+
+    def flip_to_opposite(self, name: str) -> Flip | None:
+        other = float(not self.values[name])
+        verdict = self.verdict({name: other})
+        changed = verdict != self.verdict({})
+        return Flip(name, self.values[name], other, bool(other), verdict, at_limit=True) if changed else None
+
+    def first_flip(self, name: str, direction: int) -> Flip | None:
+        """Walks from the value over all places where a comparison in the rules turns, until the verdict turns."""
+        present, at = self.verdict({}), Fraction(self.values[name])
+        for _ in range(MAX_TURNS):
+            turns: list[Fraction] = []
+            verdict = self.verdict({name: _Line(Fraction(1), Fraction(0), at, direction, turns)})
+            if verdict != present:
+                limit = float(at)
+                reached = self.verdict({name: limit}) == verdict
+                return Flip(name, self.values[name], limit, direction > 0, verdict, reached)
+            further = [abs(turn - at) for turn in turns if (turn - at) * direction > 0]
+            if not further:
+                return None
+            at += direction * min(further)
+        return None
 
 
 @total_ordering
@@ -153,14 +166,30 @@ class _Line:
 _Number = float | Fraction | _Line  # in a rule whose numbers move
 
 
-def check_rule(rule: str, names: Collection[str]) -> None:
-    """Refuses a rule that names no evidence, or whose limits could not be found: in each number alone it is linear."""
-    values = dict.fromkeys(names, 1.0)
+def check_rule(rule: str, evidence: Iterable[str], thresholds: Mapping[str, float]) -> None:
+    """Refuses a rule that names no evidence, has a number of its own, or whose limits could not be found.
+
+    In each number alone it must be linear. Raises `ValueError`, or what evaluating it raises.
+    """
+    tree = parse(rule)
+    _reject_depth(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value != 0:
+            raise ValueError(f"it has the number {node.value} of its own: add it to [thresholds] and name it here")
+    values = dict.fromkeys(evidence, 1.0)
     try:
-        evaluate(rule, values)
-        for name in names:
-            evaluate(rule, {**values, name: _Line(Fraction(1), Fraction(0), Fraction(1), 1, [])})
+        evaluate(rule, {**thresholds, **values})
+        for name in values:
+            evaluate(rule, {**thresholds, **values, name: _Line(Fraction(1), Fraction(0), Fraction(1), 1, [])})
     except KeyError as error:
-        raise ValueError(f"it names {error}, which is not among its evidence") from error
-    if not any(isinstance(node, ast.Name) for node in ast.walk(parse(rule))):
+        raise ValueError(f"it names {error}, which is neither evidence nor a threshold") from error
+    if not names_in(tree) & values.keys():
         raise ValueError("it says the same whatever is measured")
+
+
+def _reject_depth(tree: ast.AST) -> None:
+    level = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise ValueError(f"it is nested more than {MAX_DEPTH} deep")

@@ -9,10 +9,22 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatch
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from experiments.analysis.results import Summary
-from report.claims.model import NOT, NOT_MEASURED, NOT_TESTABLE, PARTLY, SUPPORTED, Claim
+from report.claims.model import (
+    HOLDS,
+    NO_QUESTION,
+    NOT,
+    NOT_MEASURED,
+    NOT_TESTABLE,
+    PARTLY,
+    PREDICTION,
+    REFUTED,
+    SUPPORTED,
+    Ledger,
+    Question,
+)
 
 _OPERATORS: Mapping[type, Callable[..., object]] = {
     ast.Add: operator.add,
@@ -27,7 +39,7 @@ _OPERATORS: Mapping[type, Callable[..., object]] = {
     ast.GtE: operator.ge,
     ast.Eq: operator.eq,
 }
-_FUNCTIONS: Mapping[str, Callable[..., object]] = {"abs": abs, "min": min, "max": max}
+FUNCTIONS: Mapping[str, Callable[..., object]] = {"abs": abs, "min": min, "max": max}
 
 
 def evaluate(rule: str, values: Mapping[str, object]) -> object:
@@ -58,20 +70,33 @@ def _value(node: ast.AST, values: Mapping[str, object]) -> object:
             return _OPERATORS[type(op)](_value(left, values), _value(right, values))
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_value(left, values), _value(right, values))
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
-            return _FUNCTIONS[name](*(_value(argument, values) for argument in arguments))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
+            return FUNCTIONS[name](*(_value(argument, values) for argument in arguments))
     raise ValueError(f"a rule may not say '{ast.unparse(node)}'")
 
 
-def verdict_of(claim: Claim, values: Mapping[str, object]) -> str:
-    """The verdict on a claim whose evidence has these `values`, None where it is not measured."""
-    if claim.not_testable:
+def names_in(expression: ast.AST) -> set[str]:
+    """The evidence and thresholds that a rule, or a part of one, names."""
+    return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)} - FUNCTIONS.keys()
+
+
+def verdict_of(question: Question, values: Mapping[str, object], thresholds: Mapping[str, float]) -> str:
+    """The verdict on a question whose evidence has these `values`, None where it is not measured.
+
+    `thresholds`: those of the ledger, by name (`Ledger.limits`). How many seeds there are is not asked here.
+    """
+    if question.none:
+        return NO_QUESTION
+    if question.not_testable:
         return NOT_TESTABLE
-    measured = {name: value for name, value in values.items() if value is not None}
+    if not question.supported:
+        return SUPPORTED  # a theorem without evidence
+    yes, no = (HOLDS, REFUTED) if question.part == PREDICTION else (SUPPORTED, NOT)
+    known = {**thresholds, **{name: value for name, value in values.items() if value is not None}}
     try:
-        if evaluate(claim.supported, measured):
-            return SUPPORTED
-        return PARTLY if claim.partly and evaluate(claim.partly, measured) else NOT
+        if evaluate(question.supported, known):
+            return yes
+        return PARTLY if question.partly and evaluate(question.partly, known) else no
     except KeyError:
         return NOT_MEASURED
 
@@ -79,12 +104,19 @@ def verdict_of(claim: Claim, values: Mapping[str, object]) -> str:
 # ---------------------------------------------------------------------------------------------- numbers of the results
 
 
+DATASETS = ("fashion_mnist",)  # that a path may begin with: the study's numbers on another data set than the page's
+
+
 class Operand(NamedTuple):
-    """`arm NAME KEY …`, `contrast NAME KEY …`, or the `largest` or `smallest` over arms: `largest A|B-* KEY …`."""
+    """`arm NAME KEY …`, `contrast NAME KEY …`, or the `largest` or `smallest` over arms: `largest A|B-* KEY …`.
+
+    `dataset`: another one than the page's, one of `DATASETS`; "" for the page's own.
+    """
 
     kind: str
     name: str
     keys: tuple[str, ...]
+    dataset: str = ""
 
     @property
     def holder(self) -> str:
@@ -104,20 +136,21 @@ def parse_path(path: str) -> tuple[str, list[Operand]]:
     operands = []
     for text in (first, *rest[1::2]):
         words = text.split()
+        dataset = words.pop(0) if words[:1] and words[0] in DATASETS else ""
         if len(words) < 3 or words[0] not in ("arm", "contrast", "largest", "smallest"):
             raise ValueError(f"'arm NAME KEY …' or its like in place of '{text}'")
-        operands.append(Operand(words[0], words[1], tuple(words[2:])))
+        operands.append(Operand(words[0], words[1], tuple(words[2:]), dataset))
     if len(operands) > 2:
         raise ValueError("one number of the results, or two with ' - ' or ' / ' between")
     return rest[0] if rest else "", operands
 
 
-def keys_by_arm(claims: Sequence[Claim], arms: Collection[str]) -> dict[str, list[tuple[str, ...]]]:
-    """For each of `arms` that evidence names: which of its numbers."""
+def keys_by_arm(ledger: Ledger, arms: Collection[str], dataset: str = "") -> dict[str, list[tuple[str, ...]]]:
+    """For each of `arms` that evidence names: which of its numbers. `dataset`: as of `Operand`."""
     keys: dict[str, list[tuple[str, ...]]] = {}
-    paths = [evidence.path for claim in claims for evidence in claim.evidence.values()]
+    paths = [evidence.path for question in ledger.questions.values() for evidence in question.evidence.values()]
     for operand in (operand for path in paths for operand in parse_path(path)[1]):
-        if operand.holder == "arm":
+        if operand.holder == "arm" and operand.dataset == dataset:
             for name in (name for name in arms if any(operand.matches(name, part) for part in operand.parts)):
                 keys.setdefault(name, []).append(operand.keys)
     return keys
@@ -139,14 +172,30 @@ def number_at(path: str, results: Summary) -> float | None:
 
 def find_number(operand: Operand, results: Summary) -> tuple[str, float] | None:
     """Whose number it is, and the number; None where it, or one of those that it is the largest of, is not measured."""
-    contrasts = {row["name"]: row for row in results["contrasts"]}
-    tables = contrasts if operand.holder == "contrast" else results["arms"]
-    names = [name for name in tables if any(operand.matches(name, part) for part in operand.parts)]
-    numbers = {name: _number(tables[name], operand.keys) for name in names}
+    tables = find_tables(operand, results)
+    numbers = {name: _number(table, operand.keys) for name, table in tables.items()}
     measured = [(name, number) for name, number in numbers.items() if number is not None]
-    if not measured or len(measured) < len(names):
+    if not measured or len(measured) < len(tables):
         return None
     return (min if operand.kind == "smallest" else max)(measured, key=lambda pair: pair[1])
+
+
+def find_tables(operand: Operand, results: Summary) -> dict[str, Mapping[str, Any]]:
+    """The arms, or the contrast, of the results that an operand names; none where its data set is not measured."""
+    summary = on_dataset(results, operand.dataset)
+    if summary is None:
+        return {}
+    contrasts = {row["name"]: row for row in summary["contrasts"]}
+    tables = cast(Mapping[str, Mapping[str, Any]], contrasts if operand.holder == "contrast" else summary["arms"])
+    return {name: tables[name] for name in tables if any(operand.matches(name, part) for part in operand.parts)}
+
+
+def on_dataset(results: Summary, dataset: str) -> Summary | None:
+    """The results themselves, or those on another data set where one is named; None where these are not measured."""
+    if not dataset:
+        return results
+    replications = cast(Mapping[str, Summary], results.get("replications") or {})  # an older record has no such key
+    return replications.get(dataset)
 
 
 def _number(table: Any, keys: Sequence[str]) -> float | None:

@@ -1,42 +1,103 @@
 """What the prose about this article decides by the numbers: one dataclass a template, loaded from here by its path.
 
-Accuracies, differences and shares are fractions. What was not measured is None, and a decision over it False.
+Accuracies, differences and shares are fractions. What was not measured is None, and a decision over it False. A
+comparison that is a contrast is taken from there, so that it has the same numbers everywhere on the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from statistics import fmean
 from typing import cast
 
-from experiments.analysis.results import Summary
-from report.page.measured import Difference, Measured, Spread, changes, is_above, minus
+from experiments.analysis.results import RunResult, Summary
+from report.page.measured import Difference, Measured, changes, is_above, minus
 
 ONE_CHANGE = ("targets", "one-sided", "loss", "hidden", "output")  # the contrasts that change one thing in Example 1
-LEVEL = "0.97"  # the accuracy whose first epoch is told
-HIDDEN = {"tanh": "tanh", "relu": "ReLU", "sigmoid": "sigmoid"}
+LEVEL = "0.97"  # the accuracy whose first epoch is reported
+
+
+@dataclass(frozen=True)
+class Contrasts:
+    """The contrasts by name."""
+
+    recipe: Difference | None
+    targets: Difference | None
+    output: Difference | None
+    loss: Difference | None
+    hidden: Difference | None
+    one_sided: Difference | None
+    linear_one_sided: Difference | None
+    equivalence: Difference | None
+    wall_4: Difference | None
+    wall_quarter: Difference | None
+    wall_sixteenth: Difference | None
+    wall_0: Difference | None
+    sigmoid_undershoots: Difference | None
+    wrong_half: Difference | None
+    overshoot_free: Difference | None
+    sigmoid_output: Difference | None
+    softmax_output: Difference | None
+    relu_loss: Difference | None
+    best_rate: Difference | None
+    best_sgd: Difference | None
+    best_sgd_targets: Difference | None
+
+
+CONTRASTS = tuple(field.name for field in fields(Contrasts))
+
+
+def contrasts(results: Summary) -> Contrasts:
+    m = Measured(results)
+    return Contrasts(**{name: m.contrast(name.replace("_", "-")) for name in CONTRASTS})
+
+
+def is_gain(contrast: Difference | None) -> bool:
+    """Whether it was measured and its whole interval over seeds is above 0."""
+    return contrast is not None and contrast.positive
+
+
+def is_less_than_half(part: Difference | None, whole: Difference | None) -> bool:
+    """Whether both were measured and the mean of one is below half of the other's."""
+    return part is not None and whole is not None and part.mean < whole.mean / 2
+
+
+# ---------------------------------------------------------------------------------------------- the answer
 
 
 @dataclass(frozen=True)
 class Answer:
-    """answer.html: accuracies, and whether both ways around the target of 0 are gains."""
+    """answer.html, headline.html and readme.md.
+
+    undershooting_costs: whether not charging it is a gain, by the loss and by the targets; tanh_is_incidental: whether
+    it is one with a linear output too, None where that was not measured. margin_images, margin_of_errors: the
+    equivalence margin in test images, and as a share of cross-entropy's errors.
+    """
 
     example_1: float | None
     example_3: float | None
     targets: float | None
     cross_entropy: float | None
-    target_of_0_costs: bool
+    epochs: int | None
+    undershooting_costs: bool
+    tanh_is_incidental: bool | None
+    margin_images: int | None
+    margin_of_errors: float | None
 
 
-def _answer(m: Measured) -> Answer:
-    targets, one_sided = m.contrast("targets"), m.contrast("one-sided")
+def _answer(m: Measured, c: Contrasts) -> Answer:
+    margin, errors = m.margin("equivalence"), m.number("cross-entropy", "test_error", "mean")
     return Answer(
         m.mean_accuracy("example-1"),
         m.mean_accuracy("example-3"),
         m.mean_accuracy("targets"),
         m.mean_accuracy("cross-entropy"),
-        bool(targets and one_sided and targets.positive and one_sided.positive),
+        m.epochs("example-1"),
+        is_gain(c.targets) and is_gain(c.one_sided),
+        c.linear_one_sided.positive if c.linear_one_sided else None,
+        None if margin is None else round(margin * m.results["dataset"]["test_images"]),
+        margin / errors if margin is not None and errors else None,
     )
 
 
@@ -66,136 +127,37 @@ def _exactly(m: Measured) -> Exactly:
     )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """limits.html: Example 1's network, and the blocks that have an arm with a single seed."""
-
-    depth: int | None
-    width: int | None
-    single_seed_blocks: tuple[str, ...]
-
-
-def _limits(m: Measured) -> Limits:
-    single = [arm["block"] for arm in m.results["arms"].values() if len(arm["seeds"]) < 2]
-    return Limits(m.number("example-1", "depth"), m.number("example-1", "width"), tuple(dict.fromkeys(single)))
-
-
-@dataclass(frozen=True)
-class Others:
-    """others.html: what of other studies' findings is compared with this one's. `*_error`: of calibration."""
-
-    compares_linear: bool
-    lead_over_linear: float | None
-    lead_over_relu_linear: float | None
-    compares_saturated: bool
-    saturated: float | None
-    saturated_epochs: int | None
-    compares_calibration: bool
-    cross_entropy_error: float | None
-    targets_error: float | None
-    example_1_error: float | None
-    example_1_error_undivided: float | None
-
-
-def _others(m: Measured) -> Others:
-    return Others(
-        bool(m.contrast("loss") and m.contrast("output")),
-        m.lead("cross-entropy", "linear-output"),
-        m.lead("example-3", "relu-linear-targets"),
-        m.accuracy("saturated-example-1") is not None and m.contrast("equivalence") is not None,
-        m.mean_accuracy("saturated-example-1"),
-        m.epochs("saturated-example-1"),
-        all(name in m.results["arms"] for name in ("targets", "cross-entropy", "example-1")),
-        m.calibration("cross-entropy"),
-        m.calibration("targets"),
-        m.calibration("example-1"),
-        m.calibration("example-1", "ece_as_is"),
-    )
-
-
-@dataclass(frozen=True)
-class Replication:
-    """elsewhere/digits.html: the contrasts on the digits, and whether the hidden layer gains more there."""
-
-    targets: Difference
-    hidden: Difference
-    recipe: Difference
-    hidden_gains_more: bool
-
-
-def _replication(m: Measured) -> Replication | None:
-    replications = cast(Mapping[str, Summary], m.results.get("replications", {}))  # a data set has none of its own
-    if "digits" not in replications:
-        return None
-    other = Measured(replications["digits"])
-    targets, hidden, recipe = (other.contrast(name) for name in ("targets", "hidden", "recipe"))
-    here = m.contrast("hidden")
-    if not (targets and hidden and recipe and here and m.contrast("targets") and m.contrast("recipe")):
-        return None
-    return Replication(targets, hidden, recipe, hidden.low > here.high)
-
-
-@dataclass(frozen=True)
-class Right:
-    """right.html. saturated_gap: from cross-entropy to Example 1 where outputs start saturated."""
-
-    saturated_gap: float | None
-    mechanism_shows: bool
-    gradients_vanish: bool
-    advice_holds: bool
-
-
-def _right(m: Measured, depth: Depth) -> Right:
-    gap = minus(m.mean_accuracy("saturated-cross-entropy"), m.mean_accuracy("saturated-example-1"))
-    tanh, sigmoid = depth.kept("tanh"), depth.kept("sigmoid")
-    loss = m.contrast("loss")
-    return Right(
-        gap,
-        is_above(gap, 0),
-        tanh is not None and is_above(tanh / 10, sigmoid),
-        bool(loss and loss.positive),
-    )
-
-
 # ---------------------------------------------------------------------------------------------- why
 
 
 @dataclass(frozen=True)
 class Why:
-    """why.html: which of three answers is given, and leads over Example 1 on the seeds of the arms named."""
+    """why.html: which of three answers is given. closes_most: not charging undershooting, by the loss and by targets.
+
+    linear_gap_stays: a linear output, which undershoots as tanh does, wins less than half of what targets do.
+    """
 
     answers: bool
     no_deficit: bool
-    three_things_meet: bool
-    softmax_lead: float | None
-    sigmoid_lead: float | None
-    compares_bounded: bool
+    explained: bool
+    closes_most: bool
     linear_gap_stays: bool
-    linear_targets_lead: float | None
-    other_seeds: int | None
 
 
-def _why(m: Measured) -> Why:
-    recipe, targets, one_sided, output, same = (
-        m.contrast(name) for name in ("recipe", "targets", "one-sided", "output", "equivalence")
-    )
-    softmax, sigmoid = m.lead("tanh-softmax-mse", "low0"), m.lead("tanh-sigmoid-mse", "low0")
+def _why(c: Contrasts, answer: Answer) -> Why:
+    ways = (c.targets, c.one_sided)
     return Why(
-        bool(targets and one_sided and same),
-        recipe is not None and recipe.low <= 0,
-        _answer(m).target_of_0_costs and same is not None and same.equivalent,
-        softmax,
-        sigmoid,
-        softmax is not None and sigmoid is not None,
-        bool(output and targets and output.mean < targets.mean / 2),
-        m.lead("tanh-linear-targets", "low0"),
-        m.seeds("low0"),
+        all((*ways, c.loss)),
+        bool(c.recipe and c.recipe.low <= 0),
+        answer.undershooting_costs,
+        all(way and c.loss and way.mean > c.loss.mean / 2 for way in ways),
+        is_less_than_half(c.output, c.targets),
     )
 
 
 @dataclass(frozen=True)
 class Changes:
-    """why/changes.html: how many changes are gains over seeds; those whose bootstrap interval includes 0 after all."""
+    """why/changes.html: how many changes are gains over seeds; those that might not be on other test images."""
 
     number: int
     gains: int
@@ -206,161 +168,168 @@ class Changes:
 def _changes(m: Measured) -> Changes:
     measured = [change.difference for change in changes(m.results, dict.fromkeys(ONE_CHANGE, ""))]
     gains = [change for change in measured if change.positive]
-    uncertain = tuple(change for change in gains if change.bootstrap_low <= 0)
-    return Changes(len(measured), len(gains), len(gains) == 1, uncertain)
+    return Changes(len(measured), len(gains), len(gains) == 1, tuple(c for c in gains if c.uncertain_over_images))
 
 
 @dataclass(frozen=True)
-class Confusions:
-    """why/confusions.html: errors a run on the test images, rounded."""
+class Outputs:
+    """why/outputs.html: the mean slope of tanh at the wrong classes at the end, in Example 1 and with other targets."""
 
-    example_1: int | None
-    example_3: int | None
-    compares: bool
-
-
-def _confusions(m: Measured) -> Confusions:
-    def errors(arm: str) -> int | None:
-        share = m.number(arm, "test_error", "mean")
-        return None if share is None else round(share * m.results["dataset"]["test_images"])
-
-    first, third = errors("example-1"), errors("example-3")
-    return Confusions(first, third, first is not None and third is not None)
+    slope: float
+    slope_with_targets: float
+    flatter: bool
+    better: bool
+    does_not_explain: bool
 
 
-@dataclass(frozen=True)
-class Signal:
-    """A deep network. kept: the size of δ in its first hidden layer over that in the output layer, before training."""
-
-    label: str
-    kept: float | None
-    accuracy: Spread
-    seeds: int
+def _outputs(m: Measured, c: Contrasts) -> Outputs | None:
+    here, there = (m.number(arm, "saturation", "final", "output_slope_other") for arm in ("example-1", "targets"))
+    if here is None or there is None or c.targets is None:
+        return None
+    return Outputs(here, there, there < here, c.targets.mean > 0, there < here and c.targets.positive)
 
 
 @dataclass(frozen=True)
-class Depth:
-    """why/depth.html: the deepest networks under cross-entropy, by hidden activation, those that are measured.
+class Wall:
+    """why/wall.html. steps: what charging undershooting less adds, from four times to not at all."""
 
-    Decisions are False unless all three are measured.
-    """
-
-    layers: int | None
-    epochs: int | None
-    signals: Mapping[str, Signal]
-    all_measured: bool
-    sigmoid_keeps_least: bool
-    relu_keeps_less_than_tanh: bool
-    relu_is_more_accurate: bool
-    relu_learns_no_worse: bool
-
-    @property
-    def compares_vanishing(self) -> bool:
-        return "tanh" in self.signals and "sigmoid" in self.signals
-
-    def kept(self, hidden: str) -> float | None:
-        return self.signals[hidden].kept if hidden in self.signals else None
+    steps: tuple[Difference, ...]
+    rises: bool
+    sigmoid_loses: bool
+    compares_shams: bool
+    shams_help_less: bool
 
 
-def _depth(m: Measured) -> Depth:
-    layers = max((arm["depth"] for arm in m.results["arms"].values() if arm["block"] == "depth"), default=None)
-    signals = {}
-    for hidden, label in HIDDEN.items():
-        name = f"depth{layers}-{hidden}-ce"
-        kept, accuracy, seeds = (
-            m.number(name, "gradient", "start", "first_over_output"),
-            m.accuracy(name),
-            m.seeds(name),
-        )
-        if accuracy and seeds:
-            signals[hidden] = Signal(label, kept, accuracy, seeds)
-    epochs = m.epochs(f"depth{layers}-tanh-ce")
-    if len(signals) < len(HIDDEN):
-        return Depth(layers, epochs, signals, False, False, False, False, False)
-    tanh, relu, sigmoid = (signals[hidden] for hidden in HIDDEN)
-    return Depth(
-        layers,
-        epochs,
-        signals,
-        True,
-        is_above(tanh.kept, sigmoid.kept) and is_above(relu.kept, sigmoid.kept),
-        is_above(tanh.kept, relu.kept),
-        relu.accuracy.all_above(tanh.accuracy),
-        not tanh.accuracy.all_above(relu.accuracy),
+def _wall(c: Contrasts) -> Wall:
+    steps = [step for step in (c.wall_4, c.wall_quarter, c.wall_sixteenth, c.wall_0) if step]
+    return Wall(
+        tuple(steps),
+        bool(steps) and all(step.mean > 0 for step in steps),
+        is_gain(c.sigmoid_undershoots),
+        all((c.wrong_half, c.one_sided, c.overshoot_free, c.linear_one_sided)),
+        is_less_than_half(c.wrong_half, c.one_sided) and is_less_than_half(c.overshoot_free, c.linear_one_sided),
     )
 
 
 @dataclass(frozen=True)
-class Coding:
-    """An arm by the targets it was trained on."""
+class Shifted:
+    """An arm by the targets it was trained on, and its lead over Example 1 on the seeds that both have."""
 
     low: float
     high: float
-    accuracy: Spread
-    seeds: int
+    lead: float
 
 
 @dataclass(frozen=True)
 class Dose:
-    """why/dose.html. shifted, low: as far apart as Example 1's own targets, but further down; far: twice as far.
+    """why/dose.html. shifted: targets as far apart as Example 1's own, further down each time; inside: well inside
+    tanh's range.
 
-    inside, ends: targets well inside tanh's range, and at its ends.
+    place_counts: each of the shifted ones is ahead of Example 1; place_is_not_all: and behind targets −1 and 1.
+    behind_ends: how far `inside` is behind targets −1 and 1.
     """
 
-    own: Coding | None
-    shifted: Coding | None
-    low: Coding | None
-    far: Coding | None
-    compares_places: bool
+    shifted: tuple[Shifted, ...]
+    seeds: int | None
     place_counts: bool
     place_is_not_all: bool
-    inside: Coding | None
-    compares_inside: bool
+    inside: Shifted | None
+    behind_ends: float | None
     inside_is_better: bool
     ends_are_better: bool
-    seeds_overlap: bool
 
 
-def _coding(m: Measured, arm: str) -> Coding | None:
-    accuracy, seeds = m.accuracy(arm), m.seeds(arm)
-    low, high = m.number(arm, "low_target"), m.number(arm, "high_target")
-    return Coding(low, high, accuracy, seeds) if accuracy and seeds else None
+def _shifted(m: Measured, arm: str) -> Shifted | None:
+    low, high, lead = m.number(arm, "low_target"), m.number(arm, "high_target"), m.lead(arm, "example-1")
+    return None if lead is None else Shifted(low, high, lead)
 
 
-def _dose(m: Measured) -> Dose:
-    own, shifted, low, far, inside = (
-        _coding(m, arm) for arm in ("low0", "gap1-low-0.5", "gap1-low-1", "low-1", "inside-0.8")
-    )
-    places = counts = not_all = False
-    if own and shifted and low and far:
-        nearer = (shifted.accuracy, low.accuracy)
-        places, counts = True, all(accuracy.all_above(own.accuracy) for accuracy in nearer)
-        not_all = all(far.accuracy.all_above(accuracy) for accuracy in nearer)
-    inside_better = bool(inside and far and inside.accuracy.all_above(far.accuracy))
-    ends_better = bool(inside and far and far.accuracy.all_above(inside.accuracy))
-    overlap = bool(inside and far) and not inside_better and not ends_better
+def _dose(m: Measured, c: Contrasts) -> Dose:
+    shifted = tuple(s for s in (_shifted(m, arm) for arm in ("gap1-low-0.5", "gap1-low-1")) if s)
+    behind = m.lead("targets", "inside-0.8")
+    inside, ends = m.accuracy("inside-0.8"), m.accuracy("targets")
     return Dose(
-        own, shifted, low, far, places, counts, not_all,
-        inside, bool(inside and far), inside_better, ends_better, overlap,
-    )  # fmt: skip
+        shifted,
+        m.seeds("gap1-low-1"),
+        bool(shifted) and all(s.lead > 0 for s in shifted),
+        bool(shifted and c.targets) and all(c.targets and s.lead < c.targets.mean for s in shifted),
+        _shifted(m, "inside-0.8"),
+        behind,
+        bool(inside and ends and inside.all_above(ends)),
+        bool(inside and ends and ends.all_above(inside)),
+    )
 
 
 @dataclass(frozen=True)
 class Factorial:
-    """why/factorial.html: accuracies of softmax under squared error and under cross-entropy, and of Example 1."""
+    """why/factorial.html. from_loss: what cross-entropy adds to a softmax output, on the seeds that both have."""
 
-    softmax: float | None
-    both: float | None
-    example_1: float | None
+    from_loss: float | None
+    seeds: int | None
     compares: bool
     both_gain: bool
     mostly_output: bool
 
 
-def _factorial(m: Measured) -> Factorial:
-    softmax, both, own = (m.mean_accuracy(arm) for arm in ("tanh-softmax-mse", "cross-entropy", "example-1"))
-    from_output, from_loss = minus(softmax, own), minus(both, softmax)
-    return Factorial(softmax, both, own, from_loss is not None, is_above(both, own), is_above(from_output, from_loss))
+def _factorial(m: Measured, c: Contrasts) -> Factorial:
+    from_loss = m.lead("cross-entropy", "tanh-softmax-mse")
+    from_output = c.softmax_output.mean if c.softmax_output else None
+    return Factorial(
+        from_loss,
+        m.seeds("tanh-softmax-mse"),
+        from_loss is not None and c.softmax_output is not None and c.loss is not None,
+        is_gain(c.loss),
+        is_above(from_output, from_loss),
+    )
+
+
+# ---------------------------------------------------------------------------------------------- fit and speed
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An arm's accuracy on the images that it was trained on, and on the test images."""
+
+    arm: str
+    training: float
+    test: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """why/training.html. lead: cross-entropy's over Example 1 on the training images; is_fitting: whether it matters.
+
+    saturated: the share of hidden units in the flat parts of tanh at the end, by arm; most_saturated: whether Example 1
+    has the largest of these.
+    """
+
+    fitted: tuple[Fitted, ...]
+    epochs: int | None
+    lead: float | None
+    is_fitting: bool
+    saturated: Mapping[str, float]
+    compares_saturation: bool
+    most_saturated: bool
+
+
+def _training(m: Measured) -> Training:
+    fits = []
+    for arm in ("example-1", "targets", "one-sided", "cross-entropy"):
+        training, test = m.number(arm, "training_accuracy", "mean"), m.mean_accuracy(arm)
+        if training is not None and test is not None:
+            fits.append(Fitted(arm, training, test))
+    lead = m.lead("cross-entropy", "example-1", "training_accuracy")
+    layers = {arm: m.number(arm, "saturation", "final", "hidden") for arm in ("example-1", "targets", "cross-entropy")}
+    saturated = {arm: shares[0] for arm, shares in layers.items() if shares and shares[0] is not None}
+    return Training(
+        tuple(fits),
+        m.epochs("example-1"),
+        lead,
+        is_above(lead, m.margin("equivalence")),
+        saturated,
+        len(saturated) == len(layers),
+        len(saturated) == len(layers) and max(saturated, key=lambda arm: saturated[arm]) == "example-1",
+    )
 
 
 @dataclass(frozen=True)
@@ -375,12 +344,23 @@ class Reaching:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How many epochs Example 1 and cross-entropy take to come near their own plateaus."""
+
+    example_1: float
+    cross_entropy: float
+    example_1_is_slower: bool
+
+
+@dataclass(frozen=True)
 class LearningCurves:
     """why/learning-curves.html. lead: of cross-entropy over Example 1, in accuracy averaged over the epochs."""
 
     level: float
     examples: tuple[Reaching, ...]
     lead: float | None
+    adam: Pace | None
+    sgd: Pace | None
 
 
 def _learning_curves(m: Measured) -> LearningCurves:
@@ -390,88 +370,246 @@ def _learning_curves(m: Measured) -> LearningCurves:
         if first is not None:
             epochs = [epoch for epoch in first if epoch is not None]
             examples.append(Reaching(arm, len(epochs), m.seeds(arm), m.epochs(arm), min(epochs, default=None)))
-    return LearningCurves(float(LEVEL), tuple(examples), m.lead("cross-entropy", "example-1", "mean_epoch_accuracy"))
+    lead = m.lead("cross-entropy", "example-1", "mean_epoch_accuracy")
+    return LearningCurves(float(LEVEL), tuple(examples), lead, _pace(m, ""), _pace(m, "best-sgd-"))
+
+
+def _pace(m: Measured, prefix: str) -> Pace | None:
+    """Under plain SGD the arms' names have a prefix."""
+    first, second = (m.number(f"{prefix}{arm}", "epochs_to_plateau", "mean") for arm in ("example-1", "cross-entropy"))
+    return None if first is None or second is None else Pace(first, second, first > second)
 
 
 @dataclass(frozen=True)
 class Long:
-    """why/long.html: cross-entropy's lead over Example 1 in the last quarter of the long runs, and its extremes."""
+    """why/long.html: cross-entropy's lead over Example 1 in the last quarter of the long runs, and its extremes.
+
+    training_lead: on the training images at the end; caught_up: less than half of that after the article's epochs;
+    test_stays: the lead on the test images at the end is more than half of that.
+    """
 
     epochs: int
     times_as_long: float | None
+    seeds: int | None
     averaged: int
     lead: float
     still_ahead: bool
     lowest: float
     highest: float
+    training_lead: float | None
+    caught_up: bool
+    test_stays: bool
 
 
-def _long(m: Measured) -> Long | None:
-    first, second = (
-        next((run["test_accuracy_by_epoch"] for run in m.runs(arm)), None)
-        for arm in ("long-example-1", "long-cross-entropy")
-    )
+def _long(m: Measured, c: Contrasts) -> Long | None:
+    first, second = (_mean_curve(m.runs(arm)) for arm in ("long-example-1", "long-cross-entropy"))
     if not first or not second:
         return None
     last = max(1, len(first) // 4)
     late = [theirs - own for own, theirs in zip(first[-last:], second[-last:], strict=True)]
-    epochs, usual, lead = m.epochs("long-example-1"), m.epochs("example-1"), fmean(late)
-    assert epochs is not None
-    return Long(epochs, epochs / usual if usual else None, last, lead, lead > 0, min(late), max(late))
+    usual, lead = m.epochs("example-1"), fmean(late)
+    early = m.lead("cross-entropy", "example-1", "training_accuracy")
+    training = m.lead("long-cross-entropy", "long-example-1", "training_accuracy")
+    final = m.lead("long-cross-entropy", "long-example-1")
+    return Long(
+        epochs=len(first),
+        times_as_long=len(first) / usual if usual else None,
+        seeds=m.seeds("long-example-1"),
+        averaged=last,
+        lead=lead,
+        still_ahead=lead > 0,
+        lowest=min(late),
+        highest=max(late),
+        training_lead=training,
+        caught_up=early is not None and is_above(early / 2, training),
+        test_stays=c.loss is not None and is_above(final, c.loss.mean / 2),
+    )
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """why/outputs.html: the mean slope of tanh at the wrong classes at the end, in Example 1 and with other targets."""
-
-    slope: float
-    slope_with_targets: float
-    flatter: bool
-    better: bool
-    does_not_explain: bool
+def _mean_curve(runs: Sequence[RunResult]) -> list[float]:
+    """The mean accuracy by epoch of runs on the test images."""
+    curves = [run["test_accuracy_by_epoch"] for run in runs]
+    return [fmean(epoch) for epoch in zip(*(curve for curve in curves if curve), strict=True)]
 
 
-def _outputs(m: Measured) -> Outputs | None:
-    here, there = (m.number(arm, "saturation", "final", "output_slope_other") for arm in ("example-1", "targets"))
-    gain = m.contrast("targets")
-    if here is None or there is None or gain is None:
-        return None
-    return Outputs(here, there, there < here, gain.mean > 0, there < here and gain.positive)
+# ---------------------------------------------------------------------------------------------- the learning rate
 
 
 @dataclass(frozen=True)
 class Rates:
-    """why/rates.html. lead: Example 3's over Example 1, each at its best rate."""
+    """why/rates.html: how much of cross-entropy's lead the rate accounts for. chosen: rates and schedules, by arm.
 
-    lead: float
-    seeds: int | None
-    rate_closes_nothing: bool
+    same_choice: whether both chose the same.
+    """
+
+    chosen: tuple[tuple[float, str], ...]
+    same_choice: bool
+    rate_closes_little: bool
     rate_accounts_for_it: bool
 
 
-def _rates(m: Measured) -> Rates | None:
-    lead = minus(m.mean_accuracy("best-rate-example-3"), m.mean_accuracy("best-rate-example-1"))
-    if lead is None:
+def _rates(m: Measured, c: Contrasts) -> Rates | None:
+    if c.best_rate is None:
         return None
-    recipe, margin = m.contrast("recipe"), m.margin("equivalence")
-    stays = recipe is not None and lead > recipe.mean / 2
-    return Rates(lead, m.seeds("best-rate-example-1"), stays, margin is not None and lead <= margin)
+    arms = ("best-rate-example-1", "best-rate-cross-entropy")
+    chosen = tuple(dict.fromkeys((r["learning_rate"], r["schedule"]) for arm in arms for r in m.runs(arm)))
+    margin = m.margin("equivalence")
+    return Rates(
+        chosen,
+        len(chosen) == 1,
+        c.loss is not None and c.best_rate.mean > c.loss.mean / 2,
+        margin is not None and c.best_rate.mean <= margin,
+    )
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """why/sgd.html. epochs: of the runs."""
+
+    epochs: int | None
+    example_1_behind: bool
+    targets_behind: bool
+
+
+def _sgd(m: Measured, c: Contrasts) -> Sgd | None:
+    if c.best_sgd is None or c.best_sgd_targets is None:
+        return None
+    return Sgd(m.epochs("best-sgd-example-1"), c.best_sgd.mean > 0, c.best_sgd_targets.mean > 0)
+
+
+# ---------------------------------------------------------------------------------------------- gradients
+
+
+@dataclass(frozen=True)
+class Start:
+    """What three networks reach from a saturated start with one optimizer. shows: cross-entropy beats both others."""
+
+    example_1: float
+    targets: float
+    cross_entropy: float
+    shows: bool
+
+
+@dataclass(frozen=True)
+class Saturated:
+    """why/saturated.html. tied_share: of images on which several of Example 1's outputs are the largest, under SGD."""
+
+    scale: float | None
+    epochs: int | None
+    sgd: Start | None
+    adam: Start | None
+    both: bool
+    tied_share: float | None
+
+
+def _saturated(m: Measured) -> Saturated:
+    sgd, adam = _start(m, "saturated"), _start(m, "saturated-adam")
+    return Saturated(
+        m.number("saturated-example-1", "output_kernel_scale"),
+        m.epochs("saturated-example-1"),
+        sgd,
+        adam,
+        bool(sgd and adam and sgd.shows and adam.shows),
+        m.number("saturated-example-1", "tied_share"),
+    )
+
+
+def _start(m: Measured, prefix: str) -> Start | None:
+    own, targets, other = (m.mean_accuracy(f"{prefix}-{arm}") for arm in ("example-1", "targets", "cross-entropy"))
+    if own is None or targets is None or other is None:
+        return None
+    return Start(own, targets, other, other > max(own, targets))
+
+
+@dataclass(frozen=True)
+class Deep:
+    """A deep network. kept: the size of δ in its first hidden layer over that in the output layer, before training."""
+
+    label: str
+    kept: float | None
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Depth:
+    """why/depth.html: the deepest networks under squared error, by hidden activation; relu_he has He's weights.
+
+    tanh_loses: what depth costs tanh in accuracy. Decisions are False unless all are measured.
+    """
+
+    layers: int | None
+    epochs: int | None
+    seeds: int | None
+    deep: Mapping[str, Deep]
+    all_measured: bool
+    tanh_loses: float | None
+    slows: bool
+    sigmoid_keeps_least: bool
+    relu_keeps_less_than_tanh: bool
+    he_keeps_more: bool
+
+    @property
+    def compares_vanishing(self) -> bool:
+        return "tanh" in self.deep and "sigmoid" in self.deep
+
+    def kept(self, hidden: str) -> float | None:
+        return self.deep[hidden].kept if hidden in self.deep else None
+
+
+DEEP = {"tanh": "tanh", "sigmoid": "the sigmoid", "relu": "ReLU", "relu_he": "ReLU with He’s weights"}
+
+
+def _depth(m: Measured) -> Depth:
+    layers = max((arm["depth"] for arm in m.results["arms"].values() if arm["block"] == "depth"), default=None)
+    deep = {}
+    for hidden, label in DEEP.items():
+        name = f"depth{layers}-{hidden.replace('_', '-')}-mse"
+        accuracy = m.mean_accuracy(name)
+        if accuracy is not None:
+            deep[hidden] = Deep(label, m.number(name, "gradient", "start", "first_over_output"), accuracy)
+    kept = {hidden: network.kept for hidden, network in deep.items()}
+    loses = m.lead("depth1-tanh-mse", f"depth{layers}-tanh-mse")
+    tanh, sigmoid, relu, he = (kept.get(hidden) for hidden in DEEP)
+    return Depth(
+        layers,
+        m.epochs(f"depth{layers}-tanh-mse"),
+        m.seeds(f"depth{layers}-tanh-mse"),
+        deep,
+        len(deep) == len(DEEP),
+        loses,
+        is_above(loses, m.margin("equivalence")),
+        is_above(tanh, sigmoid) and is_above(relu, sigmoid),
+        is_above(tanh, relu),
+        is_above(he, relu),
+    )
+
+
+# ---------------------------------------------------------------------------------------------- what was learned
 
 
 @dataclass(frozen=True)
 class Readouts:
-    """why/readouts.html: what each hidden layer gains under the other's output, and whether each suits its own."""
+    """why/readouts.html: what each hidden layer gains under the other's output, and whether each suits its own.
+
+    least_squares: what the exact least-squares readout adds to Example 1; wins_back_less: less than half of the gap.
+    """
 
     example_1_gains: float | None
     cross_entropy_gains: float | None
+    swapped: bool
     each_suits_its_own: bool
     seeds: int | None
+    least_squares: float | None
+    wins_back_less: bool
 
 
-def _readouts(m: Measured) -> Readouts:
+def _readouts(m: Measured, c: Contrasts) -> Readouts:
     first, second = "example-1-read-by-cross-entropy", "cross-entropy-read-by-example-1"
+    gains = m.lead(first, "example-1"), m.lead(second, "cross-entropy")
     suits = is_above(m.lead("example-1", second), 0) and is_above(m.lead("cross-entropy", first), 0)
-    return Readouts(m.lead(first, "example-1"), m.lead(second, "cross-entropy"), suits, m.seeds(first))
+    exact = minus(m.number("example-1", "least_squares_accuracy", "mean"), m.mean_accuracy("example-1"))
+    less = c.loss is not None and is_above(c.loss.mean / 2, exact)
+    return Readouts(*gains, None not in gains, suits, m.seeds(first), exact, less)
 
 
 @dataclass(frozen=True)
@@ -505,124 +643,212 @@ def _reliability(m: Measured) -> Reliability:
 
 
 @dataclass(frozen=True)
-class Saturated:
-    """why/saturated.html: accuracies from a saturated start, and on how many images Example 1's outputs tie."""
+class Confusions:
+    """why/confusions.html: errors a run on the test images, rounded; `*_always`: images that every run gets wrong."""
 
-    scale: float | None
-    epochs: int | None
-    example_1: float | None
-    cross_entropy: float | None
-    mechanism_shows: bool
-    tied_share: float | None
+    example_1: int | None
+    example_3: int | None
+    compares: bool
+    example_1_always: int | None
+    example_3_always: int | None
+    compares_always: bool
 
 
-def _saturated(m: Measured) -> Saturated:
-    stuck, free = m.mean_accuracy("saturated-example-1"), m.mean_accuracy("saturated-cross-entropy")
-    return Saturated(
-        m.number("saturated-example-1", "output_kernel_scale"),
-        m.epochs("saturated-example-1"),
-        stuck,
-        free,
-        is_above(free, stuck),
-        m.number("saturated-example-1", "tied_share"),
+def _confusions(m: Measured) -> Confusions:
+    def errors(arm: str) -> int | None:
+        share = m.number(arm, "test_error", "mean")
+        return None if share is None else round(share * m.results["dataset"]["test_images"])
+
+    counts = errors("example-1"), errors("example-3")
+    always = m.number("example-1", "always_wrong"), m.number("example-3", "always_wrong")
+    return Confusions(*counts, None not in counts, *always, None not in always)
+
+
+# ---------------------------------------------------------------------------------------------- beyond this study
+
+
+@dataclass(frozen=True)
+class Limits:
+    """limits.html: Example 1's network, and the fewest seeds of any arm."""
+
+    depth: int | None
+    width: int | None
+    fewest_seeds: int | None
+    images_explain: float | None
+
+
+def _limits(m: Measured, c: Contrasts) -> Limits:
+    seeds = [len(arm["seeds"]) for arm in m.results["arms"].values()]
+    share = c.recipe.image_share if c.recipe else None
+    return Limits(m.number("example-1", "depth"), m.number("example-1", "width"), min(seeds, default=None), share)
+
+
+@dataclass(frozen=True)
+class Others:
+    """others.html: what of other studies' findings is compared with this one's. `*_error`: of calibration."""
+
+    lead_over_linear: float | None
+    lead_over_relu_linear: float | None
+    compares_saturated: bool
+    compares_calibration: bool
+    cross_entropy_error: float | None
+    targets_error: float | None
+    example_1_error: float | None
+    example_1_error_undivided: float | None
+
+
+def _others(m: Measured, c: Contrasts, saturated: Saturated) -> Others:
+    return Others(
+        m.lead("cross-entropy", "linear-output"),
+        m.lead("example-3", "relu-linear"),
+        saturated.sgd is not None and c.equivalence is not None,
+        all(name in m.results["arms"] for name in ("targets", "cross-entropy", "example-1")),
+        m.calibration("cross-entropy"),
+        m.calibration("targets"),
+        m.calibration("example-1"),
+        m.calibration("example-1", "ece_as_is"),
     )
 
 
 @dataclass(frozen=True)
-class Sgd:
-    """why/sgd.html: how far Example 1, and targets −1 and 1, are from cross-entropy, each at its best rate."""
+class Right:
+    """right.html. saturated_gap: from cross-entropy to the better tanh network where outputs start saturated."""
 
-    example_1_gap: float
-    example_1_behind: bool
-    targets_gap: float
-    targets_behind: bool
+    saturated_gap: float | None
+    mechanism_shows: bool
+    gradients_vanish: bool
+    advice_holds: bool
 
 
-def _sgd(m: Measured) -> Sgd | None:
-    def best(name: str) -> float | None:
-        arms = (arm for arm in m.results["arms"] if arm.startswith(f"sgd-{name}-"))
-        scores = [m.number(arm, "mean_epoch_accuracy") for arm in arms]
-        return max((score for score in scores if score is not None), default=None)
+def _right(c: Contrasts, depth: Depth, saturated: Saturated) -> Right:
+    sgd = saturated.sgd
+    tanh, sigmoid = depth.kept("tanh"), depth.kept("sigmoid")
+    return Right(
+        sgd.cross_entropy - max(sgd.example_1, sgd.targets) if sgd else None,
+        bool(sgd and sgd.shows),
+        tanh is not None and is_above(tanh / 10, sigmoid),
+        is_gain(c.loss),
+    )
 
-    first, second = (minus(best("cross-entropy"), best(name)) for name in ("example-1", "targets"))
-    if first is None or second is None:
+
+@dataclass(frozen=True)
+class Digits:
+    """elsewhere/digits.html: the contrasts on the digits, and whether the hidden layer gains more there."""
+
+    targets: Difference
+    hidden: Difference
+    recipe: Difference
+    hidden_gains_more: bool
+
+
+def _digits(m: Measured, c: Contrasts) -> Digits | None:
+    other = _elsewhere(m, "digits")
+    if not (other and other.targets and other.hidden and other.recipe and c.hidden and c.targets and c.recipe):
         return None
-    return Sgd(abs(first), first > 0, abs(second), second > 0)
+    return Digits(other.targets, other.hidden, other.recipe, other.hidden.low > c.hidden.high)
+
+
+@dataclass(frozen=True)
+class Fashion:
+    """elsewhere/fashion_mnist.html: whether all four changes of Example 1 are gains there, and their size.
+
+    smallest, largest: as a share of what the same change gains on MNIST; None unless all are gains on both. seeds: of
+    each change there.
+    """
+
+    same_directions: bool
+    behind: tuple[str, ...]
+    smallest: float | None
+    largest: float | None
+    seeds: int
+
+
+FASHION = ("recipe", "loss", "targets", "one_sided")
+
+
+def _fashion(m: Measured, c: Contrasts) -> Fashion | None:
+    other = _elsewhere(m, "fashion_mnist")
+    pairs = {name: (getattr(c, name), getattr(other, name) if other else None) for name in FASHION}
+    both = {name: (here, there) for name, (here, there) in pairs.items() if here and there}
+    if len(both) < len(FASHION):
+        return None
+    behind = tuple(name for name, (_, there) in both.items() if there.mean <= 0)
+    gains = not behind and all(here.mean > 0 for here, _ in both.values())
+    shares = [there.mean / here.mean for here, there in both.values()] if gains else []
+    seeds = min(there.seeds for _, there in both.values())
+    return Fashion(not behind, behind, min(shares, default=None), max(shares, default=None), seeds)
+
+
+def _elsewhere(m: Measured, dataset: str) -> Contrasts | None:
+    replications = cast(Mapping[str, Summary], m.results.get("replications", {}))  # a data set has none of its own
+    return contrasts(replications[dataset]) if dataset in replications else None
 
 
 # ---------------------------------------------------------------------------------------------- all of it
 
 
 @dataclass(frozen=True)
-class View:
+class View(Contrasts):
     """The contrasts by name, and a part for each template. fewer_errors: Example 3's, as a share of Example 1's."""
 
-    recipe: Difference | None
-    targets: Difference | None
-    one_sided: Difference | None
-    loss: Difference | None
-    hidden: Difference | None
-    output: Difference | None
-    equivalence: Difference | None
     equivalence_margin: float | None
     targets_close_gap: bool
     fewer_errors: float | None
     answer: Answer
     exactly: Exactly
-    limits: Limits
-    others: Others
-    replication: Replication | None
-    right: Right
     why: Why
     changes: Changes
-    confusions: Confusions
-    depth: Depth
+    outputs: Outputs | None
+    wall: Wall
     dose: Dose
     factorial: Factorial
+    training: Training
     learning_curves: LearningCurves
     long: Long | None
-    outputs: Outputs | None
     rates: Rates | None
+    sgd: Sgd | None
+    saturated: Saturated
+    depth: Depth
     readouts: Readouts
     reliability: Reliability
-    saturated: Saturated
-    sgd: Sgd | None
+    confusions: Confusions
+    limits: Limits
+    others: Others
+    right: Right
+    digits: Digits | None
+    fashion: Fashion | None
 
 
 def view(results: Summary) -> View:
-    m = Measured(results)
-    recipe, targets = m.contrast("recipe"), m.contrast("targets")
+    m, c = Measured(results), contrasts(results)
     errors = [m.number(arm, "test_error", "mean") for arm in ("example-1", "example-3")]
-    depth = _depth(m)
+    answer, depth, saturated = _answer(m, c), _depth(m), _saturated(m)
     return View(
-        recipe=recipe,
-        targets=targets,
-        one_sided=m.contrast("one-sided"),
-        loss=m.contrast("loss"),
-        hidden=m.contrast("hidden"),
-        output=m.contrast("output"),
-        equivalence=m.contrast("equivalence"),
+        **vars(c),
         equivalence_margin=m.margin("equivalence"),
-        targets_close_gap=bool(recipe and targets and targets.positive and targets.mean > recipe.mean / 2),
+        targets_close_gap=bool(c.recipe and is_gain(c.targets) and c.targets and c.targets.mean > c.recipe.mean / 2),
         fewer_errors=1 - errors[1] / errors[0] if errors[0] and errors[1] is not None else None,
-        answer=_answer(m),
+        answer=answer,
         exactly=_exactly(m),
-        limits=_limits(m),
-        others=_others(m),
-        replication=_replication(m),
-        right=_right(m, depth),
-        why=_why(m),
+        why=_why(c, answer),
         changes=_changes(m),
-        confusions=_confusions(m),
-        depth=depth,
-        dose=_dose(m),
-        factorial=_factorial(m),
+        outputs=_outputs(m, c),
+        wall=_wall(c),
+        dose=_dose(m, c),
+        factorial=_factorial(m, c),
+        training=_training(m),
         learning_curves=_learning_curves(m),
-        long=_long(m),
-        outputs=_outputs(m),
-        rates=_rates(m),
-        readouts=_readouts(m),
+        long=_long(m, c),
+        rates=_rates(m, c),
+        sgd=_sgd(m, c),
+        saturated=saturated,
+        depth=depth,
+        readouts=_readouts(m, c),
         reliability=_reliability(m),
-        saturated=_saturated(m),
-        sgd=_sgd(m),
+        confusions=_confusions(m),
+        limits=_limits(m, c),
+        others=_others(m, c, saturated),
+        right=_right(c, depth, saturated),
+        digits=_digits(m, c),
+        fashion=_fashion(m, c),
     )

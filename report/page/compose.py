@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from experiments.analysis import records
 from experiments.analysis.results import Results
 from experiments.plots import figures
 from report.article import document, quotes
 from report.article.folder import ArticleFolder
-from report.claims import load as ledgers
-from report.claims.model import Claim, Verdict
+from report.claims import robustness
+from report.claims.model import Judged, Ledger
 from report.claims.verdicts import judge
 from report.page import citation, numerals, render
 
@@ -21,7 +21,9 @@ class Page(NamedTuple):
 
     html: str
     not_found: str  # the site's 404.html
-    verdicts: Sequence[Verdict]
+    ledger: Ledger
+    verdicts: Sequence[Judged]
+    robust: robustness.Robust
     shared: citation.Publication
     numerals: str  # how many numerals of the project's own prose are bound
 
@@ -32,23 +34,36 @@ def compose(
     drawn: Mapping[str, figures.Figure],
     url: str,
     packed: str,
+    content: Mapping[str, Any],
 ) -> Page:
-    """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit."""
+    """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit.
+
+    `content`: that evidence, or all of evidence.json; of both follows the same page.
+    """
     words, source = render.load_prose(folder.prose), document.load(folder.article)
-    ledger, unchecked = folder.load_claims(), ledgers.unchecked(folder.claims)
+    ledger = folder.load_claims()
     coverage = ""
     if folder.is_default:  # another article's author has rules of their own
         counted = numerals.check()
         numerals.require(counted)
         coverage = counted.summary
-    quotes.check(source, ledger, folder.claims)
+    quotes.check(source, ledger.claims, folder.claims)
     verdicts = judge(ledger, results)
     shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)
-    html = render.render(results, drawn, source, words, verdicts, unchecked, recorded, coverage, shared, packed)
-    return Page(html, render.not_found_page(shared.url), verdicts, shared, coverage)
+    robust = robustness.of_page(ledger, results, content, folder.robustness)
+    html = render.render(results, drawn, source, words, ledger, verdicts, recorded, robust, coverage, shared, packed)
+    return Page(html, render.not_found_page(shared.url), ledger, verdicts, robust, shared, coverage)
 
 
-def verdicts_on_record(results: Results, ledger: tuple[Claim, ...]) -> dict[str, str]:
-    """The verdicts on the record's numbers, if this study was measured here and can be compared with the record."""
+def verdicts_on_record(results: Results, ledger: Ledger) -> dict[str, dict[str, str]]:
+    """The verdicts on the record's numbers, by claim and part.
+
+    None unless this study was measured here and can be compared with the record.
+    """
     record = records.read() if results["record_comparison"] else None
-    return {judged.claim.id: judged.verdict for judged in judge(ledger, record)} if record else {}
+    if not record:
+        return {}
+    return {
+        judged.claim.id: {part: verdict.verdict for part, verdict in judged.verdicts.items()}
+        for judged in judge(ledger, record)
+    }

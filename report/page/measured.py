@@ -23,12 +23,17 @@ class Spread:
         return self.lowest > other.highest
 
 
+Interval = tuple[float, float]  # low, high
+
+
 @dataclass(frozen=True)
 class Difference:
     """A contrast that was measured: mean difference of its arms' accuracies and its intervals, as fractions.
 
-    low, high: over seeds; bootstrap_low, bootstrap_high: over test images too. `margin` and what follows it: where the
-    contrast asks for equivalence, else None and False.
+    low, high: over seeds. two_way, bootstrap: over test images too, the bootstrap being the wider one. further: where
+    the mean of ten further seeds would fall. image_share: of the scatter over seeds, what finitely many test images
+    explain. superiority: of all pairs of runs, the share in which the first arm is ahead. `margin` and what follows
+    it: where the contrast asks for equivalence, else None and False.
     """
 
     name: str
@@ -36,11 +41,13 @@ class Difference:
     mean: float
     low: float
     high: float
-    bootstrap_low: float
-    bootstrap_high: float
+    bootstrap: Interval
+    two_way: Interval | None = None
+    further: Interval | None = None
+    image_share: float | None = None
+    superiority: float | None = None
     margin: float | None = None
-    equivalence_low: float | None = None
-    equivalence_high: float | None = None
+    equivalence: Interval | None = None
     equivalent: bool = False
 
     @property
@@ -61,8 +68,13 @@ class Difference:
         return not self.positive and not self.negative
 
     @property
-    def bootstrap_includes_zero(self) -> bool:
-        return self.bootstrap_low <= 0 <= self.bootstrap_high
+    def favours_first(self) -> bool:
+        return self.mean > 0
+
+    @property
+    def uncertain_over_images(self) -> bool:
+        """Whether 0 is excluded over seeds, but not over seeds and test images."""
+        return not self.includes_zero and self.two_way is not None and self.two_way[0] <= 0 <= self.two_way[1]
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,12 @@ class Measured:
         for key in keys:
             value = None if value is None else value.get(key)
         return value
+
+    def mean(self, arm: str, measure: str) -> float | None:
+        """A measure of an arm, which may be a spread over its seeds."""
+        value = self.number(arm, measure)
+        mean: float | None = value["mean"] if isinstance(value, Mapping) else value
+        return mean
 
     def accuracy(self, arm: str) -> Spread | None:
         spread = self.number(arm, "test_accuracy")
@@ -112,7 +130,7 @@ class Measured:
     def lead(self, first: str, second: str, measure: str = "test_accuracy") -> float | None:
         """How far an arm is ahead of another, as a fraction: over the seeds that they share, else between means."""
         if measure != "test_accuracy":
-            return minus(self.number(first, measure), self.number(second, measure))
+            return minus(self.mean(first, measure), self.mean(second, measure))
         scores = [
             {run["seed"]: score for run in self.runs(arm) if (score := run["test_accuracy"]) is not None}
             for arm in (first, second)
@@ -125,23 +143,29 @@ class Measured:
 
 
 def difference(row: ContrastResult) -> Difference:
-    """A contrast of the results that was measured."""
+    """A contrast of the results that was measured. An older record lacks some of its numbers."""
     low, high = row["interval"]
-    bootstrap_low, bootstrap_high = row["bootstrap"]
-    equivalence_low, equivalence_high = row.get("equivalence_interval") or (None, None)
+    bootstrap = _interval(row["bootstrap"])
+    assert bootstrap is not None
     return Difference(
         name=row["name"],
         seeds=row["n"],
         mean=row["mean"],
         low=low,
         high=high,
-        bootstrap_low=bootstrap_low,
-        bootstrap_high=bootstrap_high,
+        bootstrap=bootstrap,
+        two_way=_interval(row.get("two_way_interval")),
+        further=_interval(row.get("prediction_interval")),
+        image_share=row.get("image_share"),
+        superiority=row.get("superiority"),
         margin=row.get("equivalence_margin"),
-        equivalence_low=equivalence_low,
-        equivalence_high=equivalence_high,
+        equivalence=_interval(row.get("equivalence_interval")),
         equivalent=row.get("equivalent", False),
     )
+
+
+def _interval(ends: list[float] | None) -> Interval | None:
+    return (ends[0], ends[1]) if ends else None
 
 
 def minus(first: float | None, second: float | None) -> float | None:

@@ -27,7 +27,7 @@ FORMATTERS = (  # the filters that give a number its digits, and the function
     *("length", "round", "int", "epochs"),
 )
 ARTICLE = {"quote", "after", "unchecked"}  # keys, and a table, of the article's own words
-RULES = {"path", "supported", "partly"}
+RULES = {"path", "supported", "partly", "holds"}
 MAX_SHOWN = 5  # loose numerals in one error
 
 

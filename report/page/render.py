@@ -24,7 +24,8 @@ from experiments.plots import formats
 from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.article.folder import DEFAULT
-from report.claims.model import Verdict
+from report.claims.model import Judged, Ledger
+from report.claims.robustness import Robust
 from report.page import measured, view
 from report.page.citation import Publication
 from report.page.passport import passport
@@ -90,9 +91,10 @@ def render(
     figures: Mapping[str, Figure],
     article: document.Article,
     words: Prose,
-    verdicts: Sequence[Verdict],
-    unchecked: Mapping[str, Sequence[str]],
-    recorded: Mapping[str, str] | None = None,
+    ledger: Ledger,
+    verdicts: Sequence[Judged],
+    recorded: Mapping[str, Mapping[str, str]] | None = None,
+    robustness: Robust | None = None,
     numerals: str = "",
     shared: Publication | None = None,
     evidence: str = "",
@@ -100,9 +102,9 @@ def render(
 ) -> str:
     """The page as HTML.
 
-    words: the prose about this article; unchecked: sentences that no claim covers, by the reason why; recorded: the
-    verdicts on the record's numbers, by claim, to compare with; numerals: how many numbers of the prose are bound, in
-    words; shared: how others find and cite the page; evidence: what the page is derived from, packed.
+    words: the prose about this article; recorded: the verdicts on the record's numbers, by claim and part, to compare
+    with; robustness: of the verdicts, by claim and part; numerals: how many numbers of the prose are bound, in words;
+    shared: how others find and cite the page; evidence: what the page is derived from, packed.
 
     Raises `UserError` with file and line for a mistake in a template, a missing value, or words that are not in the
     article.
@@ -110,23 +112,26 @@ def render(
     folders = (*templates, words.folder)
     environment = _environment(folders)
     ordered = _in_article_order(article, verdicts)
+    rows = view.claim_rows(results, figures, ordered, recorded or {}, dict(words.figures), ledger, robustness or {})
+    page = view.page_view(
+        results,
+        figures,
+        rows,
+        recorded or {},
+        words.changes,
+        dict(words.figures),
+        ledger,
+        not words.is_default,
+        robustness,
+    )
     context: dict[str, object] = {
         **_context(results, figures, words),
-        "page": view.page_view(
-            results,
-            figures,
-            ordered,
-            recorded or {},
-            words.changes,
-            dict(words.figures),
-            not words.is_default,
-        ),
+        "page": page,
         "article": article,
-        "ledger": ordered,
         "numerals": numerals,
         "shared": shared,
         "evidence": evidence,
-        "sentences": quotes.sort(article, [judged.claim.quote for judged in ordered], unchecked),
+        "sentences": quotes.sort(article, [judged.claim.quote for judged in ordered], ledger.unchecked),
     }
 
     def written(text: str) -> str:
@@ -135,7 +140,7 @@ def render(
     context["written"] = written
     try:
         context |= _style(environment)
-        parts = _parts(article, words, ordered, results, written)
+        parts = _parts(article, words, rows, results, written)
         return slim(environment.get_template("page.html").render(context, parts=parts))
     except TemplateSyntaxError as error:
         raise UserError(
@@ -183,15 +188,13 @@ def not_found_page(url: str) -> str:
     return environment.get_template("404.html").render(_style(environment), home=url or "index.html")
 
 
-def readme(results: Summary, verdicts: Sequence[Verdict], words: Prose) -> str:
+def readme(results: Summary, words: Prose) -> str:
     """The README's findings as Markdown, from the template readme.md of the prose."""
     labels = [*words.changes.values()]
     context = {
         "results": results,
         "v": words.view(results),
         "changes": sorted(measured.changes(results, words.changes), key=lambda change: labels.index(change.label)),
-        "ledger": verdicts,
-        "verdict_counts": view.verdict_counts([judged.verdict for judged in verdicts]),
     }
     return _environment((words.folder,)).get_template("readme.md").render(context)
 
@@ -231,7 +234,7 @@ def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, st
     ]
 
 
-def _in_article_order(article: document.Article, verdicts: Sequence[Verdict]) -> list[Verdict]:
+def _in_article_order(article: document.Article, verdicts: Sequence[Judged]) -> list[Judged]:
     """The verdicts in the order in which the article makes their claims."""
     text = " ".join(" ".join(part.source for part in article.parts).split())
     return sorted(verdicts, key=lambda judged: text.find(" ".join(judged.claim.quote[0].split())))
@@ -240,29 +243,36 @@ def _in_article_order(article: document.Article, verdicts: Sequence[Verdict]) ->
 def _parts(
     article: document.Article,
     words: Prose,
-    ledger: Sequence[Verdict],
+    rows: Sequence[view.ClaimRow],
     results: Results,
     render_note: Callable[[str], str],
 ) -> list[dict[str, object]]:
     """The article's parts as HTML with marks and notes, each code block with the measured arm that it trains."""
     marks = [
-        quotes.Mark(judged.claim.id, judged.claim.quote, f"{number} {judged.verdict}", css_class(judged.verdict))
-        for number, judged in enumerate(ledger, 1)
+        quotes.Mark(row.claim.id, row.claim.quote, str(row.number), tuple(_half(part) for part in row.asked))
+        for row in rows
     ]
     notes = [
         quotes.Note(after, f'<div class="note" role="note">{render_note(text)}</div>') for after, text in words.notes
     ]
     marker = quotes.Marker(marks, notes)
-    arms = iter(words.code_blocks)
+    arms, numbers = iter(words.code_blocks), measured.Measured(results)
     rendering = document.Rendering(article.parts)
     parts: list[dict[str, object]] = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
         html = Markup(rendering.html(part, marker.mark))
-        parts.append({"kind": part.kind, "html": html, "arm": results["arms"].get(name or ""), "arm_name": name})
+        arm, training = results["arms"].get(name or ""), numbers.mean(name or "", "training_accuracy")
+        parts.append({"kind": part.kind, "html": html, "arm": arm, "arm_name": name, "training": training})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
     return parts
+
+
+def _half(part: view.PartRow) -> quotes.Half:
+    verdict = f"{part.verdict}, {view.CLOSE_CALL}" if part.close else part.verdict
+    kind = f"{part.question.part} {css_class(part.verdict)}{' hollow' if part.hollow else ''}"
+    return quotes.Half(part.label, verdict, kind)
 
 
 def slim(html: str) -> str:

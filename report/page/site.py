@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +21,8 @@ from experiments.plots import figures
 from experiments.study import keys
 from experiments.study.model import SETTINGS
 from report.article.folder import ArticleFolder
+from report.claims.model import Judged, JudgedPrediction, Ledger, Verdict
+from report.claims.verdicts import judge_predictions
 from report.page import citation
 
 if TYPE_CHECKING:  # Jinja and Markdown: only where something is rendered
@@ -28,7 +30,7 @@ if TYPE_CHECKING:  # Jinja and Markdown: only where something is rendered
 
 ROOT = Path(__file__).parents[2]
 MEMORY_FORMAT = 1
-CLAIMS_FORMAT = 3
+CLAIMS_FORMAT = 4
 COLUMNS = (
     *("dataset", "arm", "seed", *SETTINGS, "epochs"),
     *("test_accuracy", "held_out_accuracy", "train_seconds", "diverged_epoch"),
@@ -95,9 +97,7 @@ def write(
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
-        "data/claims.json": to_json(
-            {"format": CLAIMS_FORMAT, "claims": [asdict(verdict) for verdict in page.verdicts]}
-        ),
+        "data/claims.json": to_json(claims_json(page.ledger, page.verdicts, judge_predictions(page.ledger, results))),
         ".nojekyll": b"",
     }
     if page.shared.url:
@@ -109,6 +109,35 @@ def write(
             (site / name).unlink()
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in outputs.items()}
     write_atomically(memory, to_json({"format": MEMORY_FORMAT, "inputs": inputs, "files": hashes}))
+
+
+def claims_json(ledger: Ledger, verdicts: Sequence[Judged], predictions: Sequence[JudgedPrediction]) -> dict[str, Any]:
+    """What claims.json holds: see experiments/README.md."""
+    return {
+        "format": CLAIMS_FORMAT,
+        "declared": ledger.declared,
+        "thresholds": {name: asdict(threshold) for name, threshold in ledger.thresholds.items()},
+        "claims": [
+            {
+                "claim": _without(asdict(judged.claim), "parts"),
+                "verdicts": {part: _verdict(verdict) for part, verdict in judged.verdicts.items()},
+            }
+            for judged in verdicts
+        ],
+        "predictions": [
+            {"prediction": _without(asdict(judged.prediction), "question"), "verdict": _verdict(judged.verdict)}
+            for judged in predictions
+        ],
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return asdict(verdict) | {"hollow": verdict.hollow}
+
+
+def _without(values: dict[str, Any], key: str) -> dict[str, Any]:
+    """All but the questions, which are with their verdicts."""
+    return {name: value for name, value in values.items() if name != key}
 
 
 def is_current(memory: Path, inputs: str, site: Path) -> bool:

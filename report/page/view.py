@@ -7,7 +7,6 @@ or a contrast: an article's own decisions are in `view.py` beside its claims, wh
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,33 @@ from experiments.files.errors import UserError, code_place, display_path
 from experiments.files.python import load_module
 from experiments.plots.figures import Figure, final_accuracy, plotted_runs
 from experiments.study.model import SettingValue
-from report.claims import margins
-from report.claims.model import NOT, PARTLY, SUPPORTED, Claim, Verdict
+from report.claims import margins, words
+from report.claims.model import (
+    CANNOT_TELL,
+    FEW_SEEDS,
+    GENERAL,
+    HOLDS,
+    NO_QUESTION,
+    NOT,
+    NOT_TESTABLE,
+    PARTLY,
+    PREDICTION,
+    REFUTED,
+    STATED,
+    SUPPORTED,
+    Claim,
+    Judged,
+    Ledger,
+    Prediction,
+    Question,
+    Robustness,
+    Verdict,
+)
+from report.claims.robustness import Robust
+from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
+from report.page.robust import RobustRow, Strip, robust_row, strip
 
 
 @dataclass(frozen=True)
@@ -29,10 +51,12 @@ class PageView:
     """What the templates of every article's page decide by.
 
     equivalence_confidence: of the interval that decides on equivalence. chart: the figure beside the answer; finding:
-    the one whose title describes the page. many_seeds: whether a contrast has so many that signs are not enumerated.
-    replications: the largest data set first; not_replicated: why a data set of the study was not measured, by what
-    people call it; elsewhere: whether there is any of these. record: None where there is none. claims: in the article's
-    order. other_article: whether commands must name the article's folder.
+    the one whose title describes the page. contrasts: those that are tested; described: the others. many_seeds: whether
+    one has so many that signs are not enumerated. replications: the largest data set first; not_replicated: why a data
+    set of the study was not measured, by what people call it; elsewhere: whether there is any of these. record: None
+    where there is none. claims: in the article's order; strip: all their verdicts at once. predictions: those that
+    failed first. declared: the day on which the rules were fixed, ISO 8601; commit: the one that fixed the study, ""
+    where it is not named. other_article: whether commands must name the article's folder.
     """
 
     data: Data
@@ -42,55 +66,83 @@ class PageView:
     finding: Figure
     changes: tuple[Change, ...]
     contrasts: tuple[ContrastRow, ...]
+    described: tuple[ContrastRow, ...]
     many_seeds: bool
     replications: tuple[Replication, ...]
     not_replicated: Mapping[str, str]
     elsewhere: bool
     record: Record | None
     claims: tuple[ClaimRow, ...]
-    claims_after_runs: int
-    one_claim_after_runs: bool
-    verdict_counts: tuple[VerdictCount, ...]
+    thresholds: tuple[ThresholdRow, ...]
+    predictions: tuple[PredictionRow, ...]
+    strip: Strip
+    declared: str
+    commit: str
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
     other_article: bool
 
     @property
     def supported(self) -> tuple[ClaimRow, ...]:
-        return tuple(row for row in self.claims if row.verdict == SUPPORTED)
+        """The claims that hold as the article has them."""
+        return tuple(row for row in self.claims if row.stated.verdict == SUPPORTED)
 
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
-        return tuple(row for row in self.claims if row.verdict == PARTLY)
+        return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
 
     @property
-    def number_supported(self) -> int:
-        return len(self.supported)
+    def few_seeds(self) -> int:
+        """A verdict on fewer is hollow."""
+        return FEW_SEEDS
 
     @property
-    def number_partly_supported(self) -> int:
-        return len(self.partly_supported)
+    def has_hollow(self) -> bool:
+        return any(part.hollow for row in self.claims for part in row.parts)
+
+    @property
+    def has_close(self) -> bool:
+        return any(part.close for row in self.claims for part in row.parts)
 
     @property
     def single_claim(self) -> bool:
         return len(self.claims) == 1
 
+    @property
+    def as_stated(self) -> Tendency:
+        """How the claims mostly do as the article has them."""
+        return tendency([row.stated for row in self.claims])
+
+    @property
+    def in_general(self) -> Tendency:
+        """How they mostly do for their reasons, or in general."""
+        return tendency([row.general for row in self.claims])
+
+    @property
+    def failed_predictions(self) -> tuple[PredictionRow, ...]:
+        return tuple(row for row in self.predictions if row.failed)
+
+    @property
+    def every_prediction_held(self) -> bool:
+        return bool(self.predictions) and all(row.held for row in self.predictions)
+
 
 def page_view(
     results: Results,
     figures: Mapping[str, Figure],
-    verdicts: Sequence[Verdict],
-    recorded: Mapping[str, str],
+    rows: tuple[ClaimRow, ...],
+    recorded: Mapping[str, Mapping[str, str]],
     labels: Mapping[str, str],
     questions: Mapping[str, str],
+    ledger: Ledger,
     other_article: bool = False,
+    robustness: Robust | None = None,
 ) -> PageView:
-    """`verdicts`: in the article's order; `recorded`: the verdicts on the record's numbers, by claim; `labels`: what a
-    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name.
+    """`rows`: from `claim_rows`; `recorded`: the verdicts on the record's numbers, by claim and part; `labels`: what a
+    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name; `robustness`:
+    by claim and part.
     """
     first = next(iter(figures.values()))
-    rows = claim_rows(results, figures, verdicts, recorded, questions)
-    after_runs = sum(row.claim.after_runs for row in rows)
     return PageView(
         data=data(results["dataset"]),
         notices=notices(results),
@@ -99,15 +151,18 @@ def page_view(
         finding=figures.get(next(iter(questions), ""), first),
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
+        described=contrast_rows(results, confirmatory=False),
         many_seeds=any(row["n"] > inference.MAX_ENUMERATED for row in results["contrasts"]),
         replications=replications(results, labels),
         not_replicated={data_name(name): reason for name, reason in results["not_replicated"].items()},
         elsewhere=bool(results["replications"] or results["not_replicated"]),
         record=record(results, rows, recorded),
         claims=rows,
-        claims_after_runs=after_runs,
-        one_claim_after_runs=after_runs == 1,
-        verdict_counts=verdict_counts([judged.verdict for judged in verdicts]),
+        thresholds=threshold_rows(ledger),
+        predictions=prediction_rows(results, figures, questions, ledger, (robustness or {}).get(PREDICTION, {})),
+        strip=strip(rows),
+        declared=ledger.declared,
+        commit=results.get("declared_commit") or "",
         usual_settings=other_settings(results["arms"]).usual,
         arms=arm_rows(results),
         other_article=other_article,
@@ -175,26 +230,31 @@ def notices(results: Results) -> Notices:
 class ContrastRow:
     """A declared contrast. What follows its question is None where it is not measured.
 
-    told_apart: in how many of its seeds McNemar's test tells the two runs apart. detectable: a fraction.
+    p_holm, p_smallest: adjusted for the family, and the smallest that so many pairs can give; None for a contrast that
+    is only described. told_apart: in how many of its seeds McNemar's test tells the two runs apart. detectable: a
+    fraction.
     """
 
     question: str
     difference: Difference | None
-    p: float | None = None
     p_holm: float | None = None
+    p_smallest: float | None = None
     told_apart: int | None = None
     detectable: float | None = None
 
 
-def contrast_rows(results: Summary) -> tuple[ContrastRow, ...]:
-    return tuple(map(_contrast_row, results["contrasts"]))
+def contrast_rows(results: Summary, confirmatory: bool = True) -> tuple[ContrastRow, ...]:
+    """The contrasts that are tested, or those that are only described."""
+    return tuple(_contrast_row(row) for row in results["contrasts"] if row.get("confirmatory", True) == confirmatory)
 
 
 def _contrast_row(row: ContrastResult) -> ContrastRow:
     if not row["n"]:
         return ContrastRow(row["question"], None)
     told_apart = round(row["mcnemar_share"] * row["n"])
-    return ContrastRow(row["question"], difference(row), row["p"], row["p_holm"], told_apart, row["detectable"])
+    return ContrastRow(
+        row["question"], difference(row), row.get("p_holm"), row.get("p_smallest"), told_apart, row["detectable"]
+    )
 
 
 @dataclass(frozen=True)
@@ -266,29 +326,31 @@ def _repeated(label: str, here: Difference | None, there: Difference) -> Repeate
 class Record:
     """What was measured here, compared with the record.
 
-    compared, agreeing: numbers of contrasts; verdicts: how many there are to compare, 0 for none; turned: the claims
-    whose verdict on the record's numbers is another one.
+    same_processor: by name; compared, agreeing: numbers of contrasts; compares_verdicts: whether those on the record's
+    numbers are known; turned: the claims with a verdict that is another one there.
     """
 
     recorded: str
     processors: Sequence[str]
+    same_processor: bool
     compared: int
     agreeing: int
-    verdicts: int
+    compares_verdicts: bool
     turned: tuple[ClaimRow, ...]
 
 
-def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, str]) -> Record | None:
+def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Mapping[str, str]]) -> Record | None:
     comparison = results["record_comparison"]
     if not comparison or not comparison["contrasts"]:
         return None
     return Record(
         recorded=comparison["recorded"],
         processors=comparison["processors"],
+        same_processor=set(comparison["processors"]) == set(results["processors"]),
         compared=len(comparison["contrasts"]),
         agreeing=sum(row["agree"] for row in comparison["contrasts"]),
-        verdicts=len(recorded),
-        turned=tuple(row for row in rows if row.verdict_on_record),
+        compares_verdicts=bool(recorded),
+        turned=tuple(row for row in rows if any(part.verdict_on_record for part in row.parts)),
     )
 
 
@@ -297,8 +359,12 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, st
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """A number that a rule names. agreeing: in how many `seeds` a difference has the sign of its mean, or None."""
+    """A number that a rule names. letter: by which its rule in words names it, "" where it is the only one.
 
+    agreeing: in how many `seeds` a difference has the sign of its mean; None where there are too few to count.
+    """
+
+    letter: str
     label: str
     value: float | None
     unit: str
@@ -306,78 +372,215 @@ class EvidenceRow:
     seeds: int | None
 
 
+CLOSE_CALL = "a close call"
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """One of a claim's two questions and all that its place shows.
+
+    label: what it asks about, in words; is_asked: whether there is such a question. rule, margin: in sentences, or "".
+    hollow: whether fewer than five seeds decided; single_seed: whether one alone would have. uncertain:
+    contrasts that differ from 0 over seeds but not over test images. verdict_on_record: the verdict on the record's
+    numbers, where it is another one, else "". robust: how robust it is, None where that was not computed.
+    """
+
+    label: str
+    question: Question
+    is_asked: bool
+    verdict: str
+    hollow: bool
+    single_seed: bool
+    seeds: int | None
+    evidence: tuple[EvidenceRow, ...]
+    rule: str
+    margin: str
+    uncertain: tuple[Difference, ...]
+    verdict_on_record: str
+    robust: RobustRow | None
+
+    @property
+    def close(self) -> bool:
+        return bool(self.robust and self.robust.close)
+
+    @property
+    def unfolds(self) -> bool:
+        """Whether there is a reading or a rule to unfold."""
+        return bool(self.question.reading or self.rule)
+
+
 @dataclass(frozen=True)
 class ClaimRow:
-    """A claim with its number in the article's order and all that its row shows.
-
-    margin: how far the verdict is from turning, in a sentence; decided: whether there is one. figures: name and
-    question of those that show the evidence. uncertain: contrasts that differ from 0 over seeds but not over test
-    images. verdict_on_record: the verdict on the record's numbers, where it is another one, else "".
-    """
+    """A claim with its number in the article's order, its two parts, and name and question of figures to see."""
 
     number: int
     claim: Claim
-    verdict: str
-    evidence: tuple[EvidenceRow, ...]
-    decided: bool
-    margin: str
+    stated: PartRow
+    general: PartRow
     figures: tuple[tuple[str, str], ...]
-    uncertain: tuple[Difference, ...]
-    verdict_on_record: str
 
+    @property
+    def parts(self) -> tuple[PartRow, PartRow]:
+        return self.stated, self.general
 
-@dataclass(frozen=True)
-class VerdictCount:
-    verdict: str
-    number: int
-    single: bool
+    @property
+    def has_more(self) -> bool:
+        """Whether something is said of the claim as a whole."""
+        return bool(self.claim.note or self.claim.seen or self.figures)
 
+    @property
+    def holds_in_general(self) -> bool:
+        return self.general.verdict == SUPPORTED
 
-def verdict_counts(verdicts: Sequence[str]) -> tuple[VerdictCount, ...]:
-    """How often each verdict was given, the most frequent first."""
-    return tuple(VerdictCount(verdict, n, n == 1) for verdict, n in Counter(verdicts).most_common())
+    @property
+    def gives_reason(self) -> bool:
+        """Whether its second question is about the reason that it gives."""
+        return self.general.question.asks == "reason"
+
+    @property
+    def asked(self) -> tuple[PartRow, ...]:
+        return tuple(part for part in self.parts if part.is_asked)
 
 
 def claim_rows(
     results: Results,
     figures: Mapping[str, Figure],
-    verdicts: Sequence[Verdict],
-    recorded: Mapping[str, str],
+    verdicts: Sequence[Judged],
+    recorded: Mapping[str, Mapping[str, str]],
     questions: Mapping[str, str],
+    ledger: Ledger,
+    robustness: Robust,
 ) -> tuple[ClaimRow, ...]:
-    measured = Measured(results)
-    rows = []
+    """`verdicts`: in the article's order; `recorded`, `robustness`: by claim and part; `questions`: by figure."""
+    measured, rows = Measured(results), []
     for number, judged in enumerate(verdicts, 1):
-        on_record = recorded.get(judged.claim.id, judged.verdict)
-        uncertain = (_uncertain(measured, evidence.path) for evidence in judged.claim.evidence.values())
-        decisions = (SUPPORTED, PARTLY, NOT)
-        rows.append(
-            ClaimRow(
-                number=number,
-                claim=judged.claim,
-                verdict=judged.verdict,
-                evidence=tuple(_evidence_row(judged, name) for name in judged.values),
-                decided=bool(judged.flips) or judged.verdict in decisions,
-                margin=margins.margin(judged),
-                figures=tuple((name, questions.get(name, "")) for name in judged.claim.figures if name in figures),
-                uncertain=tuple(contrast for contrast in uncertain if contrast),
-                verdict_on_record=on_record if on_record != judged.verdict else "",
+        claim = judged.claim
+        stated, general = (
+            _part_row(
+                measured,
+                judged.verdicts[part],
+                recorded.get(claim.id, {}).get(part, ""),
+                robustness.get(claim.id, {}).get(part),
+                ledger,
             )
+            for part in (STATED, GENERAL)
         )
+        rows.append(ClaimRow(number, claim, stated, general, _shown(claim.figures, figures, questions)))
     return tuple(rows)
 
 
+def _part_row(
+    measured: Measured, judged: Verdict, on_record: str, robustness: Robustness | None, ledger: Ledger
+) -> PartRow:
+    question = judged.question
+    uncertain = (_uncertain(measured, evidence.path) for evidence in question.evidence.values())
+    return PartRow(
+        label=words.ASKED[question.asks],
+        question=question,
+        is_asked=judged.verdict != NO_QUESTION,
+        verdict=judged.verdict,
+        hollow=judged.hollow,
+        single_seed=judged.verdict == CANNOT_TELL,
+        seeds=judged.seeds,
+        evidence=tuple(_evidence_row(judged, name) for name in judged.values),
+        rule=words.rule(question, ledger.limits()),
+        margin=margins.margin(judged),
+        uncertain=tuple(contrast for contrast in uncertain if contrast),
+        verdict_on_record=on_record if on_record != judged.verdict else "",
+        robust=robust_row(question, judged.verdict, robustness, ledger),
+    )
+
+
+@dataclass(frozen=True)
+class Tendency:
+    """Whether most of several questions are answered with yes, or most with no."""
+
+    holds: bool
+    fails: bool
+
+
+def tendency(parts: Sequence[PartRow]) -> Tendency:
+    """Of those that numbers can decide. One that is not decided yet is no answer, and arithmetic is no finding."""
+    asked = [part for part in parts if part.is_asked and part.verdict != NOT_TESTABLE and not part.question.theorem]
+    holds, fails = (sum(part.verdict == verdict for part in asked) for verdict in (SUPPORTED, NOT))
+    return Tendency(2 * holds > len(asked), 2 * fails > len(asked))
+
+
+@dataclass(frozen=True)
+class PredictionRow:
+    """A prediction of our own explanation, its verdict as that of a question, and figures to see as in `ClaimRow`."""
+
+    prediction: Prediction
+    part: PartRow
+    figures: tuple[tuple[str, str], ...]
+
+    @property
+    def failed(self) -> bool:
+        return self.part.verdict == REFUTED
+
+    @property
+    def held(self) -> bool:
+        return self.part.verdict == HOLDS
+
+
+def prediction_rows(
+    results: Results,
+    figures: Mapping[str, Figure],
+    questions: Mapping[str, str],
+    ledger: Ledger,
+    robustness: Mapping[str, Robustness],
+) -> tuple[PredictionRow, ...]:
+    """What failed comes first, then what is not decided. `robustness`: by prediction."""
+    measured = Measured(results)
+    rows = [
+        PredictionRow(
+            judged.prediction,
+            _part_row(measured, judged.verdict, "", robustness.get(judged.prediction.id), ledger),
+            _shown(judged.prediction.figures, figures, questions),
+        )
+        for judged in judge_predictions(ledger, results)
+    ]
+    return tuple(sorted(rows, key=lambda row: (not row.failed, row.held)))
+
+
+def _shown(
+    names: Sequence[str], figures: Mapping[str, Figure], questions: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """Name and question of the figures that were drawn."""
+    return tuple((name, questions.get(name, "")) for name in names if name in figures)
+
+
+@dataclass(frozen=True)
+class ThresholdRow:
+    """A number that rules name: its value in the unit of what it is compared with, and why it is this one."""
+
+    name: str
+    value: str
+    reason: str
+
+
+def threshold_rows(ledger: Ledger) -> tuple[ThresholdRow, ...]:
+    units = words.units_of_thresholds(ledger)
+    return tuple(
+        ThresholdRow(name, words.threshold(threshold.value, units[name]), threshold.reason)
+        for name, threshold in ledger.thresholds.items()
+    )
+
+
 def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
-    evidence = judged.claim.evidence[name]
+    evidence = judged.question.evidence[name]
     label = evidence.label[:1].upper() + evidence.label[1:]
-    return EvidenceRow(label, judged.values[name], evidence.unit, *judged.agreeing.get(name, (None, None)))
+    letter = words.letters(judged.question)[name] if len(judged.values) > 1 else ""
+    agreeing, seeds = judged.agreeing.get(name, (0, 0))
+    counted = (agreeing, seeds) if seeds >= FEW_SEEDS else (None, None)
+    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *counted)
 
 
 def _uncertain(measured: Measured, of: str) -> Difference | None:
-    """The contrast whose interval over seeds is evidence and excludes 0, where its bootstrap interval does not."""
+    """The contrast whose interval over seeds is evidence and excludes 0, where that over test images too does not."""
     match = re.fullmatch(r"contrast (\S+) interval \d", of)
     contrast = measured.contrast(match[1]) if match else None
-    return contrast if contrast and not contrast.includes_zero and contrast.bootstrap_includes_zero else None
+    return contrast if contrast and contrast.uncertain_over_images else None
 
 
 # ---------------------------------------------------------------------------------------------- runs
@@ -394,7 +597,8 @@ class Score:
 
 @dataclass(frozen=True)
 class ArmRow:
-    """An arm's runs. layers: hidden layers, where there are several; schedule: "" for a constant learning rate;
+    """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant rate.
+
     held_out: training images that it is measured on, 0 for the test images; other_settings: those without a column.
     """
 
@@ -428,9 +632,9 @@ def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, SettingValue]) ->
     first = runs[0]
     return ArmRow(
         name=first["arm"],
-        hidden=first["hidden"],
-        layers=first["depth"] if first["depth"] > 1 else None,
-        output=first["output"],
+        hidden=first["hidden"].replace("_", " "),
+        layers=first["depth"] if first["depth"] > 1 and not re.search(r", (?![^(]*\))", first["hidden"]) else None,
+        output=first["output"].replace("_", " "),
         loss=first["loss"].replace("_", " "),
         low_target=first["low_target"],
         high_target=first["high_target"],

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.analysis.results import ArmResult, Results
 from experiments.plots.figures import final_accuracy
-from report.claims.model import Claim
-from report.claims.verdicts import judge
+from report.claims.model import DECIDED, Ledger
+from report.claims.verdicts import judge, judge_predictions
 
 
 @dataclass(frozen=True)
 class Turned:
-    """A claim whose verdict is not the same."""
+    """A question of a claim that both results decide, and not in the same way."""
 
     claim: str
+    asks: str  # see `Question.asks`
     before: str
     after: str
 
@@ -78,25 +80,60 @@ class Effect:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`single`: arms and contrasts that only one of the results has measured."""
+    """`single`: arms and contrasts that only one of the results has measured.
+
+    `undecided`: how many questions can't be decided on the first alone, on the second alone, and on either, each by
+    what their verdict is instead.
+    """
 
     turned: tuple[Turned, ...]
     effects: tuple[Effect, ...]
     single: tuple[str, ...]
+    undecided: tuple[Mapping[str, int], Mapping[str, int], Mapping[str, int]] = ({}, {}, {})
 
     @property
     def differs(self) -> bool:
         return bool(self.turned) or any(effect.moved for effect in self.effects)
 
 
-def compare(before: Results, after: Results, ledger: Sequence[Claim]) -> Comparison:
+def compare(before: Results, after: Results, ledger: Ledger) -> Comparison:
     """What changed from one results.json to another, by the rules of the same claims."""
-    old, new = ({judged.claim.id: judged.verdict for judged in judge(ledger, results)} for results in (before, after))
+    old, new = _verdicts(before, ledger), _verdicts(after, ledger)
     first, second = _measured(before), _measured(after)
     return Comparison(
-        tuple(Turned(name, old[name], new[name]) for name in old if old[name] != new[name]),
+        tuple(
+            Turned(*name, old[name], new[name])
+            for name in old
+            if {old[name], new[name]} <= set(DECIDED) and old[name] != new[name]
+        ),
         tuple(Effect(name, first[name], second[name]) for name in first if name in second),
         tuple(sorted(first.keys() ^ second.keys())),
+        _undecided(old, new),
+    )
+
+
+_Verdicts = Mapping[tuple[str, str], str]  # by claim or prediction, and what is asked
+
+
+def _verdicts(results: Results, ledger: Ledger) -> _Verdicts:
+    """The verdicts on all questions that results could decide."""
+    verdicts = [(judged.claim.id, verdict) for judged in judge(ledger, results) for verdict in judged.verdicts.values()]
+    verdicts += [(judged.prediction.id, judged.verdict) for judged in judge_predictions(ledger, results)]
+    return {
+        (name, verdict.question.asks): verdict.verdict
+        for name, verdict in verdicts
+        if not verdict.question.none and not verdict.question.not_testable
+    }
+
+
+def _undecided(old: _Verdicts, new: _Verdicts) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """As in `Comparison`."""
+    pairs = [(old[name], new[name]) for name in old]
+    both = Counter(first for first, second in pairs if first == second and first not in DECIDED)
+    return (
+        Counter(first for first, second in pairs if first not in DECIDED and first != second),
+        Counter(second for first, second in pairs if second not in DECIDED and first != second),
+        both,
     )
 
 

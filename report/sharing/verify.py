@@ -33,7 +33,7 @@ from experiments.plots.figures import Figure
 from experiments.study import keys
 from experiments.study.model import Study
 from report.claims import rules
-from report.claims.model import Claim
+from report.claims.model import Ledger
 
 SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
 MARK = re.compile(r'<template id="evidence">\s*+([A-Za-z0-9+/=]++)\s*+</template>')
@@ -43,11 +43,14 @@ def carried(
     content: Mapping[str, Any],
     results: Results,
     drawn: Mapping[str, Figure],
-    claims: Sequence[Claim],
+    ledger: Ledger,
     url: str,
 ) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
-    claimed = rules.keys_by_arm(claims, results["arms"])
+    claimed = rules.keys_by_arm(ledger, results["arms"])
+    elsewhere = {
+        name: rules.keys_by_arm(ledger, other["arms"], name) for name, other in results["replications"].items()
+    }
     contrasted = {contrast[end] for contrast in results["contrasts"] for end in ("first", "second")}
     needs = {measure for figure in drawn.values() for measure in figure.measures}
     figures = {need: {arm for f in drawn.values() if need in f.measures for arm in f.arms} for need in needs}
@@ -69,7 +72,7 @@ def carried(
                         observation,
                         contrasted,
                         {} if name in records.KEPT else None,
-                        claimed.get(observation["arm"], ()),
+                        [*claimed.get(observation["arm"], ()), *elsewhere.get(name, {}).get(observation["arm"], ())],
                     )
                     for observation in observations
                 ]
@@ -81,12 +84,14 @@ def carried(
 
 @dataclass(frozen=True)
 class Proof:
-    """What a page carries. text: as it stands there; url: where the page is published; results: what follows.
+    """What a page carries. text: as it stands there; evidence: the same, unpacked; url: where the page is published;
+    results: what follows.
 
     foreign_arms: those that this study doesn't have, or has otherwise, so that `results` are without them.
     """
 
     text: str
+    evidence: PageEvidence
     url: str
     results: Results
     foreign_arms: tuple[str, ...] = ()
@@ -129,7 +134,7 @@ def proof(html: str, load: Callable[[], Study], to_compare: bool = False) -> Pro
         )
     _leave_out(content, foreign_arms)
     derived = json.loads(compact(results(content, plan)))  # as the page's were read: keys in order
-    return Proof(marks[0], content["url"], derived, tuple(foreign_arms))
+    return Proof(marks[0], content, content["url"], derived, tuple(foreign_arms))
 
 
 def _foreign_arms(content: PageEvidence, plan: Study) -> dict[str, str]:
@@ -246,7 +251,7 @@ def serialised(html: str) -> str:
 # ---------------------------------------------------------------------------------------------- what differs
 
 TOKEN = re.compile(r"<[^<>]*+>|[^<>]++|[<>]")  # to show and to align differences; no result depends on it
-PLACE = re.compile(r"""<(?:section|figure|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
+PLACE = re.compile(r"""<(?:section|figure|tbody|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
 WINDOW = 20_000  # characters that are searched for where two texts meet again
 RUN = 3  # tokens that must agree there
 CONTEXT = 30  # characters shown on each side of a difference

@@ -18,9 +18,8 @@ from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, 
 from experiments.analysis import measures
 from experiments.data import datasets
 from experiments.data.datasets import Dataset
-from experiments.study import arms
 from experiments.study import load as studies
-from experiments.study.model import Arm
+from experiments.study.model import Arm, Part
 from experiments.training import network_measures, trainer
 from tests import closed_forms
 from tests.closed_forms import ACTIVATIONS, SLOPES, output_delta
@@ -30,14 +29,17 @@ OUTPUTS = np.array([[0.9, -0.1, 0.2], [0.3, 0.4, -0.5], [0.6, 0.1, 0.5], [-0.2, 
 LABELS = np.array([0, 1, 2, 2], np.uint8)
 EXAMPLE_1 = studies.load().arm("example-1")
 SQUARED = ("mean_squared_error", "one_sided_mean_squared_error")
-PAIRS = [(output, loss) for output in arms.OUTPUT for loss in SQUARED]
+HIDDEN = ("tanh", "relu", "sigmoid")
+PAIRS = [(output, loss) for output in ("tanh", "linear", "sigmoid", "softmax") for loss in SQUARED]
 PAIRS += [("softmax", "categorical_crossentropy"), ("sigmoid", "binary_crossentropy")]
 CODINGS = [(0.0, 1.0), (-1.0, 1.0), (-0.25, 1.0), (-1.0, 0.0)]
 
 
 def tiny_arm(**changes: Any) -> Arm:
-    """Example 1 with two hidden layers of three units, and with what `changes` name."""
-    return replace(EXAMPLE_1, **{"width": 3, "depth": 2, **changes})
+    """Example 1 with hidden layers of three units, two if no depth is given, and with what `changes` name."""
+    hidden = (Part(changes.pop("hidden", "tanh")),) * changes.pop("depth", 2)
+    parts = {key: Part(changes[key]) for key in ("output", "loss") if isinstance(changes.get(key), str)}
+    return replace(EXAMPLE_1, **{"width": 3, "hidden": hidden, **changes, **parts})
 
 
 def tiny_dataset(classes: int = 3, images: int = 6) -> Dataset:
@@ -204,6 +206,96 @@ def test_an_untrained_softmax_gives_each_class_about_one_tenth() -> None:
     assert result["nll"] == pytest.approx(np.log(10), abs=0.3)
 
 
+def test_outputs_that_no_rule_makes_probabilities_have_no_calibration() -> None:
+    for changes in ({"loss": "hinge"}, {"output": "softplus", "loss": "poisson"}):
+        result = measure_outputs(tiny_arm(**changes))
+        assert set(result["calibration"].values()) == {None}
+        assert result["test_accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "gelu"])
+def test_any_output_that_squared_error_trains_is_rescaled_from_its_targets(output: str) -> None:
+    arm = tiny_arm(output=output, low_target=0.5)
+    assert measures.probabilities(arm, np.array([[0.25, 0.75, 1]], np.float32)).tolist() == [[0, 0.5, 1]]
+
+
+# ---------------------------------------------------------------------------------------------- fit
+
+
+def least_squares(features: Array, labels: Array, classes: int, block: int = 2) -> measures.LeastSquares:
+    """The readout fitted to blocks of that many images."""
+    fitted = measures.LeastSquares(classes)
+    for start in range(0, len(features), block):
+        fitted.add(features[start : start + block].astype(np.float32), labels[start : start + block])
+    return fitted
+
+
+def test_the_least_squares_readout_is_the_one_computed_by_hand() -> None:
+    """Class 1 at 0, 2 and 4, class 0 at 6 and 8: the lines of both targets, 0.5 ∓ 0.15 (x − 4), cross at 4 + 2/3."""
+    features, labels = np.array([[0.0], [2], [4], [6], [8]]), np.array([1, 1, 1, 0, 0])
+    fitted = least_squares(features, labels, 2)
+    assert fitted.accuracy(features.astype(np.float32), labels) == 1
+    for place, label in ((4.6, 1), (4.7, 0)):
+        assert fitted.accuracy(np.array([[place]], np.float32), np.array([label])) == 1
+
+
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_the_least_squares_readout_is_that_of_numpy_wherever_the_features_are(offset: float) -> None:
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(offset, 1, (300, 5)).astype(np.float32), rng.integers(0, 3, 300)
+    design = np.column_stack([features, np.ones(300)]).astype(np.float64)
+    expected = (design @ np.linalg.lstsq(design, np.eye(3)[labels])[0]).argmax(axis=1)
+    assert least_squares(features, labels, 3, block=64).accuracy(features, expected) == 1
+
+
+def test_features_that_repeat_others_or_are_constant_change_nothing() -> None:
+    rng = np.random.default_rng(1)
+    features, labels = rng.normal(0, 1, (200, 4)), rng.integers(0, 3, 200)
+    other = rng.normal(0, 1, (500, 4))
+    plain = least_squares(features, labels, 3)
+
+    def more(values: Array) -> Array:
+        return np.column_stack([values, values[:, 0], np.zeros(len(values)), np.full(len(values), 0.3)]).astype(
+            np.float32
+        )
+
+    fitted = least_squares(more(features), labels, 3)
+    for label in range(3):
+        labels = np.full(500, label)
+        assert fitted.accuracy(more(other), labels) == plain.accuracy(other.astype(np.float32), labels)
+
+
+def test_too_many_features_or_infinite_ones_have_no_least_squares_readout() -> None:
+    wide = np.zeros((2, measures.MAX_FEATURES + 1), np.float32)
+    assert least_squares(wide, np.array([0, 1]), 2).accuracy(wide, np.array([0, 1])) is None
+    infinite = np.array([[np.inf], [0]], np.float32)
+    with np.errstate(invalid="ignore"):
+        assert least_squares(infinite, np.array([0, 1]), 2).accuracy(infinite, np.array([0, 1])) is None
+
+
+@pytest.mark.parametrize("readout", ["as_is", "half_shift"])
+def test_training_accuracy_is_of_the_training_images_and_the_readout_is_fitted_to_them(readout: str) -> None:
+    arm, dataset = tiny_arm(readout=readout), tiny_dataset(images=4100)
+    dataset = replace(dataset, x_test=dataset.x_test[:50], y_test=1 - dataset.y_test[:50] % 2)
+    model = trainer.build(arm, 4, 3)
+    model.set_weights(tiny_weights(4, 3, 3, 3))
+    images = dataset.x_train.astype(np.float32) / 5
+    hidden = keras.Sequential(model.layers[:-1])
+    result = network_measures.measure(arm, {"final": model.get_weights()}, dataset)
+    expected = np.mean(measures.read_out(model(images).numpy(), readout).argmax(1) == dataset.y_train)
+    assert result["training_accuracy"] == pytest.approx(expected)
+    fitted = least_squares(hidden(images).numpy(), dataset.y_train, 3, block=4100)
+    assert result["least_squares_accuracy"] == fitted.accuracy(
+        hidden(dataset.x_test.astype(np.float32) / 5).numpy(), dataset.y_test
+    )
+
+
+def test_a_network_is_measured_without_its_dropout() -> None:
+    weights, dataset = {"final": tiny_weights(4, 3, 3, 3)}, tiny_dataset(images=500)
+    plain, dropped = (network_measures.measure(tiny_arm(dropout=rate), weights, dataset) for rate in (0.0, 0.9))
+    assert plain == dropped
+
+
 # ---------------------------------------------------------------------------------------------- gradients
 
 
@@ -224,15 +316,15 @@ def differences(loss_of: Callable[[Array], Array], z: Array, step: float = 1e-6)
     return np.stack([(loss_of(z + c) - loss_of(z - c)) / (2 * step) for c in columns], axis=1)
 
 
-def propagate(model: keras.Sequential, loss: str, images: Array, targets: Array) -> list[network_measures.Layer]:
-    """The layers of `model`, by automatic differentiation."""
+def propagate(model: keras.Sequential, loss: Part, images: Array, targets: Array) -> list[network_measures.Layer]:
+    """The layers of `model`, which computes in float64, by automatic differentiation."""
     network = network_measures.Network(model, trainer.loss_function(loss))
     return network(model.get_weights(), tf.constant(images), tf.constant(targets))
 
 
 def tiny_network(arm: Arm, images: Array, targets: Array, scale: float = 1.0) -> list[network_measures.Layer]:
     """The layers of the arm's network of tiny weights, whose output kernel is `scale` times larger."""
-    model = trainer.build(arm, images.shape[1], targets.shape[1])
+    model = trainer.build(arm, images.shape[1], targets.shape[1], "float64")
     weights = tiny_weights(images.shape[1], *[arm.width] * arm.depth, targets.shape[1])
     weights[-2] = weights[-2] * np.float32(scale)
     model.set_weights(weights)
@@ -254,11 +346,20 @@ def test_the_output_delta_has_its_closed_form_however_saturated_the_outputs_are(
     targets = np.where(np.eye(4, dtype=bool)[[0, 1, 2, 3, 0, 1]], coding[1], coding[0])
     layer = tiny_network(tiny_arm(output=output, loss=loss), random_images(), targets, scale)[-1]
     np.testing.assert_allclose(layer.outputs, ACTIVATIONS[output](layer.pre_activations), rtol=1e-12, atol=1e-300)
-    expected = output_delta(layer.outputs, targets, output, loss)
+    expected = output_delta(layer.outputs, targets, output, Part(loss))
     np.testing.assert_allclose(layer.deltas, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("hidden", arms.HIDDEN)
+@pytest.mark.parametrize("coding", CODINGS)
+def test_the_output_delta_of_a_weighted_error_has_its_closed_form(coding: tuple[float, float]) -> None:
+    loss = Part("weighted_mean_squared_error", (("overshoot", 0.5), ("undershoot", 4.0), ("wrong", 0.25)))
+    targets = np.where(np.eye(4, dtype=bool)[[0, 1, 2, 3, 0, 1]], coding[1], coding[0])
+    layer = tiny_network(tiny_arm(output="linear", loss=loss), random_images(), targets)[-1]
+    expected = output_delta(layer.outputs, targets, "linear", loss)
+    np.testing.assert_allclose(layer.deltas, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_hidden_deltas_and_kernel_gradients_are_those_of_the_chain_rule(hidden: str, output: str, loss: str) -> None:
     """δ_l = (δ_{l+1} Wᵀ_{l+1}) ∘ activation′(z_l) (Rumelhart, Hinton & Williams 1986)."""
@@ -287,8 +388,10 @@ def gelu(z: Array) -> Array:
 def test_layers_that_the_study_does_not_use_are_differentiated_too() -> None:
     """GELU, layer normalisation between two layers, and Keras' Huber loss, against finite differences."""
     images, targets = random_images(), np.eye(3)[[0, 1, 2, 0, 1, 2]]
-    inner = [keras.layers.Dense(5, "gelu"), keras.layers.LayerNormalization(epsilon=0.1), keras.layers.Dropout(0.5)]
-    model = keras.Sequential([keras.Input((4,)), *inner, keras.layers.Dense(3, "gelu", trainable=False)])
+    precise = {"dtype": "float64"}
+    inner = [keras.layers.Dense(5, "gelu", **precise), keras.layers.LayerNormalization(epsilon=0.1, **precise)]
+    last = [keras.layers.Dropout(0.5, **precise), keras.layers.Dense(3, "gelu", trainable=False, **precise)]
+    model = keras.Sequential([keras.Input((4,), **precise), *inner, *last])
     weights = [*tiny_weights(4, 5), *tiny_weights(5, 5)[0][:2], *tiny_weights(5, 3)]  # gains and offsets: two rows
     model.set_weights(weights)
     gain, offset, kernel, bias = (weight.astype(np.float64) for weight in weights[2:])
@@ -304,14 +407,14 @@ def test_layers_that_the_study_does_not_use_are_differentiated_too() -> None:
             (centred / np.sqrt(y.var(axis=1, keepdims=True) + 0.1) * gain + offset) @ kernel + bias
         )
 
-    first, last = propagate(model, "huber", images, targets)
+    first, last = propagate(model, Part("huber"), images, targets)
     np.testing.assert_allclose(first.deltas, differences(losses_from_hidden, first.pre_activations), atol=1e-8)
     np.testing.assert_allclose(last.deltas, differences(losses_from_output, last.pre_activations), atol=1e-8)
 
 
 def test_a_relu_has_slope_0_at_0() -> None:
     arm, targets = tiny_arm(hidden="relu"), np.eye(3)[[0, 1]]
-    model = trainer.build(arm, 4, 3)
+    model = trainer.build(arm, 4, 3, "float64")
     weights = tiny_weights(4, 3, 3, 3)
     model.set_weights([np.zeros_like(weights[0]), *weights[1:2], *weights[2:]])
     model.layers[0].bias.assign(np.zeros(3))
@@ -339,8 +442,8 @@ def test_a_relu_has_slope_0_at_0() -> None:
 def test_the_output_delta_has_the_closed_form_of_the_study(
     output: str, loss: str, y: float, t: float, expected: float
 ) -> None:
-    targets = np.array([[t] + [0.0] * 9])
-    delta = output_delta(np.array([[y] + [0.1] * 9]), targets, output, loss)
+    targets = np.array([[t] + [0.0] * 8 + [0.0 if t == 1 else 1.0]])
+    delta = output_delta(np.array([[y] + [0.1] * 9]), targets, output, Part(loss))
     assert delta[0, 0] == pytest.approx(expected)
 
 
@@ -350,13 +453,13 @@ def test_tanh_with_targets_of_one_sign_each_is_the_sigmoid_of_twice_z_four_times
     tanh, sigmoid = np.tanh(z), special.expit(2 * z)
     np.testing.assert_allclose(np.square(tanh - (2 * targets - 1)), 4 * np.square(sigmoid - targets), atol=1e-12)
     np.testing.assert_allclose(  # by the chain rule twice that in z
-        output_delta(tanh, 2 * targets - 1, "tanh", "mean_squared_error"),
-        8 * output_delta(sigmoid, targets, "sigmoid", "mean_squared_error"),
+        output_delta(tanh, 2 * targets - 1, "tanh", Part("mean_squared_error")),
+        8 * output_delta(sigmoid, targets, "sigmoid", Part("mean_squared_error")),
         atol=1e-12,
     )
 
 
-@pytest.mark.parametrize("hidden", arms.HIDDEN)
+@pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_kernel_norms_are_those_of_tensorflow_on_the_studys_own_model(hidden: str, output: str, loss: str) -> None:
     low = -0.5 if loss == "mean_squared_error" else 0.0
@@ -367,7 +470,7 @@ def test_kernel_norms_are_those_of_tensorflow_on_the_studys_own_model(hidden: st
     targets = tf.constant(trainer.targets(arm, dataset.y_train, 3))
     with tf.GradientTape() as tape:
         outputs = model(trainer.scaled(tf.constant(dataset.x_train), 5))
-        loss_value = tf.reduce_mean(trainer.loss_function(loss)(targets, outputs))
+        loss_value = tf.reduce_mean(trainer.loss_function(arm.loss)(targets, outputs))
     kernels = tape.gradient(loss_value, model.trainable_variables)[::2]
 
     result = network_measures.measure(arm, {"final": model.get_weights()}, dataset)["gradient"]["final"]
@@ -389,7 +492,7 @@ def test_a_network_without_a_signal_has_no_ratio_between_its_layers() -> None:
     assert result == {"delta_rms": [0, 0], "kernel_norm": [0, 0], "first_over_output": None}
 
 
-def test_only_the_first_two_thousand_training_images_are_used() -> None:
+def test_gradient_and_saturation_are_those_of_the_first_two_thousand_training_images() -> None:
     dataset, weights = tiny_dataset(images=2100), tiny_weights(4, 3, 3, 3)
     result = [
         network_measures.measure(
@@ -397,7 +500,8 @@ def test_only_the_first_two_thousand_training_images_are_used() -> None:
         )
         for n in (1999, 2000, 2100)
     ]
-    assert result[0] != result[1] == result[2]
+    before, enough, more = ((numbers["gradient"], numbers["saturation"]) for numbers in result)
+    assert before != enough == more
 
 
 # ---------------------------------------------------------------------------------------------- saturation
@@ -427,8 +531,15 @@ def test_a_relu_unit_is_dead_if_it_is_zero_on_every_image() -> None:
 
 
 def test_an_activation_without_two_flat_ends_has_no_saturated_and_no_dead_units() -> None:
-    result = saturation(tiny_arm(hidden="gelu"), [[[0.0], [0.0]], [[1.0], [0.0]]], [[True], [False]])
+    result = saturation(tiny_arm(hidden="gelu", depth=1), [[[0.0], [0.0]], [[1.0], [0.0]]], [[True], [False]])
     assert (result["hidden"], result["dead"]) == (None, None)
+
+
+def test_layers_of_different_activations_each_have_what_their_activation_has() -> None:
+    arm = replace(tiny_arm(), hidden=(Part("relu"), Part("tanh"), Part("relu", (("negative_slope", 0.1),))))
+    outputs = [[[0.0, 1], [0, 0]], [[0.99, 0], [0, 0]], [[0.0], [0.0]], [[0.5], [0.0]]]
+    result = saturation(arm, outputs, [[True], [False]])
+    assert (result["dead"], result["hidden"]) == ([0.5, None, None], [None, 0.25, None])
 
 
 @pytest.mark.parametrize(
@@ -443,7 +554,7 @@ def test_the_output_slope_is_reported_separately_for_target_and_other_outputs(
     output: str, derivative: Callable[[Array], Array]
 ) -> None:
     z = np.array([[0.5, 0], [3, -0.5]])
-    result = saturation(tiny_arm(output=output), [z.tolist()], [[True, False], [True, False]])
+    result = saturation(tiny_arm(output=output, depth=0), [z.tolist()], [[True, False], [True, False]])
     target, other = derivative(z).mean(axis=0)
     assert result["output_slope_target"] == pytest.approx(target, rel=1e-8)
     assert result["output_slope_other"] == pytest.approx(other, rel=1e-8)
@@ -451,7 +562,7 @@ def test_the_output_slope_is_reported_separately_for_target_and_other_outputs(
 
 @pytest.mark.parametrize("output", ["linear", "softmax", "log_softmax"])
 def test_there_is_no_output_slope_where_it_is_constant_or_outputs_depend_on_each_other(output: str) -> None:
-    result = saturation(tiny_arm(output=output), [[[0.5, 0], [3, -0.5]]], [[True, False], [True, False]])
+    result = saturation(tiny_arm(output=output, depth=0), [[[0.5, 0], [3, -0.5]]], [[True, False], [True, False]])
     assert (result["output_slope_target"], result["output_slope_other"]) == (None, None)
 
 
@@ -463,7 +574,7 @@ def measure(arm: Arm, snapshots: dict[str, list[Array]], outputs: Array, dataset
     return measures.measure(arm, outputs, dataset) | network_measures.measure(arm, snapshots, dataset)
 
 
-@pytest.mark.parametrize("hidden", arms.HIDDEN)
+@pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_gradient_and_saturation_are_those_of_the_closed_forms(hidden: str, output: str, loss: str) -> None:
     arm, dataset = tiny_arm(hidden=hidden, output=output, loss=loss), tiny_dataset(images=20)
@@ -502,7 +613,7 @@ def test_every_measure_is_there_for_any_number_of_classes(classes: int, output: 
     assert "epoch_1" not in result["saturation"]
 
 
-@pytest.mark.parametrize("hidden", arms.HIDDEN)
+@pytest.mark.parametrize("hidden", HIDDEN)
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_diverged_run_has_an_accuracy_and_none_for_what_is_undefined(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,67 @@ def test_an_arm_is_summarised_over_its_seeds(results: dict) -> None:
     assert np.sum(results["arms"]["example-3"]["confusion"]) == 10 * fixture.TEST_IMAGES
 
 
+def arm(plan: Study, folder: Path, **changed: list) -> dict:
+    """Example 1's result after its runs' observations were `changed`: by key, the values by seed, for all ten."""
+    fixture.results(plan, folder, Source(datasets.MNIST, None, "a fixture"))
+    content = json.loads((folder / "evidence.json").read_text())
+    runs = [run for run in content["runs"] if run["arm"] == "example-1"]
+    for key, values in changed.items():
+        for run, value in zip(runs, values, strict=True):
+            run[key] = value
+    return summary.assemble(plan, content | {"runs": runs})["arms"]["example-1"]
+
+
+def test_an_arm_has_its_training_accuracy_and_what_it_lacks_on_the_test_images(plan: Study, tmp_path: Path) -> None:
+    found = arm(plan, tmp_path, training_accuracy=[0.99, 0.98] * 5, least_squares_accuracy=[0.97] * 10)
+    assert found["training_accuracy"]["mean"] == pytest.approx(0.985)
+    assert found["training_accuracy"]["min"] == 0.98
+    assert found["generalization_gap"] == pytest.approx(0.985 - 0.9655)  # five seeds at 0.965, five at 0.966
+    assert found["least_squares_accuracy"]["mean"] == pytest.approx(0.97)
+
+
+def test_an_arm_has_no_training_accuracy_if_one_seed_has_none(plan: Study, tmp_path: Path) -> None:
+    found = arm(plan, tmp_path, training_accuracy=[*[0.99] * 9, None])
+    assert found["training_accuracy"] is None
+    assert found["generalization_gap"] is None
+
+
+def test_images_wrong_in_every_run_are_counted(plan: Study, tmp_path: Path) -> None:
+    assert arm(plan, tmp_path, wrong_images=[[3, 7, 8 + seed, 1900] for seed in range(10)])["always_wrong"] == 3
+    assert arm(plan, tmp_path, wrong_images=[*[[3, 7]] * 9, None])["always_wrong"] is None
+
+
+def test_images_wrong_in_the_only_run_are_not_said_to_be_wrong_in_every_run(plan: Study, tmp_path: Path) -> None:
+    found = fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"), runs=1)
+    assert found["arms"]["example-1"]["always_wrong"] is None
+
+
+def test_a_plateau_is_the_mean_accuracy_of_the_last_three_epochs(plan: Study, tmp_path: Path) -> None:
+    found = arm(plan, tmp_path, test_accuracy_by_epoch=[[0.9, 0.95, 0.96, 0.97, 0.98], [0.9] * 5] * 5)
+    assert found["plateau"] == pytest.approx((0.97 + 0.9) / 2)
+    assert found["epochs_to_plateau"] == {"by_seed": [4, 1] * 5, "mean": 2.5}
+
+
+@pytest.mark.parametrize(
+    ("curve", "epoch"),
+    [
+        ([0.9, 0.9649, 0.97, 0.97, 0.97], 3),
+        ([0.9, 0.965, 0.97, 0.97, 0.97], 2),  # just as near as it must be, whatever 0.97 − 0.005 is as a float
+        ([0.99, 0.97, 0.9, 0.9, 0.9], 1),  # it was above
+        ([0.5, 0.6], 2),  # fewer than three epochs: the mean of both is 0.55
+        ([0.5], 1),
+    ],
+)
+def test_the_plateau_is_reached_half_a_point_below_it(curve: list[float], epoch: int) -> None:
+    assert summary.epochs_to_plateau([curve]) == {"by_seed": [epoch], "mean": epoch}
+
+
+def test_an_arm_without_curves_has_no_plateau(plan: Study, tmp_path: Path) -> None:
+    found = arm(plan, tmp_path, test_accuracy_by_epoch=[None] * 10)
+    assert found["plateau"] is None
+    assert found["epochs_to_plateau"] is None
+
+
 def test_a_contrast_is_paired_by_seed_and_counts_discordant_images(results: dict) -> None:
     recipe = results["contrasts"][0]
     assert (recipe["name"], recipe["n"]) == ("recipe", 10)
@@ -62,6 +124,30 @@ def test_a_seed_without_a_difference_agrees_with_neither_direction() -> None:
     found = contrast(None, [({1}, {2}), (set(), {3}), ({4, 5}, {6}), (set(), {7})])
     assert found["discordant"] == [[1, 1], [1, 0], [1, 2], [1, 0]]
     assert found["seeds_agreeing"] == 2
+
+
+def test_a_contrast_has_intervals_for_further_seeds_and_further_images() -> None:
+    found = contrast(None, [({1, 2}, {3}), ({1}, set()), ({1}, {4}), ({1, 5}, {6})])  # −0.01, −0.01, 0, −0.01
+    mean, error = -0.0075, 0.005 / 2
+    half = 3.18245 * error * np.sqrt(1 + 4 / 10)  # the 97.5 % point of t with 3 degrees of freedom
+    assert found["prediction_interval"] == pytest.approx([mean - half, mean + half], abs=1e-7)
+    low, high = found["two_way_interval"]
+    assert low + high == pytest.approx(2 * mean)
+    assert low < found["interval"][0]
+    assert found["image_share"] == 1  # chance on images explains more than all of this scatter
+
+
+def test_superiority_compares_each_run_of_one_arm_with_each_of_the_other() -> None:
+    found = contrast(None, [(set(), {1}), ({1, 2}, {3, 4, 5})])  # 1, 0.98 against 0.99, 0.97: three pairs of four
+    assert found["superiority"] == 0.75
+    assert found["seeds_agreeing"] == 2
+
+
+def test_the_smallest_p_that_the_pairs_can_give_counts_the_declared_family(results: dict) -> None:
+    assert results["contrasts"][0]["p_smallest"] == results["contrasts"][0]["p_holm"]  # all seeds agree
+    assert [row for row in results["contrasts"][1:] if "p_smallest" in row] == []
+    found = contrast(None, [({1}, set()), (set(), {1}), ({1}, set())])
+    assert (found["p_holm"], found["p_smallest"]) == (1, 2 / 8)
 
 
 def test_equivalence_is_decided_by_the_interval_of_two_one_sided_tests() -> None:

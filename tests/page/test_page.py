@@ -206,9 +206,7 @@ def test_text_from_an_article_is_escaped(results: dict, tmp_path: Path) -> None:
     (tmp_path / "article.md").write_text(
         '---\ntitle: "<script>1</script>"\ndate: "2020"\nid: "\\"><img src=x>"\n---\n<img src=x onerror=1>\n'
     )
-    (tmp_path / "claims.toml").write_text(
-        '[[claims]]\nid = "a"\nquote = "<img src=x"\nquestion = "<script>?"\nnot_testable = "<img>"\n'
-    )
+    (tmp_path / "claims.toml").write_text(fixture.untestable('id = "a"\nquote = "<img src=x"', "<img>", "<script>?"))
     hostile = fixture.page_of(results, tmp_path)
     assert "<script>1" not in hostile
     assert "<script>?" not in hostile

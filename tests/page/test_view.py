@@ -321,10 +321,20 @@ def test_without_any_measurement_every_part_is_there_and_decides_nothing() -> No
 # ---------------------------------------------------------------------------------------------- the page's view
 
 
-def page_of(found: dict[str, Any]) -> page.PageView:
-    verdicts = judge(ledgers.load(fixture.LEDGER), found)
+LEDGER = ledgers.load(fixture.LEDGER)
+
+
+def rows_of(found: dict[str, Any], **options: Any) -> tuple[page.ClaimRow, ...]:
+    """The rows of this article's claims; `options`: recorded, robustness."""
     figures = {figure.name: figure for figure in fixture.draw(found, pictures=False)}
-    return page.page_view(found, figures, verdicts, {}, render.load_prose(fixture.PROSE).changes, {})
+    options = {"recorded": {}, "robustness": {}, **options}
+    return page.claim_rows(found, figures, judge(LEDGER, found), questions={}, ledger=LEDGER, **options)
+
+
+def page_of(found: dict[str, Any], **options: Any) -> page.PageView:
+    figures = {figure.name: figure for figure in fixture.draw(found, pictures=False)}
+    labels = render.load_prose(fixture.PROSE).changes
+    return page.page_view(found, figures, rows_of(found, **options), {}, labels, {}, LEDGER)
 
 
 def test_notices_follow_the_results(results: dict) -> None:
@@ -355,32 +365,67 @@ def test_a_contrast_that_is_not_measured_has_a_row_without_numbers(results: dict
     assert page.contrast_rows({"contrasts": [half]})[0].told_apart == 7
 
 
-def test_verdicts_are_counted_with_the_most_frequent_first() -> None:
-    counts = page.verdict_counts(["a", "b", "b"])
-    assert counts == (page.VerdictCount("b", 2, False), page.VerdictCount("a", 1, True))
-
-
 def test_claims_have_their_evidence_and_figures_in_rows(results: dict) -> None:
     found = page_of(results)
+    parts = [part for row in found.claims for part in row.parts]
     assert [row.number for row in found.claims] == [*range(1, len(found.claims) + 1)]
-    assert {row.verdict for row in found.supported} <= {"supported"}
-    assert all(row.label[0] == row.label[0].upper() for claim in found.claims for row in claim.evidence)
-    assert any(row.seeds for claim in found.claims for row in claim.evidence)
+    assert {row.stated.verdict for row in found.supported} <= {"supported"}
+    assert all(row.label[0] == row.label[0].upper() for part in parts for row in part.evidence)
+    assert any(row.seeds for part in parts for row in part.evidence)
     drawn = {figure.name for figure in fixture.draw(results, pictures=False)}
     assert {name for row in found.claims for name, _ in row.figures} <= drawn
     assert not found.single_claim
 
 
+def test_the_two_parts_of_a_claim_say_what_they_ask(results: dict) -> None:
+    rows = page_of(results).claims
+    assert {row.stated.label for row in rows} == {"as the article has it"}
+    assert {row.general.label for row in rows} == {"the reason", "in general"}
+    for row in rows:
+        assert row.asked == tuple(part for part in row.parts if not part.question.none)
+
+
+def test_several_numbers_have_letters_for_the_rule_and_a_single_one_has_none(results: dict) -> None:
+    for row in page_of(results).claims:
+        for part in row.parts:
+            letters = [number.letter for number in part.evidence]
+            assert letters == ([""] if len(letters) == 1 else [f"({'abcdefghijkl'[n]})" for n in range(len(letters))])
+
+
+def test_a_threshold_is_shown_in_the_unit_of_what_it_is_compared_with(results: dict) -> None:
+    thresholds = {row.name: row for row in page_of(results).thresholds}
+    assert thresholds["matters"].value == "0.25 points"
+    assert thresholds["matters"].reason == LEDGER.thresholds["matters"].reason
+
+
 def test_a_verdict_on_the_record_is_in_a_row_only_if_it_is_another_one(results: dict) -> None:
-    verdicts = judge(ledgers.load(fixture.LEDGER), results)
-    recorded = {judged.claim.id: judged.verdict for judged in verdicts} | {verdicts[0].claim.id: "another"}
-    rows = page.claim_rows(results, {}, verdicts, recorded, {})
-    assert [row.verdict_on_record for row in rows] == ["another", *[""] * (len(rows) - 1)]
+    recorded = {
+        judged.claim.id: {part: verdict.verdict for part, verdict in judged.verdicts.items()}
+        for judged in judge(LEDGER, results)
+    }
+    recorded[LEDGER.claims[0].id]["general"] = "another"
+    rows = rows_of(results, recorded=recorded)
+    assert [part.verdict_on_record for row in rows for part in row.parts] == [
+        "",
+        "another",
+        *[""] * (2 * len(rows) - 2),
+    ]
     comparison = {"recorded": "2026-01-01", "processors": ["P"], "contrasts": [{"agree": True}, {"agree": False}]}
     record = page.record({**results, "record_comparison": comparison}, rows, recorded)
     assert record is not None
-    assert (record.agreeing, record.compared, record.verdicts) == (1, 2, len(rows))
+    assert (record.agreeing, record.compared) == (1, 2)
+    assert record.verdicts == sum(not question.none for claim in LEDGER.claims for question in claim.parts.values())
     assert record.turned == rows[:1]
+
+
+def test_robustness_is_with_its_question_and_a_close_call_says_so(results: dict) -> None:
+    close = {"seeds": 0.8, "images": None, "half": "supported", "twice": "supported", "endpoints": {}, "fashion": None}
+    claim = LEDGER.claims[0].id
+    found = page_of(results, robustness={claim: {"general": {**close, "close": True}}})
+    assert (found.claims[0].stated.robustness, found.claims[0].stated.close) == (None, False)
+    assert (found.claims[0].general.robustness["seeds"], found.claims[0].general.close) == (0.8, True)
+    assert found.has_close
+    assert not page_of(results).has_close
 
 
 def test_a_contrast_is_uncertain_where_only_its_bootstrap_interval_includes_0() -> None:
@@ -402,6 +447,10 @@ def test_arms_are_listed_by_name_with_their_runs_latest_day(results: dict) -> No
     runs = [{**run, "depth": 8, "schedule": "cosine", "diverged_epoch": 2} for run in results["runs"]]
     deep = page.arm_rows({**results, "runs": runs})[0]
     assert (deep.layers, deep.schedule, deep.scores[0].diverged) == (8, "cosine", True)
+    for hidden, layers in (("tanh, leaky_relu", None), ("relu(max_value=6.0, threshold=1.0)", 2)):
+        runs = [{**run, "depth": 2, "hidden": hidden} for run in results["runs"]]
+        row = page.arm_rows({**results, "runs": runs})[0]
+        assert (row.hidden, row.layers) == (hidden.replace("_", " "), layers)
 
 
 # ---------------------------------------------------------------------------------------------- an article's view.py

@@ -19,15 +19,18 @@ from experiments.study import load as studies
 from experiments.study.model import Study
 from report import __main__ as command
 from report.claims import load as ledgers
+from report.claims.model import CANNOT_TELL, NOT_MEASURED, Ledger
+from report.claims.verdicts import judge, judge_predictions
 from report.sharing import verify
 from report.sharing.compare import Comparison, Effect, Measured, compare
 from tests import fixture
 
+LEDGER = ledgers.load(fixture.LEDGER)
 MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 def test_results_do_not_differ_from_themselves(results: dict) -> None:
-    found = compare(results, results, ledgers.load(fixture.LEDGER))
+    found = compare(results, results, LEDGER)
     assert not found.differs
     assert {effect.name for effect in found.effects} == {
         "contrast recipe", "arm example-1", "arm example-2", "arm example-3"
@@ -70,15 +73,16 @@ def test_the_noise_of_a_difference_adds_both_intervals_in_quadrature(results: di
     for found, half in ((results, 0.003), (changed, 0.004)):
         accuracy = found["arms"]["example-1"]["test_accuracy"]
         accuracy["interval"] = [accuracy["mean"] - half, accuracy["mean"] + half]
-    (found,) = [e for e in compare(results, changed, ()).effects if e.name == "arm example-1"]
+    (found,) = [e for e in compare(results, changed, LEDGER).effects if e.name == "arm example-1"]
     assert found.noise == pytest.approx(0.005)
 
 
 @pytest.fixture
 def paths(plan: Study, tmp_path: Path) -> list[str]:
     """Two results.json; in the second the examples have changed places."""
-    scores = {"example-3, seed 100, on mnist": 0.977}  # so that not every seed shows the same difference
-    mapped = {"example-2": 0.978, "example-3": 0.965, "example-3, seed 100, on mnist": 0.964}
+    first = f"example-3, seed {plan.block('examples').seeds[0]}, on mnist"
+    scores = {first: 0.977}  # so that not every seed shows the same difference
+    mapped = {"example-2": 0.978, "example-3": 0.965, first: 0.964}
     found = [
         fixture.results(plan, tmp_path / "a", MNIST, fixture.SCORES | scores),
         fixture.results(plan, tmp_path / "b", MNIST, {"example-1": 0.978} | mapped),
@@ -93,7 +97,9 @@ def test_a_changed_verdict_is_listed_as_before_and_after_and_sets_the_exit_statu
 ) -> None:
     assert command.main(command.parse(["compare", *paths])) == 1
     told = capsys.readouterr().out
-    assert "verdict turned   far-more-effective: partly supported → not supported" in told
+    assert (
+        "verdict turned           far-more-effective, as the article has it: partly supported → not supported" in told
+    )
     assert "moved beyond seed noise  contrast recipe: 1.29 → -1.31 points (seed noise ±" in told
     assert "not moved" not in told
 
@@ -102,16 +108,51 @@ def test_unmoved_effects_are_counted_and_listed_only_on_request(
     paths: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(command.parse(["compare", paths[0], paths[0]])) == 0
-    assert capsys.readouterr().out == (
-        "0 verdicts turned; 0 of 4 effects moved beyond seed noise, 4 did not. ALL=1 lists those that did not move.\n"
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "0 verdicts turned; 0 of 4 effects moved beyond seed noise, 4 did not. ALL=1 lists those that did not move."
     )
     assert command.main(command.parse(["compare", "--all", paths[0], paths[0]])) == 0
     *listed, counted = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in listed] == [
+    assert [line.split(":")[0] for line in listed if line.startswith("not moved")] == [
         f"not moved                {name}"
         for name in ("contrast recipe", "arm example-1", "arm example-2", "arm example-3")
     ]
     assert counted == "0 verdicts turned; 0 of 4 effects moved beyond seed noise, 4 did not."
+
+
+def questions(ledger: Ledger, results: dict) -> list[str]:
+    """The verdicts on all that could be decided."""
+    verdicts = [verdict for judged in judge(ledger, results) for verdict in judged.verdicts.values()]
+    verdicts += [judged.verdict for judged in judge_predictions(ledger, results)]
+    return [v.verdict for v in verdicts if not v.question.none and not v.question.not_testable]
+
+
+def test_verdicts_that_one_of_the_two_cannot_decide_are_counted_and_have_not_turned(
+    plan: Study, results: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fewer = fixture.results(plan, tmp_path / "fewer", MNIST, runs=len(plan.block("examples").seeds))
+    paths = [tmp_path / "old.json", tmp_path / "new.json"]
+    for path, content in zip(paths, (fewer, results), strict=True):
+        path.write_bytes(to_json(content))
+    before, after = (questions(LEDGER, content) for content in (fewer, results))
+    missing, both = before.count(NOT_MEASURED), after.count(NOT_MEASURED)
+    assert missing > both > 0
+    assert command.main(command.parse(["compare", *map(str, paths)])) == 0
+    told = capsys.readouterr().out
+    assert f"{missing - both} verdicts could not be decided on {paths[0]}: not measured there\n" in told
+    assert f"{both} verdicts could be decided on neither: not measured there\n" in told
+    assert "verdict turned" not in told
+
+
+def test_a_verdict_of_a_single_seed_is_none_that_could_turn(results: dict) -> None:
+    alone = deepcopy(results)
+    for arm in alone["arms"].values():
+        arm["seeds"] = arm["seeds"][:1]
+    for row in alone["contrasts"]:
+        row["n"] = 0
+    found = compare(alone, results, LEDGER)
+    assert found.turned == ()
+    assert found.undecided[0][CANNOT_TELL] > 0
 
 
 def test_an_arm_with_one_seed_is_reported_to_have_unknown_noise(
@@ -132,7 +173,7 @@ def test_accuracies_on_different_images_are_not_compared(results: dict) -> None:
     changed = deepcopy(results)
     arm = changed["arms"]["example-1"]
     arm |= {"test_accuracy": None, "held_out_accuracy": arm["test_accuracy"]}
-    assert compare(results, changed, ()).single == ("arm example-1", "arm example-1 on held-out images")
+    assert compare(results, changed, LEDGER).single == ("arm example-1", "arm example-1 on held-out images")
 
 
 def test_a_page_made_with_another_record_is_compared_by_its_own_numbers(
@@ -141,14 +182,14 @@ def test_a_page_made_with_another_record_is_compared_by_its_own_numbers(
     found = fixture.results(plan, tmp_path, MNIST)
     content = json.loads((tmp_path / "evidence.json").read_text()) | {"record": "0" * 64}
     drawn = {figure.name: figure for figure in drawing.draw(found, fixture.FIGURES)}
-    packed = verify.carried(content, found, drawn, (), "")
+    packed = verify.carried(content, found, drawn, LEDGER, "")
     page = f'<template id="evidence">{packed}</template>'
     with pytest.raises(UserError, match="with a different record"):
         verify.proof(page, lambda: plan)
     own = verify.proof(page, lambda: plan, to_compare=True).results
     assert own["contrasts"][0]["mean"] == found["contrasts"][0]["mean"]
     content["source"]["fallback"] = "no network"
-    packed = verify.carried(content, found, {}, (), "")
+    packed = verify.carried(content, found, {}, LEDGER, "")
     with pytest.raises(UserError, match="with a different record"):  # all that it shows is from that record
         verify.proof(f'<template id="evidence">{packed}</template>', lambda: plan, to_compare=True)
 
@@ -157,7 +198,7 @@ def test_measurements_in_only_one_of_the_two_are_listed_and_are_no_change(
     plan: Study, results: dict, tmp_path: Path
 ) -> None:
     fewer = fixture.results(plan, tmp_path, MNIST, runs=10)
-    found = compare(results, fewer, ())
+    found = compare(results, fewer, LEDGER)
     assert found.single == ("arm example-2", "arm example-3", "contrast recipe")
     assert not found.differs
 

@@ -13,7 +13,7 @@ from experiments.data import datasets
 from experiments.files.errors import UserError
 from experiments.study import keys
 from experiments.study import load as studies
-from experiments.study.model import SETTINGS, Arm, Study
+from experiments.study.model import SETTINGS, Arm, Part, Study
 
 TEXT = studies.STUDY.read_text(encoding="utf-8")
 SEEDS = "seeds = [100, 101, 102, 103, 104, 105, 106, 107, 108, 109]"
@@ -45,9 +45,9 @@ def test_each_example_has_the_articles_configuration(
     plan: Study, name: str, hidden: str, output: str, loss: str, readout: str
 ) -> None:
     arm = plan.arm(name)
-    assert (arm.hidden, arm.output, arm.loss, arm.readout) == (hidden, output, loss, readout)
+    assert (*map(str, (*arm.hidden, arm.output, arm.loss)), arm.readout) == (hidden, output, loss, readout)
     assert (arm.low_target, arm.high_target, arm.depth, arm.width) == (0.0, 1.0, 1, 128)
-    assert (arm.optimizer, arm.learning_rate, arm.batch_size) == ("adam", 0.001, 32)
+    assert (str(arm.optimizer), arm.learning_rate, arm.batch_size) == ("adam", 0.001, 32)
 
 
 def test_example_2_is_trained_like_example_1(plan: Study) -> None:
@@ -70,7 +70,7 @@ def test_only_the_listed_arms_run_on_the_digits(plan: Study) -> None:
 def test_a_list_makes_a_family_of_arms_with_their_values_in_their_names(plan: Study) -> None:
     family = {arm.name: arm for arm in plan.arms if arm.block == "depth"}
     assert len(family) == 4 * 3 * 2
-    assert (family["depth8-relu-ce"].depth, family["depth8-relu-ce"].hidden) == (8, "relu")
+    assert family["depth8-relu-ce"].hidden == (Part("relu"),) * 8
     assert plan.arm("sgd-targets-0.03").learning_rate == 0.03
 
 
@@ -114,7 +114,7 @@ def test_an_arm_without_a_title_is_titled_by_its_name(tmp_path: Path) -> None:
 def test_settings_cover_everything_but_name_block_and_title(plan: Study) -> None:
     arm = plan.arm("example-1")
     for field in fields(Arm):
-        other = replace(arm, **{field.name: "anything else"})
+        other = replace(arm, **{field.name: (Part("gelu"),) if field.name == "hidden" else "anything else"})
         assert (other.settings() != arm.settings()) == (field.name not in ("name", "block", "title")), field.name
     assert tuple(arm.settings()) == SETTINGS
 
@@ -146,9 +146,9 @@ MISTAKES = {
     ),
     "unknown value": (
         'hidden = "tanh"',
-        'hidden = "gelu"',
+        'hidden = "tanhh"',
         "",
-        'defaults.hidden is "gelu". Expected one of tanh, relu, sigmoid.',
+        'defaults.hidden is "tanhh". Expected one of Keras\' activations, such as tanh, ',
     ),
     "unknown version": ("version = 1", "version = 2", "", "version is 2. Expected version = 1."),
     "unknown measure": ('"test_accuracy"', '"accuracy"', "", 'measure is "accuracy". Expected "test_accuracy".'),
@@ -430,14 +430,18 @@ def test_how_an_arm_is_reported_does_not_change_its_training_key(plan: Study, fi
 @pytest.mark.parametrize(
     "change",
     [
-        {"hidden": "relu"},
-        {"output": "linear"},
-        {"loss": "one_sided_mean_squared_error"},
+        {"hidden": (Part("relu"),)},
+        {"output": Part("linear")},
+        {"loss": Part("one_sided_mean_squared_error")},
         {"low_target": -1.0},
         {"high_target": 0.5},
-        {"depth": 2},
+        {"hidden": (Part("tanh"), Part("tanh"))},
         {"width": 64},
-        {"optimizer": "sgd"},
+        {"optimizer": Part("sgd")},
+        {"optimizer": Part("adam", (("beta_1", 0.8),))},
+        {"initializer": Part("he_normal")},
+        {"dropout": 0.5},
+        {"l2": 0.001},
         {"learning_rate": 0.01},
         {"batch_size": 16},
     ],
