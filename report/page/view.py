@@ -581,7 +581,7 @@ class Score:
 
 @dataclass(frozen=True)
 class ArmRow:
-    """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant learning rate;
+    """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant rate;
     held_out: training images that it is measured on, 0 for the test images; other_settings: those without a column.
     """
 
