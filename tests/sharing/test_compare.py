@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from experiments.data.sources import Source
 from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
 from experiments.plots import drawing
+from experiments.study import load as studies
 from experiments.study.model import Study
 from report import __main__ as command
 from report.claims import load as ledgers
@@ -216,3 +218,50 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(to_json({"format": summary.FORMAT, "claims": []}))
     with pytest.raises(UserError, match=r"claims\.json: no results in it\. Name a page"):
         command.main(command.parse(["compare", str(path), str(path)]))
+
+
+OLD = Path(__file__).with_name("format-1.txt")  # a page's evidence, by round one's code, of made-up runs
+SECOND = Path(__file__).parents[1] / "second"
+
+
+def old_page(folder: Path) -> Path:
+    """A page of format 1 about the second article's study, but with another `narrow` and with one arm more."""
+    (folder / "old.html").write_text(f'<template id="evidence">{OLD.read_text()}</template>')
+    return folder / "old.html"
+
+
+def test_a_page_of_the_first_format_is_compared_without_the_arms_that_mean_something_else_now(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = str(old_page(tmp_path))
+    assert command.main(command.parse(["compare", "--all", "--article", str(SECOND), page, page])) == 0
+    told = capsys.readouterr().out
+    assert told.count("leaving out arms that this study lacks, or has with other settings: narrow, gone\n") == 2
+    assert "not moved                arm wide: 97.50 → 97.50 points" in told
+    assert "0 of 1 effects moved" in told
+    found = verify.proof(Path(page).read_text(), lambda: studies.load(SECOND / "study.toml"), to_compare=True).results
+    assert found["replications"]["digits"]["arms"].keys() == {"wide"}
+    assert found["runs_expected"] == 6
+
+
+def test_a_page_of_the_first_format_is_verified_by_its_own_version_only(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"format 1, expected 2\. .* check out the version that they name"):
+        command.main(command.parse(["verify", "--article", str(SECOND), str(old_page(tmp_path))]))
+
+
+@pytest.mark.parametrize(
+    ("change", "left_out"),
+    [({"learning_rate": 0.002}, ["example-1"]), ({"width": 64}, ["example-1"]), ({"title": "Other"}, [])],
+    ids=["rate", "width", "title"],
+)
+def test_arms_that_a_page_has_with_other_settings_are_left_out(
+    plan: Study, results: dict, tmp_path: Path, change: dict, left_out: list[str]
+) -> None:
+    found = fixture.results(plan, tmp_path, MNIST)
+    packed = verify.carried(json.loads((tmp_path / "evidence.json").read_text()), found, {}, (), "")
+    page = f'<template id="evidence">{packed}</template>'
+    arms = tuple(replace(arm, **change) if arm.name == "example-1" else arm for arm in plan.arms)
+    other = replace(plan, arms=(*arms, replace(plan.arm("example-1"), name="base")))  # that example-2 reads out
+    proof = verify.proof(page, lambda: other, to_compare=True)
+    assert list(proof.foreign_arms) == left_out
+    assert proof.results["arms"].keys() == {"example-1", "example-2", "example-3"} - set(left_out)
