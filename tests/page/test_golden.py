@@ -87,7 +87,7 @@ def differing(golden: str, page: str) -> list[str]:
 
 def test_the_page_matches_the_golden_page(whole: dict) -> None:
     drawn = {figure.name: figure for figure in fixture.draw(whole)}
-    page = told(compose.compose(open_folder(), whole, drawn, "", "what the page is derived from").html)
+    page = told(compose.compose(open_folder(), whole, drawn, "", "what the page is derived from", content).html)
     if os.environ.get("RENEW_GOLDEN"):
         GOLDEN.write_text(page, encoding="utf-8")
     if lines := differing(GOLDEN.read_text(encoding="utf-8"), page):
