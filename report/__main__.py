@@ -246,9 +246,10 @@ def compare_results(arguments: argparse.Namespace) -> int:
     _print_effects("not moved", rest if arguments.all else ())
     for name in changes.single:
         print(f"{'only in one':23}  {name}")
-    for path, counted in zip(arguments.files, changes.undecided, strict=True):
-        for verdict, number in counted.items():
-            print(f"{number} verdicts could not be decided on {display_path(path)}: {UNDECIDED[verdict]} there")
+    first, second = (f"could not be decided on {display_path(path)}" for path in arguments.files)
+    for where, numbers in zip((first, second, "could be decided on neither"), changes.undecided, strict=True):
+        for verdict, number in numbers.items():
+            print(f"{number} verdicts {where}: {UNDECIDED[verdict]} there")
     counts = f"{len(moved)} of {len(changes.effects)} effects moved beyond seed noise, {len(rest)} did not"
     unclear = f", {len(undecided)} undecided: too few seeds, or identical ones" if undecided else ""
     hint = " ALL=1 lists those that did not move." if rest and not arguments.all else ""
@@ -279,7 +280,8 @@ def _results_in(path: Path, folder: ArticleFolder) -> Results:
         return results
     proof = verify.proof(text, folder.load_study, to_compare=True)
     if proof.foreign_arms:
-        print(f"{display_path(path)}: left out, as this study has no such arms: {', '.join(proof.foreign_arms)}")
+        arms = ", ".join(proof.foreign_arms)
+        print(f"{display_path(path)}: leaving out arms that this study lacks, or has with other settings: {arms}")
     return proof.results
 
 

@@ -210,10 +210,12 @@ def unpack(text: str) -> PageEvidence:
         _check_size(head, bits)
         content: dict[str, Any] = json.loads(head)
         _check_texts(content)
+        absent: dict[str, None] = {}
         if content["format"] == FIRST_FORMAT:
             _modernise(content)
+            absent = dict.fromkeys(Observation.__required_keys__)  # measures that were not taken then
         for lists, name in _lists_of_observations(content):
-            observations = _unpack_observations(lists[name])
+            observations = [cast(Observation, {**absent, **o}) for o in _unpack_observations(lists[name])]
             with_images = [o for o in observations if o["wrong_images"]]
             size = _count_images(observations) * -(-len(with_images) // 8)
             for observation, images in zip(with_images, _from_bits(bits[:size], len(with_images)), strict=True):

@@ -105,4 +105,4 @@ def describe(values: Any) -> str:
         ]
     if isinstance(values, list):
         return "-".join(map(describe, values))
-    return f"{values:g}" if type(values) is float else str(values).replace("_", "-")
+    return f"{values:g}" if type(values) is float else str(values).lower().replace("_", "-")

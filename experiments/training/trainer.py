@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ import tensorflow as tf
 from experiments.data.datasets import Dataset
 from experiments.files.errors import UserError
 from experiments.study.model import Arm, Part
+from experiments.study.parts import known
 
 GLOROT = Part("glorot_uniform")
 DROPOUT = 1  # keeps the seeds of masks apart from those of kernels
@@ -99,14 +100,16 @@ def _with_arguments(function: Callable[..., tf.Tensor], part: Part) -> Callable[
 
 def optimizer(part: Part) -> keras.optimizers.Optimizer:
     """Keras' optimizer. Raises `UserError` where Keras refuses the value of an argument."""
-    return _keras_object(keras.optimizers.get, part)
+    return _keras_object(keras.optimizers.get, part, {})
 
 
-def _keras_object(get: Callable[[dict[str, object]], Any], part: Part, **arguments: object) -> Any:
+def _keras_object(get: Callable[[dict[str, object]], Any], part: Part, others: Mapping[str, object]) -> Any:
+    """What Keras' `get` makes of the part, with the `others` as arguments that the part does not have."""
     try:
-        return get({"class_name": part.name, "config": {**dict(part.arguments), **arguments}})
+        return get({"class_name": part.name, "config": {**others, **dict(part.arguments)}})
     except (TypeError, ValueError) as error:
-        raise UserError(f"Keras refuses {part}: {error} Fix this in study.toml.") from error
+        reason = str(error).rstrip(". ")
+        raise UserError(f"Keras refuses {part}: {reason}. Fix this part's arguments in study.toml.") from error
 
 
 def build(arm: Arm, pixels: int, classes: int, dtype: str = "float32") -> keras.Sequential:
@@ -139,8 +142,9 @@ def initial_weights(model: keras.Model, seed: int, initializer: Part = GLOROT) -
 
 def _initializer(part: Part, seed: int) -> Callable[[Sequence[int]], tf.Tensor]:
     """Keras' initializer, with that seed if it draws."""
-    made = _keras_object(keras.initializers.get, part)
-    return _keras_object(keras.initializers.get, part, seed=seed) if hasattr(made, "seed") else made
+    defaults = known("initializers")[part.name]  # Keras makes no Constant without its value
+    made = _keras_object(keras.initializers.get, part, defaults)
+    return _keras_object(keras.initializers.get, part, {**defaults, "seed": seed}) if hasattr(made, "seed") else made
 
 
 def _layer_seed(*of: int) -> int:

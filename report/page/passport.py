@@ -21,6 +21,8 @@ _LABELS = {  # what settings are called whose own names do not say it
     "output": "output activation",
     "low_target": "target of wrong classes",
     "high_target": "target of the right class",
+    "initializer": "initial kernels",
+    "l2": "L2 penalty",
     "output_kernel_scale": "factor on the output layer’s first kernel",
     "holdout": "held-out training images",
     "features_of": "hidden layers taken from",

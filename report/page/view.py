@@ -92,6 +92,11 @@ class PageView:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
 
     @property
+    def few_seeds(self) -> int:
+        """A verdict on fewer is hollow."""
+        return FEW_SEEDS
+
+    @property
     def has_hollow(self) -> bool:
         return any(part.hollow for row in self.claims for part in row.parts)
 
@@ -592,7 +597,8 @@ class Score:
 
 @dataclass(frozen=True)
 class ArmRow:
-    """An arm's runs. layers: hidden layers, where there are several; schedule: "" for a constant learning rate;
+    """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant rate.
+
     held_out: training images that it is measured on, 0 for the test images; other_settings: those without a column.
     """
 
@@ -626,9 +632,9 @@ def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, SettingValue]) ->
     first = runs[0]
     return ArmRow(
         name=first["arm"],
-        hidden=first["hidden"],
-        layers=first["depth"] if first["depth"] > 1 else None,
-        output=first["output"],
+        hidden=first["hidden"].replace("_", " "),
+        layers=first["depth"] if first["depth"] > 1 and not re.search(r", (?![^(]*\))", first["hidden"]) else None,
+        output=first["output"].replace("_", " "),
         loss=first["loss"].replace("_", " "),
         low_target=first["low_target"],
         high_target=first["high_target"],

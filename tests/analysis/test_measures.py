@@ -206,6 +206,96 @@ def test_an_untrained_softmax_gives_each_class_about_one_tenth() -> None:
     assert result["nll"] == pytest.approx(np.log(10), abs=0.3)
 
 
+def test_outputs_that_no_rule_makes_probabilities_have_no_calibration() -> None:
+    for changes in ({"loss": "hinge"}, {"output": "softplus", "loss": "poisson"}):
+        result = measure_outputs(tiny_arm(**changes))
+        assert set(result["calibration"].values()) == {None}
+        assert result["test_accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "gelu"])
+def test_any_output_that_squared_error_trains_is_rescaled_from_its_targets(output: str) -> None:
+    arm = tiny_arm(output=output, low_target=0.5)
+    assert measures.probabilities(arm, np.array([[0.25, 0.75, 1]], np.float32)).tolist() == [[0, 0.5, 1]]
+
+
+# ---------------------------------------------------------------------------------------------- fit
+
+
+def least_squares(features: Array, labels: Array, classes: int, block: int = 2) -> measures.LeastSquares:
+    """The readout fitted to blocks of that many images."""
+    fitted = measures.LeastSquares(classes)
+    for start in range(0, len(features), block):
+        fitted.add(features[start : start + block].astype(np.float32), labels[start : start + block])
+    return fitted
+
+
+def test_the_least_squares_readout_is_the_one_computed_by_hand() -> None:
+    """Class 1 at 0, 2 and 4, class 0 at 6 and 8: the lines of both targets, 0.5 ∓ 0.15 (x − 4), cross at 4 + 2/3."""
+    features, labels = np.array([[0.0], [2], [4], [6], [8]]), np.array([1, 1, 1, 0, 0])
+    fitted = least_squares(features, labels, 2)
+    assert fitted.accuracy(features.astype(np.float32), labels) == 1
+    for place, label in ((4.6, 1), (4.7, 0)):
+        assert fitted.accuracy(np.array([[place]], np.float32), np.array([label])) == 1
+
+
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_the_least_squares_readout_is_that_of_numpy_wherever_the_features_are(offset: float) -> None:
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(offset, 1, (300, 5)).astype(np.float32), rng.integers(0, 3, 300)
+    design = np.column_stack([features, np.ones(300)]).astype(np.float64)
+    expected = (design @ np.linalg.lstsq(design, np.eye(3)[labels])[0]).argmax(axis=1)
+    assert least_squares(features, labels, 3, block=64).accuracy(features, expected) == 1
+
+
+def test_features_that_repeat_others_or_are_constant_change_nothing() -> None:
+    rng = np.random.default_rng(1)
+    features, labels = rng.normal(0, 1, (200, 4)), rng.integers(0, 3, 200)
+    other = rng.normal(0, 1, (500, 4))
+    plain = least_squares(features, labels, 3)
+
+    def more(values: Array) -> Array:
+        return np.column_stack([values, values[:, 0], np.zeros(len(values)), np.full(len(values), 0.3)]).astype(
+            np.float32
+        )
+
+    fitted = least_squares(more(features), labels, 3)
+    for label in range(3):
+        labels = np.full(500, label)
+        assert fitted.accuracy(more(other), labels) == plain.accuracy(other.astype(np.float32), labels)
+
+
+def test_too_many_features_or_infinite_ones_have_no_least_squares_readout() -> None:
+    wide = np.zeros((2, measures.MAX_FEATURES + 1), np.float32)
+    assert least_squares(wide, np.array([0, 1]), 2).accuracy(wide, np.array([0, 1])) is None
+    infinite = np.array([[np.inf], [0]], np.float32)
+    with np.errstate(invalid="ignore"):
+        assert least_squares(infinite, np.array([0, 1]), 2).accuracy(infinite, np.array([0, 1])) is None
+
+
+@pytest.mark.parametrize("readout", ["as_is", "half_shift"])
+def test_training_accuracy_is_of_the_training_images_and_the_readout_is_fitted_to_them(readout: str) -> None:
+    arm, dataset = tiny_arm(readout=readout), tiny_dataset(images=4100)
+    dataset = replace(dataset, x_test=dataset.x_test[:50], y_test=1 - dataset.y_test[:50] % 2)
+    model = trainer.build(arm, 4, 3)
+    model.set_weights(tiny_weights(4, 3, 3, 3))
+    images = dataset.x_train.astype(np.float32) / 5
+    hidden = keras.Sequential(model.layers[:-1])
+    result = network_measures.measure(arm, {"final": model.get_weights()}, dataset)
+    expected = np.mean(measures.read_out(model(images).numpy(), readout).argmax(1) == dataset.y_train)
+    assert result["training_accuracy"] == pytest.approx(expected)
+    fitted = least_squares(hidden(images).numpy(), dataset.y_train, 3, block=4100)
+    assert result["least_squares_accuracy"] == fitted.accuracy(
+        hidden(dataset.x_test.astype(np.float32) / 5).numpy(), dataset.y_test
+    )
+
+
+def test_a_network_is_measured_without_its_dropout() -> None:
+    weights, dataset = {"final": tiny_weights(4, 3, 3, 3)}, tiny_dataset(images=500)
+    plain, dropped = (network_measures.measure(tiny_arm(dropout=rate), weights, dataset) for rate in (0.0, 0.9))
+    assert plain == dropped
+
+
 # ---------------------------------------------------------------------------------------------- gradients
 
 
@@ -257,6 +347,15 @@ def test_the_output_delta_has_its_closed_form_however_saturated_the_outputs_are(
     layer = tiny_network(tiny_arm(output=output, loss=loss), random_images(), targets, scale)[-1]
     np.testing.assert_allclose(layer.outputs, ACTIVATIONS[output](layer.pre_activations), rtol=1e-12, atol=1e-300)
     expected = output_delta(layer.outputs, targets, output, Part(loss))
+    np.testing.assert_allclose(layer.deltas, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_the_output_delta_of_a_weighted_error_has_its_closed_form(coding: tuple[float, float]) -> None:
+    loss = Part("weighted_mean_squared_error", (("overshoot", 0.5), ("undershoot", 4.0), ("wrong", 0.25)))
+    targets = np.where(np.eye(4, dtype=bool)[[0, 1, 2, 3, 0, 1]], coding[1], coding[0])
+    layer = tiny_network(tiny_arm(output="linear", loss=loss), random_images(), targets)[-1]
+    expected = output_delta(layer.outputs, targets, "linear", loss)
     np.testing.assert_allclose(layer.deltas, expected, rtol=1e-12, atol=1e-15)
 
 

@@ -447,6 +447,10 @@ def test_arms_are_listed_by_name_with_their_runs_latest_day(results: dict) -> No
     runs = [{**run, "depth": 8, "schedule": "cosine", "diverged_epoch": 2} for run in results["runs"]]
     deep = page.arm_rows({**results, "runs": runs})[0]
     assert (deep.layers, deep.schedule, deep.scores[0].diverged) == (8, "cosine", True)
+    for hidden, layers in (("tanh, leaky_relu", None), ("relu(max_value=6.0, threshold=1.0)", 2)):
+        runs = [{**run, "depth": 2, "hidden": hidden} for run in results["runs"]]
+        row = page.arm_rows({**results, "runs": runs})[0]
+        assert (row.hidden, row.layers) == (hidden.replace("_", " "), layers)
 
 
 # ---------------------------------------------------------------------------------------------- an article's view.py

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
 from experiments.data import datasets
+from experiments.files.errors import UserError
 from experiments.study.model import Arm, Part, Study
 from experiments.training import trainer
 from experiments.training.trainer import Trainer, initial_weights
@@ -55,6 +58,88 @@ def test_an_epoch_gives_the_same_accuracy_as_model_fit(plan: Study, mnist: datas
     assert Trainer(arm, mnist).train(arm, 0, 1).test_accuracy[0] == pytest.approx(expected, abs=0.003)
 
 
+HIDDEN = (Part("relu"), Part("gelu", (("approximate", True),)), Part("sigmoid"))
+SMOOTHED = Part("categorical_crossentropy", (("label_smoothing", 0.1),))
+VOCABULARY: dict[str, dict[str, Any]] = {
+    "momentum and L2": {
+        "optimizer": Part("sgd", (("momentum", 0.9), ("nesterov", True))),
+        "learning_rate": 0.01,
+        "l2": 0.01,
+    },
+    "RMSprop and He's initial weights": {
+        "optimizer": Part("rmsprop", (("rho", 0.8),)),
+        "initializer": Part("he_normal"),
+        "hidden": (Part("relu"),),
+    },
+    "AdamW, two layers and smoothed targets": {
+        "optimizer": Part("adamw", (("weight_decay", 0.1),)),
+        "hidden": (Part("tanh"), Part("elu", (("alpha", 0.5),))),
+        "output": Part("softmax"),
+        "loss": SMOOTHED,
+    },
+    "Nadam, three layers and a weighted error": {
+        "optimizer": Part("nadam"),
+        "hidden": HIDDEN,
+        "loss": Part("weighted_mean_squared_error", (("undershoot", 4.0),)),
+    },
+}
+
+
+@pytest.mark.parametrize("changes", VOCABULARY.values(), ids=VOCABULARY)
+def test_fifty_steps_with_other_words_of_keras_give_the_same_weights_as_model_fit(
+    plan: Study, digits: datasets.Dataset, changes: dict[str, Any]
+) -> None:
+    arm = replace(plan.arm("example-1"), batch_size=28, width=32, **changes)
+    small = cut(digits, 50 * 28)
+    expected = fit(arm, small, seed=0)
+    found = Trainer(arm, small).train(arm, 0, 1)
+    for one, other in zip(found.weights, expected.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+    assert found.training_loss == pytest.approx(expected.history.history["loss"], rel=1e-5)  # with the penalty of L2
+
+
+def test_dropout_gives_the_same_weights_as_model_fit_compiled_by_xla(plan: Study, digits: datasets.Dataset) -> None:
+    """Without XLA, TensorFlow draws other masks from the same seeds."""
+    arm = replace(plan.arm("example-1"), batch_size=28, dropout=0.3, hidden=HIDDEN)
+    small = cut(digits, 50 * 28)
+    expected = fit(arm, small, seed=0, jit_compile=True).get_weights()
+    trainer = Trainer(arm, small)
+    trainer.train(arm, 1, 1)
+    for one, other in zip(trainer.train(arm, 0, 1).weights, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
+def test_dropout_drops_its_share_in_training_and_nothing_when_predicting(plan: Study, digits: datasets.Dataset) -> None:
+    arm = replace(plan.arm("example-1"), dropout=0.25, hidden=(Part("linear"),), width=1000)
+    model = trainer.build(arm, 64, 10)
+    model.set_weights(trainer.initial_weights(model, 0))
+    hidden, dropout, _ = model.layers
+    values = hidden(digits.x_test[:100].astype("float32"))
+    dropped = dropout(values, training=True).numpy()
+    assert np.mean(dropped == 0) == pytest.approx(0.25, abs=0.01)
+    np.testing.assert_allclose(dropped[dropped != 0], values.numpy()[dropped != 0] / 0.75, rtol=1e-5)
+    assert np.array_equal(dropout(values, training=False), values)
+
+
+def test_each_seed_and_each_layer_draws_masks_of_its_own(plan: Study) -> None:
+    arm = replace(plan.arm("example-1"), dropout=0.5, hidden=(Part("tanh"),) * 2)
+    model = trainer.build(arm, 4, 3)
+    drawn = []
+    for seed in (0, 1, 0):
+        trainer.seed_dropout(model, seed)
+        drawn += [layer(np.ones((1, 64)), training=True).numpy().tobytes() for layer in model.layers[1:4:2]]
+    assert drawn[:2] == drawn[4:]
+    assert len(set(drawn)) == 4
+
+
+def test_l2_is_charged_for_every_kernel_that_trains(plan: Study) -> None:
+    arm = replace(plan.arm("example-1"), l2=0.5, hidden=(Part("tanh"),) * 2, width=3)
+    for features_of, kernels in (("", 3), ("other", 1)):
+        model = trainer.build(replace(arm, features_of=features_of), 4, 2)
+        model.set_weights([np.ones(weight.shape) for weight in model.weights])
+        assert sum(map(float, model.losses)) == pytest.approx(0.5 * sum((3 * 2, 3 * 3, 4 * 3)[:kernels]))
+
+
 def test_a_smaller_last_batch_is_trained_too(plan: Study, digits: datasets.Dataset) -> None:
     arm, odd = plan.arm("example-3"), cut(digits, 3 * 32 + 5)
     expected = fit(arm, odd, seed=1).get_weights()
@@ -87,6 +172,29 @@ def test_the_start_is_glorot_uniform_with_zero_biases(plan: Study) -> None:
     assert abs(kernel.mean()) < 1e-3
 
 
+def test_a_kernel_is_drawn_by_keras_initializer_from_seed_and_position(plan: Study) -> None:
+    model = trainer.build(plan.arm("example-1"), 784, 10)
+    scaled = Part("variance_scaling", (("mode", "fan_avg"), ("scale", 2.0)))
+    for part, spread in ((Part("he_normal"), 2 / 784), (scaled, 4 / (784 + 128)), (Part("constant"), 0)):
+        first, bias, second, _ = trainer.initial_weights(model, 0, part)
+        assert first.var() == pytest.approx(spread, rel=0.05)
+        assert not bias.any()
+        assert np.array_equal(trainer.initial_weights(model, 0, part)[2], second)
+        assert spread == 0 or not np.array_equal(trainer.initial_weights(model, 1, part)[2], second)
+
+
+@pytest.mark.parametrize(
+    ("make", "part", "reason"),
+    [
+        (trainer.optimizer, Part("sgd", (("momentum", 2.0),)), r"sgd\(momentum=2.0\): `momentum` must be a float"),
+        (trainer.optimizer, Part("sgd", (("clipnorm", 1.0), ("clipvalue", 1.0))), "Only one of `clipnorm`"),
+    ],
+)
+def test_a_value_that_keras_refuses_is_one_line(make: Callable[[Part], object], part: Part, reason: str) -> None:
+    with pytest.raises(UserError, match=rf"^Keras refuses .*{reason}.*\. Fix this part's arguments in study\.toml\.$"):
+        make(part)
+
+
 def test_each_epoch_visits_every_image_once_in_a_new_order() -> None:
     first, second = trainer.batch_order(100, 1, 1000), trainer.batch_order(100, 2, 1000)
     assert sorted(first) == list(range(1000))
@@ -104,6 +212,29 @@ def test_the_one_sided_error_ignores_only_negative_outputs_on_wrong_classes() ->
         target, np.array([[-0.5, 0.4, -0.1]], np.float32)
     )
     assert loss.numpy() == pytest.approx([(0 + 0.16 + 1.21) / 3])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, 0.25 + 0.16 + 0.04 + 1.21),
+        ({"undershoot": 4.0}, 4 * 0.25 + 0.16 + 0.04 + 1.21),
+        ({"wrong": 0.5}, 0.5 * (0.25 + 0.16 + 0.04) + 1.21),
+        ({"undershoot": 4.0, "wrong": 0.5}, 2 * 0.25 + 0.5 * (0.16 + 0.04) + 1.21),
+        ({"overshoot": 0.0}, 0.25 + 0.16 + 0.04 + 1.21),
+    ],
+)
+def test_a_weighted_error_is_the_one_computed_by_hand(arguments: dict[str, float], expected: float) -> None:
+    """Low target −1, high target 1: the first output is below the low one, the right class's below the high one."""
+    loss = trainer.loss_function(Part("weighted_mean_squared_error", tuple(arguments.items())))
+    target, output = (np.array([row], np.float32) for row in ([-1, -1, -1, 1], [-1.5, -0.6, -0.8, -0.1]))
+    assert loss(target, output).numpy() == pytest.approx([expected / 4])
+
+
+def test_only_an_output_of_the_right_class_above_the_high_target_overshoots() -> None:
+    loss = trainer.loss_function(Part("weighted_mean_squared_error", (("overshoot", 0.25),)))
+    target, output = (np.array([row], np.float32) for row in ([0, 0, 1], [1.5, 0.5, 1.5]))
+    assert loss(target, output).numpy() == pytest.approx([(2.25 + 0.25 + 0.25 * 0.25) / 3])
 
 
 def test_squared_error_on_plus_and_minus_one_is_four_times_that_of_the_sigmoid_of_twice_z() -> None:
