@@ -179,14 +179,8 @@ def test_what_cannot_be_redrawn_stays_as_measured(tmp_path: Path) -> None:
 
 
 def test_verdicts_at_other_thresholds_name_the_one_that_is_enough(tmp_path: Path) -> None:
-    rule = ledger(
-        tmp_path,
-        "lead > matters and share < other",
-        "lead > 0",
-        lead=MEAN,
-        share="arm one negative_share",
-        matters=0.006,
-    )
+    share = "arm one negative_share"
+    rule = ledger(tmp_path, "lead > matters and share < other", "lead > 0", lead=MEAN, share=share, matters=0.006)
     robust = assessed(rule, study(tmp_path, 0.01, negative_share=lambda run: 0.6))
     assert (robust["half"], robust["twice"]) == ("partly supported", "partly supported")
     assert robust["alone"] == {"twice of matters": "partly supported", "half of other": "partly supported"}
