@@ -63,6 +63,7 @@ plots: $(PAGE_LAYER) ## Update statistics and plots from the measured runs
 
 record: $(PAGE_LAYER) ## Write experiments/record.json and the README's results from a complete study on MNIST
 	@$(PY) -m experiments record $(STUDIED) $(QUICKLY)
+	@$(PY) -m report robustness $(VERBOSE)
 	@$(PY) -m report readme $(VERBOSE)
 
 render: $(PAGE_LAYER) ## Write site/ from the measured runs, or from the record if there are none
@@ -137,8 +138,8 @@ check: $(DEV_LAYER) ## Check style, format, types, workflows and known vulnerabi
 	@$(PY) -m check_jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(PY) -m tests.advisories
 
-bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WHAT=training, page, cluster or scale)
-	@$(if $(filter-out page training cluster scale,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale." >&2; exit 2)
+bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WHAT=training, page, cluster, scale or robustness)
+	@$(if $(filter-out page training cluster scale robustness,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale or robustness." >&2; exit 2)
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove page, plots and statistics, but keep all trained runs

@@ -17,7 +17,7 @@ from typing import cast
 
 from experiments import options
 from experiments.analysis import records
-from experiments.analysis.results import Results
+from experiments.analysis.results import Results, ResultsFile
 from experiments.analysis.summary import FORMAT
 from experiments.files import errors, reading
 from experiments.files.durable import write_atomically
@@ -27,7 +27,7 @@ from experiments.plots import formats
 from experiments.store.store import Store
 from experiments.study import load as studies
 from report.article.folder import DEFAULT, ArticleFolder, open_folder
-from report.claims import margins, words
+from report.claims import margins, robustness, words
 from report.claims.model import CANNOT_TELL, NOT_MEASURED, Verdict
 from report.claims.verdicts import judge, judge_predictions
 from report.page import citation, site
@@ -98,7 +98,8 @@ def write_site(arguments: argparse.Namespace) -> None:
     from report.sharing import verify
 
     content = site.read_evidence(arguments.results, results)
-    page = compose(folder, results, drawn, url, verify.carried(content, results, drawn, folder.load_claims(), url))
+    packed = verify.carried(content, results, drawn, folder.load_claims(), url)
+    page = compose(folder, results, drawn, url, packed, content)
     if page.numerals:
         print(f"Numbers: {page.numerals}.")
     site.write(arguments.site, memory, inputs, page, results, drawn)
@@ -140,6 +141,19 @@ def _print_verdict(judged: Verdict) -> None:
         print(WRAPPED.fill(f"{evidence.label}: {formats.in_unit(judged.values[name], evidence.unit)} {seeds}"))
     for sentence in filter(None, (margins.margin(judged), question.not_testable, question.none)):
         print(WRAPPED.fill(sentence))
+
+
+def record_robustness(arguments: argparse.Namespace) -> None:
+    """Writes how robust the verdicts on the record are beside the article, for pages that show the record."""
+    folder = open_folder()
+    results = cast(ResultsFile, read_json(arguments.results / "results.json", FORMAT))
+    content = site.read_evidence(arguments.results, results)
+    if results["recorded"] or not content:
+        raise UserError(
+            f"{display_path(arguments.results)}: nothing measured here. Run 'make report' with MNIST first."
+        )
+    robustness.record(folder.load_claims(), results, content, folder.robustness)
+    print(f"Robustness: {display_path(folder.robustness)}.")
 
 
 BEGIN, END = "<!-- Written by `make record`. -->\n", "<!-- End of what `make record` writes. -->\n"
@@ -186,7 +200,7 @@ def verify_page(arguments: argparse.Namespace) -> int:
     with verify.foreign(arguments.seconds):
         proof = verify.proof(html, folder.load_study)
         drawn = {figure.name: figure for figure in draw(proof.results, folder.figures, pictures=False)}
-        derived = compose(folder, proof.results, drawn, citation.address(proof.url), proof.text)
+        derived = compose(folder, proof.results, drawn, citation.address(proof.url), proof.text, proof.evidence)
     result = verify.judge(html, derived.html)
     claims = len(derived.verdicts)
     counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {claims} claims derived again"
@@ -232,9 +246,10 @@ def compare_results(arguments: argparse.Namespace) -> int:
     _print_effects("not moved", rest if arguments.all else ())
     for name in changes.single:
         print(f"{'only in one':23}  {name}")
-    for path, counted in zip(arguments.files, changes.undecided, strict=True):
-        for verdict, number in counted.items():
-            print(f"{number} verdicts could not be decided on {display_path(path)}: {UNDECIDED[verdict]} there")
+    first, second = (f"could not be decided on {display_path(path)}" for path in arguments.files)
+    for where, numbers in zip((first, second, "could be decided on neither"), changes.undecided, strict=True):
+        for verdict, number in numbers.items():
+            print(f"{number} verdicts {where}: {UNDECIDED[verdict]} there")
     counts = f"{len(moved)} of {len(changes.effects)} effects moved beyond seed noise, {len(rest)} did not"
     unclear = f", {len(undecided)} undecided: too few seeds, or identical ones" if undecided else ""
     hint = " ALL=1 lists those that did not move." if rest and not arguments.all else ""
@@ -265,7 +280,8 @@ def _results_in(path: Path, folder: ArticleFolder) -> Results:
         return results
     proof = verify.proof(text, folder.load_study, to_compare=True)
     if proof.foreign_arms:
-        print(f"{display_path(path)}: left out, as this study has no such arms: {', '.join(proof.foreign_arms)}")
+        arms = ", ".join(proof.foreign_arms)
+        print(f"{display_path(path)}: leaving out arms that this study lacks, or has with other settings: {arms}")
     return proof.results
 
 
@@ -346,6 +362,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("first", write_first_page, "write the record's page if nothing was measured yet", _measuring, *written)
     add("render", render_site, "write the page from what was measured", options.add_results, *written)
     add("claims", print_claims, "print the verdict on each claim", options.add_results, _article)
+    add("robustness", record_robustness, "write how robust the record’s verdicts are", options.add_results)
     add("readme", write_findings, "put the record's results into the README")
     add("verify", verify_page, "derive a page again from its evidence, and compare", _files, _article)
     add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from report.article.folder import open_folder
+from report.claims.model import PARTS
 from report.page import site
 from tests.page.test_page import said
 from tests.trained import ARTICLE, ROOT, SECOND, THIRD, offline
@@ -34,10 +35,11 @@ def html(built: Path) -> str:
 
 
 def test_another_article_gets_its_own_verdicts_in_its_own_words(html: str) -> None:
-    assert "a wider hidden layer is more accurate1 supported than a narrow one" in said(html, "article")
-    assert "takes longer to train2 not supported" in said(html, "article")
+    article = said(html, "article")
+    assert "more accurate1 as the article has it: supported; in general: not testable here than a narrow" in article
+    assert "takes longer to train2 as the article has it: not supported" in article
     assert "not testable here" in said(html, "claims")
-    assert "<h1>Three claims, checked on scikit-learn’s small digits: one supported, one not supported" in html
+    assert "<h1>Three claims, checked on scikit-learn’s small digits</h1>" in html
 
 
 def test_the_first_article_is_not_mentioned(html: str) -> None:
@@ -66,8 +68,18 @@ def test_unclassified_sentences_are_counted(html: str) -> None:
 
 def test_its_verdicts_are_written_as_data(built: Path) -> None:
     written = json.loads((built / "site" / "data" / "claims.json").read_text())
-    told = {row["claim"]["id"]: row["verdict"] for row in written["claims"]}
-    assert told == {"wider-is-better": "supported", "takes-longer": "not supported", "everybody": "not testable here"}
+    told = {row["claim"]["id"]: [row["verdicts"][part]["verdict"] for part in PARTS] for row in written["claims"]}
+    assert told == {
+        "wider-is-better": ["supported", "not testable here"],
+        "takes-longer": ["not supported", "no such question"],
+        "everybody": ["not testable here", "no such question"],
+    }
+    wider = written["claims"][0]["verdicts"]["stated"]
+    assert (wider["seeds"], wider["hollow"]) == (2, True)
+    assert (written["format"], written["declared"], written["predictions"]) == (4, "2026-01-15", [])
+    assert {name: threshold["value"] for name, threshold in written["thresholds"].items()} == {
+        "matters": 0.0025, "tenfold": 10
+    }  # fmt: skip
 
 
 def test_its_page_contains_every_measure_that_its_claims_need(built: Path) -> None:
@@ -86,10 +98,10 @@ def test_the_terminal_lists_its_verdicts(built: Path) -> None:
         (
             "a wider hidden layer",
             "a hidden layer",
-            "claims.toml:6: claim 'wider-is-better': the article nowhere says 'a hidden layer is",
+            "claims.toml:10: claim 'wider-is-better': the article nowhere says 'a hidden layer is",
         ),
         ("arm wide test", "arm wild test", "wild"),
-        ('question = "Does everybody agree?"\n', "", "claim 'everybody'.question is missing"),
+        ('reading = "Longer', 'because = "Longer', "unknown key 'because'"),
     ],
 )
 def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
@@ -112,7 +124,10 @@ def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
 
 def test_an_article_brings_its_own_figure_and_its_own_words(third: Path) -> None:
     html = (third / "site" / "index.html").read_text()
-    assert "a network with a learning rate of a ten-thousandth is behind1 supported one with" in said(html, "article")
+    assert (
+        "a network with a learning rate of a ten-thousandth is behind1 as the article has it: supported one with"
+        in said(html, "article")
+    )
     assert re.findall(r'<svg [^>]*aria-labelledby="([a-z-]+)-title"', html) == ["accuracy", "price-of-patience"]
     assert (third / "site" / "figures" / "price-of-patience.png").exists()
     assert re.search(r"Here the hasty network reached \d\d\.\d\d\u202f%\.", html)
@@ -139,7 +154,7 @@ def test_a_page_with_figures_of_its_own_is_verified_with_the_articles_folder(thi
         (
             "study.toml",
             None,
-            "claim 'patience'.evidence.lead names the arm 'hasty-rate', which",
+            "claim 'patience'.stated.evidence.lead names the arm 'hasty-rate', which",
         ),  # the study is then this project's own
         ("prose/limits.html", "{{ nothing }}", "limits.html:1: 'nothing' is undefined"),
     ],

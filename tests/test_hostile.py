@@ -43,8 +43,9 @@ from report import __main__ as command
 from report.article import document, quotes
 from report.claims import load as ledgers
 from report.claims import margins
-from report.claims.model import NOT, Claim
-from report.claims.verdicts import judge
+from report.claims import words as wording
+from report.claims.model import NOT, Claim, Ledger, Question
+from report.claims.verdicts import judge, judge_predictions
 from report.page import numerals, render, site
 from report.sharing import verify
 from tests import fixture
@@ -304,18 +305,44 @@ def test_a_damaged_ledger_is_judged_or_refused(results: dict, plan: Study, tmp_p
     path.write_bytes(content)
 
     def judge_all() -> None:
-        ledgers.unchecked(path)
         found = ledgers.load(path)
         ledgers.check(found, plan, path)
-        for judged in judge(found, results):
-            margins.margin(judged)
+        margins_of(found, results)
 
     answers("claim", judge_all)
 
 
+def margins_of(ledger: Ledger, results: dict) -> None:
+    """Reads every rule aloud, judges it and says what would turn it."""
+    for question in ledger.questions.values():
+        wording.rule(question, ledger.limits())
+    verdicts = [verdict for judged in judge(ledger, results) for verdict in judged.verdicts.values()]
+    for verdict in verdicts + [judged.verdict for judged in judge_predictions(ledger, results)]:
+        margins.margin(verdict)
+
+
 TOKENS = some.sampled_from(
     [
-        *("x", "y", "x", "y", "0", "1", "2.5", "1e308", "1e-308", "(", ")", "not", "-", "abs(", "min(", "max(", ","),
+        *(
+            "x",
+            "y",
+            "x",
+            "y",
+            "0",
+            "1",
+            "one",
+            "more",
+            "huge",
+            "tiny",
+            "(",
+            ")",
+            "not",
+            "-",
+            "abs(",
+            "min(",
+            "max(",
+            ",",
+        ),
         *("+", "-", "*", "/", "<", "<=", ">", "==", "and", "or"),
     ]
 )
@@ -326,18 +353,19 @@ FINITE = some.floats(allow_nan=False, allow_infinity=False)
 @given(rule=some.lists(TOKENS, min_size=1, max_size=14).map(" ".join), x=FINITE, y=FINITE)
 def test_any_rule_is_evaluated_or_refused_whatever_the_numbers(tmp_path: Path, rule: str, x: float, y: float) -> None:
     path = tmp_path / "claims.toml"
-    evidence = "".join(f'evidence.{n} = {{ path = "arm {n} n", label = "it", unit = "number" }}\n' for n in "xy")
-    path.write_text(f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\nsupported = "{rule}"\n{evidence}')
-    numbers_ = {"arms": {"x": {"n": x}, "y": {"n": y}}, "contrasts": [], "runs": []}
-    answers("claim 'c'", lambda: list(map(margins.margin, judge(ledgers.load(path), numbers_))))
+    path.write_text(CLAIM % rule)
+    arms = {name: {"n": number, "seeds": [1, 2]} for name, number in (("x", x), ("y", y))}
+    numbers_ = {"arms": arms, "contrasts": [], "runs": []}
+    answers("claim 'c'", lambda: margins_of(ledgers.load(path), numbers_))
 
 
 def test_a_rule_that_parses_but_cannot_be_evaluated_is_an_error_that_names_the_claim(tmp_path: Path) -> None:
     path = tmp_path / "claims.toml"
-    path.write_text("\n" + CLAIM % "1 / max(x, 2) > 0")
-    results = {"arms": {"x": {"n": 3.0}}, "contrasts": [], "runs": []}
+    path.write_text(CLAIM % "one / max(x, more) > 0")
+    arms = {name: {"n": 3.0, "seeds": [1, 2]} for name in "xy"}
+    results = {"arms": arms, "contrasts": [], "runs": []}
     ledger = ledgers.load(path)
-    with pytest.raises(UserError, match=r"line 2 of the claims: claim 'c': .*divide by evidence.* Fix its rule\."):
+    with pytest.raises(UserError, match=r"line 12 of the claims: claim 'c'\.stated: .*divide by evidence.* Fix its r"):
         judge(ledger, results)
 
 
@@ -353,9 +381,9 @@ def test_a_rule_that_parses_but_cannot_be_evaluated_is_an_error_that_names_the_c
             '.quote is [" "]. Expected words of',
         ),
         ("claims.toml", 'figures = ["accuracy"]', "figures = [1]", ".figures is [1]. Expected a list of texts."),
-        ("claims.toml", "version = 1", "version = 1\nclaim = 2", "unknown key 'claim'"),
+        ("claims.toml", "version = 2", "version = 2\nclaim = 2", "unknown key 'claim'"),
         ("claims.toml", "[unchecked]", '[unchecked]\nwhy = "First words"', "unchecked.why is"),
-        ("claims.toml", "version = 1", 'version = 1\nclaims = [{ id = "a" }]', "not valid TOML"),
+        ("claims.toml", "version = 2", 'version = 2\nclaims = [{ id = "a" }]', "not valid TOML"),
         ("study.toml", 'title = "Example 1: tanh', 'title = "$\\\\frac$: tanh', "without $"),
         ("article.toml", "[changes]", "[changes]\nhidden = 1", "not valid TOML"),
         (
@@ -754,21 +782,36 @@ WORDS = some.text(
 def tags_of(results: dict) -> Callable[[str], list[tuple[str, ...]]]:
     """The page's tags where every text that comes from a file is replaced by the given words."""
     drawn = {figure.name: figure for figure in fixture.draw(results)}
-    source, verdicts = document.load(fixture.ARTICLE), judge(ledgers.load(fixture.LEDGER), results)
-    fields = ("question", "because", "seen", "topic")
+    source, given = document.load(fixture.ARTICLE), ledgers.load(fixture.LEDGER)
+
+    def question(one: Question, words: str) -> Question:
+        evidence = {name: replace(part, label=words) for name, part in one.evidence.items()}
+        reasons = {key: getattr(one, key) and words for key in ("question", "reading", "none", "not_testable")}
+        return replace(one, **reasons, evidence=evidence)
 
     def claim(one: Claim, words: str) -> Claim:
-        evidence = {name: replace(part, label=words) for name, part in one.evidence.items()}
-        reason = one.not_testable and words
-        return replace(one, **dict.fromkeys(fields, words), evidence=evidence, not_testable=reason, note="")
+        parts = {part: question(asked, words) for part, asked in one.parts.items()}
+        return replace(one, seen=words, topic=words, note="", parts=parts)
+
+    def ledger(words: str) -> Ledger:
+        return replace(
+            given,
+            declared=words,
+            unchecked={words: ("It's designed",)},
+            claims=tuple(claim(one, words) for one in given.claims),
+            thresholds={name: replace(one, reason=words) for name, one in given.thresholds.items()},
+            predictions=tuple(
+                replace(one, refuted=words, question=question(one.question, words)) for one in given.predictions
+            ),
+        )
 
     def tags(words: str) -> list[tuple[str, ...]]:
         arms = {name: {**arm, "title": words, "question": words} for name, arm in results["arms"].items()}
-        ledger = [replace(judged, claim=claim(judged.claim, words)) for judged in verdicts]
         told = {name: replace(figure, title=words, description=words) for name, figure in drawn.items()}
         read = {**results, "arms": arms, "processors": [words]}
         titled = replace(source, title=words, date=words, id=words)
-        html = render.render(read, told, titled, render.Prose(Path("none")), ledger, {words: ("It's designed",)})
+        worded = ledger(words)
+        html = render.render(read, told, titled, render.Prose(Path("none")), worded, judge(worded, results))
         return Tags(html).found
 
     return tags
@@ -784,19 +827,19 @@ def test_no_text_from_a_file_changes_the_pages_tags(
 
 def test_a_note_can_access_nothing_but_the_results(results: dict) -> None:
     note = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
-    verdicts = judge(ledgers.load(fixture.LEDGER), results)
-    (first,) = (judged for judged in verdicts if judged.claim.id == "slower-convergence")
-    ledger = [replace(first, claim=replace(first.claim, note=note))]
+    given = ledgers.load(fixture.LEDGER)
+    ledger = replace(given, claims=(replace(given.claims[0], note=note),))
     drawn = {figure.name: figure for figure in fixture.draw(results)}
+    source, verdicts = document.load(fixture.ARTICLE), judge(ledger, results)
     with pytest.raises(UserError, match="'__class__' of 'str' object is unsafe"):
-        render.render(results, drawn, document.load(fixture.ARTICLE), render.Prose(Path("none")), ledger, {})
+        render.render(results, drawn, source, render.Prose(Path("none")), ledger, verdicts)
 
 
 # ---------------------------------------------------------------------------------------------- what nobody sees
 
 READERS: dict[str, Callable[[Path], object]] = {
     "study.toml": studies.load,
-    "claims.toml": lambda path: (ledgers.load(path), ledgers.unchecked(path)),
+    "claims.toml": ledgers.load,
     "article.md": document.load,
     "article.toml": lambda path: render.load_prose(path.parent),
     "numbers.toml": numerals.exemptions,
@@ -910,11 +953,17 @@ LISTS = "".join(
     f"{key} = [{', '.join(map(str, range(1, 65)))}]\n" for key in ("depth", "width", "batch_size", "holdout")
 )
 FAMILY = f'[[arms]]\nname = "a-{{depth}}-{{width}}-{{batch_size}}-{{holdout}}"\nblock = "examples"\n{LISTS}'
-EVIDENCE = 'evidence.x = { path = "arm x n", label = "it", unit = "number" }\n'
-CLAIM = f'[[claims]]\nid = "c"\nquote = "q"\nquestion = "?"\n{EVIDENCE}supported = "%s"\n'
+NUMBERS = {"one": 1, "more": 2.5, "huge": 1e299, "tiny": 1e-299} | {f"p{n}": 2**n for n in range(1, 31)}
+EVIDENCE = "".join(f'evidence.{n} = {{ path = "arm {n} n", label = "it", unit = "number" }}\n' for n in "xy")
+THRESHOLDS = "".join(f'{name} = {{ value = {value!r}, reason = "why" }}\n' for name, value in NUMBERS.items())
+CLAIM = (
+    'version = 2\ndeclared = 2026-01-01\n[[claims]]\nid = "c"\nquote = "q"\n'
+    f'[claims.general]\nquestion = "?"\nreading = "so"\n{EVIDENCE}supported = "max(x, {", ".join(NUMBERS)}) > 0"\n'
+    f'[claims.stated]\nquestion = "?"\nreading = "so"\n{EVIDENCE}supported = "%s"\n[thresholds]\n{THRESHOLDS}'
+)
 TENT = "x"
 for power in range(30, 0, -1):  # a line that is folded in two 30 times
-    TENT = f"abs({TENT} - {2**power})"
+    TENT = f"abs({TENT} - p{power})"
 BOMBS = {
     # what it is: (file, content, how the answer begins; "" for no error)
     "aliases of aliases": ("article.md", ARTICLE.format(more="k0: &k0 a\n" + DOUBLED, text="a"), ""),
@@ -936,11 +985,11 @@ BOMBS = {
         re.sub(r"seeds = .*", "seeds = [\n" + "".join(f"{n},\n" for n in range(900)) + "]", STUDIES[0].decode()),
         "runs",
     ),
-    "a power of a power": ("claims.toml", CLAIM % ("9 ** 9 ** 9 ** 9 > 1"), "a rule may not say"),
-    "a rule in a rule": ("claims.toml", CLAIM % ("(" * 300 + "1"), "claim 'c'"),
+    "a power of a power": ("claims.toml", CLAIM % ("x ** x ** x ** x > 0"), "a rule may not say"),
+    "a rule in a rule": ("claims.toml", CLAIM % ("(" * 300 + "x"), "claim 'c'"),
     "a rule without an end": (
         "claims.toml",
-        CLAIM % ("1 + " * 900 + "1"),
+        CLAIM % ("x + " * 900 + "x"),
         "at most 1000 characters, not 3601",
     ),
 }
@@ -956,10 +1005,11 @@ def test_a_bomb_does_not_go_off(tmp_path: Path, name: str, content: str, message
 
 def test_a_rule_that_flips_endlessly_is_still_evaluated(tmp_path: Path) -> None:
     path = tmp_path / "claims.toml"
-    path.write_text(CLAIM % f"{TENT} > 1000")
+    path.write_text(CLAIM % f"{TENT} > p10")
     with little_memory():
-        (judged,) = judge(ledgers.load(path), {"arms": {"x": {"n": 0.3}}, "contrasts": [], "runs": []})
-    assert judged.verdict == NOT
+        arms = {name: {"n": 0.3, "seeds": [1, 2]} for name in "xy"}
+        (judged,) = judge(ledgers.load(path), {"arms": arms, "contrasts": [], "runs": []})
+    assert judged.verdicts["stated"].verdict == NOT
 
 
 def unpacked(path: Path, method: int, start: bytes, megabytes: int) -> None:

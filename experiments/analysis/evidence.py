@@ -115,6 +115,9 @@ ALWAYS = (  # what the page shows of every run, and what contrasts need
     *("diverged_epoch", "finished", "python", "processor", "versions"),
 )
 NEVER = ("started", "threads", "commit", "dirty", "key")
+ACCURACIES = (  # of an arm: where claims name one, the page carries which images are wrong
+    *("test_accuracy", "test_error", "generalization_gap", "mean_epoch_accuracy", "plateau"),
+)
 FOR_FIGURES = (  # carried only for arms of which a figure needs them
     *("training_loss_by_epoch", "confusion", "target_outputs", "other_outputs", "reliability"),
 )
@@ -142,7 +145,8 @@ def select_for_page(
     """
     values: Mapping[str, object] = observation
     kept: dict[str, Any] = {key: values[key] if key in ALWAYS else None for key in values if key not in NEVER}
-    if observation["arm"] not in contrasted:
+    claims_accuracy = figures is not None and any(path[0] in ACCURACIES for path in claimed)
+    if observation["arm"] not in contrasted and not claims_accuracy:
         kept["wrong_images"] = None
     if figures is None:
         return cast(Observation, kept)
@@ -206,10 +210,12 @@ def unpack(text: str) -> PageEvidence:
         _check_size(head, bits)
         content: dict[str, Any] = json.loads(head)
         _check_texts(content)
+        absent: dict[str, None] = {}
         if content["format"] == FIRST_FORMAT:
             _modernise(content)
+            absent = dict.fromkeys(Observation.__required_keys__)  # measures that were not taken then
         for lists, name in _lists_of_observations(content):
-            observations = _unpack_observations(lists[name])
+            observations = [cast(Observation, {**absent, **o}) for o in _unpack_observations(lists[name])]
             with_images = [o for o in observations if o["wrong_images"]]
             size = _count_images(observations) * -(-len(with_images) // 8)
             for observation, images in zip(with_images, _from_bits(bits[:size], len(with_images)), strict=True):

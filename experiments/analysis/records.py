@@ -43,7 +43,8 @@ _RESTORE = "Restore it with 'git checkout', or make it again with 'make record'.
 # What is None or empty in a run is left out of the file.
 _ABSENT = {
     **dict.fromkeys(("test_accuracy", "held_out_accuracy", "test_accuracy_by_epoch", "held_out_accuracy_by_epoch")),
-    **{"diverged_epoch": None, "dirty": None, "commit": ""},
+    **dict.fromkeys(("training_accuracy", "least_squares_accuracy", "diverged_epoch", "dirty")),
+    "commit": "",
 }
 
 
@@ -77,6 +78,7 @@ def _read_file() -> RecordFile:
     known = {**dict.fromkeys(ArmResult.__annotations__), **settings}
     older["results"]["contrasts"] = [{"confirmatory": True, **row} for row in older["results"]["contrasts"]]
     older["results"]["arms"] = {name: {**known, **arm} for name, arm in older["results"]["arms"].items()}
+    older["results"]["contrasts"] = [{"confirmatory": True, **contrast} for contrast in older["results"]["contrasts"]]
     return cast(RecordFile, {**older, "replications": {}})
 
 

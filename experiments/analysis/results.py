@@ -304,6 +304,8 @@ class RunResult(Settings):
     held_out_accuracy: float | None
     test_accuracy_by_epoch: list[float] | None
     held_out_accuracy_by_epoch: list[float] | None
+    training_accuracy: float | None  # of the images trained on; None also in older records, like the next
+    least_squares_accuracy: float | None  # with the exact least-squares readout of the last hidden layer
     training_loss_by_epoch: list[float | None] | None
     train_seconds: float | None
     epoch_seconds: list[float] | None

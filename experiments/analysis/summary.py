@@ -238,6 +238,8 @@ def _run_result(plan: Study, arm: Arm, observation: Observation, source: Source)
         "held_out_accuracy": accuracy if arm.holdout else None,
         "test_accuracy_by_epoch": None if arm.holdout else by_epoch,
         "held_out_accuracy_by_epoch": by_epoch if arm.holdout else None,
+        "training_accuracy": observation.get("training_accuracy"),
+        "least_squares_accuracy": observation.get("least_squares_accuracy"),
         "training_loss_by_epoch": observation["training_loss_by_epoch"],
         "train_seconds": None if epoch_seconds is None else sum(epoch_seconds),
         "epoch_seconds": epoch_seconds,

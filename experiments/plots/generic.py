@@ -34,7 +34,7 @@ from experiments.plots.selection import (
     short_title,
     with_own_models,
 )
-from experiments.plots.style import FONT_SIZE, GRID, INK, MUTED, SERIES, WIDTH, Recipe
+from experiments.plots.style import FONT_SIZE, GRID, INK, MUTED, PAPER, SERIES, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Rectangle,
     finish,
@@ -133,8 +133,19 @@ def learning_curves(results: Results, arms: Arms | None = None, recipes: Mapping
     return plot_epochs(results, "learning-curves", title, recipes)
 
 
-def plot_epochs(results: Results, name: str, title: str, recipes: Mapping[str, Recipe]) -> Figure:
-    """Accuracy after each epoch: the mean over seeds, and the band from the lowest to the highest seed."""
+def plot_epochs(
+    results: Results,
+    name: str,
+    title: str,
+    recipes: Mapping[str, Recipe],
+    fits: Mapping[str, Mapping[int, float]] | None = None,
+    more: str = "",
+) -> Figure:
+    """Accuracy after each epoch: the mean over seeds, and the band from the lowest to the highest seed.
+
+    fits: by arm, the mean accuracy on the training images by epoch, where it was measured. more: what else the
+    description says.
+    """
     curves = {arm: accuracy_curves(results, arm) for arm in recipes}
     measure = accuracy_name({arm: results["arms"][arm] for arm in recipes})
     canvas, axes = subplots(figsize=(WIDTH, 2.9))
@@ -150,8 +161,13 @@ def plot_epochs(results: Results, name: str, title: str, recipes: Mapping[str, R
         style: Any = {"markersize": 3, "markevery": list(places), "gid": svg.rows(*(first + place for place in places))}
         axes.plot(epochs, curve.mean(0), color=colour, marker=marker, **style)
         ends.append((label, colour, epochs[-1], curve.mean(0)[-1]))
+        if fit := {epoch: fit for epoch, fit in (fits or {}).get(arm, {}).items() if epoch <= len(epochs)}:
+            style = {"markersize": 4, "mew": 1, "gid": svg.rows(*(first + epoch - 1 for epoch in fit))}
+            values = [100 * value for value in fit.values()]
+            axes.plot(list(fit), values, ":", color=colour, marker=marker, markerfacecolor=PAPER, **style)
         first += len(epochs)
-    axes.set(xlabel="Epoch", ylabel=f"{measure}, %", xticks=np.arange(1, longest + 1)[step - 1 :: step])
+    ylabel = "Accuracy, %: test (filled), training (hollow)" if fits else f"{measure}, %"
+    axes.set(xlabel="Epoch", ylabel=ylabel, xticks=np.arange(1, longest + 1)[step - 1 :: step])
     axes.grid(axis="y")
     hide_ticks(axes)
     label_lines(axes, ends)
@@ -165,15 +181,22 @@ def plot_epochs(results: Results, name: str, title: str, recipes: Mapping[str, R
         name,
         title,
         f"Mean {measure[0].lower()}{measure[1:]} over seeds after each epoch; the bands reach from the lowest to the "
-        f"highest seed. {summary}.",
+        f"highest seed. {summary}." + (f" {more}" if more else ""),
         arms=curves,
-        columns=("Arm", "Epoch", f"Mean {measure[0].lower()}{measure[1:]}", "Lowest seed", "Highest seed", MEAN_LOSS),
-        rows=[row for arm, curve in curves.items() for row in _epoch_rows(results, arm, curve)],
+        columns=(
+            *("Arm", "Epoch", f"Mean {measure[0].lower()}{measure[1:]}", "Lowest seed", "Highest seed", MEAN_LOSS),
+            *([MEAN_FIT] if fits else []),
+        ),
+        rows=[
+            row + ([plain_percent(fits.get(arm, {}).get(epoch))] if fits else [])
+            for arm, curve in curves.items()
+            for epoch, row in enumerate(_epoch_rows(results, arm, curve), 1)
+        ],
         measures=("training_loss_by_epoch",),
     )
 
 
-MEAN_LOSS = "Mean training loss"
+MEAN_LOSS, MEAN_FIT = "Mean training loss", "Mean training accuracy"
 
 
 def _epoch_rows(results: Results, arm: str, curve: np.ndarray) -> list[list[str]]:
@@ -223,7 +246,7 @@ def outputs(results: Results, arms: Arms) -> Figure:
     first = next(iter(arms.values()))
     title = (
         f"{short_title(first['title'])}: {plain_percent(first['negative_share'], 0)} of outputs are negative; "
-        f"a row sums to {decimal(first['row_sum_mean'], 2)} on average"
+        f"the outputs of an image sum to {decimal(first['row_sum_mean'], 2)} on average"
     )
     summary = "; ".join(
         f"{short_title(arm['title'])}: right class at {decimal(_median(arm['target_outputs']), 2)} in the "
@@ -374,14 +397,15 @@ def contrasts(
     results: Results,
     name: str = "contrasts",
     title: str = "",
-    label: Callable[[ArmResult], str] = lambda arm: short_title(arm["title"]),
+    label: Callable[[ContrastResult], str] | None = None,
 ) -> Figure:
     """The declared contrasts: mean differences with their intervals, against 0 or against the margin.
 
-    label: what the figure calls an arm. title: the finding; by default, the largest difference that is significant.
+    title: the finding; by default, the largest difference that is significant. label: what the figure calls a contrast;
+    by default, both arms.
     """
-    arms, rows = results["arms"], _selected_contrasts(results)
-    labels = [f"{label(arms[c['first']])}, against {label(arms[c['second']])}" for c in rows]
+    rows = _selected_contrasts(results)
+    labels = [label(contrast) if label else _both_arms(results, contrast) for contrast in rows]
     confidence = plain_percent(results["confidence"], 0)
     xlabel = f"Difference in test accuracy, points, {confidence} interval; grey: the margin"
     canvas, axes = labelled_rows(labels, [points(c["mean"]) for c in rows], xlabel)
@@ -422,6 +446,11 @@ def _selected_contrasts(results: Results) -> list[ContrastResult]:
     return [contrast for contrast in measured if contrast in smallest]
 
 
+def _both_arms(results: Results, contrast: ContrastResult) -> str:
+    first, second = (short_title(results["arms"][contrast[end]]["title"]) for end in ("first", "second"))
+    return f"{first}, against {second}"
+
+
 def _equivalence(contrast: ContrastResult) -> str:
     if contrast["equivalence_margin"] is None:
         return ""
@@ -435,5 +464,5 @@ def _largest_contrast(results: Results, labels: Sequence[str], rows: Sequence[Co
         if contrast["p_holm"] < 1 - results["confidence"]
     ]
     if not significant:
-        return f"None of {len(rows)} contrasts is distinguishable from chance"
+        return f"None of {len(rows)} differences is distinguishable from chance"
     return max(significant)[1]

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.analysis.results import ArmResult, ContrastResult, Results, RunResult
 from experiments.plots.figures import MAX_MARKS, accuracy_by_epoch, final_accuracy
-from experiments.plots.formats import plain_percent
+from experiments.plots.formats import plain_percent, points
 
 TEST_ACCURACY = "Test accuracy"
 HELD_OUT_ACCURACY = "Accuracy on held-out training images"
@@ -73,6 +73,29 @@ def mean_accuracy(arm: ArmResult) -> float:
     return float(final_accuracy(arm)["mean"])
 
 
+def on_shared_seeds(results: Results, arms: Iterable[str]) -> Results | None:
+    """The results of these arms alone, with the runs of the seeds that all of them have; None where they share none.
+
+    Arms with different seeds are compared by these runs: what an `ArmResult` says is about all seeds of its arm.
+    """
+    runs = {name: runs_of(results, name) for name in arms}
+    seeds = set.intersection(*({run["seed"] for run in group} for group in runs.values())) if runs else set()
+    if not seeds:
+        return None
+    shared = [run for group in runs.values() for run in group if run["seed"] in seeds]
+    return {**results, "arms": {name: results["arms"][name] for name in runs}, "runs": shared}
+
+
+def seeds_of(results: Results) -> list[int]:
+    """The seeds of all runs."""
+    return sorted({run["seed"] for run in results["runs"]})
+
+
+def mean_score(results: Results, arm: str) -> float:
+    """The mean final accuracy of an arm's runs in `results`."""
+    return float(np.mean([final_accuracy(run) for run in runs_of(results, arm)]))
+
+
 # ---------------------------------------------------------------------------------------------- in words
 
 
@@ -99,13 +122,15 @@ def describe_marks(results: Results, arms: Iterable[str], noun: str) -> str:
 
 
 def join_names(names: Sequence[str]) -> str:
-    return " and ".join(names) if len(names) < 3 else f"{len(names)} arms"
+    joined = " and ".join(names)
+    return joined if len(names) == 1 or (len(names) == 2 and len(joined) < 45) else f"{len(names)} arms"
 
 
 def ranking(means: Mapping[str, float]) -> str:
     """Who scores highest and lowest, in words; those within half a hundredth of a point count as equal."""
     high, low = max(means.values()), min(means.values())
-    if high - low < 5e-5:
-        return f"{join_names(list(means))} score{'s' if len(means) == 1 else ''} {plain_percent(high)}"
     best, worst = ([name for name, mean in means.items() if abs(mean - end) < 5e-5] for end in (high, low))
-    return f"{join_names(best)} above {join_names(worst)}: {100 * (high - low):.2f} points apart"
+    ending = "s" if len(best) == 1 else ""
+    if high - low < 5e-5:
+        return f"{join_names(best)} score{ending} {plain_percent(high)}"
+    return f"{join_names(best)} lead{ending} {join_names(worst)} by {points(high - low, signed=False)} points"

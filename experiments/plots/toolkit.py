@@ -100,14 +100,35 @@ def recipes_by_row(arms: Mapping[str, ArmResult]) -> dict[str, Recipe]:
 
 def labelled_rows(labels: Sequence[str], notes: Sequence[str], xlabel: str) -> tuple[Canvas, Axes]:
     """Axes with a row for each label, which stands over the row on the left, its note on the right."""
-    canvas, axes = subplots(figsize=(WIDTH, 0.55 + 0.42 * len(labels)))
-    for row, (label, note) in enumerate(zip(labels, notes, strict=True)):
-        axes.text(0, row - 0.24, label, transform=axes.get_yaxis_transform())
+    canvas, axes = subplots(figsize=(WIDTH, rows_height(len(labels))))
+    label_rows(axes, labels, notes, xlabel)
+    return canvas, axes
+
+
+def stacked(*heights: float) -> tuple[Canvas, list[Axes]]:
+    """Axes one below the other, of so many inches, each as wide as its own labels leave it."""
+    canvas = plt.figure(figsize=(WIDTH, sum(heights)))
+    parts = canvas.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
+    return canvas, [part.subplots() for part in parts.flat]
+
+
+def rows_height(number: int) -> float:
+    """The height in inches of axes with so many labelled rows."""
+    return 0.55 + 0.42 * number
+
+
+def label_rows(axes: Axes, labels: Sequence[str], notes: Sequence[str], xlabel: str) -> None:
+    """Gives `axes` a row for each label, which stands over the row on the left; notes stand over it on the right.
+
+    A label may reach over the axes beside it.
+    """
+    for row, label in enumerate(labels):
+        axes.text(0, row - 0.24, label, transform=axes.get_yaxis_transform(), in_layout=False)
+    for row, note in enumerate(notes):
         axes.text(1, row - 0.24, note, transform=axes.get_yaxis_transform(), ha="right", fontweight="bold")
     axes.set(yticks=[], ylim=(len(labels) - 0.6, -0.75), xlabel=xlabel)
     axes.grid(axis="x")
     hide_ticks(axes, "left")
-    return canvas, axes
 
 
 def hide_ticks(axes: Axes, *sides: str) -> None:
@@ -126,6 +147,20 @@ def draw_seeds(
     axes.plot([mean], [row], "|", color=INK, markersize=9, markeredgewidth=1.4)
 
 
+def draw_dumbbell(
+    axes: Axes, ends: tuple[float, float], row: float, colour: str, marker: str, table_rows: tuple[int, int]
+) -> None:
+    """Two values in `row`, joined: the first a hollow mark, the second a filled one.
+
+    table_rows: the rows of the table that say them.
+    """
+    (start, end) = ends
+    axes.plot([start, end], [row, row], color=colour, linewidth=1)
+    of_start, of_end = map(svg.rows, table_rows)
+    axes.plot([start], [row], marker, color=colour, markersize=5, mew=1, markerfacecolor=PAPER, gid=of_start)
+    axes.plot([end], [row], marker, color=colour, markersize=5, mew=0, gid=of_end)
+
+
 def rows_of_arm(runs: Sequence[RunResult | PlottedRun], arm: str) -> str:
     """The `gid` of marks that show the runs of one arm, where the table has a row for each of `runs`."""
     return svg.rows(*(row for row, run in enumerate(runs) if run["arm"] == arm))
@@ -138,7 +173,7 @@ def label_lines(axes: Axes, ends: Iterable[tuple[str, str, float, float]], left:
     spots = [(axes.transScale + axes.transLimits).transform((x, y)) for _, _, x, y in ends]
     canvas = axes.get_figure(root=True)
     assert canvas is not None
-    height = axes.get_position().height * canvas.get_figheight()
+    height = axes.bbox.height / canvas.dpi
     beside = -0.04 if left else 1.04
     places = spread_out([y for _, y in spots], LINE / height)
     for (label, colour, *_), (x, y), place in zip(ends, spots, places, strict=True):

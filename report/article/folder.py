@@ -35,6 +35,11 @@ class ArticleFolder:
     view: Path | None
 
     @property
+    def robustness(self) -> Path:
+        """How robust the verdicts on the record are, which may be missing: see `report.claims.robustness`."""
+        return self.path / "robustness.json"
+
+    @property
     def is_default(self) -> bool:
         """Whether it is this project's own article, whose prose has rules of its own."""
         return self.path == DEFAULT

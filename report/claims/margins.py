@@ -11,11 +11,11 @@ from functools import total_ordering
 from typing import cast
 
 from experiments.plots.formats import in_unit
-from report.claims.model import DECIDED, Flip, Question, Verdict
+from report.claims.model import DECIDED, HOLDS, REFUTED, Flip, Question, Verdict
 from report.claims.rules import evaluate, names_in, parse, verdict_of
 
 MAX_TURNS = 100  # of a rule; beyond, the search for its limits would not end
-MAX_DEPTH = 40  # of brackets in brackets; what reads a rule calls itself for each
+MAX_DEPTH = 100  # of expressions in expressions; what reads a rule calls itself for each
 
 
 def margin(judged: Verdict) -> str:
@@ -34,7 +34,8 @@ def margin(judged: Verdict) -> str:
         moved = "rose to" if flip.at_limit else "rose above"
     else:
         moved = "fell to" if flip.at_limit else "fell below"
-    return f"Would become {flip.verdict} if {evidence.label} {moved} {limit}; it is {value}."
+    becomes = {HOLDS: "hold", REFUTED: "be refuted"}.get(flip.verdict, f"become {flip.verdict}")
+    return f"Would {becomes} if {evidence.label} {moved} {limit}; it is {value}."
 
 
 # ---------------------------------------------------------------------------------------------- flips

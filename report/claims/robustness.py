@@ -10,42 +10,89 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
+from pathlib import Path
 from statistics import mode
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from experiments.analysis import evidence, records
 from experiments.analysis.results import Observation, Results, Summary
-from report.claims.model import DECIDED, NOT, PARTLY, SUPPORTED, Ledger, Question, Robustness, Verdict
+from experiments.files.durable import write_atomically
+from experiments.files.sealed import is_made_from, read_json, to_json
+from experiments.study import keys
+from report.claims.model import (
+    DECIDED,
+    HOLDS,
+    NOT,
+    PARTLY,
+    PREDICTION,
+    REFUTED,
+    SUPPORTED,
+    Ledger,
+    Question,
+    Robustness,
+    Verdict,
+)
 from report.claims.redraw import AsMeasured, Repetition, Seeds, Shifts, image_shifts
 from report.claims.redrawn import NotRedrawn, Redrawn, Value, final_accuracy
-from report.claims.rules import DATASETS, Operand, number_at, on_dataset, parse, parse_path, verdict_of
-from report.claims.verdicts import judge
+from report.claims.rules import DATASETS, Operand, keys_by_arm, number_at, on_dataset, parse, parse_path, verdict_of
+from report.claims.verdicts import judge, judge_predictions
 
+FORMAT = 1
 CLOSE = 0.9  # a verdict that stays in a smaller share of the redraws is a close call
 SHORTEST = 4  # epochs of a training that has other ends
-PAGE = ""  # the data set of the page, as paths have it
+PAGE, FASHION = "", "fashion_mnist"  # data sets, as paths have them
+
+Robust = Mapping[str, Mapping[str, Robustness]]
 
 Numbers = Mapping[str, np.ndarray]  # by name of evidence: in every redraw
 
 
-def assess(ledger: Ledger, results: Results, content: Mapping[str, Any]) -> dict[str, dict[str, Robustness]]:
-    """How robust the verdicts are that numbers decided, by claim and part.
+def of_page(ledger: Ledger, results: Results, content: Mapping[str, Any], path: Path) -> Robust:
+    """How robust the verdicts of a page are, from the evidence that it carries, or from the file at `path`.
+
+    The second where the page shows the record, which has no images; none if the file is of other numbers or rules.
+    """
+    if not results["recorded"]:
+        return assess(ledger, results, content)
+    return cast(Robust, read_json(path, FORMAT)["robustness"]) if is_made_from(path, _inputs(ledger)) else {}
+
+
+def record(ledger: Ledger, results: Results, content: Mapping[str, Any], path: Path) -> None:
+    """Writes how robust the verdicts are on `results`, of which the record was made."""
+    robust = assess(ledger, results, content)
+    write_atomically(path, to_json({"format": FORMAT, "inputs": _inputs(ledger), "robustness": robust}))
+
+
+def _inputs(ledger: Ledger) -> str:
+    """A digest of the record and the rules."""
+    questions = [question for claim in ledger.claims for question in claim.parts.values()]
+    questions += [prediction.question for prediction in ledger.predictions]
+    rules = [[q.supported, q.partly, {name: e.path for name, e in q.evidence.items()}] for q in questions]
+    return keys.digest({"record": records.fingerprint(), "rules": rules, "limits": ledger.limits()})
+
+
+def assess(ledger: Ledger, results: Results, content: Mapping[str, Any]) -> Robust:
+    """How robust the verdicts are that numbers decided, by claim and part; under PREDICTION, by prediction.
 
     results: what the verdicts are about; content: the evidence that they follow from, in full or as a page carries it.
     """
-    study = Study(results, content)
-    elsewhere = on_dataset(results, "fashion_mnist")
-    there = judge(ledger, elsewhere) if elsewhere else []
-    fashion = {judged.claim.id: judged.verdicts for judged in there}
-    return {
-        judged.claim.id: {
-            part: study.assess(verdict, ledger, fashion.get(judged.claim.id, {}).get(part))
-            for part, verdict in judged.verdicts.items()
-            if verdict.verdict in DECIDED and not verdict.question.theorem
-        }
-        for judged in judge(ledger, results)
+    study, elsewhere = Study(ledger, results, content), on_dataset(results, FASHION)
+    fashion = _verdicts(ledger, elsewhere) if elsewhere else {}
+    robust: dict[str, dict[str, Robustness]] = {}
+    for (claim, part), judged in _verdicts(ledger, results).items():
+        if judged.verdict in DECIDED and judged.values and not judged.question.theorem:
+            robust.setdefault(claim, {})[part] = study.assess(judged, fashion.get((claim, part)))
+    return robust
+
+
+def _verdicts(ledger: Ledger, results: Summary) -> dict[tuple[str, str], Verdict]:
+    """By claim and part; by PREDICTION and its id."""
+    claims = {
+        (each.claim.id, part): verdict for each in judge(ledger, results) for part, verdict in each.verdicts.items()
     }
+    return claims | {(PREDICTION, each.prediction.id): each.verdict for each in judge_predictions(ledger, results)}
 
 
 # ---------------------------------------------------------------------------------------------- one study
@@ -54,20 +101,32 @@ def assess(ledger: Ledger, results: Results, content: Mapping[str, Any]) -> dict
 class Study:
     """The measured numbers of a study, and the same numbers redrawn."""
 
-    def __init__(self, results: Results, content: Mapping[str, Any]) -> None:
-        self._results = results
+    def __init__(self, ledger: Ledger, results: Results, content: Mapping[str, Any]) -> None:
+        self._ledger, self._limits, self._results = ledger, ledger.limits(), results
         self._runs: dict[str, Sequence[Observation]] = {PAGE: content["runs"]}
         self._runs |= {name: runs for name, runs in (content.get("replications") or {}).items() if name in DATASETS}
         every = {run["seed"] for runs in self._runs.values() for run in runs}
         seeds = {name: Seeds.draw(every, state=number) for number, name in enumerate(self._runs)}
         shifts = {
-            name: _shifts(runs, on_dataset(results, name), seeds[name].redraws, number)
-            for number, (name, runs) in enumerate(self._runs.items())
+            name: image_shifts(self._with_images(name), seeds[name].redraws, number)
+            for number, name in enumerate(self._runs)
         }
         as_measured = dict.fromkeys(self._runs, AsMeasured())
         self._measured = self._redrawn(as_measured)
         self._views = {"seeds": self._redrawn(seeds), "images": self._redrawn(seeds, shifts)}
         self._ends = {name: self._redrawn(as_measured, accuracy=end) for name, end in _ends(content["runs"]).items()}
+
+    def _with_images(self, dataset: str) -> dict[str, list[Observation]]:
+        """The runs on test images, by arm, of which a page carries the wrong ones: of contrasts, and of claims."""
+        summary = on_dataset(self._results, dataset)
+        if summary is None:
+            return {}
+        arms = {contrast[end] for contrast in summary["contrasts"] for end in ("first", "second")}
+        for place in {PAGE, dataset}:
+            keys = keys_by_arm(self._ledger, summary["arms"], place)
+            arms |= {arm for arm, of_arm in keys.items() if any(head in evidence.ACCURACIES for head, *_ in of_arm)}
+        tested = [arm for arm in arms & summary["arms"].keys() if summary["arms"][arm]["test_accuracy"]]
+        return {arm: [run for run in self._runs[dataset] if run["arm"] == arm] for arm in sorted(tested)}
 
     def _redrawn(
         self,
@@ -83,32 +142,32 @@ class Study:
                 others[name] = Redrawn(summary, runs, repetitions[name], (shifts or {}).get(name), accuracy, others)
         return others[PAGE]
 
-    def assess(self, judged: Verdict, ledger: Ledger, elsewhere: Verdict | None) -> Robustness:
-        """elsewhere: the verdict on the same question on another data set, None where that is not measured."""
-        question, limits = judged.question, ledger.limits()
-        seeds = self._share(judged, self._views["seeds"], limits)
-        images = self._share(judged, self._views["images"], limits) if self._images_known(question) else None
+    def assess(self, judged: Verdict, elsewhere: Verdict | None) -> Robustness:
+        """elsewhere: the verdict on the same question on Fashion-MNIST, None where that is not measured."""
+        question, ledger = judged.question, self._ledger
+        seeds = self._share(judged, self._views["seeds"])
+        images = self._share(judged, self._views["images"]) if self._images_known(question) else None
         return {
             "seeds": seeds,
             "images": images,
             "half": verdict_of(question, judged.values, ledger.limits(0.5)),
             "twice": verdict_of(question, judged.values, ledger.limits(2)),
-            "alone": dict(_alone(judged, limits)),
-            "endpoints": self._endpoints(judged, limits),
+            "alone": dict(_alone(judged, self._limits)),
+            "endpoints": self._endpoints(judged),
             "fashion": elsewhere.verdict if elsewhere and elsewhere.verdict in DECIDED else None,
             "close": min(seeds, seeds if images is None else images) < CLOSE,
         }
 
-    def _share(self, judged: Verdict, view: Redrawn, limits: Mapping[str, float]) -> float:
+    def _share(self, judged: Verdict, view: Redrawn) -> float:
         """Of the redraws, those in which the verdict is the same; in whole per cent, the same on every machine."""
-        again = verdicts_in(judged.question, self._numbers(judged, view), limits)
+        again = verdicts_in(judged.question, self._numbers(judged, view), self._limits)
         return round(float(np.mean(again == judged.verdict)), 2)
 
     def _numbers(self, judged: Verdict, view: Redrawn) -> dict[str, np.ndarray]:
         """The evidence in every redraw; as measured where it does not follow from what can be redrawn."""
         return {
-            name: self._number(evidence.path, judged.values[name], view)
-            for name, evidence in judged.question.evidence.items()
+            name: self._number(named.path, judged.values[name], view)
+            for name, named in judged.question.evidence.items()
         }
 
     def _number(self, path: str, value: float | None, view: Redrawn) -> np.ndarray:
@@ -124,43 +183,33 @@ class Study:
 
     def _images_known(self, question: Question) -> bool:
         """Whether evidence names accuracies, and the wrong images of all their runs are known."""
-        counted = [operand for operand in _operands(question) if _counts(operand, AVERAGED)]
+        counted = [operand for operand in _operands(question) if _counts(operand, evidence.ACCURACIES)]
         return bool(counted) and all(self._views["images"].shifts(operand) for operand in counted)
 
-    def _endpoints(self, judged: Verdict, limits: Mapping[str, float]) -> dict[str, str]:
+    def _endpoints(self, judged: Verdict) -> dict[str, str]:
         """The verdict by other ends of the training; none where no end counts, or where a run has no such end."""
         if not any(_counts(operand) for operand in _operands(judged.question)):
             return {}
         verdicts = {}
         for name, view in self._ends.items():
             try:
-                (verdicts[name],) = verdicts_in(judged.question, self._numbers(judged, view), limits).ravel().tolist()
+                verdicts[name] = str(verdicts_in(judged.question, self._numbers(judged, view), self._limits)[0])
             except NotRedrawn:
                 continue
         return verdicts
 
 
 def _operands(question: Question) -> Iterator[Operand]:
-    for evidence in question.evidence.values():
-        yield from parse_path(evidence.path)[1]
+    for named in question.evidence.values():
+        yield from parse_path(named.path)[1]
 
 
 FINAL = ("test_accuracy", "test_error", "held_out_accuracy", "held_out_error", "generalization_gap")
-AVERAGED = ("mean_epoch_accuracy", "plateau")  # over epochs, so that no single end counts
 
 
-def _counts(operand: Operand, also: tuple[str, ...] = ()) -> bool:
-    """Whether an operand is about accuracy after the training, or one of the accuracies `also`."""
-    return operand.holder == "contrast" or operand.keys[0] in (*FINAL, *also)
-
-
-def _shifts(runs: Sequence[Observation], results: Summary | None, redraws: int, state: int) -> Shifts:
-    """How other test images would shift each arm that is measured on them, rather than on held-out ones."""
-    by_arm: dict[str, list[Observation]] = {}
-    for run in runs:
-        if results and results["arms"][run["arm"]]["test_accuracy"]:
-            by_arm.setdefault(run["arm"], []).append(run)
-    return image_shifts(by_arm, redraws, state)
+def _counts(operand: Operand, accuracies: tuple[str, ...] = FINAL) -> bool:
+    """Whether an operand is about one of these accuracies; FINAL has those at the end of the training."""
+    return operand.holder == "contrast" or operand.keys[0] in accuracies
 
 
 def _alone(judged: Verdict, limits: Mapping[str, float]) -> Iterator[tuple[str, str]]:
@@ -205,9 +254,10 @@ def _end(first: int, beyond: int | None) -> Value:
 def verdicts_in(question: Question, numbers: Numbers, limits: Mapping[str, float]) -> np.ndarray:
     """The verdict on a question in every redraw, [n_redraws]: `rules.verdict_of` of many values at once."""
     values = {**{name: np.asarray(limit) for name, limit in limits.items()}, **numbers}
+    yes, no = (HOLDS, REFUTED) if question.part == PREDICTION else (SUPPORTED, NOT)
     supported = _holds(question.supported, values)
     partly = _holds(question.partly, values) if question.partly else np.zeros_like(supported)
-    return np.where(supported, SUPPORTED, np.where(partly, PARTLY, NOT))
+    return np.atleast_1d(np.where(supported, yes, np.where(partly, PARTLY, no)))
 
 
 def _holds(rule: str, values: Numbers) -> np.ndarray:

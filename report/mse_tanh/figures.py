@@ -1,48 +1,56 @@
 """The figures of this article: those that name its arms and blocks, and the generic ones for its arms.
 
 `draw` is the contract of an article's figures.py, which experiments/plots describes. Each figure is a function
-results → Figure. Its title says what it shows, chosen and filled in by the numbers.
+results → Figure, or None where the runs that it compares are not there yet. Its title says what it shows, chosen and
+filled in by the numbers. Arms with different seeds are compared over the seeds that they share.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.analysis.results import ArmResult, Results, RunResult, require
+from experiments.analysis.results import ArmResult, ContrastResult, Results, RunResult, require
 from experiments.plots import generic, svg
-from experiments.plots.figures import Figure, final_accuracy, plotted_runs, plotted_values
-from experiments.plots.formats import DASH, decimal, plain_percent, points, ratio
+from experiments.plots.figures import MAX_MARKS, Figure, final_accuracy, plotted_runs, plotted_values
+from experiments.plots.formats import DASH, count, decimal, plain_percent, points, ratio
 from experiments.plots.selection import (
+    TEST_ACCURACY,
     accuracy_curves,
+    accuracy_name,
     arms_matching,
     arms_of_blocks,
     describe_marks,
     mean_accuracy,
+    mean_score,
     measured_contrasts,
+    on_shared_seeds,
     on_test_images,
     ranking,
     runs_of,
     scores,
+    seeds_of,
     short_title,
     with_own_models,
 )
-from experiments.plots.style import INK, MARKERS, MUTED, SERIES, WIDTH, Recipe
+from experiments.plots.style import INK, MUTED, SERIES, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Axes,
-    Canvas,
+    draw_dumbbell,
     draw_seeds,
     finish,
     hide_ticks,
     label_lines,
+    label_rows,
     labelled_rows,
-    recipes_by_row,
+    rows_height,
     rows_of_arm,
+    stacked,
     subplots,
 )
 
@@ -50,11 +58,9 @@ RECIPES = {
     "example-1": Recipe("Example 1", SERIES[0], "o"),
     "example-2": Recipe("Example 2", SERIES[1], "D"),
     "example-3": Recipe("Example 3", SERIES[2], "s"),
-    "targets": Recipe("targets ±1", SERIES[3], "^"),
-    "cross-entropy": Recipe("softmax cross-entropy", INK, "v"),
-    "sigmoid-mse": Recipe("sigmoid squared error", MUTED, "P"),
-    "tanh-softmax-mse": Recipe("softmax squared error", SERIES[1], "D"),
-    "sigmoid-bce": Recipe("sigmoid cross-entropy", SERIES[1], "D"),
+    "targets": Recipe("Example 1 on ±1", SERIES[3], "^"),
+    "cross-entropy": Recipe("cross-entropy", INK, "v"),
+    "tanh-softmax-mse": Recipe("softmax, squared error", SERIES[1], "D"),
 }
 HIDDEN = {
     "tanh": Recipe("tanh", SERIES[0], "o"),
@@ -97,20 +103,27 @@ def _plots() -> list[Plot]:
     """The figures in the order in which they are drawn and saved."""
     return [
         Plot(accuracy, ["*"]),
+        Plot(training, ["example-1", "cross-entropy"]),
         Plot(learning_curves, ["example-1"]),
         Plot(outputs, ["example-1"]),
         Plot(confusions, ["example-1"]),
-        Plot(changes, ["targets", "cross-entropy", "contrast *"]),
-        Plot(factorial, ["targets", "cross-entropy", "example-3", "tanh-*", "relu-*"]),
-        Plot(dose, ["low0", "low-*"]),
-        Plot(rates, [f"{kind}-{recipe}*" for kind in ("rate", "best-rate") for recipe in RATED], held_out=True),
-        Plot(sgd, [f"sgd-{recipe}-*" for recipe in DESCENDED]),
-        Plot(saturated, [f"saturated-{recipe}" for recipe in SATURATED]),
-        Plot(depth, ["depth*-mse", "depth*-ce"]),
-        Plot(readouts, ["example-1", "cross-entropy", *READ]),
-        Plot(long, ["long-example-1", "long-cross-entropy"]),
-        Plot(reliability, ["example-1", "targets", "cross-entropy"]),
+        Plot(changes, ["contrast *"]),
+        Plot(wall, ["example-1"]),
+        Plot(dose, ["low*"]),
+        Plot(factorial, ["tanh-*", "relu-*"]),
+        Plot(rates, ["rate-*"], held_out=True),
+        Plot(sgd, ["sgd-*"], held_out=True),
+        Plot(saturated, ["saturated-*"]),
+        Plot(depth, ["depth*"]),
+        Plot(readouts, ["example-1", "cross-entropy"]),
+        Plot(long, [f"long-{recipe}" for recipe in LONGER]),
+        Plot(reliability, ["example-1", "cross-entropy"]),
     ]
+
+
+def _available(results: Results, names: Iterable[str]) -> dict[str, ArmResult]:
+    """Those of the arms that are measured, in this order."""
+    return {name: results["arms"][name] for name in names if name in results["arms"]}
 
 
 # ---------------------------------------------------------------------------------------------- generic figures
@@ -118,16 +131,11 @@ def _plots() -> list[Plot]:
 
 def _examples(results: Results) -> dict[str, ArmResult]:
     """The arms of the examples, and the one beside them that says why."""
-    return {**arms_of_blocks(results, "examples"), **arms_matching(results, "targets")}
+    return {**arms_of_blocks(results, "examples"), **_available(results, ["targets"])}
 
 
 def accuracy(results: Results) -> Figure:
     return generic.accuracy(results, _examples(results), RECIPES)
-
-
-def learning_curves(results: Results) -> Figure:
-    examples = arms_of_blocks(results, "examples")
-    return generic.learning_curves(results, with_own_models(examples), recipes_by_row(examples))
 
 
 def outputs(results: Results) -> Figure:
@@ -138,53 +146,110 @@ def confusions(results: Results) -> Figure:
     return generic.confusions(results, with_own_models(arms_of_blocks(results, "examples")), RECIPES)
 
 
-CALIBRATED = ("example-1", "targets", "tanh-softmax-mse", "cross-entropy")
-
-
 def reliability(results: Results) -> Figure:
-    arms = {name: results["arms"][name] for name in CALIBRATED if name in results["arms"]}
+    arms = _available(results, ("example-1", "targets", "tanh-softmax-mse", "cross-entropy"))
     return generic.reliability(results, arms, RECIPES)
 
 
-def changes(results: Results) -> Figure:
-    return generic.contrasts(results, "changes", _largest_change(results), _change)
+# ---------------------------------------------------------------------------------------------- over the epochs
 
 
-def _change(arm: ArmResult) -> str:
-    """What an arm's title says beside `Example 1`."""
-    return re.sub(r"^Example 1(,| with) ", "", short_title(arm["title"]))
+def learning_curves(results: Results) -> Figure | None:
+    """Example 1 against the others after each epoch."""
+    names = [*_available(results, ("example-1", "targets", "cross-entropy", "example-3"))]
+    shared = on_shared_seeds(results, names)
+    if shared is None:
+        return None
+    curves = {name: accuracy_curves(shared, name).mean(0) for name in names}
+    plateaus = {name: plateau for name in names if (plateau := results["arms"][name].get("epochs_to_plateau"))}
+    pace = "; ".join(f"{RECIPES[name].label} after {plateau['mean']:.1f}" for name, plateau in plateaus.items())
+    return generic.plot_epochs(
+        shared,
+        "learning-curves",
+        _behind(curves),
+        {name: RECIPES[name] for name in names},
+        more=f"Epochs until a run comes within half a point of its own plateau, on average: {pace}." if pace else "",
+    )
 
 
-def _largest_change(results: Results) -> str:
-    """Which single change to Example 1 does most, if any is beyond chance."""
-    arms = results["arms"]
-    single = [
-        contrast
-        for contrast in measured_contrasts(results)
-        if contrast["confirmatory"]
-        and contrast["equivalence_margin"] is None
-        and arms[contrast["first"]]["block"] == "changes"
-    ]
-    significant = [contrast for contrast in single if contrast["p_holm"] < 1 - results["confidence"]]
-    if not significant:
-        return f"None of {len(single)} changes to Example 1 shifts the accuracy beyond chance"
-    largest = max(significant, key=lambda contrast: abs(contrast["mean"]))
-    change = _change(arms[largest["first"]])
-    return f"Largest of {len(single)} changes to Example 1: {change}, {points(largest['mean'])} points"
+def _behind(curves: Mapping[str, np.ndarray]) -> str:
+    """After how many epochs Example 1 is less accurate than all others."""
+    epochs = min(map(len, curves.values()))
+    own, *others = (curve[:epochs] for curve in curves.values())
+    if not others:
+        return f"Example 1 reaches {own[-1]:.2f} % after epoch {len(own)}"
+    behind, ahead = (int(np.all([sign * (o - own) > 0 for o in others], axis=0).sum()) for sign in (1, -1))
+    if ahead == len(own):
+        return "Example 1 is ahead after every epoch"
+    if behind == len(own):
+        return "Example 1 is behind after every epoch"
+    return f"Example 1 is behind all others after {behind} of {len(own)} epochs"
+
+
+LONGER = ("example-1", "cross-entropy")
+
+
+def long(results: Results) -> Figure | None:
+    """Example 1 against cross-entropy, trained for longer: on the test images, and how well the training images fit."""
+    recipes = {f"long-{recipe}": RECIPES[recipe] for recipe in LONGER}
+    shared = on_shared_seeds(results, recipes)
+    if shared is None:
+        return None
+    last = {name: float(accuracy_curves(shared, name).mean(0)[-1]) / 100 for name in recipes}
+    fits = {f"long-{recipe}": _training_accuracy_by_epoch(results, recipe, seeds_of(shared)) for recipe in LONGER}
+    epochs = runs_of(shared, "long-example-1")[0]["epochs"]
+    title = f"After {epochs} epochs {ranking({recipes[name].label: value for name, value in last.items()})}"
+    more = ""
+    if all(epochs in fit for fit in fits.values()):
+        own, other = (fits[name][epochs] for name in recipes)
+        test, training = (points(lead) for lead in (last["long-cross-entropy"] - last["long-example-1"], other - own))
+        title = f"Cross-entropy’s lead after {epochs} epochs: {test} points on test, {training} on training images"
+        more = "On the training images: " + "; ".join(
+            f"{recipes[name].label} {plain_percent(value)} after epoch {epoch}"
+            for name, fit in fits.items()
+            for epoch, value in fit.items()
+        )
+    return generic.plot_epochs(shared, "long", title, recipes, fits if more else None, more and more + ".")
+
+
+def _training_accuracy_by_epoch(results: Results, recipe: str, seeds: Sequence[int]) -> dict[int, float]:
+    """The mean training accuracy at the end of an arm's usual runs, and of its longer ones, where both were measured.
+
+    With the same seed the longer run passes through the shorter one.
+    """
+    fits = {}
+    for name in (recipe, f"long-{recipe}"):
+        runs = [run for run in runs_of(results, name) if run["seed"] in seeds]
+        values = [run["training_accuracy"] for run in runs if run["training_accuracy"] is not None]
+        if len(values) == len(seeds):
+            fits[runs[0]["epochs"]] = float(np.mean(values))
+    return fits
 
 
 # ---------------------------------------------------------------------------------------------- what an arm is called
 
 
+CHANGES = {  # where the title would be too long
+    "one-sided": "not penalising wrong classes below 0",
+    "linear-one-sided": "linear output, not penalising wrong classes below 0",
+}
+
+
+def _change(results: Results, name: str) -> str:
+    """What an arm's title says beside `Example 1`."""
+    title = short_title(results["arms"][name]["title"])
+    return CHANGES.get(name) or re.sub(r"^Example 1(,| with) (an? )?", "", title)
+
+
 def _rate_label(trained: ArmResult | RunResult) -> str:
     """The learning rate of an arm or a run."""
     rate = f"{trained['learning_rate']:g}"
-    return rate if trained["schedule"] == "constant" else f"{trained['schedule']} from {rate}"
+    return rate if trained["schedule"] == "constant" else f"{rate}, {trained['schedule']}"
 
 
 def _head_label(arm: ArmResult) -> str:
     """An arm's output activation and loss, and the targets where they could be others."""
-    label = f"{arm['output']}, {LOSSES[arm['loss']]}"
+    label = f"{arm['output']}, {LOSSES.get(arm['loss'], arm['loss'])}"
     return f"{label}, {_targets_label(arm)}" if arm["output"] in ("tanh", "linear") else label
 
 
@@ -192,39 +257,258 @@ def _targets_label(arm: ArmResult) -> str:
     return f"{arm['low_target']:g} and {arm['high_target']:g}".replace("-", "−")
 
 
-# ---------------------------------------------------------------------------------------------- this article's figures
+def _over_seeds(results: Results) -> str:
+    number = len(seeds_of(results))
+    return f"over {count(number)} seed{'s' if number > 1 else ''}"
 
 
-def factorial(results: Results) -> Figure:
-    """Every output, loss and target coding, with hidden tanh and with hidden ReLU."""
+# ---------------------------------------------------------------------------------------------- one change at a time
+
+
+def changes(results: Results) -> Figure | None:
+    """The declared contrasts. None while no single change to Example 1 is measured."""
+    single = [
+        contrast
+        for contrast in measured_contrasts(results)
+        if contrast["confirmatory"]
+        and contrast["second"] == "example-1"
+        and results["arms"][contrast["first"]]["block"] == "changes"
+    ]
+    if not single:
+        return None
+    title = _largest_gain(results, single)
+    return generic.contrasts(results, "changes", title, lambda contrast: _versus(results, contrast))
+
+
+def _versus(results: Results, contrast: ContrastResult) -> str:
+    """What a contrast compares, in so few words that they fit a row."""
+    first, second = (_change(results, contrast[end]) for end in ("first", "second"))
+    common = f"{second}, "
+    return first.replace(common, f"{second}: ") if first.startswith(common) else f"{first}, against {second}"
+
+
+def _largest_gain(results: Results, single: Sequence[ContrastResult]) -> str:
+    """How many single changes to Example 1 help, and which one most, beyond chance."""
+    clear = [contrast for contrast in single if contrast["p_holm"] < 1 - results["confidence"]]
+    gains = [contrast for contrast in clear if contrast["mean"] > 0]
+    if not clear:
+        return f"None of {count(len(single))} changes to Example 1 shifts the accuracy beyond chance"
+    helping = f"{count(len(gains)).capitalize()} of {count(len(single))} changes help{'s' * (len(gains) == 1)}"
+    largest = max(gains or clear, key=lambda contrast: abs(contrast["mean"]))
+    effect = f"{points(largest['mean'])} points"
+    change = _change(results, largest["first"])
+    return f"{helping}, {change} most: {effect}" if gains else f"{helping}; {change}: {effect}"
+
+
+TRAINED = (
+    "example-1",
+    "linear-output",
+    "relu",
+    "targets",
+    "one-sided",
+    "linear-one-sided",
+    "cross-entropy",
+    "example-3",
+)
+
+
+def training(results: Results) -> Figure | None:
+    """How well arms fit the training images beside the test images, how saturated they end, and what none gets right.
+
+    Arms with other seeds than Example 1 are left out: how many images are always wrong depends on the number of runs.
+    None where no training accuracy was measured, as in an older record, or not yet that of cross-entropy.
+    """
+    arms = {
+        name: arm
+        for name, arm in _available(results, TRAINED).items()
+        if arm.get("training_accuracy") and arm["seeds"] == results["arms"]["example-1"]["seeds"]
+    }
+    if not {"example-1", "cross-entropy"} <= arms.keys():
+        return None
+    canvas, (fit, flat, wrong) = subplots(
+        1, 3, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(3, 1.5, 1.5)
+    )
+    labels = [_change(results, name)[0].upper() + _change(results, name)[1:] for name in arms]
+    label_rows(fit, labels, (), "Accuracy, %: test ○, training ●")
+    label_rows(flat, [""] * len(arms), (), "Saturated hidden\nunits, %")
+    label_rows(wrong, [""] * len(arms), (), "Images wrong\nin every run")
+    for row, (name, arm) in enumerate(arms.items()):
+        colour = RECIPES[name].colour if name in RECIPES else MUTED
+        draw_dumbbell(fit, (100 * mean_accuracy(arm), 100 * _training_mean(arm)), row, colour, "o", (row, row))
+        for axes, value in ((flat, _final_saturation(arm)), (wrong, arm.get("always_wrong"))):
+            if value is not None:
+                shown = 100 * value if axes is flat else value
+                axes.plot([shown], [row], "o", color=colour, markersize=5, mew=0, gid=svg.rows(row))
+    flat.set_xlim(0, 100)
+    wrong.set_xlim(left=0)
+    return finish(
+        canvas,
+        "training",
+        _fitting(arms),
+        f"Accuracy on the test images and on the training images, over {count(len(arms['example-1']['seeds']))} seeds; "
+        "the share of hidden tanh outputs beyond ±0.95 at the end; the test images that every run gets wrong. "
+        + "; ".join(
+            f"{label}: test {plain_percent(mean_accuracy(arm))}, training {plain_percent(_training_mean(arm))}"
+            for label, arm in zip(labels, arms.values(), strict=True)
+        )
+        + ".",
+        arms=arms,
+        columns=("Arm", "Seeds", "Test accuracy", "Training accuracy", "Saturated hidden units", "Wrong in every run"),
+        rows=[
+            [
+                *(name, str(len(arm["seeds"])), plain_percent(mean_accuracy(arm)), plain_percent(_training_mean(arm))),
+                *(plain_percent(_final_saturation(arm), 1), decimal(arm.get("always_wrong"), 0)),
+            ]
+            for name, arm in arms.items()
+        ],
+    )
+
+
+def _training_mean(arm: ArmResult) -> float:
+    return float(require(arm.get("training_accuracy"))["mean"])
+
+
+def _final_saturation(arm: ArmResult) -> float | None:
+    """The share of the last hidden layer's outputs that are saturated after training; None for ReLU."""
+    hidden = arm["saturation"] and arm["saturation"]["final"].get("hidden")
+    return hidden[-1] if hidden else None
+
+
+def _fitting(arms: Mapping[str, ArmResult]) -> str:
+    """Whether Example 1 is behind cross-entropy on the training images, too."""
+    own, other = (_training_mean(arms[name]) for name in ("example-1", "cross-entropy"))
+    opening = "Example 1 fits worse, too" if own < other else "Example 1 fits no worse"
+    return f"{opening}: {plain_percent(own)} of training images right, {plain_percent(other)} with cross-entropy"
+
+
+# ---------------------------------------------------------------------------------------------- what could refute us
+
+WALL = {"wall-4": "4", "example-1": "1", "wall-quarter": "¼", "wall-sixteenth": "1⁄16", "one-sided": "0"}
+EFFECTS = {  # what is changed: the arm with it and the arm without it
+    "Undershooting not charged": ("one-sided", "example-1"),
+    "Sham: all errors of wrong classes charged half": ("wrong-half", "example-1"),
+    "Linear output: undershooting not charged": ("linear-one-sided", "linear-output"),
+    "Sham, linear output: right class free above 1": ("overshoot-free", "linear-output"),
+    "Sigmoid on ½ and 1, so that it can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
+    "Sham: sigmoid on 0 and ½, as close together": ("sigmoid-half", "tanh-sigmoid-mse"),
+}
+
+
+def wall(results: Results) -> Figure | None:
+    """Accuracy by what undershooting the low target costs; below it what other changes of the same network do.
+
+    None while no other weight than Example 1's was measured, or no seed that all arms share.
+    """
+    weights = {name: weight for name, weight in WALL.items() if name in results["arms"]}
+    effects = {label: pair for label, pair in EFFECTS.items() if all(name in results["arms"] for name in pair)}
+    shared = on_shared_seeds(results, dict.fromkeys([*weights, *itertools.chain(*effects.values())]))
+    if shared is None or not effects or not {*weights} - {"example-1", "one-sided"}:
+        return None
+    by_seed = {name: {run["seed"]: final_accuracy(run) for run in runs_of(shared, name)} for name in shared["arms"]}
+    means = {name: mean_score(shared, name) for name in weights}
+    gains = {
+        label: {seed: by_seed[first][seed] - by_seed[second][seed] for seed in by_seed[first]}
+        for label, (first, second) in effects.items()
+    }
+    seeds = seeds_of(shared)[:MAX_MARKS]
+    canvas, (top, bottom) = stacked(2.4, rows_height(len(effects)))
+    _draw_steps(top, list(weights.values()), [[by_seed[name][seed] for seed in seeds] for name in weights])
+    top.plot([100 * mean for mean in means.values()], color=INK)
+    changes = {label: points(float(np.mean([*gain.values()]))) for label, gain in gains.items()}
+    label_rows(bottom, list(changes), list(changes.values()), "Change in test accuracy, points")
+    _draw_gains(bottom, gains, seeds, len(weights) * len(seeds))
+    return finish(
+        canvas,
+        "wall",
+        _rising(list(means.values())),
+        f"Test accuracy by the weight of undershooting in the loss, {_over_seeds(shared)}, and their mean. "
+        + "; ".join(f"{weight}: {plain_percent(means[name])}" for name, weight in weights.items())
+        + ". Below, what other changes do to the same network, in points, paired by seed. "
+        + "; ".join(f"{label}: {change}" for label, change in changes.items())
+        + ".",
+        arms=shared["arms"],
+        columns=("Arm", "Compared with", "Seed", "Test accuracy", "Change"),
+        rows=[
+            *([name, DASH, str(seed), plain_percent(by_seed[name][seed]), DASH] for name in weights for seed in seeds),
+            *(
+                [first, second, str(seed), plain_percent(by_seed[first][seed]), points(gains[label][seed])]
+                for label, (first, second) in effects.items()
+                for seed in seeds
+            ),
+        ],
+    )
+
+
+def _draw_steps(axes: Axes, weights: Sequence[str], accuracies: Sequence[Sequence[float]]) -> None:
+    """accuracies: by weight, of each seed. Every seed is a mark, and a line from weight to weight."""
+    row = itertools.count()
+    for place, values in enumerate(accuracies):
+        style: Any = {"color": SERIES[0], "markersize": 3.4, "mew": 0, "gid": svg.rows(*(next(row) for _ in values))}
+        axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
+    for line in zip(*accuracies, strict=True):
+        axes.plot([100 * value for value in line], color=SERIES[0], linewidth=0.5, alpha=0.6)
+    axes.set_xticks(range(len(weights)), weights)
+    axes.set(xlabel="Weight of undershooting the low target", ylabel="Test accuracy, %")
+    axes.grid(axis="y")
+    hide_ticks(axes)
+
+
+def _draw_gains(axes: Axes, gains: Mapping[str, Mapping[int, float]], seeds: Sequence[int], first: int) -> None:
+    """Every gain by its seed, beside a line at 0; `first` is the row of the table with which they begin."""
+    for place, (label, gain) in enumerate(gains.items()):
+        colour = SERIES[1] if label.startswith("Sham") else SERIES[0]
+        gid = svg.rows(*(first + place * len(seeds) + number for number in range(len(seeds))))
+        axes.plot([0, 0], [place - 0.12, place + 0.28], color=INK, linewidth=0.8)
+        values, mean = [100 * gain[seed] for seed in seeds], 100 * float(np.mean([*gain.values()]))
+        draw_seeds(axes, values, mean, place, colour, "o", gid)
+
+
+def _rising(means: Sequence[float]) -> str:
+    """At how many steps accuracy rises while undershooting is charged less and less."""
+    rising = sum(later > earlier for earlier, later in itertools.pairwise(means))
+    steps, total = len(means) - 1, points(means[-1] - means[0])
+    if rising == steps:
+        return f"The less undershooting is charged, the higher the accuracy: {total} points in all"
+    return f"Accuracy rises at {rising} of {steps} steps as undershooting is charged less: {total} points in all"
+
+
+# ---------------------------------------------------------------------------------------------- outputs and targets
+
+
+def factorial(results: Results) -> Figure | None:
+    """Every output, loss and target coding, with hidden tanh and hidden ReLU. None while no two can be compared."""
+    shared = on_shared_seeds(results, arms_of_blocks(results, "outputs"))
+    if shared is None:
+        return None
     heads: dict[str, dict[str, str]] = {}
-    for name, arm in arms_of_blocks(results, "examples", "changes", "factorial").items():
-        if arm["readout"] == "as_is":
-            heads.setdefault(_head_label(arm), {})[arm["hidden"]] = name
+    for name, arm in shared["arms"].items():
+        heads.setdefault(_head_label(arm), {})[arm["hidden"]] = name
     means = {
-        head: {hidden: 100 * mean_accuracy(results["arms"][name]) for hidden, name in group.items()}
+        head: {hidden: 100 * mean_score(shared, name) for hidden, name in group.items()}
         for head, group in heads.items()
     }
+    if not any(len(pair) == 2 for pair in means.values()):
+        return None
     order = sorted(means, key=lambda head: -max(means[head].values()))
     notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
-    canvas, axes = labelled_rows(order, notes, "Test accuracy, %: ● hidden tanh, ■ hidden ReLU; lines: all seeds")
+    canvas, axes = labelled_rows(order, notes, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: all seeds")
     cells = [(row, head, hidden, name) for row, head in enumerate(order) for hidden, name in heads[head].items()]
     for number, (row, head, hidden, name) in enumerate(cells):
         _, colour, marker = HIDDEN[hidden]
-        place, values = row + 0.12 * (hidden == "relu"), scores(results, name)
+        place, values = row + 0.12 * (hidden == "relu"), scores(shared, name)
         axes.plot([min(values), max(values)], [place, place], color=colour, linewidth=1)
         axes.plot([means[head][hidden]], [place], marker, color=colour, markersize=5, mew=0, gid=svg.rows(number))
     return finish(
         canvas,
         "factorial",
         _larger_factor(means),
-        "Test accuracy by output activation, loss and targets, with hidden tanh and hidden ReLU. "
+        f"Test accuracy by output, loss and targets, with hidden tanh and hidden ReLU, {_over_seeds(shared)}. "
         + "; ".join(f"{head}: {note}" for head, note in zip(order, notes, strict=True))
         + ".",
         arms=[name for _, _, _, name in cells],
         columns=("Output, loss, targets", "Hidden", "Arm", "Seeds", "Mean test accuracy"),
         rows=[
-            [head, HIDDEN[h].label, name, str(len(runs_of(results, name))), f"{means[head][h]:.2f} %"]
+            [head, HIDDEN[h].label, name, str(len(runs_of(shared, name))), f"{means[head][h]:.2f} %"]
             for _, head, h, name in cells
         ],
     )
@@ -233,119 +517,155 @@ def factorial(results: Results) -> Figure:
 def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
     """Which moves accuracy more: what comes after the hidden layer, or its activation."""
     both = [pair for pair in means.values() if len(pair) == 2]
-    spread = {
-        "outputs, losses and targets": max(
-            max(group[h] for group in both) - min(group[h] for group in both) for h in both[0]
-        ),
-        "hidden activations": max(max(pair.values()) - min(pair.values()) for pair in both),
-    }
-    (more, most), (less, least) = sorted(spread.items(), key=lambda item: -item[1])
-    return f"Up to {most:.2f} points lie between {more}, {least:.2f} between {less}"
+    head = max(max(group[h] for group in both) - min(group[h] for group in both) for h in both[0])
+    hidden = max(max(pair.values()) - min(pair.values()) for pair in both)
+    parts = {"output, loss and targets": head, "the hidden activation": hidden}
+    (more, most), (less, least) = sorted(parts.items(), key=lambda item: -item[1])
+    return (
+        f"{more[0].upper()}{more[1:]} matter{'s' * (more[0] == 't')} up to {most:.2f} points, {less} up to {least:.2f}"
+    )
 
 
-def dose(results: Results) -> Figure:
-    """Accuracy against the target of the wrong classes; other targets of the right class marked apart."""
-    arms = sorted(arms_of_blocks(results, "dose").items(), key=lambda item: -item[1]["low_target"])
-    towards_1 = {arm["low_target"]: 100 * mean_accuracy(arm) for _, arm in arms if arm["high_target"] == 1}
-    canvas, axes = subplots(figsize=(WIDTH, 3.2))
-    axes.plot(list(towards_1), list(towards_1.values()), color=SERIES[2])
-    others = []
-    runs = [run for name, _ in arms for run in plotted_runs(runs_of(results, name))]
-    for name, arm in arms:
-        low, high = arm["low_target"], arm["high_target"]
-        colour, marker = (SERIES[2], "s") if high == 1 else (SERIES[0], MARKERS[high - low > 1])
-        values = plotted_values(scores(results, name))
-        style: Any = {"color": colour, "markersize": 3.4, "mew": 0, "gid": rows_of_arm(runs, name)}
-        axes.plot([low] * len(values), values, marker, **style)
-        if high != 1:
-            others.append((f"right class to {high:g}", SERIES[0], low, 100 * mean_accuracy(arm)))
-    axes.set(xlim=(0.05, -1.05), xlabel="Target of the wrong classes", ylabel="Test accuracy, %")
-    axes.set_xticks([0, -0.25, -0.5, -0.75, -1])
-    axes.margins(y=0.12)
-    axes.grid(axis="y")
-    hide_ticks(axes)
-    lowest = min(towards_1)
-    label_lines(axes, [("right class to 1", SERIES[2], lowest, towards_1[lowest]), *others])
+def dose(results: Results) -> Figure | None:
+    """Where the targets lie, a row a coding from the worst to the best, and what they score."""
+    shared = on_shared_seeds(results, arms_of_blocks(results, "dose"))
+    if shared is None:
+        return None
+    means = {name: mean_score(shared, name) for name in shared["arms"]}
+    arms = {name: shared["arms"][name] for name in sorted(means, key=lambda name: means[name])}
+    runs = [run for name in arms for run in plotted_runs(runs_of(shared, name))]
+    canvas, (left, right) = subplots(1, 2, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(2, 3))
+    label_rows(left, [_targets_label(arm) for arm in arms.values()], (), "Targets: wrong ○, right class ●")
+    label_rows(right, [""] * len(arms), [plain_percent(means[name]) for name in arms], "Test accuracy, %")
+    left.set(xlim=(-1.1, 1.1), xticks=(-1, 0, 1))
+    first = 0
+    for row, (name, arm) in enumerate(arms.items()):
+        colour, values = _targets_colour(arm), plotted_values(scores(shared, name))
+        draw_dumbbell(left, (arm["low_target"], arm["high_target"]), row, colour, "o", (first, first))
+        draw_seeds(right, values, 100 * means[name], row, colour, "o", rows_of_arm(runs, name))
+        first += len(values)
     return finish(
         canvas,
         "dose",
-        _best_target(towards_1),
-        f"Test accuracy of {describe_marks(results, dict(arms), 'seed')} against the target of the wrong "
-        "classes; the line joins the means for the right class trained towards 1. "
-        + "; ".join(f"{_targets_label(arm)}: {plain_percent(mean_accuracy(arm))}" for _, arm in arms)
+        _best_targets(arms, means),
+        f"Where the targets of wrong classes and of the right class lie, and the test accuracy {_over_seeds(shared)}. "
+        + "; ".join(f"{_targets_label(arm)}: {plain_percent(means[name])}" for name, arm in arms.items())
         + ".",
-        arms=dict(arms),
+        arms=arms,
         columns=("Arm", "Targets", "Seed", "Test accuracy"),
         rows=[
-            [run["arm"], _targets_label(dict(arms)[run["arm"]]), str(run["seed"]), plain_percent(final_accuracy(run))]
+            [run["arm"], _targets_label(arms[run["arm"]]), str(run["seed"]), plain_percent(final_accuracy(run))]
             for run in runs
         ],
     )
 
 
-def _best_target(means: Mapping[float, float]) -> str:
-    best = max(means, key=lambda low: means[low])
-    if best == 0:
-        return "No lower target of the wrong classes does better than 0"
-    return f"Lower targets of the wrong classes: up to {points((means[best] - means[0]) / 100)} points against 0"
+def _targets_colour(arm: ArmResult) -> str:
+    """Example 1's own, that of targets −1 and 1, or grey."""
+    own = {(0.0, 1.0): "example-1", (-1.0, 1.0): "targets"}.get((arm["low_target"], arm["high_target"]))
+    return RECIPES[own].colour if own else MUTED
 
 
-RATED = ("example-1", "targets", "example-3")
+def _best_targets(arms: Mapping[str, ArmResult], means: Mapping[str, float]) -> str:
+    *_, best = arms
+    own = next((name for name, arm in arms.items() if (arm["low_target"], arm["high_target"]) == (0, 1)), None)
+    if own is None or means[best] <= means[own]:
+        return f"No other targets do better than {_targets_label(arms[own or best])}"
+    gain = points(means[best] - means[own], signed=False)
+    return f"Targets {_targets_label(arms[best])} do best, {gain} points better than {_targets_label(arms[own])}"
 
 
-def rates(results: Results) -> Figure:
-    """Accuracy on the held-out images by learning rate, a line an arm; what the best rate scores on the test images."""
-    by_recipe = {
-        r: dict(sorted(arms_matching(results, f"rate-{r}-*").items(), key=lambda i: _pace(i[1]))) for r in RATED
+# ---------------------------------------------------------------------------------------------- the learning rate
+
+
+def rates(results: Results) -> Figure | None:
+    return _best_rates(results, "rates", "rate", "Each at its best rate,")
+
+
+def sgd(results: Results) -> Figure | None:
+    return _best_rates(results, "sgd", "sgd", "Plain SGD at the best rates:")
+
+
+def _best_rates(results: Results, figure: str, kind: str, opening: str) -> Figure | None:
+    """Accuracy by learning rate where rates are chosen; below it, each network at its best rate on the test images.
+
+    None unless two networks have chosen a rate and share seeds.
+    """
+    best = {f"best-{kind}-{recipe}": recipe for recipe in RECIPES if f"best-{kind}-{recipe}" in results["arms"]}
+    tried = {
+        recipe: dict(sorted(arms_matching(results, f"{kind}-{recipe}-*").items(), key=lambda item: _pace(item[1])))
+        for recipe in best.values()
     }
-    best = {recipe: results["arms"][f"best-rate-{recipe}"] for recipe in RATED}
-    chosen = {recipe: _rate_label(runs_of(results, f"best-rate-{recipe}")[0]) for recipe in RATED}
-    summary = "; ".join(
-        f"{RECIPES[r].label} {plain_percent(mean_accuracy(arm))} at {chosen[r]}" for r, arm in best.items()
-    )
-    held = [
-        (name, _rate_label(arm), arm, "held-out images") for group in by_recipe.values() for name, arm in group.items()
-    ]
-    tested = [(f"best-rate-{r}", chosen[r], arm, "test images") for r, arm in best.items()]
+    tested = on_shared_seeds(results, best)
+    if tested is None or len(best) < 2 or not all(tried.values()):
+        return None
+    every = {name: arm for group in tried.values() for name, arm in group.items()}
+    chosen = {name: _rate_label(runs_of(tested, name)[0]) for name in best}
+    canvas, (top, bottom) = stacked(2.7, rows_height(len(best)))
+    _draw_rates(top, results, tried)
+    labels = [f"{RECIPES[recipe].label}, learning rate {chosen[name]}" for name, recipe in best.items()]
+    notes = [plain_percent(mean_score(tested, name)) for name in best]
+    label_rows(bottom, labels, notes, "Test accuracy, %, each at its best rate")
+    runs = [run for name in best for run in plotted_runs(runs_of(tested, name))]
+    for row, (name, recipe) in enumerate(best.items()):
+        values = plotted_values(scores(tested, name))
+        gid = svg.rows(*(len(every) + place for place, run in enumerate(runs) if run["arm"] == name))
+        draw_seeds(bottom, values, 100 * mean_score(tested, name), row, *RECIPES[recipe][1:], gid)
+    lost = ", ".join(f"{name}" for name, arm in every.items() if arm["diverged_seeds"])
     return finish(
-        _held_out(results, by_recipe),
-        "rates",
-        "Each at its best rate, " + ranking({RECIPES[r].label: mean_accuracy(arm) for r, arm in best.items()}),
-        f"Accuracy of {describe_marks(results, (name for name, *_ in held), 'seed')} on held-out training images by "
-        f"learning rate. On the test images, each at the rate that is best there: {summary}.",
-        arms=[name for name, *_ in held + tested],
-        columns=("Arm", "Learning rate", "Seeds", "Mean accuracy", "Measured on"),
+        canvas,
+        figure,
+        f"{opening} {ranking({RECIPES[recipe].label: mean_score(tested, name) for name, recipe in best.items()})}",
+        f"{accuracy_name(every)} of {describe_marks(results, every, 'seed')} by learning rate, on which each network’s "
+        f"rate is chosen. Below, each trained anew at its best rate, on the test images, {_over_seeds(tested)}: "
+        + "; ".join(f"{label}: {note}" for label, note in zip(labels, notes, strict=True))
+        + (f". Diverged: {lost}." if lost else "."),
+        arms=[*every, *best],
+        columns=("Arm", "Learning rate", "Seed", "Accuracy", "Measured on"),
         rows=[
-            [name, rate, str(len(arm["seeds"])), plain_percent(mean_accuracy(arm)), images]
-            for name, rate, arm, images in held + tested
+            *(
+                [name, _rate_label(arm), f"{len(arm['seeds'])} seeds", plain_percent(mean_accuracy(arm)), _images(arm)]
+                for name, arm in every.items()
+            ),
+            *(
+                [run["arm"], chosen[run["arm"]], str(run["seed"]), plain_percent(final_accuracy(run)), "test images"]
+                for run in runs
+            ),
         ],
     )
 
 
-def _held_out(results: Results, by_recipe: Mapping[str, Mapping[str, ArmResult]]) -> Canvas:
-    """Every seed at its rate, constant rates joined through their means, schedules to their right."""
-    arms = sorted((arm for group in by_recipe.values() for arm in group.values()), key=_pace)
+def _images(arm: ArmResult) -> str:
+    return "test images" if arm["test_accuracy"] is not None else "held-out images"
+
+
+def _draw_rates(axes: Axes, results: Results, tried: Mapping[str, Mapping[str, ArmResult]]) -> None:
+    """Every seed at its rate, constant rates joined through their means, then schedules; × where one diverged."""
+    arms = sorted((arm for group in tried.values() for arm in group.values()), key=_pace)
     ticks = list(dict.fromkeys(map(_rate_label, arms)))
-    canvas, axes = subplots(figsize=(WIDTH, 3.0))
-    ends = []
-    row = itertools.count()
-    for recipe, group in by_recipe.items():
+    ends, row = [], itertools.count()
+    for recipe, group in tried.items():
         label, colour, marker = RECIPES[recipe]
+        means = []
         for name, arm in group.items():
+            place, gid = ticks.index(_rate_label(arm)), svg.rows(next(row))
+            if arm["diverged_seeds"]:
+                style: Any = {"color": colour, "transform": axes.get_xaxis_transform(), "gid": gid}
+                axes.plot([place], [0.03], "x", **style)
+                continue
             values = plotted_values(scores(results, name))
-            style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(next(row))}
-            axes.plot([ticks.index(_rate_label(arm))] * len(values), values, marker, **style)
-        means = [(ticks.index(_rate_label(arm)), 100 * mean_accuracy(arm)) for arm in group.values()]
-        line = [mean for mean, arm in zip(means, group.values(), strict=True) if arm["schedule"] == "constant"]
-        axes.plot(*zip(*line, strict=True), color=colour)
-        ends.append((label, colour, *means[-1]))
-    axes.set(xlabel="Learning rate of Adam", ylabel="Accuracy on held-out images, %")
+            axes.plot([place] * len(values), values, marker, color=colour, markersize=4, mew=0, gid=gid)
+            means.append((place, 100 * mean_accuracy(arm), arm["schedule"] == "constant"))
+        if means:
+            axes.plot(*zip(*[mean[:2] for mean in means if mean[2]], strict=True), color=colour)
+            ends.append((label, colour, *means[-1][:2]))
+    held_out = all(_images(arm) == "held-out images" for arm in arms)
+    axes.set(xlabel="Learning rate", ylabel="Accuracy on held-out images, %" if held_out else f"{TEST_ACCURACY}, %")
     axes.set_xticks(range(len(ticks)), [tick.replace(" ", "\n", 1) for tick in ticks])
     axes.margins(x=0.06)
     axes.grid(axis="y")
     hide_ticks(axes)
     label_lines(axes, ends)
-    return canvas
 
 
 def _pace(arm: ArmResult) -> tuple[bool, float]:
@@ -353,151 +673,137 @@ def _pace(arm: ArmResult) -> tuple[bool, float]:
     return arm["schedule"] != "constant", arm["learning_rate"]
 
 
-DESCENDED = ("example-3", "cross-entropy", "targets", "example-1", "sigmoid-bce", "sigmoid-mse")
+# ---------------------------------------------------------------------------------------------- gradients
 
 
-def sgd(results: Results) -> Figure:
-    """Mean accuracy over the epochs against the learning rate of plain gradient descent, a line an arm."""
-    by_recipe = {r: sorted(arms_matching(results, f"sgd-{r}-*").values(), key=_pace) for r in DESCENDED}
-    converged = {r: [arm for arm in group if not arm["diverged_seeds"]] for r, group in by_recipe.items()}
-    best = {r: max(group, key=_mean_epoch) for r, group in converged.items() if group}
-    summary = "; ".join(f"{RECIPES[r].label} {_mean_epoch(a):.2f} % at {_rate_label(a)}" for r, a in best.items())
-    diverged = [
-        f"{RECIPES[r].label} at {_rate_label(a)}"
-        for r, group in by_recipe.items()
-        for a in group
-        if a["diverged_seeds"]
-    ]
-    return finish(
-        _descent(by_recipe, converged),
-        "sgd",
-        "Plain SGD, best rates: " + ranking({RECIPES[r].label: _mean_epoch(a) / 100 for r, a in best.items()}),
-        "Mean accuracy over the epochs, on a scale that widens towards 100 %, against the learning rate. Each at its "
-        f"best rate: {summary}. " + (f"Diverged: {', '.join(diverged)}." if diverged else "No run diverged."),
-        arms=arms_matching(results, "sgd-*"),
-        columns=("Arm", "Learning rate", "Mean accuracy over the epochs", "Final test accuracy", "Diverged seeds"),
-        rows=[
-            [r, _rate_label(a), f"{_mean_epoch(a):.2f} %", plain_percent(mean_accuracy(a)), str(a["diverged_seeds"])]
-            for r, group in by_recipe.items()
-            for a in group
-        ],
-    )
-
-
-def _mean_epoch(arm: ArmResult) -> float:
-    return 100 * require(arm["mean_epoch_accuracy"])
-
-
-def _descent(by_recipe: Mapping[str, Sequence[ArmResult]], converged: Mapping[str, Sequence[ArmResult]]) -> Canvas:
-    """Lines of the arms that converged; a cross at the bottom where a run diverged, side by side at one rate."""
-    canvas, axes = subplots(figsize=(WIDTH, 3.6))
-    ends = []
-    first = 0  # the row of the table with which the recipe begins
-    for place, (recipe, group) in enumerate(by_recipe.items()):
-        label, colour, marker = RECIPES[recipe]
-        line = [(arm["learning_rate"], _mean_epoch(arm)) for arm in converged[recipe]]
-        drawn, lost = ([first + n for n, arm in enumerate(group) if bool(arm["diverged_seeds"]) == d] for d in (0, 1))
-        if line:
-            axes.plot(*zip(*line, strict=True), marker=marker, color=colour, markersize=4, mew=0, gid=svg.rows(*drawn))
-            ends.append((label, colour, *line[0]))
-        shift = 1.1 ** (place - (len(by_recipe) - 1) / 2)
-        crosses = [arm["learning_rate"] * shift for arm in group if arm["diverged_seeds"]]
-        axes.plot(crosses, [6] * len(crosses), "x", color=colour, markersize=5, gid=svg.rows(*lost))
-        first += len(group)
-    every = sorted({arm["learning_rate"] for group in by_recipe.values() for arm in group})
-    summary = "" if converged == by_recipe else "; × diverged"
-    axes.set(xscale="log", xlim=(every[0] / 1.4, every[-1] * 1.4), xlabel=f"Learning rate{summary}")
-    axes.set_xticks(every, [f"{rate:g}" for rate in every])
-    axes.set_xticks([], minor=True)
-    axes.set_yscale("function", functions=(lambda a: -np.log10(101 - a), lambda v: 101 - 10**-v))
-    axes.set(yticks=(10, 50, 80, 90, 95), ylim=(3, 98.5), ylabel="Mean accuracy over the epochs, % (stretched)")
-    axes.yaxis.tick_right()
-    axes.yaxis.set_label_position("right")
-    axes.grid(axis="y")
-    hide_ticks(axes, "left")
-    label_lines(axes, ends, left=True)
-    return canvas
-
-
-SATURATED = ("example-1", "targets", "sigmoid-mse", "sigmoid-bce", "cross-entropy")
-
-
-def saturated(results: Results) -> Figure:
+def saturated(results: Results) -> Figure | None:
     """What arms reach whose outputs start saturated: every seed after the first and after the last epoch."""
-    arms = {recipe: results["arms"][f"saturated-{recipe}"] for recipe in SATURATED}
-    curves = {recipe: accuracy_curves(results, f"saturated-{recipe}") for recipe in SATURATED}
+    arms = arms_matching(results, "saturated-*")
+    recipes = {name: RECIPES[recipe] for name in arms if (recipe := _started_as(name)) in RECIPES}
+    shared = on_shared_seeds(results, recipes)
+    if shared is None:
+        return None
+    curves = {name: accuracy_curves(shared, name) for name in recipes}
     last = max(curve.shape[1] for curve in curves.values())
-    order = sorted(SATURATED, key=lambda recipe: -mean_accuracy(arms[recipe]))
+    order = sorted(recipes, key=lambda name: (arms[name]["optimizer"] != "sgd", -curves[name][:, -1].mean()))
+    labels = {name: f"{recipes[name].label}, {_optimizer_label(arms[name])}" for name in order}
     canvas, axes = labelled_rows(
-        [RECIPES[r].label for r in order],
-        [f"{curves[r][:, -1].mean():.2f} %" for r in order],
+        list(labels.values()),
+        [f"{curves[name][:, -1].mean():.2f} %" for name in order],
         f"Test accuracy, %, after epoch 1 (small) and after epoch {last} (large)",
     )
-    for row, recipe in enumerate(order):
-        _, colour, marker = RECIPES[recipe]
+    for row, name in enumerate(order):
+        _, colour, marker = recipes[name]
         for epoch, size in ((0, 3), (last - 1, 5.5)):
-            values = plotted_values(curves[recipe][:, epoch].tolist())
+            values = plotted_values(curves[name][:, epoch].tolist())
             style: Any = {"color": colour, "markersize": size, "mew": 0, "gid": svg.rows(last * row + epoch)}
             axes.plot(values, row + min(0.07, 0.5 / len(values)) * np.arange(len(values)), marker, **style)
     axes.set_xlim(0, 100)
-    slopes = {r: require(arms[r]["saturation"])["start"]["output_slope_other"] for r in order}
+    slopes = {name: (s := arms[name]["saturation"]) and s["start"]["output_slope_other"] for name in order}
     return finish(
         canvas,
         "saturated",
-        "Started saturated, " + ranking({RECIPES[r].label: mean_accuracy(arms[r]) for r in order}),
-        "Test accuracy of arms whose output kernel starts so large that outputs are saturated. "
+        _from_saturation(
+            {_optimizer_label(arms[n]): curves[n][:, -1].mean() for n in order if _started_as(n) == "example-1"}
+        ),
+        f"Test accuracy of networks whose outputs start saturated, by a large kernel, {_over_seeds(shared)}. "
         + "; ".join(
-            f"{RECIPES[r].label}: {curves[r][:, 0].mean():.2f} % after epoch 1, {curves[r][:, -1].mean():.2f} % after "
-            f"epoch {last}" + ("" if slopes[r] is None else f", mean output slope {slopes[r]:.3f} at the start")
-            for r in order
+            f"{labels[name]}: {curves[name][:, 0].mean():.2f} % after epoch 1, {curves[name][:, -1].mean():.2f} % "
+            f"after epoch {last}"
+            + ("" if slopes[name] is None else f", mean output slope {slopes[name]:.3f} at the start")
+            for name in order
         )
         + ".",
-        arms=[f"saturated-{recipe}" for recipe in order],
+        arms=order,
         columns=("Arm", "Learning rate", "Output slope at the start", "Epoch", "Mean test accuracy"),
         rows=[
-            [r, _rate_label(runs_of(results, f"saturated-{r}")[0]), decimal(slopes[r], 4), str(epoch), f"{value:.2f} %"]
-            for r in order
-            for epoch, value in enumerate(curves[r].mean(0), 1)
+            [name, _rate_label(runs_of(shared, name)[0]), decimal(slopes[name], 4), str(epoch), f"{value:.2f} %"]
+            for name in order
+            for epoch, value in enumerate(curves[name].mean(0), 1)
         ],
     )
 
 
-def depth(results: Results) -> Figure:
-    """How much of the output layer's gradient signal reaches the first layer at the start, by depth."""
-    arms = sorted(arms_of_blocks(results, "depth").items(), key=lambda item: item[1]["depth"])
-    heads = list(dict.fromkeys(_head_label(arm) for _, arm in arms))
-    canvas, panels = subplots(len(heads), 1, figsize=(WIDTH, 2.1 * len(heads)), sharex=True, sharey=True)
-    ends = {
-        axes: _depth_panel(axes, head, [(n, arm) for n, (_, arm) in enumerate(arms) if _head_label(arm) == head])
-        for axes, head in zip(np.atleast_1d(panels), heads, strict=True)
-    }
-    for axes, lines in ends.items():
-        label_lines(axes, lines)
-    axes.set_xlabel("Hidden layers")
-    deepest = max(arm["depth"] for _, arm in arms)
-    last = [(arm, _signal(arm)) for _, arm in arms if arm["depth"] == deepest]
-    summary = "; ".join(
-        f"{_head_label(arm)}, hidden {HIDDEN[arm['hidden']].label}: {ratio(value, missing=DASH)}" for arm, value in last
-    )
+def _started_as(name: str) -> str:
+    """Which network a saturated one is otherwise."""
+    return name.removeprefix("saturated-").removeprefix("adam-")
+
+
+def _optimizer_label(arm: ArmResult) -> str:
+    return {"sgd": "plain SGD", "adam": "Adam"}.get(arm["optimizer"], arm["optimizer"])
+
+
+def _from_saturation(reached: Mapping[str, float]) -> str:
+    """What Example 1 reaches from a saturated start, by optimizer."""
+    if not reached:
+        return "Accuracy from a saturated start"
+    summary = ", ".join(f"{value:.1f} % under {optimizer}" for optimizer, value in reached.items())
+    return f"From a saturated start Example 1 reaches {summary}"
+
+
+def depth(results: Results) -> Figure | None:
+    """What shallow and deep networks get of the gradient's signal before training, and what they score after it."""
+    groups: dict[str, dict[int, str]] = {}
+    for name, arm in arms_of_blocks(results, "depth").items():
+        groups.setdefault(_layers_label(arm), {})[arm["depth"]] = name
+    depths = {depth for group in groups.values() for depth in group}
+    ends = [min(depths), max(depths)] if depths else []
+    pairs = {label: [group[end] for end in ends] for label, group in groups.items() if {*ends} <= group.keys()}
+    shared = on_shared_seeds(results, itertools.chain(*pairs.values()))
+    if shared is None or len({*ends}) < 2:
+        return None
+    arms = shared["arms"]
+    order = sorted(pairs, key=lambda label: _layers_order(arms[pairs[label][0]]))
+    canvas, (left, right) = subplots(1, 2, figsize=(WIDTH, rows_height(len(order)) + 0.1), sharey=True)
+    label_rows(left, order, (), f"Gradient, first ÷ output layer:\n{ends[0]} layer ○, {ends[1]} layers ●")
+    label_rows(right, [""] * len(order), (), f"Test accuracy, %:\n{ends[0]} layer ○, {ends[1]} layers ●")
+    left.set_xscale("log")
+    left.xaxis.set_major_formatter(lambda value, _: ratio(value))
+    left.locator_params(axis="x", numticks=4)
+    left.set_xticks([], minor=True)
+    for row, label in enumerate(order):
+        colour, place = HIDDEN[arms[pairs[label][0]]["hidden"]].colour, (2 * row, 2 * row + 1)
+        shallow, deep = pairs[label]
+        if (before := _signal(arms[shallow])) and (after := _signal(arms[deep])):
+            draw_dumbbell(left, (before, after), row, colour, "o", place)
+        ends_of_accuracy = (100 * mean_score(shared, shallow), 100 * mean_score(shared, deep))
+        draw_dumbbell(right, ends_of_accuracy, row, colour, "o", place)
+    kept = {label: _signal(arms[pairs[label][1]]) for label in order}
     return finish(
         canvas,
         "depth",
-        _vanishing(
-            deepest,
-            [(HIDDEN[arm["hidden"]].label, value) for arm, value in last if value and _head_label(arm) == heads[0]],
-        ),
-        f"The first hidden layer's gradient signal over the output layer's, before training, by depth. With {deepest} "
-        f"hidden layers: {summary}.",
-        arms=dict(arms),
-        columns=("Arm", "Hidden layers", "Hidden", "First over output, start", "Mean test accuracy"),
+        _vanishing(ends[1], {label: signal for label, signal in kept.items() if signal}),
+        f"The first hidden layer’s gradient signal over the output layer’s, before training, and test accuracy after "
+        f"{shared['runs'][0]['epochs']} epochs, {_over_seeds(shared)}. With {ends[1]} hidden layers: "
+        + "; ".join(
+            f"{label}: {ratio(kept[label], missing=DASH)}, {plain_percent(mean_score(shared, pairs[label][1]))}"
+            for label in order
+        )
+        + ".",
+        arms=[name for label in order for name in pairs[label]],
+        columns=("Arm", "Hidden layers", "Hidden, loss", "First over output, start", "Mean test accuracy"),
         rows=[
             [
-                *(name, str(arm["depth"]), HIDDEN[arm["hidden"]].label),
-                *(ratio(_signal(arm), missing=DASH), plain_percent(mean_accuracy(arm))),
+                name,
+                str(number),
+                label,
+                ratio(_signal(arms[name]), missing=DASH),
+                plain_percent(mean_score(shared, name)),
             ]
-            for name, arm in arms
+            for label in order
+            for number, name in zip(ends, pairs[label], strict=True)
         ],
     )
+
+
+def _layers_label(arm: ArmResult) -> str:
+    """A deep arm's hidden activation, its initial weights unless they are Keras' own choice, and its loss."""
+    he = ", He’s weights" if arm["initializer"].startswith("he_") else ""
+    return f"{HIDDEN[arm['hidden']].label}{he}, {LOSSES[arm['loss']]}"
+
+
+def _layers_order(arm: ArmResult) -> tuple[bool, int, str]:
+    return arm["output"] != "tanh", list(HIDDEN).index(arm["hidden"]), arm["initializer"]
 
 
 def _signal(arm: ArmResult) -> float | None:
@@ -505,78 +811,98 @@ def _signal(arm: ArmResult) -> float | None:
     return arm["gradient"]["start"]["first_over_output"] if arm["gradient"] else None
 
 
-def _depth_panel(axes: Axes, head: str, arms: Sequence[tuple[int, ArmResult]]) -> list[tuple[str, str, float, float]]:
-    """Draws a line for each hidden activation of `arms`, (row of the table, arm); returns their ends, to be named."""
-    ends: list[tuple[str, str, float, float]] = []
-    for hidden, (label, colour, marker) in HIDDEN.items():
-        group = [(row, arm["depth"], value) for row, arm in arms if arm["hidden"] == hidden and (value := _signal(arm))]
-        if group:
-            numbers, *line = zip(*group, strict=True)
-            axes.plot(*line, marker=marker, color=colour, markersize=4, mew=0, gid=svg.rows(*numbers))
-            ends.append((label, colour, *group[-1][1:]))
-    axes.set(xscale="log", yscale="log")
-    axes.set_title(f"Output: {head}", loc="left", fontweight="bold", pad=3)
-    depths = sorted({arm["depth"] for _, arm in arms})
-    axes.set_xticks(depths, [str(depth) for depth in depths])
-    axes.set_xticks([], minor=True)
-    axes.yaxis.set_major_formatter(lambda value, _: ratio(value))
-    axes.set_yticks([], minor=True)
-    axes.grid(axis="y")
-    hide_ticks(axes)
-    return ends
-
-
-def _vanishing(depth: int, signals: Sequence[tuple[str, float]]) -> str:
+def _vanishing(depth: int, signals: Mapping[str, float]) -> str:
     if not signals:
-        return f"First-layer over output gradient, up to depth {depth}"
-    (weak, low), (strong, high) = (end(signals, key=lambda item: item[1]) for end in (min, max))
-    return f"At depth {depth}, first-layer over output gradient: {ratio(low)} with {weak}, {ratio(high)} with {strong}"
+        return f"The gradient’s signal at the first of {depth} layers"
+    weak, strong = (end(signals, key=lambda label: signals[label]) for end in (min, max))
+    low, high = (f"{ratio(signals[label])} ({label.rsplit(', ', 1)[0]})" for label in (weak, strong))
+    return f"Layer 1 of {depth} gets {low} to {high} of the signal"
 
 
-READ = ("example-1-read-by-cross-entropy", "cross-entropy-read-by-example-1")
+# ---------------------------------------------------------------------------------------------- what the layers learned
 
 
 def readouts(results: Results) -> Figure | None:
-    """The hidden layers of Example 1 and of the cross-entropy arm, each under its group and the other's output layer.
+    """Hidden layers of Example 1 and of cross-entropy: as trained, under the exact least-squares readout, and swapped.
 
-    None while no seed of all four is measured.
+    What another readout adds is paired with the layer's own by seed. None while neither was measured.
     """
-    titles = {
-        "example-1": "Example 1",
-        READ[0]: "Example 1's hidden layer under cross-entropy's output",
-        READ[1]: "cross-entropy's hidden layer under Example 1's output",
-        "cross-entropy": "softmax cross-entropy",
-    }
-    seeds = set.intersection(*({run["seed"] for run in runs_of(results, name)} for name in titles))
-    if not seeds:
+    own = {"example-1": "Example 1", "cross-entropy": "Cross-entropy"}
+    shared = on_shared_seeds(results, own)
+    rows = [row for name, label in own.items() for row in _readings(results, shared, name, label)] if shared else []
+    if len(rows) <= len(own):
         return None
-    runs = {name: [run for run in runs_of(results, name) if run["seed"] in seeds] for name in titles}
-    means = {name: float(np.mean([final_accuracy(run) for run in group])) for name, group in runs.items()}
-    notes = [plain_percent(mean) for mean in means.values()]
-    canvas, axes = labelled_rows(list(titles.values()), notes, "Test accuracy, %")
-    plotted = {name: plotted_runs(group) for name, group in runs.items()}
-    every = [run for group in plotted.values() for run in group]
-    for row, name in enumerate(titles):
-        recipe = RECIPES["cross-entropy" if name.startswith("cross-entropy") else "example-1"]
-        values = [100 * final_accuracy(run) for run in plotted[name]]
-        draw_seeds(axes, values, 100 * means[name], row, *recipe[1:], rows_of_arm(every, name))
-    moved = [points(means[name] - means[name.split("-read-by-")[0]]) for name in READ]
+    canvas, axes = labelled_rows(
+        [row.label for row in rows],
+        [f"{plain_percent(row.mean)}" + ("" if row.change is None else f" ({points(row.change)})") for row in rows],
+        "Test accuracy, %; in brackets: change, points, paired by seed",
+    )
+    number = itertools.count()
+    for place, row in enumerate(rows):
+        gid = svg.rows(*(next(number) for _ in row.plotted))
+        values = [100 * value for _, value in row.plotted]
+        draw_seeds(axes, values, 100 * row.mean, place, *RECIPES[row.features][1:], gid)
     return finish(
         canvas,
         "readouts",
-        f"Hidden layers read by the other's output: Example 1's {moved[0]} points, cross-entropy's {moved[1]}",
-        f"Test accuracy over {len(seeds)} seeds; a frozen hidden layer is read by a new output layer. "
-        + "; ".join(f"{titles[name]}: {plain_percent(mean)}" for name, mean in means.items())
+        _won_back(rows),
+        "Test accuracy of two hidden layers, frozen, under their own output layer, under the exact least-squares "
+        "readout, and under a new output layer of the other’s kind. "
+        + "; ".join(f"{row.label}: {plain_percent(row.mean)}" for row in rows)
         + ".",
-        arms=titles,
-        columns=("Arm", "Seed", "Test accuracy"),
-        rows=[[run["arm"], str(run["seed"]), plain_percent(final_accuracy(run))] for run in every],
+        arms=[row.arm for row in rows],
+        columns=("Arm", "Read by", "Seed", "Test accuracy"),
+        rows=[[row.arm, row.label, str(seed), plain_percent(value)] for row in rows for seed, value in row.plotted],
     )
 
 
-def long(results: Results) -> Figure:
-    """Example 1 against cross-entropy, trained for longer."""
-    recipes = {f"long-{recipe}": RECIPES[recipe] for recipe in ("example-1", "cross-entropy")}
-    last = {recipe.label: accuracy_curves(results, name).mean(0)[-1] / 100 for name, recipe in recipes.items()}
-    epochs = accuracy_curves(results, next(iter(recipes))).shape[1]
-    return generic.plot_epochs(results, "long", f"After epoch {epochs}, {ranking(last)}", recipes)
+class Reading(NamedTuple):
+    """A hidden layer under a readout: test accuracy by seed, and the mean change from its own output layer."""
+
+    label: str
+    features: str
+    arm: str
+    scores: Mapping[int, float]
+    change: float | None = None
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean([*self.scores.values()]))
+
+    @property
+    def plotted(self) -> list[tuple[int, float]]:
+        return list(self.scores.items())[:MAX_MARKS]
+
+
+def _readings(results: Results, shared: Results, features: str, label: str) -> list[Reading]:
+    """How an arm's features are read: by its own output layer, and by what else was measured."""
+    own = {run["seed"]: final_accuracy(run) for run in runs_of(shared, features)}
+    measured = {run["seed"]: run["least_squares_accuracy"] for run in runs_of(shared, features)}
+    exact = {seed: value for seed, value in measured.items() if value is not None}
+    readings = [Reading(label, features, features, own)]
+    if exact.keys() == own.keys():
+        readings.append(_reading(f"{label}, exact least-squares readout", features, features, exact, own))
+    for name in arms_matching(results, f"{features}-read-by-*"):
+        swapped = {run["seed"]: final_accuracy(run) for run in runs_of(results, name) if run["seed"] in own}
+        if swapped:
+            other = RECIPES[name.split("-read-by-")[1]].label
+            text = f"{label}, {other}’s output layer ({count(len(swapped))} seed{'s' * (len(swapped) > 1)})"
+            readings.append(_reading(text, features, name, swapped, own))
+    return readings
+
+
+def _reading(label: str, features: str, arm: str, scores: Mapping[int, float], own: Mapping[int, float]) -> Reading:
+    return Reading(label, features, arm, scores, float(np.mean([scores[seed] - own[seed] for seed in scores])))
+
+
+def _won_back(rows: Sequence[Reading]) -> str:
+    """How much of the gap between the two networks another readout of Example 1's features wins back."""
+    own, *others = (row for row in rows if row.features == "example-1")
+    gap = next(row.mean for row in rows if row.arm == "cross-entropy") - own.mean
+    if not others or others[0].change is None:
+        return f"Cross-entropy’s lead over Example 1: {points(gap)} points"
+    how = "An exact readout" if others[0].arm == own.arm else "Cross-entropy’s readout"
+    if others[0].change <= 0:
+        return f"{how} adds nothing to Example 1; cross-entropy’s lead is {points(gap)} points"
+    lacking = f" of the {points(gap, signed=False)} points that Example 1 lacks" if gap > 0 else " points to Example 1"
+    return f"{how} adds {points(others[0].change, signed=False)}{lacking}"

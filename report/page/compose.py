@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from experiments.analysis import records
 from experiments.analysis.results import Results
 from experiments.plots import figures
 from report.article import document, quotes
 from report.article.folder import ArticleFolder
-from report.claims.model import Judged, Ledger, Robustness
+from report.claims import robustness
+from report.claims.model import Judged, Ledger
 from report.claims.verdicts import judge
 from report.page import citation, numerals, render
 
@@ -22,6 +23,7 @@ class Page(NamedTuple):
     not_found: str  # the site's 404.html
     ledger: Ledger
     verdicts: Sequence[Judged]
+    robust: robustness.Robust
     shared: citation.Publication
     numerals: str  # how many numerals of the project's own prose are bound
 
@@ -32,11 +34,11 @@ def compose(
     drawn: Mapping[str, figures.Figure],
     url: str,
     packed: str,
-    robustness: Mapping[str, Mapping[str, Robustness]] | None = None,
+    content: Mapping[str, Any],
 ) -> Page:
     """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit.
 
-    `robustness`: of the verdicts, by claim and part.
+    `content`: that evidence, or all of evidence.json; of both follows the same page.
     """
     words, source = render.load_prose(folder.prose), document.load(folder.article)
     ledger = folder.load_claims()
@@ -48,10 +50,9 @@ def compose(
     quotes.check(source, ledger.claims, folder.claims)
     verdicts = judge(ledger, results)
     shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)
-    html = render.render(
-        results, drawn, source, words, ledger, verdicts, recorded, robustness, coverage, shared, packed
-    )
-    return Page(html, render.not_found_page(shared.url), ledger, verdicts, shared, coverage)
+    robust = robustness.of_page(ledger, results, content, folder.robustness)
+    html = render.render(results, drawn, source, words, ledger, verdicts, recorded, robust, coverage, shared, packed)
+    return Page(html, render.not_found_page(shared.url), ledger, verdicts, robust, shared, coverage)
 
 
 def verdicts_on_record(results: Results, ledger: Ledger) -> dict[str, dict[str, str]]:

@@ -24,7 +24,8 @@ from experiments.plots import formats
 from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.article.folder import DEFAULT
-from report.claims.model import Judged, Ledger, Robustness
+from report.claims.model import Judged, Ledger
+from report.claims.robustness import Robust
 from report.page import measured, view
 from report.page.citation import Publication
 from report.page.passport import passport
@@ -93,7 +94,7 @@ def render(
     ledger: Ledger,
     verdicts: Sequence[Judged],
     recorded: Mapping[str, Mapping[str, str]] | None = None,
-    robustness: Mapping[str, Mapping[str, Robustness]] | None = None,
+    robustness: Robust | None = None,
     numerals: str = "",
     shared: Publication | None = None,
     evidence: str = "",
@@ -121,6 +122,7 @@ def render(
         dict(words.figures),
         ledger,
         not words.is_default,
+        robustness,
     )
     context: dict[str, object] = {
         **_context(results, figures, words),

@@ -27,6 +27,7 @@ from report.claims.model import (
     NOT,
     NOT_TESTABLE,
     PARTLY,
+    PREDICTION,
     REFUTED,
     STATED,
     SUPPORTED,
@@ -38,9 +39,11 @@ from report.claims.model import (
     Robustness,
     Verdict,
 )
+from report.claims.robustness import Robust
 from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
+from report.page.robust import RobustRow, Strip, robust_row, strip
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,9 @@ class PageView:
     the one whose title describes the page. contrasts: those that are tested; described: the others. many_seeds: whether
     one has so many that signs are not enumerated. replications: the largest data set first; not_replicated: why a data
     set of the study was not measured, by what people call it; elsewhere: whether there is any of these. record: None
-    where there is none. claims: in the article's order. predictions: those that failed first. declared: the day on
-    which the rules were fixed, ISO 8601; commit: the one that fixed the study, "" where it is not named. other_article:
-    whether commands must name the article's folder.
+    where there is none. claims: in the article's order; strip: all their verdicts at once. predictions: those that
+    failed first. declared: the day on which the rules were fixed, ISO 8601; commit: the one that fixed the study, ""
+    where it is not named. other_article: whether commands must name the article's folder.
     """
 
     data: Data
@@ -72,6 +75,7 @@ class PageView:
     claims: tuple[ClaimRow, ...]
     thresholds: tuple[ThresholdRow, ...]
     predictions: tuple[PredictionRow, ...]
+    strip: Strip
     declared: str
     commit: str
     usual_settings: Mapping[str, SettingValue]
@@ -86,6 +90,11 @@ class PageView:
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
+
+    @property
+    def few_seeds(self) -> int:
+        """A verdict on fewer is hollow."""
+        return FEW_SEEDS
 
     @property
     def has_hollow(self) -> bool:
@@ -127,9 +136,11 @@ def page_view(
     questions: Mapping[str, str],
     ledger: Ledger,
     other_article: bool = False,
+    robustness: Robust | None = None,
 ) -> PageView:
     """`rows`: from `claim_rows`; `recorded`: the verdicts on the record's numbers, by claim and part; `labels`: what a
-    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name.
+    contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name; `robustness`:
+    by claim and part.
     """
     first = next(iter(figures.values()))
     return PageView(
@@ -148,7 +159,8 @@ def page_view(
         record=record(results, rows, recorded),
         claims=rows,
         thresholds=threshold_rows(ledger),
-        predictions=prediction_rows(results, figures, questions, ledger),
+        predictions=prediction_rows(results, figures, questions, ledger, (robustness or {}).get(PREDICTION, {})),
+        strip=strip(rows),
         declared=ledger.declared,
         commit=results.get("declared_commit") or "",
         usual_settings=other_settings(results["arms"]).usual,
@@ -370,7 +382,7 @@ class PartRow:
     label: what it asks about, in words; is_asked: whether there is such a question. rule, margin: in sentences, or "".
     hollow: whether fewer than five seeds decided; single_seed: whether one alone would have. uncertain:
     contrasts that differ from 0 over seeds but not over test images. verdict_on_record: the verdict on the record's
-    numbers, where it is another one, else "". robustness: None where it was not computed.
+    numbers, where it is another one, else "". robust: how robust it is, None where that was not computed.
     """
 
     label: str
@@ -385,11 +397,11 @@ class PartRow:
     margin: str
     uncertain: tuple[Difference, ...]
     verdict_on_record: str
-    robustness: Robustness | None
+    robust: RobustRow | None
 
     @property
     def close(self) -> bool:
-        return bool(self.robustness and self.robustness["close"])
+        return bool(self.robust and self.robust.close)
 
     @property
     def unfolds(self) -> bool:
@@ -437,7 +449,7 @@ def claim_rows(
     recorded: Mapping[str, Mapping[str, str]],
     questions: Mapping[str, str],
     ledger: Ledger,
-    robustness: Mapping[str, Mapping[str, Robustness]],
+    robustness: Robust,
 ) -> tuple[ClaimRow, ...]:
     """`verdicts`: in the article's order; `recorded`, `robustness`: by claim and part; `questions`: by figure."""
     measured, rows = Measured(results), []
@@ -475,7 +487,7 @@ def _part_row(
         margin=margins.margin(judged),
         uncertain=tuple(contrast for contrast in uncertain if contrast),
         verdict_on_record=on_record if on_record != judged.verdict else "",
-        robustness=robustness,
+        robust=robust_row(question, judged.verdict, robustness, ledger),
     )
 
 
@@ -512,14 +524,18 @@ class PredictionRow:
 
 
 def prediction_rows(
-    results: Results, figures: Mapping[str, Figure], questions: Mapping[str, str], ledger: Ledger
+    results: Results,
+    figures: Mapping[str, Figure],
+    questions: Mapping[str, str],
+    ledger: Ledger,
+    robustness: Mapping[str, Robustness],
 ) -> tuple[PredictionRow, ...]:
-    """What failed comes first, then what is not decided."""
+    """What failed comes first, then what is not decided. `robustness`: by prediction."""
     measured = Measured(results)
     rows = [
         PredictionRow(
             judged.prediction,
-            _part_row(measured, judged.verdict, "", None, ledger),
+            _part_row(measured, judged.verdict, "", robustness.get(judged.prediction.id), ledger),
             _shown(judged.prediction.figures, figures, questions),
         )
         for judged in judge_predictions(ledger, results)
@@ -581,7 +597,8 @@ class Score:
 
 @dataclass(frozen=True)
 class ArmRow:
-    """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant rate;
+    """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant rate.
+
     held_out: training images that it is measured on, 0 for the test images; other_settings: those without a column.
     """
 

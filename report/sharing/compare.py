@@ -82,13 +82,14 @@ class Effect:
 class Comparison:
     """`single`: arms and contrasts that only one of the results has measured.
 
-    `undecided`: of each of the two, how many questions it can't decide, by what their verdict is instead.
+    `undecided`: how many questions can't be decided on the first alone, on the second alone, and on either, each by
+    what their verdict is instead.
     """
 
     turned: tuple[Turned, ...]
     effects: tuple[Effect, ...]
     single: tuple[str, ...]
-    undecided: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {})
+    undecided: tuple[Mapping[str, int], Mapping[str, int], Mapping[str, int]] = ({}, {}, {})
 
     @property
     def differs(self) -> bool:
@@ -107,12 +108,15 @@ def compare(before: Results, after: Results, ledger: Ledger) -> Comparison:
         ),
         tuple(Effect(name, first[name], second[name]) for name in first if name in second),
         tuple(sorted(first.keys() ^ second.keys())),
-        (_undecided(old), _undecided(new)),
+        _undecided(old, new),
     )
 
 
-def _verdicts(results: Results, ledger: Ledger) -> dict[tuple[str, str], str]:
-    """The verdicts on all questions that results could decide, by claim or prediction, and what is asked."""
+_Verdicts = Mapping[tuple[str, str], str]  # by claim or prediction, and what is asked
+
+
+def _verdicts(results: Results, ledger: Ledger) -> _Verdicts:
+    """The verdicts on all questions that results could decide."""
     verdicts = [(judged.claim.id, verdict) for judged in judge(ledger, results) for verdict in judged.verdicts.values()]
     verdicts += [(judged.prediction.id, judged.verdict) for judged in judge_predictions(ledger, results)]
     return {
@@ -122,8 +126,15 @@ def _verdicts(results: Results, ledger: Ledger) -> dict[tuple[str, str], str]:
     }
 
 
-def _undecided(verdicts: Mapping[tuple[str, str], str]) -> dict[str, int]:
-    return dict(Counter(verdict for verdict in verdicts.values() if verdict not in DECIDED))
+def _undecided(old: _Verdicts, new: _Verdicts) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """As in `Comparison`."""
+    pairs = [(old[name], new[name]) for name in old]
+    both = Counter(first for first, second in pairs if first == second and first not in DECIDED)
+    return (
+        Counter(first for first, second in pairs if first not in DECIDED and first != second),
+        Counter(second for first, second in pairs if second not in DECIDED and first != second),
+        both,
+    )
 
 
 def _measured(results: Results) -> dict[str, Measured]:

@@ -84,12 +84,14 @@ def carried(
 
 @dataclass(frozen=True)
 class Proof:
-    """What a page carries. text: as it stands there; url: where the page is published; results: what follows.
+    """What a page carries. text: as it stands there; evidence: the same, unpacked; url: where the page is published;
+    results: what follows.
 
     foreign_arms: those that this study doesn't have, or has otherwise, so that `results` are without them.
     """
 
     text: str
+    evidence: PageEvidence
     url: str
     results: Results
     foreign_arms: tuple[str, ...] = ()
@@ -132,7 +134,7 @@ def proof(html: str, load: Callable[[], Study], to_compare: bool = False) -> Pro
         )
     _leave_out(content, foreign_arms)
     derived = json.loads(compact(results(content, plan)))  # as the page's were read: keys in order
-    return Proof(marks[0], content["url"], derived, tuple(foreign_arms))
+    return Proof(marks[0], content, content["url"], derived, tuple(foreign_arms))
 
 
 def _foreign_arms(content: PageEvidence, plan: Study) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 from experiments import pipeline
 from experiments.analysis import records, summary
 from experiments.data import datasets, sources
-from experiments.data.sources import DIGITS, Source
+from experiments.data.sources import DIGITS, FASHION, Source
 from experiments.files import errors
 from experiments.files.errors import UserError
 from experiments.options import Settings
@@ -137,6 +137,60 @@ def test_the_replication_is_shown_separately_and_never_mixed_in(plan: Study, tmp
     assert {run["dataset"] for run in found["runs"]} == {"mnist"}
     assert {run["dataset"] for run in found["replications"]["digits"]["runs"]} == {"digits"}
     assert found["replications"]["digits"]["arms"]["example-1"]["test_accuracy"]["max"] < 0.92
+
+
+@pytest.fixture
+def with_fashion(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
+    """Made-up results of the examples on every data set. No record is there yet."""
+    monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
+    store, mnist = Store(tmp_path / "everywhere"), Source(datasets.MNIST, None, "a fixture")
+    runs = {name: plan.runs(name, ("examples",)) for name in ("mnist", "fashion_mnist", "digits")}
+    fixture.fill(store, runs["mnist"], mnist, fixture.SCORES)
+    fixture.fill(store, runs["fashion_mnist"], FASHION, {"example-1": 0.87})
+    fixture.fill(store, runs["digits"], DIGITS, {})
+    return summary.update(plan, runs.pop("mnist"), mnist, store, runs)
+
+
+def test_the_record_keeps_what_fashion_mnist_says_and_not_what_the_digits_say(
+    plan: Study, with_fashion: dict, tmp_path: Path
+) -> None:
+    records.write(with_fashion)
+    recorded = records.read()
+    assert recorded["replications"].keys() == {"fashion_mnist"}
+    here, there = (found["replications"]["fashion_mnist"] for found in (with_fashion, recorded))
+    here_mean, there_mean = (one["arms"]["example-1"]["test_accuracy"]["mean"] for one in (here, there))
+    assert here_mean == pytest.approx(there_mean, rel=1e-5)
+    assert [run["loss"] for run in here["runs"]] == [run["loss"] for run in there["runs"]]
+    assert records.results_of_record(recorded, records.MEASURING)["replications"].keys() == {"fashion_mnist"}
+    shown = fixture.results(plan, tmp_path / "offline", OFFLINE)
+    assert shown["replications"].keys() == {"fashion_mnist", "digits"}
+    assert "The numbers on scikit-learn’s small digits were measured here." in fixture.page_of(shown)
+
+
+@pytest.mark.parametrize("lacking", ["a run", "all"])
+def test_a_study_that_lacks_runs_on_fashion_mnist_is_not_recorded(with_fashion: dict, lacking: str) -> None:
+    if lacking == "all":
+        del with_fashion["replications"]["fashion_mnist"]
+        with_fashion["not_replicated"]["fashion_mnist"] = "no network: no answer"
+    else:
+        with_fashion["replications"]["fashion_mnist"]["runs"].pop()
+    with pytest.raises(UserError, match=r"with Fashion-MNIST if it is in the study \(1 runs or more are missing\)"):
+        records.write(with_fashion)
+
+
+def test_a_data_set_that_is_unavailable_or_not_measured_yet_is_named_with_the_reason(
+    plan: Study, tmp_path: Path
+) -> None:
+    store, mnist = Store(tmp_path), Source(datasets.MNIST, None, "a fixture")
+    runs = plan.runs("mnist", ("examples",))
+    fixture.fill(store, runs, mnist, fixture.SCORES)
+    others = {name: plan.runs(name) for name in ("fashion_mnist", "digits")}
+    found = summary.update(plan, runs, mnist, store, others, {"fashion_mnist": "no network: no answer"})
+    assert found["replications"] == {}
+    assert found["not_replicated"] == {"fashion_mnist": "no network: no answer", "digits": summary.NOT_YET}
+    html = fixture.page_of(found)
+    assert "Fashion-MNIST was not measured: no network: no answer." in html
+    assert "scikit-learn’s small digits" in html
 
 
 def report(folder: Path, command_: str) -> int:

@@ -60,7 +60,8 @@ def test_an_arm_has_its_training_accuracy_and_what_it_lacks_on_the_test_images(p
 
 def test_an_arm_has_no_training_accuracy_if_one_seed_has_none(plan: Study, tmp_path: Path) -> None:
     found = arm(plan, tmp_path, training_accuracy=[*[0.99] * 9, None])
-    assert found["training_accuracy"] is found["generalization_gap"] is found["least_squares_accuracy"] is None
+    assert found["training_accuracy"] is None
+    assert found["generalization_gap"] is None
 
 
 def test_images_wrong_in_every_run_are_counted(plan: Study, tmp_path: Path) -> None:
@@ -95,7 +96,8 @@ def test_the_plateau_is_reached_half_a_point_below_it(curve: list[float], epoch:
 
 def test_an_arm_without_curves_has_no_plateau(plan: Study, tmp_path: Path) -> None:
     found = arm(plan, tmp_path, test_accuracy_by_epoch=[None] * 10)
-    assert found["plateau"] is found["epochs_to_plateau"] is None
+    assert found["plateau"] is None
+    assert found["epochs_to_plateau"] is None
 
 
 def test_a_contrast_is_paired_by_seed_and_counts_discordant_images(results: dict) -> None:

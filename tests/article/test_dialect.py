@@ -181,15 +181,13 @@ def test_sentences_have_no_signs_of_quotes_footnotes_or_tables(tmp_path: Path) -
 def test_no_id_of_an_article_is_one_of_the_page(results: dict, tmp_path: Path) -> None:
     text = ARTICLE + "\n[^claims]: Named as a part of the page is[^claims].\n"
     (tmp_path / "article.md").write_text(text)
-    (tmp_path / "claims.toml").write_text(
-        '[[claims]]\nid = "fn"\nquote = ["Opening words and", "later note"]\nquestion = "?"\nnot_testable = "No."\n'
-    )
+    (tmp_path / "claims.toml").write_text(fixture.untestable('id = "fn"\nquote = ["Opening words and", "later note"]'))
     html = fixture.page_of(results, tmp_path)
     ids = re.findall(r' id="([^"]*)"', html)
     assert sorted(ids) == sorted(set(ids))
     assert {"fn:1", "fnref:1", "said-fn", "claims"} <= set(ids)
     assert not [target for target in re.findall(r'href="#([^"]*)"', html) if target not in ids]
-    assert ledgers.load(tmp_path / "claims.toml")[0].id == "fn"
+    assert ledgers.load(tmp_path / "claims.toml").claims[0].id == "fn"
 
 
 @pytest.mark.parametrize(

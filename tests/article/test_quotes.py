@@ -12,6 +12,8 @@ from report.claims import load as ledgers
 from tests import fixture
 from tests.article.test_article import Text
 
+LEDGER = ledgers.load(fixture.LEDGER)
+
 
 def marked(source: str, *marks: quotes.Mark, notes: tuple[quotes.Note, ...] = ()) -> tuple[str, quotes.Marker]:
     marker = quotes.Marker(marks, notes)
@@ -19,16 +21,30 @@ def marked(source: str, *marks: quotes.Mark, notes: tuple[quotes.Note, ...] = ()
 
 
 def mark(*quote: str, name: str = "c") -> quotes.Mark:
-    return quotes.Mark(name, quote, "1 supported", "v-supported")
+    return quotes.Mark(name, quote, "1", (STATED,))
 
 
-LINK = '<a class="mark v-supported" href="#claim-c">1 supported</a>'
+STATED = quotes.Half("as the article has it", "supported", "stated v-supported")
+REASON = quotes.Half("the reason", "not supported", "general v-not-supported hollow")
+LINK = (
+    '<a class="mark whole" href="#claim-c"><span class="number">1</span> <span class="half stated v-supported">'
+    '<span class="asked">as the article has it: </span>supported</span></a>'
+)
 
 
 def test_a_quote_is_wrapped_and_followed_by_its_mark() -> None:
     html, marker = marked("It is so. Snow is white. Is it?", mark("Snow is white"))
     assert html == f'<p>It is so. <span class="said" id="said-c">Snow is white</span>{LINK}. Is it?</p>'
     assert marker.unplaced == []
+
+
+def test_a_mark_has_a_half_for_each_question_and_reads_as_a_sentence() -> None:
+    html, _ = marked("Snow is white.", quotes.Mark("c", ("Snow is white",), "3", (STATED, REASON)))
+    link = re.search(r'<a class="mark halved".*?</a>', html)
+    assert link
+    assert re.findall(r'class="half ([^"]*)"', link[0]) == ["stated v-supported", "general v-not-supported hollow"]
+    text = re.sub("<[^>]*>", "", link[0])
+    assert text == "3 as the article has it: supported; the reason: not supported"
 
 
 @pytest.mark.parametrize("source", ["Snow is\nwhite.", "Snow  is   white.", "Snow *is* white.", "* Snow **is white**."])
@@ -53,7 +69,7 @@ def test_a_quote_that_ends_inside_a_link_has_its_mark_after_the_link(source: str
     html, marker = marked(source, mark("Snow is white"))
     assert marker.unplaced == []
     assert not re.search(r"<a [^>]*>(?:(?!</a>).)*<a ", html)
-    assert Text(html).words == ["Snow", "is", "white1", "supported", "now."]
+    assert Text(html).words == [*["Snow", "is", "white1", "as", "the", "article", "has", "it:", "supported", "now."]]
 
 
 def test_fragments_of_a_quote_share_one_mark_after_the_last() -> None:
@@ -86,7 +102,7 @@ def test_a_note_follows_its_block_and_keeps_its_markup() -> None:
 
 
 def test_the_articles_own_quotes_leave_its_words_untouched() -> None:
-    marker = quotes.Marker(quotes.Mark(claim.id, claim.quote, "0", "v") for claim in ledgers.load(fixture.LEDGER))
+    marker = quotes.Marker(quotes.Mark(claim.id, claim.quote, "0", (STATED,)) for claim in LEDGER.claims)
     for part in document.load(fixture.ARTICLE).parts:
         html = re.sub(r'<a class="mark.*?</a>|<span class="said".*?>|</span>', "", document.to_html(part, marker.mark))
         assert html == re.sub("</span>", "", document.to_html(part))
@@ -117,7 +133,7 @@ def test_every_sentence_is_checked_or_has_a_reason_or_is_reported(tmp_path: Path
 
 
 def test_no_sentence_of_the_article_is_left_out() -> None:
-    article, ledger = document.load(fixture.ARTICLE), ledgers.load(fixture.LEDGER)
-    told = quotes.sort(article, [claim.quote for claim in ledger], ledgers.unchecked(fixture.LEDGER))
+    article = document.load(fixture.ARTICLE)
+    told = quotes.sort(article, [claim.quote for claim in LEDGER.claims], LEDGER.unchecked)
     assert (told.unsorted, told.unknown) == ((), ())
     assert told.checked + sum(told.unchecked.values()) == told.total == len(quotes.sentences(article))

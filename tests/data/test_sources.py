@@ -1,4 +1,4 @@
-"""Where MNIST comes from, in which order, and that its absence is quick, told and never silent.
+"""Where MNIST and Fashion-MNIST come from, in which order, and that their absence is quick, told and never silent.
 
 No test here leaves this machine: every address is on 127.0.0.1.
 """
@@ -6,12 +6,13 @@ No test here leaves this machine: every address is on 127.0.0.1.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import numpy as np
 import pytest
 
 from experiments.data import datasets, sources
+from experiments.data.sources import find_fashion  # which tests of everything else find replaced
 from experiments.files.errors import UserError
 from tests.data.test_data import other
 
@@ -27,6 +29,7 @@ from tests.data.test_data import other
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where Keras would cache MNIST: in an empty folder of the test's own. Proxies are out of the way."""
     monkeypatch.delenv("MNIST_NPZ", raising=False)
+    monkeypatch.delenv("FASHION_NPZ", raising=False)
     monkeypatch.delenv("DATASET_NPZ", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("no_proxy", "*")
@@ -47,19 +50,25 @@ def nowhere() -> str:
 
 
 @contextlib.contextmanager
-def serving(content: bytes, status: int = 200, before: Callable[[], object] = lambda: None) -> Iterator[str]:
-    """The address of a server that sends `content`, and calls `before` as it begins to."""
+def serving(
+    content: bytes | Mapping[str, bytes], status: int = 200, before: Callable[[], object] = lambda: None
+) -> Iterator[str]:
+    """The address of a server that sends `content`, or that by the file's name, and calls `before` as it begins to."""
 
     class Handler(BaseHTTPRequestHandler):
+        @property
+        def content(self) -> bytes:
+            return content if isinstance(content, bytes) else content[self.path.split("/")[-1]]
+
         def do_HEAD(self) -> None:
             self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", str(len(self.content)))
             self.end_headers()
 
         def do_GET(self) -> None:
             before()
             self.do_HEAD()
-            self.wfile.write(content)
+            self.wfile.write(self.content)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -332,7 +341,7 @@ def test_a_file_once_named_by_dataset_npz_is_not_taken_for_mnist(
         sources.find(memory, nowhere)
 
 
-@pytest.mark.parametrize("name", ["mnist", "MNIST", "digits", "two kinds", "<b>", "x" * 41])
+@pytest.mark.parametrize("name", ["mnist", "MNIST", "fashion_mnist", "digits", "two kinds", "<b>", "x" * 41])
 def test_a_file_name_unusable_as_the_name_of_the_data_is_refused(
     memory: Path, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -340,3 +349,158 @@ def test_a_file_name_unusable_as_the_name_of_the_data_is_refused(
     monkeypatch.setenv("DATASET_NPZ", str(tmp_path / f"{name}.npz"))
     with pytest.raises(UserError, match=r"Rename the file\.$"):
         sources.find(memory, nowhere)
+
+
+# ---------------------------------------------------------------------------------------------- Fashion-MNIST
+
+SMALL = [
+    np.arange(size, dtype=np.uint8).reshape(shape) for size, shape in ((36, (6, 2, 3)), (6, 6), (24, (4, 2, 3)), (4, 4))
+]
+
+
+@pytest.fixture
+def fashion(monkeypatch: pytest.MonkeyPatch) -> datasets.DatasetSpec:
+    """Has SMALL take the place of Fashion-MNIST."""
+    spec = datasets.DatasetSpec("fashion_mnist", datasets.hash_arrays(SMALL), 6, 4, (2, 3))
+    monkeypatch.setitem(datasets.KERAS, spec, datasets.KERAS[datasets.FASHION_MNIST])
+    monkeypatch.setattr(sources, "FASHION_MNIST", spec)
+    return spec
+
+
+def named(folder: Path, arrays: list[np.ndarray] = SMALL) -> Path:
+    path = folder / "clothes.npz"
+    np.savez(path, **dict(zip(datasets.ARRAYS, arrays, strict=True)))
+    return path
+
+
+def idx_files(arrays: list[np.ndarray] = SMALL) -> dict[str, bytes]:
+    """The arrays as Keras' four files, by their names."""
+    headers = [b"\0\0\x08" + bytes([array.ndim]) + np.array(array.shape, ">i4").tobytes() for array in arrays]
+    contents = [gzip.compress(header + array.tobytes()) for header, array in zip(headers, arrays, strict=True)]
+    return dict(zip(sources.FASHION_FILES.values(), contents, strict=True))
+
+
+def cache(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        put(folder / "fashion-mnist" / name, content)
+
+
+def test_fashion_mnist_is_recognised_by_its_content(
+    memory: Path, nowhere: str, fashion_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASHION_NPZ", str(fashion_path))
+    expected = sources.Source(datasets.FASHION_MNIST, fashion_path, "the file that FASHION_NPZ names")
+    assert find_fashion(memory, nowhere) == expected
+
+
+def test_fashion_npz_comes_before_the_cache(
+    cached: Path,
+    memory: Path,
+    nowhere: str,
+    fashion: datasets.DatasetSpec,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(cached.with_name("fashion_mnist.npz"), b"never looked at")
+    monkeypatch.setenv("FASHION_NPZ", str(named(tmp_path)))
+    found = find_fashion(memory, nowhere)
+    assert found == sources.Source(fashion, tmp_path / "clothes.npz", "the file that FASHION_NPZ names")
+
+
+def test_the_files_of_fashion_mnist_that_keras_has_cached_are_kept_as_one(
+    cached: Path, memory: Path, nowhere: str, fashion: datasets.DatasetSpec
+) -> None:
+    cache(cached.parent, idx_files())
+    found = find_fashion(memory, nowhere, download=False)
+    assert found == sources.Source(fashion, cached.with_name("fashion_mnist.npz"), "Keras' cache")
+    assert np.array_equal(found.load().y_train, SMALL[1])
+    assert find_fashion(memory, nowhere) == found
+
+
+def test_a_download_of_fashion_mnist_is_cached_and_reused(
+    cached: Path, memory: Path, fashion: datasets.DatasetSpec
+) -> None:
+    kept = cached.with_name("fashion_mnist.npz")
+    with serving(idx_files()) as origin:
+        found = find_fashion(memory, origin.replace("mnist.npz", ""))
+        assert found == sources.Source(fashion, kept, "Keras' download")
+        assert find_fashion(memory, origin) == sources.Source(fashion, kept, "Keras' cache")
+    assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_without_fashion_mnist_there_is_a_reason_and_nothing_else(memory: Path, nowhere: str, tmp_path: Path) -> None:
+    assert find_fashion(memory, nowhere) == "no network: Connection refused"
+    assert find_fashion(memory, nowhere, download=False) == "it is neither named nor cached"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_download_of_fashion_mnist_is_a_reason_and_is_not_cached(
+    cached: Path, memory: Path, fashion: datasets.DatasetSpec
+) -> None:
+    with serving(idx_files([SMALL[0] + 1, *SMALL[1:]])) as origin:
+        found = find_fashion(memory, origin.replace("mnist.npz", ""))
+    assert str(found).endswith(" sent is not Fashion-MNIST")
+    assert not cached.parent.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"not clothes"], ids=["missing", "something else"])
+def test_a_bad_fashion_npz_is_an_error(
+    memory: Path, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    if content is not None:
+        put(tmp_path / "clothes.npz", content)
+    monkeypatch.setenv("FASHION_NPZ", str(tmp_path / "clothes.npz"))
+    expected = r"clothes\.npz: .*Expected Fashion-MNIST as \.npz\. Name the original fashion_mnist\.npz in FASHION_NPZ"
+    with pytest.raises(UserError, match=expected):
+        find_fashion(memory, nowhere)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: content[:-9], lambda content: b"no gzip", lambda content: gzip.compress(bytes(30))],
+    ids=["cut", "no gzip", "too short"],
+)
+def test_damaged_files_in_keras_cache_are_an_error_that_says_what_to_delete(
+    cached: Path, memory: Path, nowhere: str, fashion: datasets.DatasetSpec, damage: Callable[[bytes], bytes]
+) -> None:
+    cache(cached.parent, {name: damage(content) for name, content in idx_files().items()})
+    with pytest.raises(UserError, match=r"fashion-mnist.*Delete this folder: Keras downloads them again\.$"):
+        find_fashion(memory, nowhere)
+
+
+def test_mnist_in_place_of_fashion_mnist_is_called_by_its_name(
+    memory: Path, nowhere: str, mnist_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASHION_NPZ", str(mnist_path))
+    with pytest.raises(
+        UserError, match=r"holds MNIST\. Expected Fashion-MNIST\. Name it in MNIST_NPZ\. Name the original"
+    ):
+        find_fashion(memory, nowhere)
+
+
+def test_fashion_mnist_in_place_of_mnist_is_called_by_its_name(
+    memory: Path, nowhere: str, fashion: datasets.DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mnist = datasets.DatasetSpec("mnist", ("0", "1", "2", "3"), 6, 4, (2, 3))
+    monkeypatch.setitem(datasets.KERAS, mnist, datasets.KERAS[datasets.MNIST])
+    monkeypatch.setattr(sources, "MNIST", mnist)
+    monkeypatch.setenv("MNIST_NPZ", str(named(tmp_path)))
+    with pytest.raises(
+        UserError, match=r"holds Fashion-MNIST\. Expected MNIST\. Name it in FASHION_NPZ\. Name the original"
+    ):
+        sources.find(memory, nowhere)
+
+
+def test_fashion_mnist_in_dataset_npz_keeps_its_name_whatever_the_file_is_called(
+    memory: Path, fashion: datasets.DatasetSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATASET_NPZ", str(named(tmp_path)))
+    assert sources.find(memory).spec == fashion
+
+
+def test_the_terminal_says_that_the_study_goes_on_without_fashion_mnist() -> None:
+    line = sources.missing("fashion_mnist", "no network: timed out")
+    assert line == (
+        "Without Fashion-MNIST: no network: timed out. To include it, connect to the network, or name a file: "
+        "FASHION_NPZ=path/to/fashion_mnist.npz make report"
+    )

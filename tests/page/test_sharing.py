@@ -161,34 +161,26 @@ def test_title_and_description_state_the_results(plan: Study, results: dict, tmp
     told = [head(html) for html in pages]
     assert "1.30 points" in told[0]["title"]
     assert "1.00 points" in told[1]["title"]
-    assert told[0]["description"].startswith("Example 3 above Example 1 and Example 2: 1.30 points apart. Claims")
-    assert told[1]["description"].startswith("Example 1 and Example 2 above Example 3: 1.00 points apart. Claims")
+    assert told[0]["description"].startswith("Example 3 above Example 1 and Example 2: 1.30 points apart. Every claim")
+    assert told[1]["description"].startswith("Example 1 and Example 2 above Example 3: 1.00 points apart. Every claim")
     for found, html in zip(told, pages, strict=True):
         (headline,) = re.findall(r"<h1>(.*?)</h1>", html, re.DOTALL)
         assert found["og:title"] == found["title"] == " ".join(Text(headline).words)
         assert found["og:description"] == found["description"]
 
 
-def test_the_description_counts_the_claims(results: dict) -> None:
-    html = fixture.page_of(results)
-    supported = len(re.findall(r'<span class="verdict v-supported"', html))
-    partly = len(re.findall(r'<span class="verdict v-partly-supported"', html))
-    total = html.count('<tr id="claim-')
-    assert head(html)["description"].endswith(f"Claims supported: {supported} of {total}, partly: {partly}.")
-
-
 @pytest.fixture
 def other(tmp_path: Path) -> Path:
     """Another article, with a hostile title and no headline of its own."""
     (tmp_path / "article.md").write_text(f'---\ntitle: "{HOSTILE}"\ndate: "2020-01-02"\nid: "x"\n---\nAll is well.\n')
-    (tmp_path / "claims.toml").write_text(
-        '[[claims]]\nid = "a"\nquote = "All is well"\nquestion = "Is it?"\nnot_testable = "Nobody can tell."\n'
-    )
+    (tmp_path / "claims.toml").write_text(fixture.untestable('id = "a"\nquote = "All is well"'))
     return tmp_path
 
 
-def test_another_article_is_described_by_its_verdicts(results: dict, other: Path) -> None:
-    assert head(fixture.page_of(results, other))["title"] == "One claim, checked on MNIST: one not testable here"
+def test_another_article_is_described_without_a_tally_of_its_verdicts(results: dict, other: Path) -> None:
+    described = head(fixture.page_of(results, other))
+    assert described["title"] == "One claim, checked on MNIST"
+    assert described["description"].endswith(" Every claim of the article, checked on MNIST.")
 
 
 def test_the_description_stays_short_however_long_the_finding(results: dict, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from experiments.analysis import evidence, records, summary
 from experiments.data import datasets
-from experiments.data.sources import Source
+from experiments.data.sources import BESIDE_MNIST, FASHION, Source
 from experiments.files import errors
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
@@ -73,6 +73,38 @@ def test_a_page_about_another_study_is_reported_with_how_to_name_that_study(path
         command.main(command.parse(["verify", str(path), "--article", str(other)]))
 
 
+def test_a_page_made_with_other_settings_is_reported_as_one_about_another_study(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "article"
+    shutil.copytree(DEFAULT, other)
+    (other / "study.toml").write_text(studies.STUDY.read_text().replace("width = 128", "width = 129", 1))
+    with pytest.raises(UserError, match=r"about another study: \S+ has another arm 'example-1'"):
+        command.main(command.parse(["verify", str(path), "--article", str(other)]))
+
+
+def test_a_page_with_other_data_sets_is_reproduced_byte_for_byte(
+    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, runs = Store(tmp_path), {name: plan.runs(name, ("examples",)) for name in ("mnist", *BESIDE_MNIST)}
+    for name, its_runs in runs.items():
+        fixture.fill(store, its_runs, BESIDE_MNIST.get(name, MNIST), fixture.SCORES)
+    summary.update(plan, runs.pop("mnist"), MNIST, store, runs)
+    path = page_in(tmp_path)
+    assert verified(path, capsys)[0] == 0
+    assert "Fashion-MNIST" in path.read_text()
+
+
+def test_a_page_about_fashion_mnist_in_mnists_place_is_reproduced_byte_for_byte(
+    plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fashion = replace(FASHION, origin="the file that DATASET_NPZ names")
+    whole = plan.about("fashion_mnist")
+    runs = whole.runs("fashion_mnist", ("examples",))
+    fixture.fill(Store(tmp_path), runs, fashion, fixture.SCORES)
+    results = summary.update(whole, runs, fashion, Store(tmp_path))
+    assert len(results["runs"]) == len(plan.runs("mnist", ("examples",)))
+    assert verified(page_in(tmp_path), capsys)[0] == 0
+
+
 def test_a_changed_number_is_detected_and_named(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed = tmp_path / "changed.html"
     changed.write_text(path.read_text().replace("97.80 %", "98.80 %"))
@@ -113,11 +145,11 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "row of a table": (r"(<td>example-1<td>\d\d)(\d)", "figure-accuracy"),
     "passport": (r"(<summary>How this figure was made</summary>\s*<p>)(\d)", "figure-accuracy"),
     "word of the article": (r"(<article.*?The intera)(c)", "article"),
-    "verdict in the margin": (r'(class="mark [^>]*>\d+ )(\w)', "article"),
+    "verdict in the margin": (r'(class="half [^>]*><span class="asked">[^<]*</span>)(\w)', "article"),
     "box below the code": (r"(<strong>Measured here: )(\d)", "article"),
     "verdict in the ledger": (r'(<span class="verdict [^>]*>)(\w)', "claim-"),
-    "number in the ledger": (r"(<tr id=\"claim-.*?<strong>[^\d]*)(\d)", "claim-"),
-    "rule": (r"(Supported if <code>.*?)(&gt;)", "claim-"),
+    "number in the ledger": (r"(<tbody id=\"claim-.*?<strong>[^\d]*)(\d)", "claim-"),
+    "rule": (r"(supported if <code>.*?)(&gt;)", "claim-"),
     "p-value of a contrast": (r'(<section id="methods".*?&lt;?\W*0\.00)(\d)', "methods"),
     "checksum of the data": (r"(<code>x_train</code><td><code>)(\w)", "methods"),
     "accuracy of a run": (r'(<td class="seeds">100: \d\d\.)(\d)', "runs"),
