@@ -269,11 +269,12 @@ def test_the_depth_figure_says_where_the_gradient_vanishes(whole: dict) -> None:
         if arm["block"] == "depth":
             arm["gradient"]["start"]["first_over_output"] = 1.24e-5 if "8-sigmoid" in name else 0.5
     turned["arms"]["depth8-relu-he-mse"]["gradient"]["start"]["first_over_output"] = 0.7
-    title = "Layer 1 of 8 gets 1/81,000 (sigmoid) to 0.7 (ReLU, He’s weights) of the signal"
+    title = "Of 8 layers the first gets 1/81,000 (sigmoid) to 0.7 (ReLU, He’s weights) of the signal"
     assert shown(article.depth(turned)).title == title
     turned["arms"]["depth8-sigmoid-mse"]["gradient"] = None
     assert (
-        shown(article.depth(turned)).title == "Layer 1 of 8 gets 0.5 (tanh) to 0.7 (ReLU, He’s weights) of the signal"
+        shown(article.depth(turned)).title
+        == "Of 8 layers the first gets 0.5 (tanh) to 0.7 (ReLU, He’s weights) of the signal"
     )
     assert [row[3] for row in shown(article.depth(turned)).rows if row[0] == "depth8-sigmoid-mse"] == ["–"]
 
