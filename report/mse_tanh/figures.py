@@ -816,7 +816,7 @@ def _vanishing(depth: int, signals: Mapping[str, float]) -> str:
         return f"The gradient’s signal at the first of {depth} layers"
     weak, strong = (end(signals, key=lambda label: signals[label]) for end in (min, max))
     low, high = (f"{ratio(signals[label])} ({label.rsplit(', ', 1)[0]})" for label in (weak, strong))
-    return f"Layer 1 of {depth} gets {low} to {high} of the signal"
+    return f"Of {depth} layers the first gets {low} to {high} of the signal"
 
 
 # ---------------------------------------------------------------------------------------------- what the layers learned
@@ -846,7 +846,7 @@ def readouts(results: Results) -> Figure | None:
         canvas,
         "readouts",
         _won_back(rows),
-        "Test accuracy of two hidden layers, frozen, under their own output layer, under the exact least-squares "
+        "Test accuracy of hidden layers, frozen, under their own output layer, under the exact least-squares "
         "readout, and under a new output layer of the other’s kind. "
         + "; ".join(f"{row.label}: {plain_percent(row.mean)}" for row in rows)
         + ".",
