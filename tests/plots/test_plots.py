@@ -159,18 +159,20 @@ def test_arms_with_different_seeds_are_compared_by_those_that_they_share(whole: 
     assert {row[2] for row in figure.rows} == {str(FIRST), str(SECOND)}
 
 
-def test_the_changes_figure_says_how_many_changes_help_and_which_one_most(whole: dict) -> None:
+def test_the_changes_figure_says_which_changes_help_by_more_than_the_margin(whole: dict) -> None:
     def title(means: Mapping[str, float]) -> str:
         turned = deepcopy(whole)
         for contrast in turned["contrasts"]:
             contrast |= {"mean": means.get(contrast["name"], 0.0), "p_holm": 0.01 if contrast["name"] in means else 1}
         return shown(article.changes(turned)).title
 
-    assert title({}) == "None of five changes to Example 1 shifts the accuracy beyond chance"
-    both = {"targets": 0.012, "hidden": 0.02, "output": -0.03, "recipe": 0.04, "linear-one-sided": 0.04}
-    assert title(both) == "Two of five changes help, hidden ReLU most: +2.00 points"
-    assert title({"targets": 0.012}) == "One of five changes helps, targets −1 and 1 most: +1.20 points"
-    assert title({"output": -0.03}) == "No of five changes help; linear output: −3.00 points"
+    assert title({}) == "No single change to Example 1 clearly adds more than 0.25 points"
+    some = {"targets": 0.012, "hidden": 0.02, "output": 0.002, "recipe": 0.04, "linear-one-sided": 0.04}
+    assert title(some) == "Each of two changes adds 1.20 to 2.00 points; the other three at most 0.20"
+    only = "Only targets −1 and 1 clearly helps: +1.20 points; the other four at most 0.00"
+    assert title({"targets": 0.012, "output": -0.03}) == only
+    every = dict.fromkeys(("targets", "output", "loss", "hidden", "one-sided"), 0.01)
+    assert title(every) == "Each of five changes adds 1.00 to 1.00 points"
 
 
 def test_the_changes_figure_says_whether_two_arms_are_equivalent(whole: dict) -> None:
@@ -221,13 +223,14 @@ def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
     assert len(head.rows) == 14
 
 
-def test_the_dose_figure_names_the_best_targets(whole: dict) -> None:
+def test_the_dose_figure_tells_place_from_distance(whole: dict) -> None:
     codings = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "dose"}
     assert shown(article.dose(scored(whole, {**codings, "low0": 0.98}))).title == (
         "No other targets do better than 0 and 1"
     )
-    best = shown(article.dose(scored(whole, {**codings, "inside-0.8": 0.98})))
-    assert best.title == "Targets −0.8 and 0.8 do best, 1.00 points better than 0 and 1"
+    figure = shown(article.dose(scored(whole, {**codings, "gap1-low-1": 0.976, "inside-0.8": 0.98})))
+    assert figure.title == "Lower targets at the same distance add up to 0.60 points, wider ones up to 1.00"
+    assert figure.rows[-1][0] == "inside-0.8"  # the best is the last row
 
 
 def test_the_rates_figure_ranks_the_arms_on_the_test_images(whole: dict) -> None:
@@ -252,6 +255,19 @@ def test_the_sgd_figure_marks_the_rates_at_which_a_run_diverged(whole: dict) -> 
     name = next(name for name in turned["arms"] if name.startswith("sgd-example-1-"))
     turned["arms"][name]["diverged_seeds"] = 1
     assert f"Diverged: {name}." in shown(article.sgd(turned)).description
+
+
+def test_the_axis_of_rates_is_stretched_where_one_of_them_fails(whole: dict) -> None:
+    def drawn_axis(accuracy: float) -> str:
+        turned = deepcopy(whole)
+        for run in turned["runs"]:
+            if run["arm"].startswith("sgd-targets-1"):
+                run["held_out_accuracy"] = accuracy
+        with toolkit.styled(pictures=False):
+            return shown(article.sgd(turned)).svg
+
+    assert "% (stretched)" in drawn_axis(0.2)
+    assert "% (stretched)" not in drawn_axis(0.95)
 
 
 def test_saturated_starts_are_told_by_optimizer(whole: dict) -> None:
