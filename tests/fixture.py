@@ -81,8 +81,9 @@ def fill(store: Store, runs: list[Run], source: Source, scores: Mapping[str, flo
         weights = snapshot(run.arm, run.seed)
         if not entry.trained:
             store.save_training(entry, training(run, score), {"epoch_1": weights, "final": weights})
-        said = outputs(score, run.seed, run.arm.output.name == "softmax")
-        store.save_measures(entry, measure(run.arm, weights, said))
+        if not entry.measured:  # arms with the same settings share their runs
+            said = outputs(score, run.seed, run.arm.output.name == "softmax")
+            store.save_measures(entry, measure(run.arm, weights, said))
 
 
 def measure(
