@@ -522,9 +522,9 @@ def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
     both = [pair for pair in means.values() if len(pair) == 2]
     head = max(max(group[h] for group in both) - min(group[h] for group in both) for h in both[0])
     hidden = max(max(pair.values()) - min(pair.values()) for pair in both)
-    parts = {"output, loss and targets": head, "the hidden activation": hidden}
-    (more, most), (less, least) = sorted(parts.items(), key=lambda item: -item[1])
-    return f"Changing {more} moves accuracy by up to {most:.2f} points; changing {less}, by up to {least:.2f}"
+    if head >= hidden:
+        return f"Output, loss, targets move accuracy up to {head:.2f} points, the hidden activation up to {hidden:.2f}"
+    return f"The hidden activation moves accuracy up to {hidden:.2f} points; output, loss, targets up to {head:.2f}"
 
 
 def dose(results: Results) -> Figure | None:
