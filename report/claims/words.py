@@ -27,14 +27,18 @@ _COMPARED: Mapping[type, str] = {
 _JOINT: Mapping[type, str] = {ast.And: "and", ast.Or: "or"}
 _COMBINED: Mapping[type, str] = {ast.Add: "plus", ast.Sub: "minus", ast.Mult: "times", ast.Div: "divided by"}
 _CALLED = {"abs": "the size of {}", "min": "the smallest of {}", "max": "the largest of {}"}
+_MULTIPLIED = "multiplied"  # in place of a unit: by another number
 _RISING, _FALLING = (ast.Gt, ast.GtE), (ast.Lt, ast.LtE)
 
 
-def rule(question: Question, thresholds: Mapping[str, float]) -> str:
-    """Supported if both numbers are above 0.25 points; partly if one of them is above 0. "" where there is no rule."""
+def rule(question: Question, thresholds: Mapping[str, float], units: Mapping[str, str] | None = None) -> str:
+    """Supported if both numbers are above 0.25 points; partly if one of them is above 0. "" where there is no rule.
+
+    `units`: of the thresholds, see `units_of_thresholds`; they tell what is in points where thresholds are multiplied.
+    """
     if not question.supported:
         return ""
-    reader = _Reader(question, thresholds, letters(question))
+    reader = _Reader(question, thresholds, letters(question), units or {})
     start = "Holds" if question.part == PREDICTION else "Supported"
     partly = f"; partly if {reader.words(parse(question.partly))}" if question.partly else ""
     return f"{start} if {reader.words(parse(question.supported))}{partly}."
@@ -56,12 +60,12 @@ def threshold(value: float, unit: str) -> str:
 
 
 def units_of_thresholds(ledger: Ledger) -> dict[str, str]:
-    """The unit in which each threshold is compared; "number" where rules disagree, or multiply by it."""
+    """The unit in which each threshold is compared; "number" where rules disagree, or only multiply by it."""
     found: dict[str, set[str]] = {name: set() for name in ledger.thresholds}
     for question in ledger.questions.values():
         for text in filter(None, (question.supported, question.partly)):
             for name, unit in _uses(parse(text), question):
-                if name in found:
+                if name in found and unit != _MULTIPLIED:
                     found[name].add(unit)
     return {name: units.pop() if len(units) == 1 else "number" for name, units in found.items()}
 
@@ -75,7 +79,7 @@ def _uses(node: ast.AST, question: Question, unit: str = "number") -> Iterator[t
         case ast.Compare():
             unit = _unit(node, question)
         case ast.BinOp(op=ast.Mult() | ast.Div()):
-            unit = "number"
+            unit = _MULTIPLIED
     for child in ast.iter_child_nodes(node):
         yield from _uses(child, question, unit)
 
@@ -93,6 +97,7 @@ class _Reader:
     question: Question
     thresholds: Mapping[str, float]
     letters: Mapping[str, str]
+    units: Mapping[str, str]
 
     def words(self, node: ast.expr, unit: str = "number") -> str:
         """`unit`: of what the expression is compared with."""
@@ -106,7 +111,7 @@ class _Reader:
             case ast.UnaryOp(operand=operand):
                 return f"minus {self._inside(operand, unit)}"
             case ast.BinOp(left=left, op=op, right=right):
-                unit = "number" if isinstance(op, ast.Mult | ast.Div) else unit
+                unit = _MULTIPLIED if isinstance(op, ast.Mult | ast.Div) else unit
                 if isinstance(op, ast.Mult) and names_in(left) & self.letters.keys():
                     left, right = right, left  # half of it, rather than it times half
                 return f"{self._inside(left, unit)} {_COMBINED[type(op)]} {self._inside(right, unit)}"
@@ -115,6 +120,8 @@ class _Reader:
             case ast.Name(id=name) if name in self.letters:
                 return self.letters[name]
             case ast.Name(id=name):
+                if unit == _MULTIPLIED:
+                    unit = "points" if self.units.get(name) == "points" else "number"
                 return threshold(self.thresholds[name], unit)
         return ast.unparse(node)
 

@@ -483,7 +483,7 @@ def _part_row(
         single_seed=judged.verdict == CANNOT_TELL,
         seeds=judged.seeds,
         evidence=tuple(_evidence_row(judged, name) for name in judged.values),
-        rule=words.rule(question, ledger.limits()),
+        rule=words.rule(question, ledger.limits(), words.units_of_thresholds(ledger)),
         margin=margins.margin(judged),
         uncertain=tuple(contrast for contrast in uncertain if contrast),
         verdict_on_record=on_record if on_record != judged.verdict else "",

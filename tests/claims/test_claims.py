@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from experiments.files.errors import UserError
 from experiments.plots import formats
-from experiments.study.model import Study
+from experiments.study.model import DatasetRuns, Study
 from report import __main__ as command
 from report.claims import load as ledgers
 from report.claims import margins, rules, words
@@ -243,6 +243,30 @@ def test_a_single_seed_decides_nothing(tmp_path: Path) -> None:
     assert (alone.verdict, alone.seeds, alone.flips, alone.hollow) == (CANNOT_TELL, 1, (), False)
     assert margins.margin(alone) == ""
     assert stated(ledger(tmp_path), with_mean(None, [1])).verdict == NOT_MEASURED
+
+
+def test_evidence_on_another_data_set_must_run_there_and_not_with_one_seed(tmp_path: Path, plan: Study) -> None:
+    given = ledger(tmp_path, number="fashion_mnist arm example-1 test_accuracy mean")
+    place = r"claims\.toml:11: claim 'c'\.stated\.evidence\.gap "
+    others = {name: runs for name, runs in plan.datasets.items() if name != "fashion_mnist"}
+    for runs in ({}, {"fashion_mnist": DatasetRuns(10, frozenset({"example-3"}))}):
+        with pytest.raises(
+            UserError, match=place + r"names 'example-1' on fashion_mnist, where .* does not run it\. List"
+        ):
+            ledgers.check(given, replace(plan, datasets={**others, **runs}), tmp_path / "claims.toml")
+    elsewhere = DatasetRuns(10, frozenset({"example-1"}), seeds=1)
+    with pytest.raises(
+        UserError, match=place + r"rests on 'example-1', whose block 'examples' has one seed on fashion_mnist"
+    ):
+        ledgers.check(given, replace(plan, datasets={**others, "fashion_mnist": elsewhere}), tmp_path / "claims.toml")
+    several = replace(elsewhere, seeds=2)
+    ledgers.check(given, replace(plan, datasets={**others, "fashion_mnist": several}), tmp_path / "claims.toml")
+
+
+def test_a_page_needs_the_numbers_of_an_arm_by_data_set(tmp_path: Path) -> None:
+    given = ledger(tmp_path, number="fashion_mnist arm one n - arm two test_error mean")
+    assert rules.keys_by_arm(given, ["one", "two"]) == {"two": [("test_error", "mean")]}
+    assert rules.keys_by_arm(given, ["one", "two"], "fashion_mnist") == {"one": [("n",)]}
 
 
 def questions(tmp_path: Path, stated: str, general: str) -> Ledger:
@@ -786,6 +810,14 @@ def test_a_threshold_has_the_unit_of_what_it_is_compared_with(tmp_path: Path) ->
     about = claim("a > quarter and n > quarter", a="points", n="number")
     given = replace(mixed, claims=(replace(mixed.claims[0], parts={"stated": about}),))
     assert words.units_of_thresholds(given) == {"quarter": "number"}
+    about = claim("a > quarter and a > n * quarter", a="points", n="number")
+    given = replace(mixed, claims=(replace(mixed.claims[0], parts={"stated": about}),))
+    assert words.units_of_thresholds(given) == {"quarter": "points"}
+
+
+def test_a_product_of_thresholds_keeps_its_points() -> None:
+    about, units = claim("a > quarter * two", a="points"), {"quarter": "points", "two": "times"}
+    assert words.rule(about, THRESHOLDS, units) == "Supported if it is above 0.25 points times 2."
 
 
 # ---------------------------------------------------------------------------------------------- the whole ledger
