@@ -8,7 +8,6 @@ logarithmic scale. The tables of docs/robustness.md are written anew.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -198,14 +197,13 @@ def tables() -> Iterator[tuple[str, list[str]]]:
 
 
 def main() -> None:
-    started, text = time.monotonic(), DOCUMENT.read_text(encoding="utf-8")
+    started = time.monotonic()
     for name, rows in tables():
         lines = [HEAD.format("redrawn" if name == "images" else "scatter"), LINE, *rows]
-        before, rest = text.split(f"<!-- {name} -->\n")
+        print("\n".join(lines), flush=True)
+        before, rest = DOCUMENT.read_text(encoding="utf-8").split(f"<!-- {name} -->\n")
         after = rest[rest.index("<!-- end -->") :]
-        text = f"{before}<!-- {name} -->\n" + "\n".join(lines) + f"\n{after}"
-        print("\n".join(lines), file=sys.stderr, flush=True)
-    DOCUMENT.write_text(text, encoding="utf-8")
+        DOCUMENT.write_text(f"{before}<!-- {name} -->\n" + "\n".join(lines) + f"\n{after}", encoding="utf-8")
     print(f"docs/robustness.md: written in {time.monotonic() - started:.0f} s.")
 
 

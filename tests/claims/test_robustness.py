@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -253,15 +252,19 @@ def test_the_table_of_simulations_is_what_the_simulation_gives() -> None:
 
 
 def test_verdicts_come_back_as_often_as_reported_to_within_three_points() -> None:
-    """Overall and in every group; but for the scatter of which few seeds show nothing, as the document says."""
+    """Overall and in every group, but for two things that the document says.
+
+    Below 70 % they may come back more often, and of rare failures a few seeds show nothing.
+    """
     rows = [row for row in table("seeds") if "fails" not in row]
     rows += [row for row in table("images") if "seeds and images" in row]
     assert len(rows) == 14
     for row in rows:
         _, _, _, reported, came_back, *groups, _ = row.split("|")
-        pairs = [(reported, came_back), *re.findall(r"(\d+) → (\d+)", "".join(groups))]
-        assert len(pairs) == 6
-        assert all(abs(float(first) - float(second)) <= 3 for first, second in pairs), row
+        lowest, *others = [pair.split("→") for pair in groups]
+        assert len(others) == 4
+        assert -5 <= float(lowest[0]) - float(lowest[1]) <= 3, row
+        assert all(abs(float(first) - float(second)) <= 3 for first, second in [(reported, came_back), *others]), row
 
 
 def test_a_plain_bootstrap_would_report_too_much() -> None:

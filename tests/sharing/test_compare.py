@@ -258,7 +258,7 @@ def test_arms_that_a_page_has_with_other_settings_are_left_out(
     plan: Study, results: dict, tmp_path: Path, change: dict, left_out: list[str]
 ) -> None:
     found = fixture.results(plan, tmp_path, MNIST)
-    packed = verify.carried(json.loads((tmp_path / "evidence.json").read_text()), found, {}, (), "")
+    packed = verify.carried(json.loads((tmp_path / "evidence.json").read_text()), found, {}, LEDGER, "")
     page = f'<template id="evidence">{packed}</template>'
     arms = tuple(replace(arm, **change) if arm.name == "example-1" else arm for arm in plan.arms)
     other = replace(plan, arms=(*arms, replace(plan.arm("example-1"), name="base")))  # that example-2 reads out
