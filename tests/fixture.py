@@ -29,7 +29,7 @@ from report.page import citation, compose, render
 from tests import closed_forms
 
 ARTICLE, LEDGER, PROSE, FIGURES = (DEFAULT / name for name in ("article.md", "claims.toml", "prose", "figures.py"))
-SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of seed 100; see `outputs`
+SCORES = {"example-1": 0.9650, "example-2": 0.9650, "example-3": 0.9780}  # accuracy of even seeds; see `outputs`
 TEST_IMAGES = 2000
 LABELS = np.arange(TEST_IMAGES) % 10
 
