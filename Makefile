@@ -43,7 +43,7 @@ $(CHECKED)
 endif
 
 help: ## Show this help
-	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
+	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [FASHION_NPZ=path/to/fashion_mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
 	@echo "       make report CLUSTER=tcp://host:port   to train on the workers of a Dask cluster"
 	@echo "       make report ARTICLE=folder   to check another article: article.md, claims.toml and optionally study.toml, prose/, view.py, figures.py"
 	@echo
@@ -84,7 +84,7 @@ compare: $(PAGE_LAYER) ## List changed verdicts and moved effects (A=old.html B=
 publish: $(PAGE_LAYER) ## Show what publishing site/ to the branch gh-pages would change; PUSH=1 does it (REMOTE=origin)
 	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(filter 1,$(PUSH)),--push) $(VERBOSE)
 
-mnist: $(TRAIN_LAYER) ## Download MNIST through Keras, unless it is named or cached
+mnist: $(TRAIN_LAYER) ## Download MNIST and Fashion-MNIST through Keras, unless named or cached
 	@$(PY) -m experiments mnist $(VERBOSE)
 
 status: $(PAGE_LAYER) ## List which runs are measured and which are missing

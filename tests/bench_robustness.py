@@ -8,7 +8,6 @@ logarithmic scale. The tables of docs/robustness.md are written anew.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -32,16 +31,16 @@ GROUPS = (0, 0.7, 0.8, 0.9, 0.97, 1.01)  # of the reported share
 ENOUGH = 100  # studies of a group, for its rate to be known to within some 3 points
 
 
-def _question(supported: str, partly: str = "", **paths: str) -> Question:
+def question(supported: str, partly: str = "", **paths: str) -> Question:
     evidence = {name: Evidence(f"contrast {path}", name, "points") for name, path in paths.items()}
     return Question("stated", "stated", evidence=evidence, supported=supported, partly=partly)
 
 
 QUESTIONS = (  # the kinds of rules that the article's claims have
-    _question("lead > matters", "lead > 0", lead="lead mean"),
-    _question("low > matters", "low > 0", low="lead interval 0"),
-    _question("lead > 0 and p < significant", lead="lead mean", p="lead p"),
-    _question("equivalent == 1", equivalent="same equivalent"),
+    question("lead > matters", "lead > 0", lead="lead mean"),
+    question("low > matters", "low > 0", low="lead interval 0"),
+    question("lead > 0 and p < significant", lead="lead mean", p="lead p"),
+    question("equivalent == 1", equivalent="same equivalent"),
 )
 CONTRASTS = [
     {"name": name, "first": "first", "second": "second", "equivalence_margin": margin, "n": 2, "confirmatory": True}
@@ -117,17 +116,17 @@ class Compared(NamedTuple):
 def compare(runs: list[Observation], redraws: Redrawn, n: int) -> Iterator[Compared]:
     """For each question on a study: how often its verdict stays in the redraws, and how often in the repetitions."""
     repeated = Redrawn(RESULTS, runs, Repeated(), accuracy=lambda run: cast(Any, run)["accuracies"])
-    for question in QUESTIONS:
-        if "p" in question.evidence and 2 / 2**n >= LIMITS["significant"]:
+    for asked in QUESTIONS:
+        if "p" in asked.evidence and 2 / 2**n >= LIMITS["significant"]:
             continue  # so few pairs can never be significant
-        first, *others = _verdicts(question, repeated)
-        reported, actual = (float(np.mean(np.equal(v, first))) for v in (_verdicts(question, redraws), others))
+        first, *others = _verdicts(asked, repeated)
+        reported, actual = (float(np.mean(np.equal(v, first))) for v in (_verdicts(asked, redraws), others))
         yield Compared(reported, actual)
 
 
-def _verdicts(question: Question, redrawn: Redrawn) -> np.ndarray:
-    numbers = {name: redrawn.number_at(evidence.path) for name, evidence in question.evidence.items()}
-    return verdicts_in(question, cast(Mapping[str, np.ndarray], numbers), LIMITS)
+def _verdicts(asked: Question, redrawn: Redrawn) -> np.ndarray:
+    numbers = {name: redrawn.number_at(evidence.path) for name, evidence in asked.evidence.items()}
+    return verdicts_in(asked, cast(Mapping[str, np.ndarray], numbers), LIMITS)
 
 
 def of_seeds(scatter: str, n: int, plain: bool = False) -> list[Compared]:
@@ -198,14 +197,13 @@ def tables() -> Iterator[tuple[str, list[str]]]:
 
 
 def main() -> None:
-    started, text = time.monotonic(), DOCUMENT.read_text(encoding="utf-8")
+    started = time.monotonic()
     for name, rows in tables():
         lines = [HEAD.format("redrawn" if name == "images" else "scatter"), LINE, *rows]
-        before, rest = text.split(f"<!-- {name} -->\n")
+        print("\n".join(lines), flush=True)
+        before, rest = DOCUMENT.read_text(encoding="utf-8").split(f"<!-- {name} -->\n")
         after = rest[rest.index("<!-- end -->") :]
-        text = f"{before}<!-- {name} -->\n" + "\n".join(lines) + f"\n{after}"
-        print("\n".join(lines), file=sys.stderr, flush=True)
-    DOCUMENT.write_text(text, encoding="utf-8")
+        DOCUMENT.write_text(f"{before}<!-- {name} -->\n" + "\n".join(lines) + f"\n{after}", encoding="utf-8")
     print(f"docs/robustness.md: written in {time.monotonic() - started:.0f} s.")
 
 

@@ -116,6 +116,12 @@ def third(once: Callable[[Callable[[Path], None]], Path]) -> Path:
     return once(trained.third_article)
 
 
+@pytest.fixture(scope="session")
+def fourth(once: Callable[[Callable[[Path], None]], Path]) -> Path:
+    """The fourth article's `results` and `site`."""
+    return once(trained.fourth_article)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def drawn_once(shared_folder: Path) -> Iterator[None]:
     """What `fixture.draw` has drawn, it need not draw again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments.analysis import measures, summary
 from experiments.data import datasets
-from experiments.data.sources import Source
+from experiments.data.sources import BESIDE_MNIST, Source
 from experiments.files.durable import write_atomically
 from experiments.files.sealed import to_json
 from experiments.plots import drawing
@@ -81,8 +81,9 @@ def fill(store: Store, runs: list[Run], source: Source, scores: Mapping[str, flo
         weights = snapshot(run.arm, run.seed)
         if not entry.trained:
             store.save_training(entry, training(run, score), {"epoch_1": weights, "final": weights})
-        said = outputs(score, run.seed, run.arm.output.name == "softmax")
-        store.save_measures(entry, measure(run.arm, weights, said))
+        if not entry.measured:  # arms with the same settings share their runs
+            said = outputs(score, run.seed, run.arm.output.name == "softmax")
+            store.save_measures(entry, measure(run.arm, weights, said))
 
 
 def measure(
@@ -130,6 +131,17 @@ def results(
     expected = plan.runs(source.name, only)
     fill(store, expected[:runs], source, scores)
     return summary.update(plan, expected, source, store)
+
+
+def whole(plan: Study, store: Store, scores: Callable[[list[Run]], Mapping[str, float]]) -> dict[str, Any]:
+    """results.json of every run of the study, on MNIST and on all other data sets. `scores`: of a data set's runs."""
+    mnist = Source(datasets.MNIST, None, "a fixture")
+    runs = {name: plan.runs(name) for name in ("mnist", *plan.replications)}
+    for name, its_runs in runs.items():
+        source = BESIDE_MNIST.get(name, mnist)
+        fill(store, sorted(its_runs, key=lambda run: bool(plan.needs(run))), source, scores(its_runs))
+    others = {name: its_runs for name, its_runs in runs.items() if name != "mnist"}
+    return summary.update(plan, runs["mnist"], mnist, store, others)
 
 
 DRAWN: Path | None = None  # where `draw` keeps what it has drawn; set for a test run

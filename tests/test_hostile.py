@@ -53,7 +53,7 @@ from tests.article.test_dialect import ARTICLE as DIALECT
 from tests.counts import count, repeated
 from tests.data.test_data import described
 
-SECOND = Path(__file__).with_name("second")
+SECOND, FOURTH = Path(__file__).with_name("second"), Path(__file__).with_name("fourth")
 AT_RANDOM = bool(os.environ.get("HOSTILE"))
 ENDLESS_SECONDS = 240  # what has not ended by then hangs
 
@@ -276,7 +276,7 @@ def damaged_toml(content: bytes) -> some.SearchStrategy[bytes]:
 
 # ---------------------------------------------------------------------------------------------- what people write
 
-STUDIES = [studies.STUDY.read_bytes(), (SECOND / "study.toml").read_bytes()]
+STUDIES = [studies.STUDY.read_bytes(), (SECOND / "study.toml").read_bytes(), (FOURTH / "study.toml").read_bytes()]
 LEDGERS = [fixture.LEDGER.read_bytes(), (SECOND / "claims.toml").read_bytes()]
 ARTICLES = [fixture.ARTICLE.read_bytes(), (SECOND / "article.md").read_bytes(), DIALECT.encode()]
 PROSE = (fixture.PROSE / "article.toml").read_bytes()

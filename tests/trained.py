@@ -22,7 +22,7 @@ from experiments.analysis import summary
 from experiments.study import load as studies
 
 ROOT = Path(__file__).parent.parent
-SECOND, THIRD = Path(__file__).with_name("second"), Path(__file__).with_name("third")
+SECOND, THIRD, FOURTH = (Path(__file__).with_name(name) for name in ("second", "third", "fourth"))
 STUDY = ("--study", str(SECOND / "study.toml"))
 ARTICLE = ("--article", str(SECOND))
 USER, HOST, FOLDER = "the-user-name", "the-host-name", "the-folder-name"
@@ -38,7 +38,7 @@ def small_study(folder: Path, epochs: int = 2, seeds: int = 2) -> Path:
     """The committed study with few seeds and few epochs."""
     text = (ROOT / "experiments" / "study.toml").read_text()
     text = re.sub(r"seeds = \[.*\]", f"seeds = {list(range(seeds))}", text)
-    text = re.sub(r"(\[datasets\.digits\].*\nepochs = 40\narms = )\[[^]]*\]", r'\1["example-*"]', text)
+    text = re.sub(r"(\[datasets\.digits\].*\nepochs = 40\narms = )\[[^]]*\]", r'\1["example-?"]', text)
     text = text.replace("epochs = 40 ", f"epochs = {epochs} ").replace("epochs = 40\n", f"epochs = {epochs}\n")
     path = folder / "study.toml"
     path.write_text(text)
@@ -186,8 +186,18 @@ def second_article(folder: Path) -> None:
 
 
 def third_article(folder: Path) -> None:
-    """Makes the `results` and the `site` of tests/third, as `make report ARTICLE=tests/third` does."""
+    """Makes the `results` and the `site` of tests/third."""
+    _report(THIRD, folder)
+
+
+def fourth_article(folder: Path) -> None:
+    """Makes the `results` and the `site` of tests/fourth."""
+    _report(FOURTH, folder)
+
+
+def _report(article: Path, folder: Path) -> None:
+    """As `make report ARTICLE=…` does, with `results` and `site` in `folder`."""
     places = ("--results", str(folder / "results"), "--site", str(folder / "site"))
-    called = [sys.executable, "-m", "report", "study", "--article", str(THIRD), *places, "--jobs", "1"]
+    called = [sys.executable, "-m", "report", "study", "--article", str(article), *places, "--jobs", "1"]
     result = subprocess.run(called, cwd=ROOT, env=offline(), capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr

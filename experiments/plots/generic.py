@@ -246,7 +246,7 @@ def outputs(results: Results, arms: Arms) -> Figure:
     first = next(iter(arms.values()))
     title = (
         f"{short_title(first['title'])}: {plain_percent(first['negative_share'], 0)} of outputs are negative; "
-        f"the outputs of an image sum to {decimal(first['row_sum_mean'], 2)} on average"
+        f"per image they sum to {decimal(first['row_sum_mean'], 2)} on average"
     )
     summary = "; ".join(
         f"{short_title(arm['title'])}: right class at {decimal(_median(arm['target_outputs']), 2)} in the "

@@ -41,7 +41,8 @@ def arms_of_blocks(results: Results, *blocks: str) -> dict[str, ArmResult]:
 
 
 def arms_matching(results: Results, pattern: str) -> dict[str, ArmResult]:
-    return {name: arm for name, arm in results["arms"].items() if fnmatch(name, pattern)}
+    """The arms whose names match, in the order of their names."""
+    return {name: arm for name, arm in sorted(results["arms"].items()) if fnmatch(name, pattern)}
 
 
 def with_own_models(arms: Mapping[str, ArmResult]) -> dict[str, ArmResult]:

@@ -45,10 +45,10 @@ def execute(
 ) -> int:
     """Trains and measures the missing runs of `tasks` and those that they depend on; returns how many were missing.
 
-    The first task comes first, its runs that depend on others last of all its runs. The workers are `jobs` processes on
-    this machine, or those of an `executor`, which need not share a disk with it. With `after_early_block`, the first
-    task's early blocks come before its other runs, one after the other. It is called whenever one of them, or a task's
-    part, is complete, while the workers go on.
+    The first task is trained before the others; of each task, the runs that depend on others come last. The workers are
+    `jobs` processes on this machine, or those of an `executor`, which need not share a disk with it. With
+    `after_early_block`, the first task's early blocks come before its other runs, one after the other. It is called
+    whenever one of them, or all that can be trained of a task, is complete, while the workers go on.
     Raises `UserError` at the end if a run was abandoned, or at once if a disk is full, and lets Ctrl-C through;
     finished runs stay stored.
     """

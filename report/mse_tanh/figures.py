@@ -276,7 +276,7 @@ def changes(results: Results) -> Figure | None:
     ]
     if not single:
         return None
-    title = _largest_gain(results, single)
+    title = _helpful(results, single)
     return generic.contrasts(results, "changes", title, lambda contrast: _versus(results, contrast))
 
 
@@ -287,17 +287,20 @@ def _versus(results: Results, contrast: ContrastResult) -> str:
     return first.replace(common, f"{second}: ") if first.startswith(common) else f"{first}, against {second}"
 
 
-def _largest_gain(results: Results, single: Sequence[ContrastResult]) -> str:
-    """How many single changes to Example 1 help, and which one most, beyond chance."""
-    clear = [contrast for contrast in single if contrast["p_holm"] < 1 - results["confidence"]]
-    gains = [contrast for contrast in clear if contrast["mean"] > 0]
-    if not clear:
-        return f"None of {count(len(single))} changes to Example 1 shifts the accuracy beyond chance"
-    helping = f"{count(len(gains)).capitalize()} of {count(len(single))} changes help{'s' * (len(gains) == 1)}"
-    largest = max(gains or clear, key=lambda contrast: abs(contrast["mean"]))
-    effect = f"{points(largest['mean'])} points"
-    change = _change(results, largest["first"])
-    return f"{helping}, {change} most: {effect}" if gains else f"{helping}; {change}: {effect}"
+def _helpful(results: Results, single: Sequence[ContrastResult]) -> str:
+    """Which single changes to Example 1 help by more than the margin of equivalence, and what the others do."""
+    margin = max(contrast["equivalence_margin"] or 0 for contrast in results["contrasts"])
+    level = 1 - results["confidence"]
+    helpful = [contrast for contrast in single if contrast["mean"] > margin and contrast["p_holm"] < level]
+    others = [contrast["mean"] for contrast in single if contrast not in helpful]
+    if not helpful:
+        return f"No single change to Example 1 clearly adds more than {points(margin, signed=False)} points"
+    means = [contrast["mean"] for contrast in helpful]
+    rest = f"; the other {count(len(others))} at most {points(max(others), signed=False)}" if others else ""
+    if len(helpful) == 1:
+        return f"Only {_change(results, helpful[0]['first'])} clearly helps: {points(means[0])} points{rest}"
+    low, high = points(min(means), signed=False), points(max(means), signed=False)
+    return f"Each of {count(len(helpful))} changes adds {low} to {high} points{rest}"
 
 
 TRAINED = (
@@ -567,12 +570,21 @@ def _targets_colour(arm: ArmResult) -> str:
 
 
 def _best_targets(arms: Mapping[str, ArmResult], means: Mapping[str, float]) -> str:
-    *_, best = arms
+    """What moving the targets adds at Example 1's distance, and what more distance adds."""
     own = next((name for name, arm in arms.items() if (arm["low_target"], arm["high_target"]) == (0, 1)), None)
-    if own is None or means[best] <= means[own]:
-        return f"No other targets do better than {_targets_label(arms[own or best])}"
-    gain = points(means[best] - means[own], signed=False)
-    return f"Targets {_targets_label(arms[best])} do best, {gain} points better than {_targets_label(arms[own])}"
+    *_, best = arms
+    if own is None:
+        return f"Targets {_targets_label(arms[best])} do best: {plain_percent(means[best])}"
+    if best == own:
+        return f"No other targets do better than {_targets_label(arms[own])}"
+    gains = {name: means[name] - means[own] for name in arms if name != own}
+    moved = [gain for name, gain in gains.items() if arms[name]["high_target"] - arms[name]["low_target"] <= 1]
+    wider = [gain for name, gain in gains.items() if arms[name]["high_target"] - arms[name]["low_target"] > 1]
+    if not moved or not wider:
+        gain = points(gains[best], signed=False)
+        return f"Targets {_targets_label(arms[best])} do best, {gain} points better than {_targets_label(arms[own])}"
+    near, far = (points(max(group), signed=False) for group in (moved, wider))
+    return f"Lower targets at the same distance add up to {near} points, wider ones up to {far}"
 
 
 # ---------------------------------------------------------------------------------------------- the learning rate
@@ -639,6 +651,9 @@ def _images(arm: ArmResult) -> str:
     return "test images" if arm["test_accuracy"] is not None else "held-out images"
 
 
+WIDE = 20  # points of accuracy: an axis that spans more is stretched towards its upper end
+
+
 def _draw_rates(axes: Axes, results: Results, tried: Mapping[str, Mapping[str, ArmResult]]) -> None:
     """Every seed at its rate, constant rates joined through their means, then schedules; × where one diverged."""
     arms = sorted((arm for group in tried.values() for arm in group.values()), key=_pace)
@@ -660,7 +675,13 @@ def _draw_rates(axes: Axes, results: Results, tried: Mapping[str, Mapping[str, A
             axes.plot(*zip(*[mean[:2] for mean in means if mean[2]], strict=True), color=colour)
             ends.append((label, colour, *means[-1][:2]))
     held_out = all(_images(arm) == "held-out images" for arm in arms)
-    axes.set(xlabel="Learning rate", ylabel="Accuracy on held-out images, %" if held_out else f"{TEST_ACCURACY}, %")
+    measure = "Accuracy on held-out images, %" if held_out else f"{TEST_ACCURACY}, %"
+    low, high = axes.get_ylim()
+    if high - low > WIDE:
+        axes.set_yscale("function", functions=(lambda a: -np.log10(101 - a), lambda v: 101 - 10**-v))
+        axes.set(ylim=(max(0, low), min(high, 100)), yticks=[tick for tick in (10, 50, 80, 90, 95, 98) if tick > low])
+        measure += " (stretched)"
+    axes.set(xlabel="Learning rate", ylabel=measure)
     axes.set_xticks(range(len(ticks)), [tick.replace(" ", "\n", 1) for tick in ticks])
     axes.margins(x=0.06)
     axes.grid(axis="y")
@@ -816,7 +837,7 @@ def _vanishing(depth: int, signals: Mapping[str, float]) -> str:
         return f"The gradient’s signal at the first of {depth} layers"
     weak, strong = (end(signals, key=lambda label: signals[label]) for end in (min, max))
     low, high = (f"{ratio(signals[label])} ({label.rsplit(', ', 1)[0]})" for label in (weak, strong))
-    return f"Layer 1 of {depth} gets {low} to {high} of the signal"
+    return f"Of {depth} layers the first gets {low} to {high} of the signal"
 
 
 # ---------------------------------------------------------------------------------------------- what the layers learned
@@ -846,7 +867,7 @@ def readouts(results: Results) -> Figure | None:
         canvas,
         "readouts",
         _won_back(rows),
-        "Test accuracy of two hidden layers, frozen, under their own output layer, under the exact least-squares "
+        "Test accuracy of hidden layers, frozen, under their own output layer, under the exact least-squares "
         "readout, and under a new output layer of the other’s kind. "
         + "; ".join(f"{row.label}: {plain_percent(row.mean)}" for row in rows)
         + ".",

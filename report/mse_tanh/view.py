@@ -34,15 +34,19 @@ class Contrasts:
     wall_quarter: Difference | None
     wall_sixteenth: Difference | None
     wall_0: Difference | None
+    wall_whole: Difference | None
     sigmoid_undershoots: Difference | None
+    sigmoid_half: Difference | None
     wrong_half: Difference | None
     overshoot_free: Difference | None
     sigmoid_output: Difference | None
     softmax_output: Difference | None
+    linear_loss: Difference | None
     relu_loss: Difference | None
     best_rate: Difference | None
     best_sgd: Difference | None
     best_sgd_targets: Difference | None
+    reread: Difference | None
 
 
 CONTRASTS = tuple(field.name for field in fields(Contrasts))
@@ -141,6 +145,8 @@ class Why:
     no_deficit: bool
     explained: bool
     closes_most: bool
+    compares_bounded: bool
+    compares_linear: bool
     linear_gap_stays: bool
 
 
@@ -151,6 +157,8 @@ def _why(c: Contrasts, answer: Answer) -> Why:
         bool(c.recipe and c.recipe.low <= 0),
         answer.undershooting_costs,
         all(way and c.loss and way.mean > c.loss.mean / 2 for way in ways),
+        bool(c.softmax_output and c.sigmoid_output),
+        bool(c.output and c.linear_one_sided),
         is_less_than_half(c.output, c.targets),
     )
 
@@ -218,6 +226,7 @@ class Shifted:
     low: float
     high: float
     lead: float
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -240,8 +249,9 @@ class Dose:
 
 
 def _shifted(m: Measured, arm: str) -> Shifted | None:
-    low, high, lead = m.number(arm, "low_target"), m.number(arm, "high_target"), m.lead(arm, "example-1")
-    return None if lead is None else Shifted(low, high, lead)
+    lead, seeds = m.lead(arm, "example-1"), m.seeds(arm)
+    low, high = m.number(arm, "low_target"), m.number(arm, "high_target")
+    return None if lead is None or seeds is None else Shifted(low, high, lead, seeds)
 
 
 def _dose(m: Measured, c: Contrasts) -> Dose:
@@ -250,10 +260,10 @@ def _dose(m: Measured, c: Contrasts) -> Dose:
     inside, ends = m.accuracy("inside-0.8"), m.accuracy("targets")
     return Dose(
         shifted,
-        m.seeds("gap1-low-1"),
+        min((s.seeds for s in shifted), default=None),
         bool(shifted) and all(s.lead > 0 for s in shifted),
         bool(shifted and c.targets) and all(c.targets and s.lead < c.targets.mean for s in shifted),
-        _shifted(m, "inside-0.8"),
+        _shifted(m, "inside-0.8") if behind is not None else None,
         behind,
         bool(inside and ends and inside.all_above(ends)),
         bool(inside and ends and ends.all_above(inside)),
@@ -262,7 +272,7 @@ def _dose(m: Measured, c: Contrasts) -> Dose:
 
 @dataclass(frozen=True)
 class Factorial:
-    """why/factorial.html. from_loss: what cross-entropy adds to a softmax output, on the seeds that both have."""
+    """why/factorial.html. from_loss: what cross-entropy adds to a softmax output on squared error."""
 
     from_loss: float | None
     seeds: int | None
@@ -272,7 +282,7 @@ class Factorial:
 
 
 def _factorial(m: Measured, c: Contrasts) -> Factorial:
-    from_loss = m.lead("cross-entropy", "tanh-softmax-mse")
+    from_loss = m.lead("tanh-softmax-ce", "tanh-softmax-mse")
     from_output = c.softmax_output.mean if c.softmax_output else None
     return Factorial(
         from_loss,
@@ -299,8 +309,8 @@ class Fitted:
 class Training:
     """why/training.html. lead: cross-entropy's over Example 1 on the training images; is_fitting: whether it matters.
 
-    saturated: the share of hidden units in the flat parts of tanh at the end, by arm; most_saturated: whether Example 1
-    has the largest of these.
+    saturated: the share of hidden units in the flat parts of tanh at the end, by arm. relu_tests_it: Example 1 has the
+    largest of these, and what a hidden ReLU adds was measured.
     """
 
     fitted: tuple[Fitted, ...]
@@ -309,10 +319,10 @@ class Training:
     is_fitting: bool
     saturated: Mapping[str, float]
     compares_saturation: bool
-    most_saturated: bool
+    relu_tests_it: bool
 
 
-def _training(m: Measured) -> Training:
+def _training(m: Measured, c: Contrasts) -> Training:
     fits = []
     for arm in ("example-1", "targets", "one-sided", "cross-entropy"):
         training, test = m.number(arm, "training_accuracy", "mean"), m.mean_accuracy(arm)
@@ -321,14 +331,17 @@ def _training(m: Measured) -> Training:
     lead = m.lead("cross-entropy", "example-1", "training_accuracy")
     layers = {arm: m.number(arm, "saturation", "final", "hidden") for arm in ("example-1", "targets", "cross-entropy")}
     saturated = {arm: shares[0] for arm, shares in layers.items() if shares and shares[0] is not None}
+    compares = len(saturated) == len(layers)
     return Training(
         tuple(fits),
         m.epochs("example-1"),
         lead,
         is_above(lead, m.margin("equivalence")),
         saturated,
-        len(saturated) == len(layers),
-        len(saturated) == len(layers) and max(saturated, key=lambda arm: saturated[arm]) == "example-1",
+        compares,
+        compares
+        and c.hidden is not None
+        and saturated["example-1"] > max(saturated["targets"], saturated["cross-entropy"]),
     )
 
 
@@ -349,7 +362,6 @@ class Pace:
 
     example_1: float
     cross_entropy: float
-    example_1_is_slower: bool
 
 
 @dataclass(frozen=True)
@@ -377,15 +389,15 @@ def _learning_curves(m: Measured) -> LearningCurves:
 def _pace(m: Measured, prefix: str) -> Pace | None:
     """Under plain SGD the arms' names have a prefix."""
     first, second = (m.number(f"{prefix}{arm}", "epochs_to_plateau", "mean") for arm in ("example-1", "cross-entropy"))
-    return None if first is None or second is None else Pace(first, second, first > second)
+    return None if first is None or second is None else Pace(first, second)
 
 
 @dataclass(frozen=True)
 class Long:
     """why/long.html: cross-entropy's lead over Example 1 in the last quarter of the long runs, and its extremes.
 
-    training_lead: on the training images at the end; caught_up: less than half of that after the article's epochs;
-    test_stays: the lead on the test images at the end is more than half of that.
+    training_lead: on the training images at the end. only_training_caught_up: it is less than half of that after the
+    article's epochs, and the lead on the test images is more than half of that.
     """
 
     epochs: int
@@ -397,8 +409,7 @@ class Long:
     lowest: float
     highest: float
     training_lead: float | None
-    caught_up: bool
-    test_stays: bool
+    only_training_caught_up: bool
 
 
 def _long(m: Measured, c: Contrasts) -> Long | None:
@@ -421,8 +432,10 @@ def _long(m: Measured, c: Contrasts) -> Long | None:
         lowest=min(late),
         highest=max(late),
         training_lead=training,
-        caught_up=early is not None and is_above(early / 2, training),
-        test_stays=c.loss is not None and is_above(final, c.loss.mean / 2),
+        only_training_caught_up=early is not None
+        and is_above(early / 2, training)
+        and c.loss is not None
+        and is_above(final, c.loss.mean / 2),
     )
 
 
@@ -482,7 +495,7 @@ def _sgd(m: Measured, c: Contrasts) -> Sgd | None:
 
 @dataclass(frozen=True)
 class Start:
-    """What three networks reach from a saturated start with one optimizer. shows: cross-entropy beats both others."""
+    """What three networks reach from a saturated start with one optimizer. shows: cross-entropy beats Example 1."""
 
     example_1: float
     targets: float
@@ -518,7 +531,7 @@ def _start(m: Measured, prefix: str) -> Start | None:
     own, targets, other = (m.mean_accuracy(f"{prefix}-{arm}") for arm in ("example-1", "targets", "cross-entropy"))
     if own is None or targets is None or other is None:
         return None
-    return Start(own, targets, other, other > max(own, targets))
+    return Start(own, targets, other, other > own)
 
 
 @dataclass(frozen=True)
@@ -589,27 +602,27 @@ def _depth(m: Measured) -> Depth:
 
 @dataclass(frozen=True)
 class Readouts:
-    """why/readouts.html: what each hidden layer gains under the other's output, and whether each suits its own.
+    """why/readouts.html: what cross-entropy's hidden layer gains under Example 1's output.
 
-    least_squares: what the exact least-squares readout adds to Example 1; wins_back_less: less than half of the gap.
+    each_suits_its_own: neither hidden layer gains by the swap.
+    least_squares: what the exact least-squares readout adds to Example 1. wins_back_less: neither that nor a new output
+    layer trained with cross-entropy wins back half of the gap.
     """
 
-    example_1_gains: float | None
     cross_entropy_gains: float | None
     swapped: bool
     each_suits_its_own: bool
-    seeds: int | None
     least_squares: float | None
     wins_back_less: bool
 
 
 def _readouts(m: Measured, c: Contrasts) -> Readouts:
-    first, second = "example-1-read-by-cross-entropy", "cross-entropy-read-by-example-1"
-    gains = m.lead(first, "example-1"), m.lead(second, "cross-entropy")
-    suits = is_above(m.lead("example-1", second), 0) and is_above(m.lead("cross-entropy", first), 0)
-    exact = minus(m.number("example-1", "least_squares_accuracy", "mean"), m.mean_accuracy("example-1"))
-    less = c.loss is not None and is_above(c.loss.mean / 2, exact)
-    return Readouts(*gains, None not in gains, suits, m.seeds(first), exact, less)
+    gains = m.lead("cross-entropy-read-by-example-1", "cross-entropy")
+    swapped = c.reread is not None and gains is not None
+    suits = c.reread is not None and c.reread.mean < 0 and is_above(0, gains)
+    exact = minus(m.mean("example-1", "least_squares_accuracy"), m.mean_accuracy("example-1"))
+    less = is_less_than_half(c.reread, c.loss) and c.loss is not None and is_above(c.loss.mean / 2, exact)
+    return Readouts(gains, swapped, suits, exact, less)
 
 
 @dataclass(frozen=True)
@@ -687,8 +700,7 @@ def _limits(m: Measured, c: Contrasts) -> Limits:
 class Others:
     """others.html: what of other studies' findings is compared with this one's. `*_error`: of calibration."""
 
-    lead_over_linear: float | None
-    lead_over_relu_linear: float | None
+    relu_lead_over_linear: float | None
     compares_saturated: bool
     compares_calibration: bool
     cross_entropy_error: float | None
@@ -699,8 +711,7 @@ class Others:
 
 def _others(m: Measured, c: Contrasts, saturated: Saturated) -> Others:
     return Others(
-        m.lead("cross-entropy", "linear-output"),
-        m.lead("example-3", "relu-linear"),
+        m.lead("relu-softmax-ce", "relu-linear-mse"),
         saturated.sgd is not None and c.equivalence is not None,
         all(name in m.results["arms"] for name in ("targets", "cross-entropy", "example-1")),
         m.calibration("cross-entropy"),
@@ -712,7 +723,7 @@ def _others(m: Measured, c: Contrasts, saturated: Saturated) -> Others:
 
 @dataclass(frozen=True)
 class Right:
-    """right.html. saturated_gap: from cross-entropy to the better tanh network where outputs start saturated."""
+    """right.html. saturated_gap: from cross-entropy to Example 1 where outputs start saturated."""
 
     saturated_gap: float | None
     mechanism_shows: bool
@@ -724,7 +735,7 @@ def _right(c: Contrasts, depth: Depth, saturated: Saturated) -> Right:
     sgd = saturated.sgd
     tanh, sigmoid = depth.kept("tanh"), depth.kept("sigmoid")
     return Right(
-        sgd.cross_entropy - max(sgd.example_1, sgd.targets) if sgd else None,
+        sgd.cross_entropy - sgd.example_1 if sgd else None,
         bool(sgd and sgd.shows),
         tanh is not None and is_above(tanh / 10, sigmoid),
         is_gain(c.loss),
@@ -836,7 +847,7 @@ def view(results: Summary) -> View:
         wall=_wall(c),
         dose=_dose(m, c),
         factorial=_factorial(m, c),
-        training=_training(m),
+        training=_training(m, c),
         learning_curves=_learning_curves(m),
         long=_long(m, c),
         rates=_rates(m, c),

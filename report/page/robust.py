@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -63,7 +64,8 @@ def robust_row(question: Question, verdict: str, robust: Robustness | None, ledg
     thresholds = {name for rule in rules for name in names_in(rule)} & ledger.thresholds.keys()
     verdicts = {"half": robust["half"], "twice": robust["twice"]} if thresholds else {}
     verdicts |= robust["endpoints"] | ({"fashion": robust["fashion"]} if robust["fashion"] else {})
-    alone = tuple(robust["alone"].items()) if len(thresholds) > 1 else ()
+    single = {re.sub(r" of (.*)", r" of “\1”", place): turned for place, turned in robust["alone"].items()}
+    alone = tuple(single.items()) if len(thresholds) > 1 else ()
     return RobustRow(_of_100(robust["seeds"]), _of_100(robust["images"]), robust["close"], verdict, verdicts, alone)
 
 

@@ -21,7 +21,7 @@ from experiments.plots import figures
 from experiments.study import keys
 from experiments.study.model import SETTINGS
 from report.article.folder import ArticleFolder
-from report.claims.model import Judged, JudgedPrediction, Ledger, Verdict
+from report.claims.model import PREDICTION, JudgedPrediction, Robustness, Verdict
 from report.claims.verdicts import judge_predictions
 from report.page import citation
 
@@ -97,7 +97,7 @@ def write(
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
-        "data/claims.json": to_json(claims_json(page.ledger, page.verdicts, judge_predictions(page.ledger, results))),
+        "data/claims.json": to_json(claims_json(page, judge_predictions(page.ledger, results))),
         ".nojekyll": b"",
     }
     if page.shared.url:
@@ -111,8 +111,9 @@ def write(
     write_atomically(memory, to_json({"format": MEMORY_FORMAT, "inputs": inputs, "files": hashes}))
 
 
-def claims_json(ledger: Ledger, verdicts: Sequence[Judged], predictions: Sequence[JudgedPrediction]) -> dict[str, Any]:
+def claims_json(page: Page, predictions: Sequence[JudgedPrediction]) -> dict[str, Any]:
     """What claims.json holds: see experiments/README.md."""
+    ledger, robust = page.ledger, page.robust
     return {
         "format": CLAIMS_FORMAT,
         "declared": ledger.declared,
@@ -120,19 +121,25 @@ def claims_json(ledger: Ledger, verdicts: Sequence[Judged], predictions: Sequenc
         "claims": [
             {
                 "claim": _without(asdict(judged.claim), "parts"),
-                "verdicts": {part: _verdict(verdict) for part, verdict in judged.verdicts.items()},
+                "verdicts": {
+                    part: _verdict(verdict, robust.get(judged.claim.id, {}).get(part))
+                    for part, verdict in judged.verdicts.items()
+                },
             }
-            for judged in verdicts
+            for judged in page.verdicts
         ],
         "predictions": [
-            {"prediction": _without(asdict(judged.prediction), "question"), "verdict": _verdict(judged.verdict)}
+            {
+                "prediction": _without(asdict(judged.prediction), "question"),
+                "verdict": _verdict(judged.verdict, robust.get(PREDICTION, {}).get(judged.prediction.id)),
+            }
             for judged in predictions
         ],
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return asdict(verdict) | {"hollow": verdict.hollow}
+def _verdict(verdict: Verdict, robustness: Robustness | None) -> dict[str, Any]:
+    return asdict(verdict) | {"hollow": verdict.hollow, "robustness": robustness}
 
 
 def _without(values: dict[str, Any], key: str) -> dict[str, Any]:

@@ -168,11 +168,12 @@ def tables() -> dict[str, set[str]]:
 def schema() -> dict[str, set[str]]:
     """The keys of every type that is written to a file."""
     claims = {name: type_ for name, type_ in vars(model).items() if is_dataclass(type_) and type_ is not model.Ledger}
-    typed = {name: set(hints(type_)) for name, type_ in vars(results).items() if typing.is_typeddict(type_)}
+    written = {**vars(results), "Robustness": model.Robustness}
+    typed = {name: set(hints(type_)) for name, type_ in written.items() if typing.is_typeddict(type_)}
     keys = {
         name: {field.name for field in fields(type_)} for name, type_ in {**claims, "Figure": figures.Figure}.items()
     }
-    keys["Verdict"] |= {"hollow"}
+    keys["Verdict"] |= {"hollow", "robustness"}
     keys["Claim"] -= {"parts"}  # which are with their verdicts, as the question of a prediction is
     keys["Prediction"] -= {"question"}
     return typed | keys

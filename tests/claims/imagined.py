@@ -72,7 +72,7 @@ def run(arm: str, seed: int, wrong: Sequence[int], rng: np.random.Generator, ima
         "row_sum_mean": float(rng.normal()),
         "negative_share": float(rng.random()),
         "calibration": {**dict(zip(SCORES, rng.random(6).tolist(), strict=True)), "reliability": None},
-        "gradient": {"start": {"first_over_output": float(rng.random())}},
+        "gradient": {when: {"first_over_output": float(rng.random())} for when in ("start", "epoch_1", "final")},
         "saturation": moments,
     }
     return observation  # type: ignore[return-value]

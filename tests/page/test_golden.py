@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.analysis import records, summary
+from experiments.analysis import evidence, records, summary
 from experiments.data import datasets
 from experiments.data.sources import BESIDE_MNIST, Source
+from experiments.files.sealed import read_json
 from experiments.store.store import Store
 from experiments.study.model import Run, Study
 from report.article.folder import open_folder
@@ -85,9 +86,10 @@ def differing(golden: str, page: str) -> list[str]:
     return [*lines[:LINES_TOLD], f"… and {more} lines more"] if more > 0 else lines
 
 
-def test_the_page_matches_the_golden_page(whole: dict) -> None:
+def test_the_page_matches_the_golden_page(whole: dict, tmp_path: Path) -> None:
     drawn = {figure.name: figure for figure in fixture.draw(whole)}
-    page = told(compose.compose(open_folder(), whole, drawn, "", "what the page is derived from").html)
+    content = read_json(tmp_path / "evidence.json", evidence.FORMAT)
+    page = told(compose.compose(open_folder(), whole, drawn, "", "what the page is derived from", content).html)
     if os.environ.get("RENEW_GOLDEN"):
         GOLDEN.write_text(page, encoding="utf-8")
     if lines := differing(GOLDEN.read_text(encoding="utf-8"), page):

@@ -161,8 +161,8 @@ def test_title_and_description_state_the_results(plan: Study, results: dict, tmp
     told = [head(html) for html in pages]
     assert "1.30 points" in told[0]["title"]
     assert "1.00 points" in told[1]["title"]
-    assert told[0]["description"].startswith("Example 3 above Example 1 and Example 2: 1.30 points apart. Every claim")
-    assert told[1]["description"].startswith("Example 1 and Example 2 above Example 3: 1.00 points apart. Every claim")
+    assert told[0]["description"].startswith("Example 3 leads Example 1 and Example 2 by 1.30 points. Every claim")
+    assert told[1]["description"].startswith("Example 1 and Example 2 lead Example 3 by 1.00 points. Every claim")
     for found, html in zip(told, pages, strict=True):
         (headline,) = re.findall(r"<h1>(.*?)</h1>", html, re.DOTALL)
         assert found["og:title"] == found["title"] == " ".join(Text(headline).words)
@@ -328,7 +328,7 @@ def test_the_preview_is_next_to_the_page_and_has_alternative_text(measured: Path
     html = rendered(measured, tmp_path, "--url", URL)
     assert (tmp_path / "preview.png").read_bytes() == (measured / "plots" / "preview.png").read_bytes()
     told = head(html)["og:image:alt"]
-    assert told.startswith("Example 3 above Example 1 and Example 2: 1.30 points apart. Test accuracy of every run on")
+    assert told.startswith("Example 3 leads Example 1 and Example 2 by 1.30 points. Test accuracy of every run on")
     assert "Example 1: mean 96.55 %" in told
     assert len(told) <= 420
 

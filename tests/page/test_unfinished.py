@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from experiments.analysis import summary
-from experiments.data import datasets
-from experiments.data.sources import DIGITS, Source
 from experiments.files.sealed import read_json
 from experiments.store.store import Store
 from experiments.study.model import Study
@@ -21,14 +19,9 @@ PARTS = max(2, count("HOSTILE", few=40, many=200) // 20)  # random parts of the 
 
 @pytest.fixture(scope="module")
 def evidence(plan: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Made-up evidence of the whole study, on MNIST and on the digits."""
-    store, source = Store(tmp_path_factory.mktemp("whole")), Source(datasets.MNIST, None, "a fixture")
-    runs, replication = plan.runs("mnist"), plan.runs("digits")
-    for place, its_runs in ((source, runs), (DIGITS, replication)):
-        first = [run for run in its_runs if not plan.needs(run)]
-        fixture.fill(store, first, place, fixture.SCORES)
-        fixture.fill(store, [run for run in its_runs if run not in first], place, fixture.SCORES)
-    summary.update(plan, runs, source, store, {"digits": replication})
+    """Made-up evidence of the whole study, on all its data sets."""
+    store = Store(tmp_path_factory.mktemp("whole"))
+    fixture.whole(plan, store, lambda runs: fixture.SCORES)
     return read_json(store.root / "evidence.json", summary.evidence.FORMAT)
 
 
@@ -40,8 +33,11 @@ def test_any_part_of_the_study_has_a_page(plan: Study, evidence: dict[str, Any],
     arms = {one["arm"] for one in evidence["runs"] if rng.random() < 0.7}
     runs = [one for one in evidence["runs"] if one["arm"] in arms and rng.random() < share] or evidence["runs"][:1]
     repeated = rng.choice([0, share])
-    replications = {"digits": [one for one in evidence["replications"]["digits"] if rng.random() < repeated]}
-    html = fixture.page_of(summary.assemble(plan, {**evidence, "runs": runs, "replications": replications}))
+    others = {
+        name: [one for one in observed if rng.random() < repeated]
+        for name, observed in evidence["replications"].items()
+    }
+    html = fixture.page_of(summary.assemble(plan, {**evidence, "runs": runs, "replications": others}))
     assert f"<strong>Unfinished:</strong> {len(runs)} of {evidence['expected']['mnist']} runs are measured" in html
 
 
@@ -50,5 +46,5 @@ def test_an_unfinished_page_names_its_missing_blocks(plan: Study, evidence: dict
     runs = [one for one in evidence["runs"] if one["arm"] in early]
     html = fixture.page_of(summary.assemble(plan, {**evidence, "runs": runs, "replications": {}}))
     notice = html[html.index("<strong>Unfinished") : html.index("goes on from here")]
-    assert "factorial (27)" in notice
+    assert "shams (10)" in notice
     assert "examples" not in notice

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from jinja2 import Environment, nodes
 
 from experiments.files.errors import UserError
 from report.claims import load as ledgers
-from report.claims.verdicts import judge
+from report.claims.model import Verdict
+from report.claims.verdicts import judge, judge_predictions
 from report.mse_tanh.view import view
 from report.page import render
 from report.page import view as page
@@ -74,31 +76,60 @@ def equal(mean: float, low: float, high: float, equivalent: bool) -> list[dict[s
     return [contrast("equivalence", mean, low, high, equivalent=equivalent, equivalence_margin=0.0025)]
 
 
+LEVEL = equal(0, -0.1, 0.1, True)  # which has the margin of a quarter of a point, too
+SMALL, HALF = (0.2, 0.1, 0.3), (0.5, 0.4, 0.6)
+WALL = ("wall_4", "wall_quarter", "wall_sixteenth", "wall_0")
+
+
 @pytest.mark.parametrize(
     ("name", "yes", "no"),
     [
         ("recipe.positive", rows(recipe=GAIN), rows(recipe=NONE)),
         ("recipe.negative", rows(recipe=LOSS), rows(recipe=NONE)),
         ("targets.includes_zero", rows(targets=NONE), rows(targets=LOSS)),
+        ("equivalence.favours_first", equal(0.1, -0.1, 0.2, True), equal(-0.1, -0.2, 0.1, True)),
         ("targets_close_gap", rows(recipe=GAIN, targets=(0.51, 0.1, 0.9)), rows(recipe=GAIN, targets=(0.5, 0.1, 0.9))),
         ("targets_close_gap", rows(recipe=GAIN, targets=GAIN), rows(recipe=GAIN, targets=(0.9, -0.1, 1.9))),
-        ("answer.target_of_0_costs", rows(targets=GAIN, one_sided=GAIN), rows(targets=GAIN, one_sided=NONE)),
-        ("answer.target_of_0_costs", rows(targets=GAIN, one_sided=GAIN), rows(targets=NONE, one_sided=GAIN)),
+        ("answer.undershooting_costs", rows(targets=GAIN, one_sided=GAIN), rows(targets=GAIN, one_sided=NONE)),
+        ("answer.undershooting_costs", rows(targets=GAIN, one_sided=GAIN), rows(targets=NONE, one_sided=GAIN)),
+        ("answer.tanh_is_incidental", rows(linear_one_sided=GAIN), rows(linear_one_sided=NONE)),
         ("right.advice_holds", rows(loss=GAIN), rows(loss=NONE)),
-        ("others.compares_linear", rows(loss=NONE, output=NONE), rows(loss=NONE)),
+        ("why.answers", rows(targets=NONE, one_sided=NONE, loss=NONE), rows(targets=NONE, one_sided=NONE)),
         ("why.no_deficit", rows(recipe=NONE), rows(recipe=GAIN)),
-        ("why.linear_gap_stays", rows(targets=GAIN, output=(0.49, 0, 1)), rows(targets=GAIN, output=(0.5, 0, 1))),
+        ("why.explained", rows(targets=GAIN, one_sided=GAIN), rows(targets=GAIN, one_sided=NONE)),
         (
-            "why.answers",
-            rows(targets=NONE, one_sided=NONE) + equal(0, -0.1, 0.1, True),
-            rows(targets=NONE, one_sided=NONE),
+            "why.closes_most",
+            rows(loss=GAIN, targets=(0.51, 0.4, 0.6), one_sided=GAIN),
+            rows(loss=GAIN, targets=HALF, one_sided=GAIN),
         ),
-        (
-            "why.three_things_meet",
-            rows(targets=GAIN, one_sided=GAIN) + equal(0, -0.1, 0.1, True),
-            rows(targets=GAIN, one_sided=GAIN) + equal(0, -0.4, 0.4, False),
-        ),
+        ("why.compares_bounded", rows(softmax_output=NONE, sigmoid_output=NONE), rows(softmax_output=NONE)),
+        ("why.compares_linear", rows(output=NONE, linear_one_sided=NONE), rows(output=NONE)),
+        ("why.linear_gap_stays", rows(targets=GAIN, output=(0.49, 0, 1)), rows(targets=GAIN, output=HALF)),
         ("changes.single_gain", rows(targets=GAIN, hidden=NONE), rows(targets=GAIN, hidden=GAIN)),
+        ("wall.rises", rows(**dict.fromkeys(WALL, GAIN)), rows(**{**dict.fromkeys(WALL, GAIN), "wall_quarter": LOSS})),
+        ("wall.sigmoid_loses", rows(sigmoid_undershoots=GAIN), rows(sigmoid_undershoots=NONE)),
+        (
+            "wall.shams_help_less",
+            rows(wrong_half=SMALL, one_sided=GAIN, overshoot_free=SMALL, linear_one_sided=GAIN),
+            rows(wrong_half=SMALL, one_sided=GAIN, overshoot_free=HALF, linear_one_sided=GAIN),
+        ),
+        ("factorial.both_gain", rows(loss=GAIN), rows(loss=NONE)),
+        (
+            "rates.rate_closes_little",
+            rows(loss=GAIN, best_rate=(0.51, 0.4, 0.6)),
+            rows(loss=GAIN, best_rate=HALF),
+        ),
+        (
+            "rates.rate_accounts_for_it",
+            [*rows(best_rate=(0.25, 0, 1)), *LEVEL],
+            [*rows(best_rate=(0.26, 0, 1)), *LEVEL],
+        ),
+        (
+            "sgd.example_1_behind",
+            rows(best_sgd=GAIN, best_sgd_targets=LOSS),
+            rows(best_sgd=LOSS, best_sgd_targets=GAIN),
+        ),
+        ("sgd.targets_behind", rows(best_sgd=LOSS, best_sgd_targets=GAIN), rows(best_sgd=GAIN, best_sgd_targets=LOSS)),
     ],
 )
 def test_contrasts_turn_decisions(name: str, yes: list[dict[str, Any]], no: list[dict[str, Any]]) -> None:
@@ -109,16 +140,10 @@ def test_contrasts_turn_decisions(name: str, yes: list[dict[str, Any]], no: list
 def deep(**kept: float) -> dict[str, Any]:
     """Networks of eight layers by what they keep of the signal."""
     return {
-        f"depth8-{hidden}-ce": arm(block="depth", depth=8, gradient={"start": {"first_over_output": ratio}})
+        f"depth8-{hidden.replace('_', '-')}-mse": arm(
+            block="depth", depth=8, gradient={"start": {"first_over_output": ratio}}
+        )
         for hidden, ratio in kept.items()
-    }
-
-
-def scored(block: str = "depth", depth: int = 8, **accuracies: tuple[float, float]) -> dict[str, Any]:
-    """Networks of eight layers by the accuracy of their worst and best seed."""
-    return {
-        f"depth8-{hidden}-ce": arm(low, low, high, block=block, depth=depth, gradient={"start": {}})
-        for hidden, (low, high) in accuracies.items()
     }
 
 
@@ -127,18 +152,14 @@ def slopes(example_1: float, targets: float) -> dict[str, Any]:
     return {name: arm(saturation={"final": {"output_slope_other": slope}}) for name, slope in values.items()}
 
 
-def places(own: float, shifted: float, low: float, far: float) -> dict[str, Any]:
-    return {"low0": arm(own), "gap1-low-0.5": arm(shifted), "gap1-low-1": arm(low), "low-1": arm(far)}
+def started(example_1: float, targets: float, cross_entropy: float, name: str = "saturated") -> dict[str, Any]:
+    values = {"example-1": example_1, "targets": targets, "cross-entropy": cross_entropy}
+    return {f"{name}-{recipe}": arm(accuracy) for recipe, accuracy in values.items()}
 
 
-def sgd(**scores: float) -> dict[str, Any]:
-    """For each network two learning rates; the better one has this accuracy."""
-    both = [(name.replace("_", "-"), score) for name, score in scores.items()]
-    return {
-        f"sgd-{name}-{rate}": arm(mean_epoch_accuracy=score - loss)
-        for name, score in both
-        for rate, loss in (("0.1", 0.0), ("1", 0.3))
-    }
+def hidden(example_1: float, targets: float, cross_entropy: float) -> dict[str, Any]:
+    values = {"example-1": example_1, "targets": targets, "cross-entropy": cross_entropy}
+    return {name: arm(saturation={"final": {"hidden": [share]}}) for name, share in values.items()}
 
 
 @pytest.mark.parametrize(
@@ -149,78 +170,44 @@ def sgd(**scores: float) -> dict[str, Any]:
             {"cross-entropy": arm(mean_epoch_accuracy=0.9), "targets": arm(mean_epoch_accuracy=0.8)},
             {"cross-entropy": arm(mean_epoch_accuracy=0.8), "targets": arm(mean_epoch_accuracy=0.9)},
         ),
-        (
-            "right.mechanism_shows",
-            {"saturated-cross-entropy": arm(0.9), "saturated-example-1": arm(0.8)},
-            {"saturated-cross-entropy": arm(0.8), "saturated-example-1": arm(0.8)},
-        ),
-        (
-            "saturated.mechanism_shows",
-            {"saturated-cross-entropy": arm(0.9), "saturated-example-1": arm(0.8)},
-            {"saturated-cross-entropy": arm(0.7), "saturated-example-1": arm(0.8)},
-        ),
+        ("right.mechanism_shows", started(0.8, 0.95, 0.9), started(0.9, 0.8, 0.9)),
+        ("saturated.sgd.shows", started(0.8, 0.95, 0.9), started(0.9, 0.8, 0.9)),
         ("right.gradients_vanish", deep(tanh=1, sigmoid=0.09), deep(tanh=1, sigmoid=0.11)),
         ("depth.compares_vanishing", deep(tanh=1, sigmoid=1), deep(tanh=1, relu=1)),
-        ("depth.all_measured", deep(tanh=1, relu=1, sigmoid=1), deep(tanh=1, sigmoid=1)),
+        ("depth.all_measured", deep(tanh=1, relu=1, sigmoid=1, relu_he=1), deep(tanh=1, relu=1, sigmoid=1)),
         ("depth.sigmoid_keeps_least", deep(tanh=2, relu=3, sigmoid=1), deep(tanh=2, relu=1, sigmoid=1)),
-        ("depth.relu_keeps_less_than_tanh", deep(tanh=2, relu=1, sigmoid=3), deep(tanh=1, relu=1, sigmoid=3)),
-        (
-            "depth.relu_is_more_accurate",
-            scored(tanh=(0.8, 0.9), relu=(0.91, 0.92), sigmoid=(0, 1)),
-            scored(tanh=(0.8, 0.9), relu=(0.9, 0.92), sigmoid=(0, 1)),
-        ),
-        (
-            "depth.relu_learns_no_worse",
-            scored(tanh=(0.8, 0.9), relu=(0.7, 0.8), sigmoid=(0, 1)),
-            scored(tanh=(0.8, 0.9), relu=(0.7, 0.79), sigmoid=(0, 1)),
-        ),
-        ("dose.place_counts", places(0.90, 0.92, 0.91, 0.93), places(0.91, 0.92, 0.91, 0.93)),
-        ("dose.place_is_not_all", places(0.90, 0.92, 0.91, 0.93), places(0.90, 0.92, 0.91, 0.92)),
-        ("dose.compares_places", places(0.9, 0.9, 0.9, 0.9), {"low0": arm(), "low-1": arm()}),
+        ("depth.relu_keeps_less_than_tanh", deep(tanh=2, relu=1), deep(tanh=1, relu=1)),
+        ("depth.he_keeps_more", deep(relu_he=2, relu=1), deep(relu_he=1, relu=1)),
         (
             "dose.inside_is_better",
-            {"inside-0.8": arm(0.98, 0.97, 0.99), "low-1": arm(0.96)},
-            {"inside-0.8": arm(0.98, 0.96, 0.99), "low-1": arm(0.96)},
+            {"inside-0.8": arm(0.98, 0.97, 0.99), "targets": arm(0.96)},
+            {"inside-0.8": arm(0.98, 0.96, 0.99), "targets": arm(0.96)},
         ),
         (
             "dose.ends_are_better",
-            {"inside-0.8": arm(0.95), "low-1": arm(0.96)},
-            {"inside-0.8": arm(0.96), "low-1": arm(0.96)},
+            {"inside-0.8": arm(0.95), "targets": arm(0.96)},
+            {"inside-0.8": arm(0.96), "targets": arm(0.96)},
         ),
         (
-            "dose.seeds_overlap",
-            {"inside-0.8": arm(0.96), "low-1": arm(0.96)},
-            {"inside-0.8": arm(0.95), "low-1": arm(0.96)},
+            "saturated.both",
+            started(0.8, 0.8, 0.9) | started(0.8, 0.8, 0.9, "saturated-adam"),
+            started(0.8, 0.8, 0.9) | started(0.9, 0.8, 0.9, "saturated-adam"),
         ),
-        (
-            "factorial.both_gain",
-            {"example-1": arm(0.9), "cross-entropy": arm(0.91), "tanh-softmax-mse": arm(0.9)},
-            {"example-1": arm(0.9), "cross-entropy": arm(0.90), "tanh-softmax-mse": arm(0.9)},
-        ),
-        (
-            "factorial.mostly_output",
-            {"example-1": arm(0.9), "cross-entropy": arm(0.94), "tanh-softmax-mse": arm(0.93)},
-            {"example-1": arm(0.9), "cross-entropy": arm(0.94), "tanh-softmax-mse": arm(0.91)},
-        ),
+        ("training.compares_saturation", hidden(0, 0, 0), {"example-1": arm(saturation={"final": {"hidden": [1]}})}),
         ("confusions.compares", {"example-1": arm(), "example-3": arm()}, {"example-1": arm()}),
+        (
+            "confusions.compares_always",
+            {"example-1": arm(always_wrong=1), "example-3": arm(always_wrong=0)},
+            {"example-1": arm(always_wrong=1), "example-3": arm(always_wrong=None)},
+        ),
         ("reliability.maps_outputs", {"example-2": arm()}, {"example-1": arm()}),
         (
             "others.compares_calibration",
             {"example-1": arm(), "targets": arm(), "cross-entropy": arm()},
             {"example-1": arm(), "targets": arm()},
         ),
-        (
-            "sgd.example_1_behind",
-            sgd(cross_entropy=0.9, example_1=0.8, targets=0.9),
-            sgd(cross_entropy=0.8, example_1=0.9, targets=0.7),
-        ),
-        (
-            "sgd.targets_behind",
-            sgd(cross_entropy=0.9, example_1=0.9, targets=0.8),
-            sgd(cross_entropy=0.8, example_1=0.7, targets=0.9),
-        ),
     ],
-)  # fmt: skip
+)
 def test_measures_of_arms_turn_decisions(name: str, yes: Arms, no: Arms) -> None:
     assert decision(name, yes) is True
     assert decision(name, no) is False
@@ -236,21 +223,65 @@ def test_the_slopes_and_the_gain_decide_together_whether_saturation_explains_the
     assert decision("outputs", slopes(0.9, 0.5)) is None
 
 
-@pytest.mark.parametrize(
-    ("best", "stays", "accounts"), [(0.9751, True, False), (0.974, False, False), (0.972, False, True)]
-)
-def test_the_lead_at_the_best_rates_says_how_much_the_rate_accounts_for(
-    best: float, stays: bool, accounts: bool
-) -> None:
-    arms = {"best-rate-example-1": arm(0.970), "best-rate-example-3": arm(best)}
-    rates = decision("rates", arms, rows(recipe=GAIN) + equal(0, -0.1, 0.1, True))
-    assert (rates.rate_closes_nothing, rates.rate_accounts_for_it) == (stays, accounts)
-    assert rates.lead == pytest.approx(best - 0.970)
+def test_hidden_saturation_is_tested_by_relu_only_where_example_1_has_most_of_it() -> None:
+    for shares, tested in (((0.8, 0.7, 0.6), True), ((0.8, 0.8, 0.6), False), ((0.8, 0.7, 0.8), False)):
+        assert decision("training.relu_tests_it", hidden(*shares), rows(hidden=NONE)) is tested
+        assert decision("training.relu_tests_it", hidden(*shares)) is False
 
 
-def run(arm: str, seed: int, accuracy: float, curve: Sequence[float] = ()) -> dict[str, Any]:
+def test_a_deficit_is_one_of_fitting_if_the_lead_on_the_training_images_is_above_the_margin() -> None:
+    for lead, fitting in ((0.0026, True), (0.0024, False)):
+        scores = {"example-1": 0.98, "cross-entropy": 0.98 + lead}
+        arms = {name: arm(training_accuracy={"mean": score}) for name, score in scores.items()}
+        training = decision("training", arms, LEVEL)
+        assert training.is_fitting is fitting
+        assert training.lead == pytest.approx(lead)
+        assert [row.arm for row in training.fitted] == ["example-1", "cross-entropy"]
+
+
+def test_the_exact_readout_wins_back_less_than_half_of_the_gap_or_not() -> None:
+    for gain, less in ((0.0049, True), (0.0051, False)):
+        arms = {"example-1": arm(0.96, least_squares_accuracy={"mean": 0.96 + gain})}
+        readouts = decision("readouts", arms, rows(loss=GAIN, reread=SMALL))
+        assert readouts.wins_back_less is less
+        assert readouts.least_squares == pytest.approx(gain)
+        assert decision("readouts.wins_back_less", arms, rows(loss=GAIN, reread=HALF)) is False
+
+
+def run(arm: str, seed: int, accuracy: float, curve: Sequence[float] = (), **more: Any) -> dict[str, Any]:
     by_epoch = {"test_accuracy_by_epoch": list(curve)}
-    return {"arm": arm, "seed": seed, "test_accuracy": accuracy, "epochs": len(curve), **by_epoch}
+    return {"arm": arm, "seed": seed, "test_accuracy": accuracy, "epochs": len(curve), **by_epoch, **more}
+
+
+def test_the_rates_are_the_same_choice_only_if_the_schedules_are_too() -> None:
+    for schedule, same in (("cosine", True), ("constant", False)):
+        runs = [
+            run("best-rate-example-1", 1, 0.9, learning_rate=0.001, schedule="cosine"),
+            run("best-rate-cross-entropy", 1, 0.9, learning_rate=0.001, schedule=schedule),
+        ]
+        assert view(results({}, rows(best_rate=GAIN), runs)).rates.same_choice is same
+
+
+def test_the_place_of_targets_counts_only_if_every_shift_gains_and_is_not_all_if_each_gains_less_than_both_ends() -> (
+    None
+):
+    scores = {"example-1": 0.90, "gap1-low-0.5": 0.905, "gap1-low-1": 0.908}
+    for changed, counts, not_all in (
+        ({}, True, True),
+        ({"gap1-low-0.5": 0.90}, False, True),
+        ({"gap1-low-1": 0.91}, True, False),
+    ):
+        both = {**scores, **changed}
+        arms = {name: arm(score) for name, score in both.items()}
+        dose = view(results(arms, rows(targets=GAIN), [run(name, 1, score) for name, score in both.items()])).dose
+        assert (dose.place_counts, dose.place_is_not_all) == (counts, not_all)
+
+
+def test_most_of_the_gain_comes_with_the_output_if_it_adds_more_than_the_loss_does_afterwards() -> None:
+    for loss_adds, output in ((0.009, True), (0.011, False)):
+        runs = [run("tanh-softmax-mse", 1, 0.9), run("tanh-softmax-ce", 1, 0.9 + loss_adds)]
+        factorial = view(results({}, rows(softmax_output=GAIN, loss=GAIN), runs)).factorial
+        assert (factorial.compares, factorial.mostly_output) == (True, output)
 
 
 def test_a_lead_is_over_the_seeds_that_both_arms_share_else_between_their_means() -> None:
@@ -262,13 +293,12 @@ def test_a_lead_is_over_the_seeds_that_both_arms_share_else_between_their_means(
 
 
 def test_each_hidden_layer_suits_its_own_output_only_if_both_lose_by_the_swap() -> None:
-    names = ("example-1", "cross-entropy", "cross-entropy-read-by-example-1", "example-1-read-by-cross-entropy")
-    for scores, suits in (((0.9, 0.9, 0.8, 0.8), True), ((0.9, 0.9, 0.9, 0.8), False), ((0.9, 0.9, 0.8, 0.9), False)):
-        runs = [run(name, 1, score) for name, score in zip(names, scores, strict=True)]
-        assert view(results({}, runs=runs)).readouts.each_suits_its_own is suits
+    for score, reread, suits in ((0.8, LOSS, True), (0.9, LOSS, False), (0.8, GAIN, False)):
+        runs = [run("cross-entropy", 1, 0.9), run("cross-entropy-read-by-example-1", 1, score)]
+        assert view(results({}, rows(reread=reread), runs)).readouts.each_suits_its_own is suits
 
 
-def test_the_last_quarter_of_the_long_runs_is_averaged() -> None:
+def test_the_last_quarter_of_the_long_runs_is_averaged_over_their_seeds() -> None:
     first, second = [0.1] * 6 + [0.90, 0.92], [0.9] * 6 + [0.93, 0.91]
     runs = [run("long-example-1", 1, 0.92, first), run("long-cross-entropy", 1, 0.91, second)]
     runs.append(run("example-1", 1, 0.9, [0.9] * 4))
@@ -278,41 +308,79 @@ def test_the_last_quarter_of_the_long_runs_is_averaged() -> None:
     assert [long.lead, long.lowest, long.highest] == pytest.approx([0.01, -0.01, 0.03])
     turned = [run("long-example-1", 1, 0.91, second), run("long-cross-entropy", 1, 0.92, first)]
     assert decision_of_runs("long.still_ahead", turned) is False
+    both = view(results({}, runs=[*runs[:2], run("long-cross-entropy", 2, 0.91, [1.0] * 8)])).long
+    assert both is not None
+    assert both.lead == pytest.approx((0.065 + 0.035) / 2)  # 0.965 and 0.955 against 0.90 and 0.92
+
+
+def test_only_the_training_images_are_caught_up_with_if_half_of_the_lead_on_the_test_images_stays() -> None:
+    def caught(early: float, late: float, test: float) -> bool:
+        scores = {
+            "example-1": 0.9,
+            "cross-entropy": 0.9 + early,
+            "long-example-1": 0.9,
+            "long-cross-entropy": 0.9 + late,
+        }
+        arms = {name: arm(training_accuracy={"mean": score}) for name, score in scores.items()}
+        runs = [run("long-example-1", 1, 0.9, [0.9]), run("long-cross-entropy", 1, 0.9 + test, [0.9 + test])]
+        long = view(results(arms, rows(loss=GAIN), runs)).long
+        assert long is not None
+        return long.only_training_caught_up
+
+    assert caught(0.02, 0.009, 0.006)
+    assert not caught(0.02, 0.011, 0.006)
+    assert not caught(0.02, 0.009, 0.004)
 
 
 def test_numbers_of_the_prose_are_computed_by_hand() -> None:
     arms = {
-        "example-1": arm(0.96, first_epoch_at={"0.97": [5, None, 3]}, block="long", seeds=[1]),
-        "example-3": arm(0.98, first_epoch_at={"0.97": [None, None, None]}, block="sgd", seeds=[1]),
-        "other": arm(),
+        "example-1": arm(0.96, first_epoch_at={"0.97": [5, None, 3]}, seeds=[1, 2, 3]),
+        "example-3": arm(0.98, first_epoch_at={"0.97": [None, None, None]}),
+        "cross-entropy": arm(0.98),
     }
-    v = view(results(arms))
+    v = view(results(arms, LEVEL))
     assert v.fewer_errors == pytest.approx(0.5)  # 0.02 against 0.04
     assert (v.confusions.example_1, v.confusions.example_3) == (400, 200)
-    assert v.limits.single_seed_blocks == ("long", "sgd")
+    assert v.limits.fewest_seeds == 2
     assert [(row.reaching, row.first_epoch) for row in v.learning_curves.examples] == [(2, 3), (0, None)]
-    assert decision("sgd.example_1_gap", sgd(cross_entropy=0.8, example_1=0.9, targets=0.9)) == pytest.approx(0.1)
+    assert v.answer.margin_images == 25
+    assert v.answer.margin_of_errors == pytest.approx(0.125)  # 0.0025 of 0.02
+    assert view(results(started(0.5, 0.6, 0.9))).right.saturated_gap == pytest.approx(0.4)
 
 
 def test_a_gain_over_seeds_that_other_images_could_undo_is_uncertain() -> None:
-    certain, uncertain = contrast("targets", *GAIN), contrast("hidden", *GAIN, bootstrap=[0.0, 0.02])
+    certain = contrast("targets", *GAIN, two_way_interval=[0.001, 0.02])
+    uncertain = contrast("hidden", *GAIN, two_way_interval=[-0.001, 0.02])
     changes = view(results({}, [certain, uncertain, contrast("output", *LOSS)])).changes
     assert (changes.number, changes.gains) == (3, 2)
     assert [change.name for change in changes.uncertain] == ["hidden"]
 
 
-def test_the_hidden_layer_gains_more_in_the_replication_only_if_the_intervals_do_not_overlap() -> None:
-    contrasts = rows(targets=GAIN, hidden=(0.1, 0.0, 0.2), recipe=GAIN)
+def elsewhere(here: Sequence[Any], dataset: str, there: Sequence[Any]) -> Any:
+    return view({**results({}, here), "replications": {dataset: results({}, there)}})
+
+
+def test_the_hidden_layer_gains_more_on_the_digits_only_if_the_intervals_do_not_overlap() -> None:
+    here = rows(targets=GAIN, hidden=(0.1, 0.0, 0.2), recipe=GAIN)
     for low, more in ((0.21, True), (0.2, False)):
-        other = results({}, rows(targets=GAIN, hidden=(0.5, low, 0.8), recipe=GAIN))
-        replication = view({**results({}, contrasts), "replications": {"digits": other}}).replication
-        assert replication is not None
-        assert replication.hidden_gains_more is more
+        there = rows(targets=GAIN, hidden=(0.5, low, 0.8), recipe=GAIN)
+        assert elsewhere(here, "digits", there).digits.hidden_gains_more is more
+
+
+def test_fashion_mnist_agrees_only_if_all_four_changes_gain_there_and_sizes_are_compared_with_those_here() -> None:
+    names = ("recipe", "loss", "targets", "one_sided")
+    here = rows(**dict.fromkeys(names, GAIN))
+    agreeing = elsewhere(here, "fashion_mnist", rows(**{**dict.fromkeys(names, HALF), "loss": SMALL})).fashion
+    assert (agreeing.same_directions, agreeing.behind) == (True, ())
+    assert (agreeing.smallest, agreeing.largest) == pytest.approx((0.2, 0.5))
+    turned = elsewhere(here, "fashion_mnist", rows(**{**dict.fromkeys(names, HALF), "loss": LOSS})).fashion
+    assert (turned.same_directions, turned.behind, turned.smallest) == (False, ("loss",), None)
+    assert elsewhere(here, "fashion_mnist", rows(recipe=GAIN)).fashion is None
 
 
 def test_without_any_measurement_every_part_is_there_and_decides_nothing() -> None:
     v = view(results({}))
-    assert (v.recipe, v.replication, v.long, v.outputs, v.rates, v.sgd, v.fewer_errors) == (None,) * 7
+    assert (v.recipe, v.digits, v.fashion, v.long, v.outputs, v.rates, v.sgd, v.fewer_errors) == (None,) * 8
     parts = [part for part in vars(v).values() if hasattr(part, "__dataclass_fields__")]
     assert len(parts) > 10
     assert not [value for part in parts for value in vars(part).values() if value is True]
@@ -346,7 +414,7 @@ def test_notices_follow_the_results(results: dict) -> None:
     assert notices({"measuring": True}).being_measured
     assert notices({"fallback": "no network"}).stand_in
     assert notices({"name": "digits"}).other_data
-    assert notices(runs_expected=31).unfinished
+    assert notices(runs_expected=len(results["runs"]) + 1).unfinished
     assert notices(runs_missing={"depth": 3}).missing == {"depth": 3}
 
 
@@ -361,8 +429,25 @@ def test_a_contrast_that_is_not_measured_has_a_row_without_numbers(results: dict
     assert measured.difference is not None
     assert measured.difference.mean == pytest.approx(0.013)
     assert others[0] == page.ContrastRow(others[0].question, None)
-    half = {**results["contrasts"][0], "mcnemar_share": 0.7}
+    half = {**results["contrasts"][0], "n": 10, "mcnemar_share": 0.7}
     assert page.contrast_rows({"contrasts": [half]})[0].told_apart == 7
+
+
+def test_contrasts_that_are_only_described_have_a_table_of_their_own_without_p_values(results: dict) -> None:
+    tested = results["contrasts"][0]
+    described = {key: value for key, value in tested.items() if key not in ("p", "p_holm", "p_smallest")}
+    both = {"contrasts": [tested, {**described, "name": "other", "question": "Other?", "confirmatory": False}]}
+    (first,), (second,) = page.contrast_rows(both), page.contrast_rows(both, confirmatory=False)
+    assert (first.question, second.question) == (tested["question"], "Other?")
+    assert first.p_holm == tested["p_holm"]
+    assert (second.p_holm, second.p_smallest) == (None, None)
+    assert second.difference is not None
+    assert second.difference.two_way == tuple(tested["two_way_interval"])
+
+
+def test_another_data_set_lists_only_the_contrasts_that_were_measured_there(results: dict) -> None:
+    found = page.replications({**results, "replications": {"digits": results}}, {})
+    assert [row.question for row in found[0].contrasts] == [results["contrasts"][0]["question"]]
 
 
 def test_claims_have_their_evidence_and_figures_in_rows(results: dict) -> None:
@@ -414,24 +499,72 @@ def test_a_verdict_on_the_record_is_in_a_row_only_if_it_is_another_one(results: 
     record = page.record({**results, "record_comparison": comparison}, rows, recorded)
     assert record is not None
     assert (record.agreeing, record.compared) == (1, 2)
-    assert record.verdicts == sum(not question.none for claim in LEDGER.claims for question in claim.parts.values())
+    assert (record.compares_verdicts, record.same_processor) == (True, False)
     assert record.turned == rows[:1]
+    same = {**comparison, "processors": results["processors"]}
+    again = page.record({**results, "record_comparison": same}, rows, {})
+    assert again is not None
+    assert (again.compares_verdicts, again.same_processor) == (False, True)
+
+
+def part_row(verdict: str, **question: Any) -> page.PartRow:
+    rows = page.claim_rows({**results({})}, {}, judge(LEDGER, results({})), {}, {}, LEDGER, {})
+    part = rows[0].stated
+    return replace(
+        part, verdict=verdict, is_asked=not question.get("none"), question=replace(part.question, **question)
+    )
+
+
+def test_claims_mostly_hold_or_fail_by_what_most_questions_that_numbers_can_decide_say() -> None:
+    def mostly(*verdicts: str, **question: Any) -> tuple[bool, bool]:
+        found = page.tendency([part_row("supported", **question), *map(part_row, verdicts)])
+        return found.holds, found.fails
+
+    assert mostly("supported", "not supported") == (True, False)
+    assert mostly("not supported") == (False, False)
+    assert mostly("partly supported", "not supported", "not supported", "not supported") == (False, True)
+    assert mostly("not measured", "cannot be told") == (False, False)
+    assert mostly("not supported", "not testable here", theorem=True) == (False, True)
+    assert mostly("not supported", none="No reason.") == (False, True)
+
+
+def test_predictions_that_failed_come_first_and_those_that_held_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = iter(["holds", "refuted", "not measured", "holds", *["holds"] * len(LEDGER.predictions)])
+    judged = [
+        replace(one, verdict=replace(one.verdict, verdict=next(outcomes)))
+        for one in judge_predictions(LEDGER, results({}))
+    ]
+    monkeypatch.setattr(page, "judge_predictions", lambda *_: judged)
+    found = page.prediction_rows(results({}), {}, {}, LEDGER, {})
+    assert [row.part.verdict for row in found[:3]] == ["refuted", "not measured", "holds"]
+    assert [row.failed for row in found[:3]] == [True, False, False]
+    assert [row.held for row in found[:3]] == [False, False, True]
+    assert found[2].prediction.id == LEDGER.predictions[0].id
+
+
+def test_single_seeds_are_counted_only_where_there_are_five_or_more() -> None:
+    (question,) = [claim.parts["stated"] for claim in LEDGER.claims if claim.id == "slower-convergence"]
+    for seeds, counted in ((5, (4, 5)), (4, (None, None))):
+        verdict = Verdict(question, "supported", dict.fromkeys(question.evidence, 0.1), (), {"loss": (4, seeds)})
+        row = page._evidence_row(verdict, "loss")
+        assert (row.agreeing, row.seeds) == counted
 
 
 def test_robustness_is_with_its_question_and_a_close_call_says_so(results: dict) -> None:
-    close = {"seeds": 0.8, "images": None, "half": "supported", "twice": "supported", "endpoints": {}, "fashion": None}
+    close = {"seeds": 0.8, "images": None, "half": "supported", "twice": "supported", "alone": {}, "endpoints": {}}
     claim = LEDGER.claims[0].id
-    found = page_of(results, robustness={claim: {"general": {**close, "close": True}}})
-    assert (found.claims[0].stated.robustness, found.claims[0].stated.close) == (None, False)
-    assert (found.claims[0].general.robustness["seeds"], found.claims[0].general.close) == (0.8, True)
+    found = page_of(results, robustness={claim: {"general": {**close, "fashion": None, "close": True}}})
+    assert (found.claims[0].stated.robust, found.claims[0].stated.close) == (None, False)
+    assert found.claims[0].general.robust is not None
+    assert (found.claims[0].general.robust.seeds, found.claims[0].general.close) == (80, True)
     assert found.has_close
     assert not page_of(results).has_close
 
 
-def test_a_contrast_is_uncertain_where_only_its_bootstrap_interval_includes_0() -> None:
+def test_a_contrast_is_uncertain_where_only_its_interval_over_images_too_includes_0() -> None:
     of = "contrast targets interval 0"
     for low, high, uncertain in ((-0.1, 2, True), (0.1, 2, False)):
-        row = contrast("targets", *GAIN, bootstrap=[low / 100, high / 100])
+        row = contrast("targets", *GAIN, two_way_interval=[low / 100, high / 100])
         assert bool(page._uncertain(Measured(results({}, [row])), of)) is uncertain
     assert page._uncertain(Measured(results({}, [contrast("targets", *NONE)])), of) is None
     assert page._uncertain(Measured(results({})), "arm a b") is None
@@ -442,7 +575,7 @@ def test_arms_are_listed_by_name_with_their_runs_latest_day(results: dict) -> No
     assert [row.name for row in rows] == ["example-1", "example-2", "example-3"]
     first = rows[0]
     assert (first.layers, first.schedule, first.loss, first.held_out) == (None, "", "mean squared error", 0)
-    assert (first.scores[0].seed, round(first.scores[0].percent, 9), first.scores[0].diverged) == (100, 96.5, False)
+    assert (first.scores[0].seed, round(first.scores[0].percent, 9), first.scores[0].diverged) == (300, 96.5, False)
     assert first.finished == "2026-01-01 00:00"
     runs = [{**run, "depth": 8, "schedule": "cosine", "diverged_epoch": 2} for run in results["runs"]]
     deep = page.arm_rows({**results, "runs": runs})[0]
@@ -490,7 +623,7 @@ CHOOSING = {  # filters that only give a value its form
     *("percent", "points", "p_value", "measure", "thousands", "count", "signed", "setting"),
     *("share", "ratio", "in_unit"),
     *("css_class", "csp_hash", "listed", "length", "capitalize", "join", "striptags", "truncate", "default", "tojson"),
-    *("format", "urlencode", "in_unit"),
+    *("format", "urlencode", "in_unit", "data_name"),
 }
 CALLS = {"math", "written", "has", "items", "values", "get", "linked_data"}
 
@@ -516,8 +649,10 @@ def decisions(source: str) -> list[str]:
 
 
 def is_path(node: nodes.Node) -> bool:
-    """Whether an expression only names a value: a.b["c"][0]."""
-    while isinstance(node, nodes.Getattr | nodes.Getitem):
+    """Whether an expression only names a value, or what people call it: a.b["c"][0]|data_name."""
+    while isinstance(node, nodes.Getattr | nodes.Getitem) or (
+        isinstance(node, nodes.Filter) and node.name == "data_name"
+    ):
         node = node.node
     return isinstance(node, nodes.Name)
 

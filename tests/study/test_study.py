@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -187,36 +186,6 @@ MISTAKES = {
         "blocks.other is 10. Expected a table [blocks.other].",
     ),
     "negative epochs": ("epochs = 40", "epochs = -40", "", "datasets.digits.epochs is -40. Expected 1 to 100000."),
-    "a data set with an arm that is not there": (
-        'arms = ["example-1", "targets"',
-        'arms = ["exampel-*", "targets"',
-        "",
-        'datasets.fashion_mnist.arms is "exampel-*". Expected names of arms, or patterns of them such as rate-*.',
-    ),
-    "a data set with none of the seeds": (
-        "seeds = 5\n",
-        "seeds = 0\n",
-        "",
-        "datasets.fashion_mnist.seeds is 0. Expected how many of each block's seeds: 1 to 2147483648.",
-    ),
-    "a data set without what an arm takes its features from": (
-        'arms = ["example-1", "targets"',
-        'arms = ["example-1-read-by-cross-entropy", "targets"',
-        "",
-        "Expected 'example-1' too, from which 'example-1-read-by-cross-entropy' takes something.",
-    ),
-    "a data set without what an arm takes its rate from": (
-        'arms = ["example-1", "targets"',
-        'arms = ["best-rate-targets", "targets"',
-        "",
-        "Expected 'rate-targets-0.0003' too, from which 'best-rate-targets' takes something.",
-    ),
-    "a data set of which too many images would be held out": (
-        "epochs = 40\narms = [\n",
-        'epochs = 40\narms = ["rate-example-1-0.001",\n',
-        "arms = [",
-        "Expected no arm that holds out more than half of the training images: 'rate-example-1-0.001'.",
-    ),
     "block without seeds": (
         "[blocks.examples]\n",
         '[blocks.empty]\nquestion = "Why?"\n\n[blocks.examples]\n',
@@ -513,56 +482,3 @@ def test_a_batch_larger_than_the_digits_matters_only_in_blocks_that_run_on_them(
 def test_another_data_set_runs_all_blocks_with_mnists_epochs(plan: Study) -> None:
     there, here = plan.runs("mnist"), plan.runs("fashion")
     assert [(run.arm, run.seed, run.epochs) for run in here] == [(run.arm, run.seed, run.epochs) for run in there]
-
-
-def test_a_data_set_has_the_first_seeds_of_each_block(plan: Study) -> None:
-    seeds = {run.arm.name: [] for run in plan.runs("fashion_mnist")}
-    for run in plan.runs("fashion_mnist"):
-        seeds[run.arm.name].append(run.seed)
-    assert seeds == {name: list(plan.block(plan.arm(name).block).seeds[:5]) for name in seeds}
-    assert seeds.keys() == plan.datasets["fashion_mnist"].arms
-
-
-def test_a_data_set_with_patterns_has_every_arm_that_matches_one(tmp_path: Path) -> None:
-    path = tmp_path / "study.toml"
-    path.write_text(TEXT.replace('arms = ["example-1", "targets"', 'arms = ["example-?", "targets"'))
-    found = {run.arm.name for run in studies.load(path).runs("fashion_mnist")}
-    assert {"example-1", "example-2", "example-3", "targets"} <= found
-
-
-def test_arms_that_build_on_others_may_run_elsewhere_with_these(tmp_path: Path) -> None:
-    path = tmp_path / "study.toml"
-    path.write_text(TEXT.replace('arms = ["example-1", "targets"', 'arms = ["rate-*", "best-rate-*", "targets"'))
-    found = studies.load(path)
-    chosen = next(run for run in found.runs("fashion_mnist") if run.arm.name == "best-rate-targets")
-    assert {run.dataset for run in found.needs(chosen)} == {"fashion_mnist"}
-    assert {run.seed for run in found.needs(chosen)} == set(found.block("rates").seeds)
-
-
-def test_seeds_that_an_arm_builds_on_must_run_there_too(tmp_path: Path) -> None:
-    path = tmp_path / "study.toml"
-    listed = 'arms = ["example-1-read-by-cross-entropy", "example-1"]'
-    text = re.sub(r"seeds = 5\narms = .*", f"seeds = 1\n{listed}", TEXT)
-    text = text.replace("seeds = [100, 101]\n", "seeds = [101, 100]\n")
-    path.write_text(text)
-    expected = (
-        "datasets.fashion_mnist.seeds is 1. Expected so many that 'example-1' has all seeds of 'example-1-read-by"
-    )
-    assert expected in complaint(path)
-
-
-def test_the_quick_study_is_small_on_other_data_sets_too(plan: Study) -> None:
-    quick = plan.quick()
-    runs = quick.runs("fashion_mnist")
-    assert len(runs) == 2 * len(plan.datasets["fashion_mnist"].arms)
-    assert {run.epochs for run in runs} == {2}
-
-
-def test_a_data_set_in_mnists_place_has_all_runs_whatever_its_name(plan: Study) -> None:
-    about = plan.about("fashion_mnist")
-    assert [str(run) for run in about.runs("fashion_mnist")] == [
-        str(run).replace("mnist", "fashion_mnist") for run in plan.runs("mnist")
-    ]
-    assert about.replications == ()
-    assert plan.about("mnist") == plan.about("digits") == plan
-    assert plan.replications == ("fashion_mnist", "digits")

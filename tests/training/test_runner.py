@@ -327,7 +327,7 @@ def test_arms_are_trained_after_those_they_depend_on_even_if_only_the_former_are
     path = building_study(tmp_path)
     assert run(path, "--only", "built", "--jobs", "1").returncode == 0
     runs = json.loads((tmp_path / "results.json").read_text())
-    arms = (runs["replication"] or runs)["arms"]
+    arms = runs["replications"].get("digits", runs)["arms"]
     assert (arms["chosen"]["learning_rate"], arms["reading"]["output"]) == (0.01, "softmax")
     assert arms["chosen"]["test_accuracy"] == arms["rate-0.01"]["test_accuracy"]  # the same training, stored once
     assert len(trainings(tmp_path)) == 2 * 2 + 2
