@@ -199,11 +199,15 @@ def _outputs(m: Measured, c: Contrasts) -> Outputs | None:
 
 @dataclass(frozen=True)
 class Wall:
-    """why/wall.html. steps: what charging undershooting less adds, from four times to not at all."""
+    """why/wall.html. steps: what charging undershooting less adds, from four times to not at all.
+
+    distance_share: of what a sigmoid loses on ½ and 1, the share that it loses on 0 and ½, too; None unless it is one.
+    """
 
     steps: tuple[Difference, ...]
     rises: bool
     sigmoid_loses: bool
+    distance_share: float | None
     compares_shams: bool
     shams_help_less: bool
 
@@ -214,9 +218,16 @@ def _wall(c: Contrasts) -> Wall:
         tuple(steps),
         bool(steps) and all(step.mean > 0 for step in steps),
         is_gain(c.sigmoid_undershoots),
+        _distance_share(c),
         all((c.wrong_half, c.one_sided, c.overshoot_free, c.linear_one_sided)),
         is_less_than_half(c.wrong_half, c.one_sided) and is_less_than_half(c.overshoot_free, c.linear_one_sided),
     )
+
+
+def _distance_share(c: Contrasts) -> float | None:
+    whole, same_distance = c.sigmoid_undershoots, c.sigmoid_half
+    share = 1 - same_distance.mean / whole.mean if whole and same_distance and whole.mean > 0 else -1.0
+    return share if 0 <= share <= 1 else None
 
 
 @dataclass(frozen=True)
@@ -307,7 +318,8 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Training:
-    """why/training.html. lead: cross-entropy's over Example 1 on the training images; is_fitting: whether it matters.
+    """why/training.html. lead: cross-entropy's over Example 1 on the training images; is_fitting: whether it matters;
+    loses_less: whether Example 1 loses less than cross-entropy from the training images to the test images.
 
     saturated: the share of hidden units in the flat parts of tanh at the end, by arm. relu_tests_it: Example 1 has the
     largest of these, and what a hidden ReLU adds was measured.
@@ -317,6 +329,7 @@ class Training:
     epochs: int | None
     lead: float | None
     is_fitting: bool
+    loses_less: bool
     saturated: Mapping[str, float]
     compares_saturation: bool
     relu_tests_it: bool
@@ -337,6 +350,7 @@ def _training(m: Measured, c: Contrasts) -> Training:
         m.epochs("example-1"),
         lead,
         is_above(lead, m.margin("equivalence")),
+        is_above(*(m.number(arm, "generalization_gap") for arm in ("cross-entropy", "example-1"))),
         saturated,
         compares,
         compares
@@ -396,8 +410,8 @@ def _pace(m: Measured, prefix: str) -> Pace | None:
 class Long:
     """why/long.html: cross-entropy's lead over Example 1 in the last quarter of the long runs, and its extremes.
 
-    training_lead: on the training images at the end. only_training_caught_up: it is less than half of that after the
-    article's epochs, and the lead on the test images is more than half of that.
+    training_lead: on the training images at the end; still_fits_worse: whether it matters. only_training_caught_up: it
+    is less than half of that after the article's epochs, and the lead on the test images is more than half of that.
     """
 
     epochs: int
@@ -409,6 +423,7 @@ class Long:
     lowest: float
     highest: float
     training_lead: float | None
+    still_fits_worse: bool
     only_training_caught_up: bool
 
 
@@ -432,6 +447,7 @@ def _long(m: Measured, c: Contrasts) -> Long | None:
         lowest=min(late),
         highest=max(late),
         training_lead=training,
+        still_fits_worse=is_above(training, m.margin("equivalence")),
         only_training_caught_up=early is not None
         and is_above(early / 2, training)
         and c.loss is not None
@@ -450,12 +466,10 @@ def _mean_curve(runs: Sequence[RunResult]) -> list[float]:
 
 @dataclass(frozen=True)
 class Rates:
-    """why/rates.html: how much of cross-entropy's lead the rate accounts for. chosen: rates and schedules, by arm.
+    """why/rates.html: how much of the lead the rate accounts for, and what each chose: rate and schedule."""
 
-    same_choice: whether both chose the same.
-    """
-
-    chosen: tuple[tuple[float, str], ...]
+    example_1: tuple[float, str]
+    cross_entropy: tuple[float, str]
     same_choice: bool
     rate_closes_little: bool
     rate_accounts_for_it: bool
@@ -464,12 +478,13 @@ class Rates:
 def _rates(m: Measured, c: Contrasts) -> Rates | None:
     if c.best_rate is None:
         return None
-    arms = ("best-rate-example-1", "best-rate-cross-entropy")
-    chosen = tuple(dict.fromkeys((r["learning_rate"], r["schedule"]) for arm in arms for r in m.runs(arm)))
+    first = [m.runs(f"best-rate-{arm}")[0] for arm in ("example-1", "cross-entropy")]
+    own, other = ((run["learning_rate"], run["schedule"]) for run in first)
     margin = m.margin("equivalence")
     return Rates(
-        chosen,
-        len(chosen) == 1,
+        own,
+        other,
+        own == other,
         c.loss is not None and c.best_rate.mean > c.loss.mean / 2,
         margin is not None and c.best_rate.mean <= margin,
     )
@@ -547,7 +562,8 @@ class Deep:
 class Depth:
     """why/depth.html: the deepest networks under squared error, by hidden activation; relu_he has He's weights.
 
-    tanh_loses: what depth costs tanh in accuracy. Decisions are False unless all are measured.
+    tanh_loses: what depth costs tanh in accuracy; slows, helps: whether that matters. Decisions are False unless all
+    are measured.
     """
 
     layers: int | None
@@ -557,6 +573,7 @@ class Depth:
     all_measured: bool
     tanh_loses: float | None
     slows: bool
+    helps: bool
     sigmoid_keeps_least: bool
     relu_keeps_less_than_tanh: bool
     he_keeps_more: bool
@@ -591,6 +608,7 @@ def _depth(m: Measured) -> Depth:
         len(deep) == len(DEEP),
         loses,
         is_above(loses, m.margin("equivalence")),
+        is_above(minus(0, loses), m.margin("equivalence")),
         is_above(tanh, sigmoid) and is_above(relu, sigmoid),
         is_above(tanh, relu),
         is_above(he, relu),

@@ -214,6 +214,7 @@ def pages(
         ("why", "Neither wins back half of it", "article", "softmax and cross-entropy"),
         ("why", "Then the mechanism shows, with either optimizer", "opposite", "Here it does not show"),
         ("why", "does not explain Example 1’s deficit", "opposite", "points worse"),
+        ("why", "of the loss comes with the distance alone", "opposite", "was not shown to lose"),
         ("why", "No rate or schedule that was tried closes half", "article", "The rate accounts for it"),
         ("why", "So gradients do vanish, with the sigmoid", "opposite", "keeps 1e+05"),
         ("why", "cuts off half of them. He’s make up for that", "article", "tanh keeps 0.01"),

@@ -76,6 +76,14 @@ def equal(mean: float, low: float, high: float, equivalent: bool) -> list[dict[s
     return [contrast("equivalence", mean, low, high, equivalent=equivalent, equivalence_margin=0.0025)]
 
 
+def run(arm: str, seed: int, accuracy: float, curve: Sequence[float] = (), **more: Any) -> dict[str, Any]:
+    by_epoch = {"test_accuracy_by_epoch": list(curve)}
+    return {"arm": arm, "seed": seed, "test_accuracy": accuracy, "epochs": len(curve), **by_epoch, **more}
+
+
+RATED = [
+    run(f"best-rate-{arm}", 1, 0.9, learning_rate=0.001, schedule="constant") for arm in ("example-1", "cross-entropy")
+]
 LEVEL = equal(0, -0.1, 0.1, True)  # which has the margin of a quarter of a point, too
 SMALL, HALF = (0.2, 0.1, 0.3), (0.5, 0.4, 0.6)
 WALL = ("wall_4", "wall_quarter", "wall_sixteenth", "wall_0")
@@ -133,8 +141,9 @@ WALL = ("wall_4", "wall_quarter", "wall_sixteenth", "wall_0")
     ],
 )
 def test_contrasts_turn_decisions(name: str, yes: list[dict[str, Any]], no: list[dict[str, Any]]) -> None:
-    assert decision(name, {"example-1": arm()}, yes) is True
-    assert decision(name, {"example-1": arm()}, no) is False
+    for contrasts, decided in ((yes, True), (no, False)):
+        found = view(results({"example-1": arm()}, contrasts, RATED))
+        assert reduce(getattr, name.split("."), found) is decided
 
 
 def deep(**kept: float) -> dict[str, Any]:
@@ -193,6 +202,11 @@ def hidden(example_1: float, targets: float, cross_entropy: float) -> dict[str, 
             started(0.8, 0.8, 0.9) | started(0.8, 0.8, 0.9, "saturated-adam"),
             started(0.8, 0.8, 0.9) | started(0.9, 0.8, 0.9, "saturated-adam"),
         ),
+        (
+            "training.loses_less",
+            {"example-1": arm(generalization_gap=0.01), "cross-entropy": arm(generalization_gap=0.02)},
+            {"example-1": arm(generalization_gap=0.02), "cross-entropy": arm(generalization_gap=0.02)},
+        ),
         ("training.compares_saturation", hidden(0, 0, 0), {"example-1": arm(saturation={"final": {"hidden": [1]}})}),
         ("confusions.compares", {"example-1": arm(), "example-3": arm()}, {"example-1": arm()}),
         (
@@ -248,18 +262,15 @@ def test_the_exact_readout_wins_back_less_than_half_of_the_gap_or_not() -> None:
         assert decision("readouts.wins_back_less", arms, rows(loss=GAIN, reread=HALF)) is False
 
 
-def run(arm: str, seed: int, accuracy: float, curve: Sequence[float] = (), **more: Any) -> dict[str, Any]:
-    by_epoch = {"test_accuracy_by_epoch": list(curve)}
-    return {"arm": arm, "seed": seed, "test_accuracy": accuracy, "epochs": len(curve), **by_epoch, **more}
-
-
 def test_the_rates_are_the_same_choice_only_if_the_schedules_are_too() -> None:
     for schedule, same in (("cosine", True), ("constant", False)):
         runs = [
             run("best-rate-example-1", 1, 0.9, learning_rate=0.001, schedule="cosine"),
             run("best-rate-cross-entropy", 1, 0.9, learning_rate=0.001, schedule=schedule),
         ]
-        assert view(results({}, rows(best_rate=GAIN), runs)).rates.same_choice is same
+        rates = view(results({}, rows(best_rate=GAIN), runs)).rates
+        assert rates is not None
+        assert (rates.same_choice, rates.cross_entropy) == (same, (0.001, schedule))
 
 
 def test_the_place_of_targets_counts_only_if_every_shift_gains_and_is_not_all_if_each_gains_less_than_both_ends() -> (
@@ -330,6 +341,29 @@ def test_only_the_training_images_are_caught_up_with_if_half_of_the_lead_on_the_
     assert caught(0.02, 0.009, 0.006)
     assert not caught(0.02, 0.011, 0.006)
     assert not caught(0.02, 0.009, 0.004)
+
+
+def test_longer_training_still_fits_worse_if_the_lead_on_the_training_images_is_above_the_margin() -> None:
+    for lead, worse in ((0.0026, True), (0.0024, False)):
+        scores = {"long-example-1": 0.98, "long-cross-entropy": 0.98 + lead}
+        arms = {name: arm(training_accuracy={"mean": score}) for name, score in scores.items()}
+        long = view(results(arms, LEVEL, [run(name, 1, score, [score]) for name, score in scores.items()])).long
+        assert long is not None
+        assert long.still_fits_worse is worse
+
+
+def test_depth_slows_tanh_or_helps_it_by_what_eight_layers_lose_against_one() -> None:
+    for deep_one, slows, helps in ((0.9, True, False), (0.95, False, False), (0.96, False, True)):
+        scores = {"depth1-tanh-mse": 0.95, "depth8-tanh-mse": deep_one}
+        arms = {name: arm(score, block="depth", depth=int(name[5])) for name, score in scores.items()}
+        depth = view(results(arms, LEVEL, [run(name, 1, score) for name, score in scores.items()])).depth
+        assert (depth.slows, depth.helps) == (slows, helps)
+
+
+def test_the_distance_of_a_sigmoids_targets_has_a_share_of_its_loss_only_between_none_and_all_of_it() -> None:
+    for same_distance, share in ((0.4, 0.6), (0.0, 1.0), (1.1, None), (-0.1, None)):
+        found = decision("wall", {}, rows(sigmoid_undershoots=GAIN, sigmoid_half=(same_distance, -2, 2)))
+        assert found.distance_share == (None if share is None else pytest.approx(share))
 
 
 def test_numbers_of_the_prose_are_computed_by_hand() -> None:
@@ -526,6 +560,12 @@ def test_claims_mostly_hold_or_fail_by_what_most_questions_that_numbers_can_deci
     assert mostly("not measured", "cannot be told") == (False, False)
     assert mostly("not supported", "not testable here", theorem=True) == (False, True)
     assert mostly("not supported", none="No reason.") == (False, True)
+    for verdicts, short in (
+        (("partly supported", "not supported"), True),
+        (("partly supported",), False),
+        (("partly supported", "not measured"), False),
+    ):
+        assert page.tendency([part_row("supported"), *map(part_row, verdicts)]).falls_short is short
 
 
 def test_predictions_that_failed_come_first_and_those_that_held_last(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -262,7 +262,7 @@ MISTAKES = {
         'what do they score?"\nseeds = [300, 301, 302, 303, 304]',
         'what do they score?"\nseeds = [400, 401]',
         'second = "sigmoid-undershoots"',
-        "contrasts 14.second is \"sigmoid-undershoots\". Expected two or more seeds in common with 'tanh-sigmoid-mse' to",
+        "contrasts 14.second is \"sigmoid-undershoots\". Expected two or more seeds in common with 'tanh-sigmoid-mse'",
     ),
     "a contrast of held-out images": (
         'name = "targets"\nblock = "changes"\n',
