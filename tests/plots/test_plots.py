@@ -246,7 +246,7 @@ def test_the_title_of_the_rates_figure_is_about_what_it_draws(whole: dict) -> No
     with toolkit.styled(pictures=False):
         figure = shown(article.rates(scored(whole, {"best-rate-example-1": 0.97, "best-rate-cross-entropy": 0.98})))
     texts = {re.sub(r"\s+", " ", text).strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", figure.svg)}
-    assert {"97.00 %", "98.00 %", "Test accuracy, %, each at its best rate", "Accuracy on held-out images, %"} <= texts
+    assert {"97.00 %", "98.00 %", "Test accuracy, %, each at its best rate", "Held-out accuracy, %"} <= texts
 
 
 def test_the_sgd_figure_marks_the_rates_at_which_a_run_diverged(whole: dict) -> None:
