@@ -76,8 +76,8 @@ def is_less_than_half(part: Difference | None, whole: Difference | None) -> bool
 class Answer:
     """answer.html, headline.html and readme.md.
 
-    undershooting_costs: whether not charging it is a gain, by the loss and by the targets; tanh_is_incidental: whether
-    it is one with a linear output too, None where that was not measured. margin_images, margin_of_errors: the
+    undershooting_costs: whether not penalising it is a gain, by the loss and by the targets; tanh_is_incidental:
+    whether it is one with a linear output too, None where that was not measured. margin_images, margin_of_errors: the
     equivalence margin in test images, and as a share of cross-entropy's errors.
     """
 
@@ -154,7 +154,7 @@ def _exactly(m: Measured) -> Exactly:
 
 @dataclass(frozen=True)
 class Why:
-    """why.html: which of three answers is given. closes_most: not charging undershooting, by the loss and by targets.
+    """why.html: which of three answers is given. closes_most: not penalising it, by the loss and by targets.
 
     linear_gap_stays: a linear output, which undershoots as tanh does, wins less than half of what targets do.
     """
@@ -221,7 +221,7 @@ class Wall:
 
     half_loses: what a sigmoid loses on 0 and ½; nearness: as a share of what it loses on ½ and 1, where both lose.
     half_decides: the contrast of these two alone refutes the prediction, because it may be smaller than what matters.
-    sham_is_weak: halving all errors of wrong classes adds no more than a quarter of the penalty for undershooting.
+    sham_is_weak: halving all errors of wrong classes adds no more than quartering the penalty for undershooting alone.
     """
 
     steps: tuple[Difference, ...]
@@ -436,7 +436,6 @@ class Long:
     """why/long.html: cross-entropy's lead over Example 1 in the last quarter of the long runs, and its extremes.
 
     training_lead: on the training images at the end; earlier: after the article's epochs, of which half_stays or not.
-    still_fits_worse: whether the lead there matters at the end.
     only_training_caught_up: less than half of it stays there, and more than half of the lead on the test images.
     """
 
@@ -449,7 +448,6 @@ class Long:
     lowest: float
     highest: float
     training_lead: float | None
-    still_fits_worse: bool
     earlier: float | None
     half_stays: bool
     only_training_caught_up: bool
@@ -475,7 +473,6 @@ def _long(m: Measured, c: Contrasts) -> Long | None:
         lowest=min(late),
         highest=max(late),
         training_lead=training,
-        still_fits_worse=is_above(training, m.margin("equivalence")),
         earlier=early,
         half_stays=early is not None and training is not None and training >= early / 2 > 0,
         only_training_caught_up=early is not None
@@ -545,10 +542,13 @@ def _choice(m: Measured, arm: str, pattern: str, run: RunResult | None) -> Choic
 class Rates:
     """why/rates.html: how much of cross-entropy's lead the rate accounts for. usual: that at the article's own rate.
 
-    held_out, held_out_usual: its leads on the held-out images on which the rates were chosen.
+    tried, seeds: how many settings Example 1 chose from, and on how many seeds each was tried. held_out,
+    held_out_usual: cross-entropy's leads on the held-out images on which the rates were chosen.
     """
 
     choices: tuple[Choice, ...]
+    tried: int | None
+    seeds: int | None
     usual: float | None
     held_out: float | None
     held_out_usual: float | None
@@ -564,8 +564,11 @@ def _rates(m: Measured, c: Contrasts) -> Rates | None:
     best = [choice.held_out for choice in choices]
     held_out = best[1] - best[0] if len(best) == len(("example-1", "cross-entropy")) else None
     usual, margin = m.lead("tanh-softmax-ce", "tanh-tanh-mse"), m.margin("equivalence")
+    first = next(iter(choices), None)
     return Rates(
         choices,
+        len(first.tried) if first else None,
+        first.seeds if first else None,
         usual,
         held_out,
         m.lead("rate-cross-entropy-0.001", "rate-example-1-0.001", "held_out_accuracy"),

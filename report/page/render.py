@@ -135,7 +135,7 @@ def render(
     }
 
     def written(text: str) -> str:
-        return Markup(_compile_note(environment, text).render(context))
+        return Markup(_compile_note(environment, text).render(context).strip())
 
     context["written"] = written
     try:

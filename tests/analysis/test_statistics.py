@@ -54,7 +54,9 @@ def test_an_arm_has_its_training_accuracy_and_what_it_lacks_on_the_test_images(p
     found = arm(plan, tmp_path, training_accuracy=[0.99, *[0.99, 0.98] * 5], least_squares_accuracy=[0.97] * 11)
     assert found["training_accuracy"]["mean"] == pytest.approx(0.985 + 0.005 / 11)
     assert found["training_accuracy"]["min"] == 0.98
-    assert found["generalization_gap"] == pytest.approx(0.985 + 0.005 / 11 - 0.965 - 0.005 / 11)  # five of eleven: 0.966
+    assert found["generalization_gap"] == pytest.approx(
+        0.985 + 0.005 / 11 - 0.965 - 0.005 / 11
+    )  # five of eleven: 0.966
     assert found["least_squares_accuracy"]["mean"] == pytest.approx(0.97)
 
 

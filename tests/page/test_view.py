@@ -102,6 +102,9 @@ WALL = ("wall_4", "wall_quarter", "wall_sixteenth", "wall_0")
         ("answer.undershooting_costs", rows(targets=GAIN, one_sided=GAIN), rows(targets=NONE, one_sided=GAIN)),
         ("answer.tanh_is_incidental", rows(linear_one_sided=GAIN), rows(linear_one_sided=NONE)),
         ("right.advice_holds", rows(loss=GAIN), rows(loss=NONE)),
+        ("right.names_the_place", rows(sigmoid_output=GAIN), rows(sigmoid_output=NONE)),
+        ("right.leads_repeat", rows(recipe=GAIN, loss=GAIN), rows(recipe=NONE, loss=GAIN)),
+        ("right.leads_repeat", rows(recipe=GAIN, loss=GAIN), rows(recipe=GAIN, loss=NONE)),
         ("why.answers", rows(targets=NONE, one_sided=NONE, loss=NONE), rows(targets=NONE, one_sided=NONE)),
         ("why.no_deficit", rows(recipe=NONE), rows(recipe=GAIN)),
         ("why.explained", rows(targets=GAIN, one_sided=GAIN), rows(targets=GAIN, one_sided=NONE)),
@@ -121,12 +124,22 @@ WALL = ("wall_4", "wall_quarter", "wall_sixteenth", "wall_0")
             rows(wrong_half=SMALL, one_sided=GAIN, overshoot_free=SMALL, linear_one_sided=GAIN),
             rows(wrong_half=SMALL, one_sided=GAIN, overshoot_free=HALF, linear_one_sided=GAIN),
         ),
-        ("factorial.both_gain", rows(loss=GAIN), rows(loss=NONE)),
         (
-            "rates.rate_closes_little",
-            rows(loss=GAIN, best_rate=(0.51, 0.4, 0.6)),
-            rows(loss=GAIN, best_rate=HALF),
+            "wall.sham_is_weak",
+            rows(wrong_half=SMALL, wall_quarter=SMALL),
+            rows(wrong_half=HALF, wall_quarter=SMALL),
         ),
+        (
+            "wall.half_decides",
+            [*rows(sigmoid_undershoots=GAIN, sigmoid_half=(0.4, 0.25, 0.6)), *LEVEL],
+            [*rows(sigmoid_undershoots=GAIN, sigmoid_half=(0.4, 0.26, 0.6)), *LEVEL],
+        ),
+        (
+            "wall.half_decides",
+            [*rows(sigmoid_undershoots=(1.0, 0.26, 1.5), sigmoid_half=SMALL), *LEVEL],
+            [*rows(sigmoid_undershoots=(1.0, 0.25, 1.5), sigmoid_half=SMALL), *LEVEL],
+        ),
+        ("factorial.both_gain", rows(loss=GAIN), rows(loss=NONE)),
         (
             "rates.rate_accounts_for_it",
             [*rows(best_rate=(0.25, 0, 1)), *LEVEL],
@@ -166,6 +179,13 @@ def started(example_1: float, targets: float, cross_entropy: float, name: str = 
     return {f"{name}-{recipe}": arm(accuracy) for recipe, accuracy in values.items()}
 
 
+def kept_flat(slope: float, example_1: float, cross_entropy: float) -> dict[str, Any]:
+    """Example 1's output slope at the start, and the shares of saturated hidden units at the end."""
+    arms = hidden(example_1, 0, cross_entropy)
+    arms["example-1"]["saturation"]["start"] = {"output_slope_other": slope}
+    return arms
+
+
 def hidden(example_1: float, targets: float, cross_entropy: float) -> dict[str, Any]:
     values = {"example-1": example_1, "targets": targets, "cross-entropy": cross_entropy}
     return {name: arm(saturation={"final": {"hidden": [share]}}) for name, share in values.items()}
@@ -180,6 +200,12 @@ def hidden(example_1: float, targets: float, cross_entropy: float) -> dict[str, 
             {"cross-entropy": arm(mean_epoch_accuracy=0.8), "targets": arm(mean_epoch_accuracy=0.9)},
         ),
         ("right.mechanism_shows", started(0.8, 0.95, 0.9), started(0.9, 0.8, 0.9)),
+        (
+            "right.hidden_ends_saturated",
+            kept_flat(0.51, 0.8, 0.7),
+            kept_flat(0.49, 0.8, 0.7),
+        ),
+        ("right.hidden_ends_saturated", kept_flat(0.51, 0.8, 0.7), kept_flat(0.51, 0.8, 0.8)),
         ("saturated.sgd.shows", started(0.8, 0.95, 0.9), started(0.9, 0.8, 0.9)),
         ("right.gradients_vanish", deep(tanh=1, sigmoid=0.09), deep(tanh=1, sigmoid=0.11)),
         ("depth.compares_vanishing", deep(tanh=1, sigmoid=1), deep(tanh=1, relu=1)),
@@ -189,13 +215,13 @@ def hidden(example_1: float, targets: float, cross_entropy: float) -> dict[str, 
         ("depth.he_keeps_more", deep(relu_he=2, relu=1), deep(relu_he=1, relu=1)),
         (
             "dose.inside_is_better",
-            {"inside-0.8": arm(0.98, 0.97, 0.99), "targets": arm(0.96)},
-            {"inside-0.8": arm(0.98, 0.96, 0.99), "targets": arm(0.96)},
+            {"inside-0.8": arm(0.98, 0.97, 0.99), "low-1": arm(0.96)},
+            {"inside-0.8": arm(0.98, 0.96, 0.99), "low-1": arm(0.96)},
         ),
         (
             "dose.ends_are_better",
-            {"inside-0.8": arm(0.95), "targets": arm(0.96)},
-            {"inside-0.8": arm(0.96), "targets": arm(0.96)},
+            {"inside-0.8": arm(0.95), "low-1": arm(0.96)},
+            {"inside-0.8": arm(0.96), "low-1": arm(0.96)},
         ),
         (
             "saturated.both",
@@ -262,21 +288,172 @@ def test_the_exact_readout_wins_back_less_than_half_of_the_gap_or_not() -> None:
         assert decision("readouts.wins_back_less", arms, rows(loss=GAIN, reread=HALF)) is False
 
 
-def test_the_rates_are_the_same_choice_only_if_the_schedules_are_too() -> None:
-    for schedule, same in (("cosine", True), ("constant", False)):
-        runs = [
-            run("best-rate-example-1", 1, 0.9, learning_rate=0.001, schedule="cosine"),
-            run("best-rate-cross-entropy", 1, 0.9, learning_rate=0.001, schedule=schedule),
-        ]
-        rates = view(results({}, rows(best_rate=GAIN), runs)).rates
+def held_out(accuracy: float, rate: float, schedule: str = "constant") -> dict[str, Any]:
+    return arm(held_out_accuracy={"mean": accuracy}, learning_rate=rate, schedule=schedule)
+
+
+def test_a_choice_of_the_rate_has_what_was_tried_and_what_did_as_well_on_the_held_out_images() -> None:
+    arms = {
+        "rate-example-1-0.001": held_out(0.1 + 0.2, 0.001),
+        "rate-example-1-0.003": held_out(0.2, 0.003),
+        "rate-example-1-cosine": held_out(0.3, 0.001, "cosine"),
+        "rate-cross-entropy-0.001": held_out(0.31, 0.001),
+        "rate-cross-entropy-0.003": held_out(0.32, 0.003),
+    }
+    runs = [
+        run("best-rate-example-1", 1, 0.9, learning_rate=0.001, schedule="constant"),
+        run("best-rate-cross-entropy", 1, 0.9, learning_rate=0.003, schedule="constant"),
+    ]
+    rates = view(results(arms, rows(best_rate=GAIN), runs)).rates
+    assert rates is not None
+    own, other = rates.choices
+    assert [(setting.rate, setting.schedule) for setting in own.ties] == [(0.001, "cosine")]
+    assert (own.arm, own.chosen.rate, other.arm, other.chosen.rate) == ("example-1", 0.001, "cross-entropy", 0.003)
+    assert (other.ties, rates.tried, rates.seeds) == ((), 3, 2)
+    assert (rates.held_out, rates.held_out_usual) == pytest.approx((0.02, 0.01))
+    assert not rates.held_out_is_smaller  # than a lead of 1 point
+    more = view(results(arms, rows(best_rate=(3.0, 2.0, 4.0)), runs)).rates
+    assert more is not None
+    assert more.held_out_is_smaller
+
+
+def test_choosing_a_rate_closes_little_if_more_than_half_of_the_lead_on_the_same_seeds_stays() -> None:
+    runs = [run("tanh-tanh-mse", 1, 0.9), run("tanh-softmax-ce", 1, 0.91), run("cross-entropy", 1, 0.95)]
+    for lead, little in (((0.51, 0.4, 0.6), True), (HALF, False)):
+        rates = view(results({}, rows(best_rate=lead), runs)).rates
         assert rates is not None
-        assert (rates.same_choice, rates.cross_entropy) == (same, (0.001, schedule))
+        assert rates.rate_closes_little is little
+        assert rates.usual == pytest.approx(0.01)
+
+
+def test_all_chose_a_rate_under_sgd_only_if_it_is_the_same_one_of_the_same() -> None:
+    contrasts = rows(best_sgd=GAIN, best_sgd_targets=GAIN)
+    names = ("example-1", "targets", "cross-entropy")
+    arms = {f"sgd-{name}-{rate:g}": held_out(rate, rate) for name in names for rate in (0.1, 0.3)}
+    for last, same in ((0.3, True), (0.1, False)):
+        rates = dict(zip(names, (0.3, 0.3, last), strict=True))
+        runs = [run(f"best-sgd-{name}", 1, 0.9, learning_rate=r, schedule="constant") for name, r in rates.items()]
+        sgd = view(results(arms, contrasts, runs)).sgd
+        assert sgd is not None
+        assert len(sgd.choices) == 3
+        assert bool(sgd.all_chose) is same
+
+
+def test_a_linear_output_with_relu_is_a_share_of_a_lead_only_where_there_is_one() -> None:
+    for lead, share in ((0.01, 0.6), (-0.01, None)):
+        scores = {"relu-tanh-mse": 0.9, "relu-linear-mse": 0.906, "relu-softmax-ce": 0.9 + lead}
+        linear = view(results({}, runs=[run(name, 1, score) for name, score in scores.items()])).linear_with_relu
+        assert linear is not None
+        assert (linear.gain, linear.share) == (pytest.approx(0.006), share and pytest.approx(share))
+    assert decision("linear_with_relu", {}) is None
+
+
+def test_what_a_sigmoid_loses_by_nearness_is_a_share_only_where_both_lose() -> None:
+    wall = decision("wall", {}, rows(sigmoid_undershoots=GAIN, sigmoid_half=(0.4, 0.2, 0.6)))
+    assert (wall.half_loses, wall.nearness) == pytest.approx((0.006, 0.6))
+    assert decision("wall.nearness", {}, rows(sigmoid_undershoots=GAIN, sigmoid_half=(1.1, 0.2, 2.0))) is None
+    assert decision("wall.nearness", {}, rows(sigmoid_undershoots=NONE, sigmoid_half=LOSS)) is None
+
+
+def test_features_depend_on_the_reader_only_if_one_prefers_example_1_and_another_does_not() -> None:
+    for exact, depends in ((0.96, True), (0.91, False)):
+        arms = {
+            "example-1": arm(least_squares_accuracy={"mean": exact}),
+            "cross-entropy": arm(least_squares_accuracy={"mean": 0.95}),
+            "tanh-tanh-mse": arm(0.90),
+            "cross-entropy-read-by-example-1": arm(0.92),
+            "example-1-read-by-cross-entropy": arm(0.91),
+            "tanh-softmax-ce": arm(0.95),
+        }
+        assert decision("readouts.depends", arms) is depends
+        del arms["tanh-tanh-mse"]
+        assert decision("readouts.depends", arms) is False
+
+
+def test_the_swap_loses_only_where_its_gain_is_negative() -> None:
+    for score, loses in ((0.8, 0.1), (0.95, None)):
+        runs = [run("cross-entropy", 1, 0.9), run("cross-entropy-read-by-example-1", 1, score)]
+        assert view(results({}, runs=runs)).readouts.cross_entropy_loses == (loses and pytest.approx(loses))
+
+
+NO_ARMS: Arms = {}
+
+
+def notes(arms: Arms = NO_ARMS, contrasts: Sequence[Mapping[str, Any]] = (), runs: Sequence[Any] = ()) -> Any:
+    return view(results(arms, contrasts, runs)).notes
+
+
+def test_a_sigmoid_on_cross_entropy_is_noted_only_where_it_is_the_most_accurate_with_relu() -> None:
+    heads = ("tanh-mse", "tanh-targets", "linear-mse", "sigmoid-mse", "softmax-mse")
+    others = {**{f"relu-{head}": arm(0.97) for head in heads}, "relu-softmax-ce": arm(0.975)}
+    for score, lead, matters in ((0.976, 0.006, True), (0.975, None, False)):
+        found = notes({**others, "relu-sigmoid-bce": arm(score)}, LEVEL)
+        assert found.sigmoid_lead == (lead and pytest.approx(lead))
+        assert found.sigmoid_lead_matters is matters
+    assert (
+        notes({**others, "relu-softmax-ce": arm(0.971), "relu-sigmoid-bce": arm(0.972)}, LEVEL).sigmoid_lead_matters
+        is False
+    )
+    assert notes({"relu-sigmoid-bce": arm(0.99)}, LEVEL).sigmoid_lead is None
+
+
+def test_fashion_mnist_is_undecidable_where_so_few_seeds_allow_no_significant_p() -> None:
+    for smallest, undecidable in ((0.06, True), (0.05, False)):
+        there = results({}, [contrast("recipe", *GAIN, p_smallest=smallest)])
+        whole = {**results({}), "replications": {"fashion_mnist": there}, "confidence": 0.95}
+        found = view(whole).notes
+        assert (found.fashion_seeds, found.fashion_p, found.fashion_is_undecidable) == (10, smallest, undecidable)
+    assert notes().fashion_is_undecidable is False
+
+
+def test_hidden_units_are_only_more_saturated_if_taking_that_away_wins_back_less_than_half() -> None:
+    for shares, output, relu, only in (
+        ((0.8, 0, 0.7), SMALL, SMALL, True),
+        ((0.7, 0, 0.7), SMALL, SMALL, False),
+        ((0.8, 0, 0.7), HALF, SMALL, False),
+        ((0.8, 0, 0.7), SMALL, HALF, False),
+    ):
+        found = notes(hidden(*shares), rows(output=output, hidden=relu, loss=GAIN, recipe=GAIN))
+        assert found.only_more_saturated is only
+    assert notes({}, rows(output=SMALL, hidden=HALF, loss=GAIN, recipe=GAIN)).relu_share == pytest.approx(0.5)
+    assert notes({}, rows(output=LOSS, loss=GAIN)).linear_share is None
+
+
+def test_deep_tanh_layers_are_slow_without_vanishing_only_if_they_lose_and_keep_their_signal() -> None:
+    def deep_tanh(kept: float, accuracy: float) -> Any:
+        signals = {"depth1-tanh-ce": 2.0, "depth8-tanh-ce": 2.0 * kept}
+        arms = {
+            n: arm(block="depth", depth=8, gradient={"start": {"first_over_output": s}}) for n, s in signals.items()
+        }
+        runs = [run("depth1-tanh-ce", 1, 0.97), run("depth8-tanh-ce", 1, accuracy)]
+        return view(results(arms, LEVEL, runs))
+
+    slow = deep_tanh(0.6, 0.96)
+    assert slow.notes.slows_unvanished is True
+    assert (slow.depth.cross_entropy_loses, slow.depth.cross_entropy_keeps) == pytest.approx((0.01, 0.6))
+    assert deep_tanh(0.09, 0.96).notes.slows_unvanished is False
+    assert deep_tanh(0.6, 0.969).notes.slows_unvanished is False
+    assert notes(deep(tanh=2, relu=3, sigmoid=0.09)).by_sigmoid is True
+    assert notes(deep(tanh=2, relu=3, sigmoid=0.11)).by_sigmoid is False
+
+
+def test_example_1_still_rises_under_sgd_only_if_each_of_the_last_epochs_is_better() -> None:
+    for curve, rises in (([0.5, 0.1, 0.2, 0.3], True), ([0.1, 0.2, 0.2], False)):
+        assert notes(runs=[run("best-sgd-example-1", 1, 0.3, curve)]).sgd_rises is rises
+
+
+def test_notes_have_the_share_of_the_map_and_the_pace_of_targets() -> None:
+    arms = {
+        "example-2": arm(map_seconds=0.001, predict_seconds=0.01),
+        "best-sgd-targets": arm(epochs_to_plateau={"mean": 6.2}),
+    }
+    assert (notes(arms).map_share, notes(arms).sgd_targets_pace) == (pytest.approx(0.1), 6.2)
 
 
 def test_the_place_of_targets_counts_only_if_every_shift_gains_and_is_not_all_if_each_gains_less_than_both_ends() -> (
     None
 ):
-    scores = {"example-1": 0.90, "gap1-low-0.5": 0.905, "gap1-low-1": 0.908}
+    scores = {"example-1": 0.90, "gap1-low-0.5": 0.905, "gap1-low-1": 0.908, "low-1": 0.91}
     for changed, counts, not_all in (
         ({}, True, True),
         ({"gap1-low-0.5": 0.90}, False, True),
@@ -284,7 +461,7 @@ def test_the_place_of_targets_counts_only_if_every_shift_gains_and_is_not_all_if
     ):
         both = {**scores, **changed}
         arms = {name: arm(score) for name, score in both.items()}
-        dose = view(results(arms, rows(targets=GAIN), [run(name, 1, score) for name, score in both.items()])).dose
+        dose = view(results(arms, runs=[run(name, 1, score) for name, score in both.items()])).dose
         assert (dose.place_counts, dose.place_is_not_all) == (counts, not_all)
 
 
@@ -325,7 +502,7 @@ def test_the_last_quarter_of_the_long_runs_is_averaged_over_their_seeds() -> Non
 
 
 def test_only_the_training_images_are_caught_up_with_if_half_of_the_lead_on_the_test_images_stays() -> None:
-    def caught(early: float, late: float, test: float) -> bool:
+    def caught(early: float, late: float, test: float) -> tuple[bool, bool]:
         scores = {
             "example-1": 0.9,
             "cross-entropy": 0.9 + early,
@@ -336,20 +513,12 @@ def test_only_the_training_images_are_caught_up_with_if_half_of_the_lead_on_the_
         runs = [run("long-example-1", 1, 0.9, [0.9]), run("long-cross-entropy", 1, 0.9 + test, [0.9 + test])]
         long = view(results(arms, rows(loss=GAIN), runs)).long
         assert long is not None
-        return long.only_training_caught_up
+        return long.only_training_caught_up, long.half_stays
 
-    assert caught(0.02, 0.009, 0.006)
-    assert not caught(0.02, 0.011, 0.006)
-    assert not caught(0.02, 0.009, 0.004)
-
-
-def test_longer_training_still_fits_worse_if_the_lead_on_the_training_images_is_above_the_margin() -> None:
-    for lead, worse in ((0.0026, True), (0.0024, False)):
-        scores = {"long-example-1": 0.98, "long-cross-entropy": 0.98 + lead}
-        arms = {name: arm(training_accuracy={"mean": score}) for name, score in scores.items()}
-        long = view(results(arms, LEVEL, [run(name, 1, score, [score]) for name, score in scores.items()])).long
-        assert long is not None
-        assert long.still_fits_worse is worse
+    assert caught(0.02, 0.009, 0.006) == (True, False)
+    assert caught(0.02, 0.011, 0.006) == (False, True)
+    assert caught(0.02, 0.009, 0.004) == (False, False)
+    assert caught(-0.02, 0.011, 0.006) == (False, False)
 
 
 def test_depth_slows_tanh_or_helps_it_by_what_eight_layers_lose_against_one() -> None:
@@ -401,6 +570,9 @@ def test_fashion_mnist_agrees_only_if_all_four_changes_gain_there_and_sizes_are_
     agreeing = elsewhere(here, "fashion_mnist", rows(**{**dict.fromkeys(names, HALF), "loss": SMALL})).fashion
     assert (agreeing.same_directions, agreeing.behind) == (True, ())
     assert (agreeing.smallest, agreeing.largest) == pytest.approx((0.2, 0.5))
+    assert agreeing.two_thirds is False
+    near = elsewhere(here, "fashion_mnist", rows(**dict.fromkeys(names, (0.7, 0.6, 0.8)))).fashion
+    assert near.two_thirds is True
     turned = elsewhere(here, "fashion_mnist", rows(**{**dict.fromkeys(names, HALF), "loss": LOSS})).fashion
     assert (turned.same_directions, turned.behind, turned.smallest) == (False, ("loss",), None)
     assert elsewhere(here, "fashion_mnist", rows(recipe=GAIN)).fashion is None
@@ -471,6 +643,14 @@ def test_contrasts_that_are_only_described_have_a_table_of_their_own_without_p_v
     assert (second.p_holm, second.p_smallest) == (None, None)
     assert second.difference is not None
     assert second.difference.two_way == tuple(tested["two_way_interval"])
+
+
+def test_those_that_ask_for_equivalence_are_known_but_not_counted_on_another_data_set(results: dict) -> None:
+    one = results["contrasts"][0]
+    for margin, compared, known in ((None, 1, False), (0.0025, 0, True)):
+        there = {**results, "contrasts": [{**one, "equivalence_margin": margin}]}
+        (found,) = page.replications({**results, "replications": {"digits": there}}, {})
+        assert (found.compared, found.has_equivalence) == (compared, known)
 
 
 def test_another_data_set_lists_only_the_contrasts_that_were_measured_there(results: dict) -> None:
@@ -574,6 +754,34 @@ def test_predictions_that_failed_come_first_and_those_that_held_last(monkeypatch
     assert [row.failed for row in found[:3]] == [True, False, False]
     assert [row.held for row in found[:3]] == [False, False, True]
     assert found[2].prediction.id == LEDGER.predictions[0].id
+
+
+def test_predictions_fail_narrowly_only_if_each_that_fails_is_a_close_call(results: dict) -> None:
+    found = page_of(results)
+    close = page.robust_row(
+        found.claims[0].stated.question,
+        "supported",
+        {
+            "seeds": 0.8,
+            "images": None,
+            "half": "",
+            "twice": "",
+            "alone": {},
+            "endpoints": {},
+            "fashion": None,
+            "close": True,
+        },
+        LEDGER,
+    )
+
+    def predictions(*parts: tuple[str, Any]) -> page.PageView:
+        row, *_ = found.predictions
+        changed = (replace(row, part=replace(row.part, verdict=verdict, robust=robust)) for verdict, robust in parts)
+        return replace(found, predictions=tuple(changed))
+
+    assert predictions(("refuted", close), ("holds", None)).failed_narrowly
+    assert not predictions(("refuted", close), ("refuted", None)).failed_narrowly
+    assert not predictions(("holds", close)).failed_narrowly
 
 
 def test_single_seeds_are_counted_only_where_there_are_five_or_more() -> None:

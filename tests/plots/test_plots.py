@@ -200,9 +200,9 @@ def test_the_training_figure_says_whether_example_1_fits_worse(whole: dict) -> N
 
 def test_the_wall_figure_counts_the_steps_at_which_accuracy_rises(whole: dict) -> None:
     rising = dict(zip(article.WALL, (0.95, 0.96, 0.97, 0.975, 0.98), strict=True))
-    title = "The less undershooting is charged, the higher the accuracy: +3.00 points in all"
+    title = "The less undershooting is penalised, the higher the accuracy: +3.00 points in all"
     assert shown(article.wall(scored(whole, rising))).title == title
-    title = "Accuracy rises at 3 of 4 steps as undershooting is charged less: +3.00 points in all"
+    title = "Accuracy rises at 3 of 4 steps as undershooting is penalised less: +3.00 points in all"
     assert shown(article.wall(scored(whole, {**rising, "wall-quarter": 0.96}))).title == title
 
 
@@ -215,10 +215,14 @@ def test_the_wall_figure_pairs_the_shams_with_the_network_that_they_change(whole
 def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
     base = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "outputs"}
     head = shown(article.factorial(scored(whole, {**base, "relu-softmax-ce": 0.99, "tanh-softmax-ce": 0.985})))
-    assert head.title == "Output, loss and targets matter up to 2.00 points, the hidden activation up to 0.50"
+    assert head.title == (
+        "Changing output, loss and targets moves accuracy by up to 2.00 points; "
+        "changing the hidden activation, by up to 0.50"
+    )
     relu = {name: 0.98 for name in base if whole["arms"][name]["hidden"] == "relu"}
     assert shown(article.factorial(scored(whole, {**base, **relu}))).title == (
-        "The hidden activation matters up to 1.00 points, output, loss and targets up to 0.00"
+        "Changing the hidden activation moves accuracy by up to 1.00 points; "
+        "changing output, loss and targets, by up to 0.00"
     )
     assert len(head.rows) == 14
 
@@ -229,7 +233,7 @@ def test_the_dose_figure_tells_place_from_distance(whole: dict) -> None:
         "No other targets do better than 0 and 1"
     )
     figure = shown(article.dose(scored(whole, {**codings, "gap1-low-1": 0.976, "inside-0.8": 0.98})))
-    assert figure.title == "Lower targets at the same distance add up to 0.60 points, wider ones up to 1.00"
+    assert figure.title == "Lower targets at the same distance add up to 0.60 points, wider ones 0.00 to 1.00"
     assert figure.rows[-1][0] == "inside-0.8"  # the best is the last row
 
 
