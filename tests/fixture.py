@@ -76,14 +76,19 @@ def fill(store: Store, runs: list[Run], source: Source, scores: Mapping[str, flo
     plan = studies.load()
     for given in runs:
         (run,) = store.resolve_runs(plan, [given], source.identity)
-        entry = store.entry(run, source.identity)
-        score = scores.get(str(run), scores.get(run.arm.name, 0.97))
-        weights = snapshot(run.arm, run.seed)
-        if not entry.trained:
-            store.save_training(entry, training(run, score), {"epoch_1": weights, "final": weights})
-        if not entry.measured:  # arms with the same settings share their runs
-            said = outputs(score, run.seed, run.arm.output.name == "softmax")
-            store.save_measures(entry, measure(run.arm, weights, said))
+        fill_run(store, run, source, scores)
+
+
+def fill_run(store: Store, run: Run, source: Source, scores: Mapping[str, float]) -> None:
+    """As `fill`, for one run that needs nothing of others any more."""
+    entry = store.entry(run, source.identity)
+    score = scores.get(str(run), scores.get(run.arm.name, 0.97))
+    weights = snapshot(run.arm, run.seed)
+    if not entry.trained:
+        store.save_training(entry, training(run, score), {"epoch_1": weights, "final": weights})
+    if not entry.measured:  # arms with the same settings share their runs
+        said = outputs(score, run.seed, run.arm.output.name == "softmax")
+        store.save_measures(entry, measure(run.arm, weights, said))
 
 
 def measure(

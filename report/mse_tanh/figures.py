@@ -388,9 +388,9 @@ def _fitting(arms: Mapping[str, ArmResult]) -> str:
 
 WALL = {"wall-4": "4", "example-1": "1", "wall-quarter": "¼", "wall-sixteenth": "1⁄16", "one-sided": "0"}
 EFFECTS = {  # what is changed: the arm with it and the arm without it
-    "Undershooting not charged": ("one-sided", "example-1"),
-    "Sham: all errors of wrong classes charged half": ("wrong-half", "example-1"),
-    "Linear output: undershooting not charged": ("linear-one-sided", "linear-output"),
+    "Undershooting not penalised": ("one-sided", "example-1"),
+    "Sham: all errors of wrong classes halved": ("wrong-half", "example-1"),
+    "Linear output: undershooting not penalised": ("linear-one-sided", "linear-output"),
     "Sham, linear output: right class free above 1": ("overshoot-free", "linear-output"),
     "Sigmoid on ½ and 1, so that it can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
     "Sham: sigmoid on 0 and ½, as close together": ("sigmoid-half", "tanh-sigmoid-mse"),
@@ -467,12 +467,12 @@ def _draw_gains(axes: Axes, gains: Mapping[str, Mapping[int, float]], seeds: Seq
 
 
 def _rising(means: Sequence[float]) -> str:
-    """At how many steps accuracy rises while undershooting is charged less and less."""
+    """At how many steps accuracy rises while undershooting is penalised less and less."""
     rising = sum(later > earlier for earlier, later in itertools.pairwise(means))
     steps, total = len(means) - 1, points(means[-1] - means[0])
     if rising == steps:
-        return f"The less undershooting is charged, the higher the accuracy: {total} points in all"
-    return f"Accuracy rises at {rising} of {steps} steps as undershooting is charged less: {total} points in all"
+        return f"The less undershooting is penalised, the higher the accuracy: {total} points in all"
+    return f"Accuracy rises at {rising} of {steps} steps as undershooting is penalised less: {total} points in all"
 
 
 # ---------------------------------------------------------------------------------------------- outputs and targets
@@ -524,9 +524,7 @@ def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
     hidden = max(max(pair.values()) - min(pair.values()) for pair in both)
     parts = {"output, loss and targets": head, "the hidden activation": hidden}
     (more, most), (less, least) = sorted(parts.items(), key=lambda item: -item[1])
-    return (
-        f"{more[0].upper()}{more[1:]} matter{'s' * (more[0] == 't')} up to {most:.2f} points, {less} up to {least:.2f}"
-    )
+    return f"Changing {more} moves accuracy by up to {most:.2f} points; changing {less}, by up to {least:.2f}"
 
 
 def dose(results: Results) -> Figure | None:
@@ -583,8 +581,9 @@ def _best_targets(arms: Mapping[str, ArmResult], means: Mapping[str, float]) -> 
     if not moved or not wider:
         gain = points(gains[best], signed=False)
         return f"Targets {_targets_label(arms[best])} do best, {gain} points better than {_targets_label(arms[own])}"
-    near, far = (points(max(group), signed=False) for group in (moved, wider))
-    return f"Lower targets at the same distance add up to {near} points, wider ones up to {far}"
+    near, least, most = (points(gain, signed=False) for gain in (max(moved), min(wider), max(wider)))
+    far = most if least == most else f"{least} to {most}"
+    return f"Lower targets at the same distance add up to {near} points, wider ones {far}"
 
 
 # ---------------------------------------------------------------------------------------------- the learning rate

@@ -6,8 +6,10 @@ comparison that is a contrast is taken from there, so that it has the same numbe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from fnmatch import fnmatch
+from itertools import pairwise
 from statistics import fmean
 from typing import cast
 
@@ -106,6 +108,22 @@ def _answer(m: Measured, c: Contrasts) -> Answer:
 
 
 @dataclass(frozen=True)
+class LinearWithRelu:
+    """What a linear output in place of tanh gains with a hidden ReLU; share: of cross-entropy's lead there, if any."""
+
+    gain: float
+    share: float | None
+    seeds: int | None
+
+
+def _linear_with_relu(m: Measured) -> LinearWithRelu | None:
+    gain, lead = (m.lead(arm, "relu-tanh-mse") for arm in ("relu-linear-mse", "relu-softmax-ce"))
+    if gain is None:
+        return None
+    return LinearWithRelu(gain, gain / lead if lead and lead > 0 else None, m.seeds("relu-linear-mse"))
+
+
+@dataclass(frozen=True)
 class Exactly:
     """exactly.html. compared, changed: predictions of Example 1, and how many of them Example 2's map changes.
 
@@ -199,35 +217,39 @@ def _outputs(m: Measured, c: Contrasts) -> Outputs | None:
 
 @dataclass(frozen=True)
 class Wall:
-    """why/wall.html. steps: what charging undershooting less adds, from four times to not at all.
+    """why/wall.html. steps: what penalising undershooting less adds, from four times to not at all.
 
-    distance_share: of what a sigmoid loses on ½ and 1, the share that it loses on 0 and ½, too; None unless it is one.
+    half_loses: what a sigmoid loses on 0 and ½; nearness: as a share of what it loses on ½ and 1, where both lose.
+    half_decides: the contrast of these two alone refutes the prediction, because it may be smaller than what matters.
+    sham_is_weak: halving all errors of wrong classes adds no more than a quarter of the penalty for undershooting.
     """
 
     steps: tuple[Difference, ...]
     rises: bool
     sigmoid_loses: bool
-    distance_share: float | None
+    half_loses: float | None
+    nearness: float | None
+    half_decides: bool
     compares_shams: bool
     shams_help_less: bool
+    sham_is_weak: bool
 
 
-def _wall(c: Contrasts) -> Wall:
+def _wall(m: Measured, c: Contrasts) -> Wall:
     steps = [step for step in (c.wall_4, c.wall_quarter, c.wall_sixteenth, c.wall_0) if step]
+    whole, half, margin = c.sigmoid_undershoots, c.sigmoid_half, m.margin("equivalence")
+    loses = whole.mean - half.mean if whole and half else None
     return Wall(
         tuple(steps),
         bool(steps) and all(step.mean > 0 for step in steps),
-        is_gain(c.sigmoid_undershoots),
-        _distance_share(c),
+        is_gain(whole),
+        loses,
+        loses / whole.mean if loses is not None and loses > 0 and whole and is_gain(whole) else None,
+        bool(whole and half and margin is not None and half.low <= margin < whole.low),
         all((c.wrong_half, c.one_sided, c.overshoot_free, c.linear_one_sided)),
         is_less_than_half(c.wrong_half, c.one_sided) and is_less_than_half(c.overshoot_free, c.linear_one_sided),
+        bool(c.wrong_half and c.wall_quarter and c.wrong_half.mean <= c.wall_quarter.mean),
     )
-
-
-def _distance_share(c: Contrasts) -> float | None:
-    whole, same_distance = c.sigmoid_undershoots, c.sigmoid_half
-    share = 1 - same_distance.mean / whole.mean if whole and same_distance and whole.mean > 0 else -1.0
-    return share if 0 <= share <= 1 else None
 
 
 @dataclass(frozen=True)
@@ -242,14 +264,15 @@ class Shifted:
 
 @dataclass(frozen=True)
 class Dose:
-    """why/dose.html. shifted: targets as far apart as Example 1's own, further down each time; inside: well inside
-    tanh's range.
+    """why/dose.html. shifted: targets as far apart as Example 1's own, further down each time; ends: −1 and 1; inside:
+    well inside tanh's range. All on the same seeds.
 
     place_counts: each of the shifted ones is ahead of Example 1; place_is_not_all: and behind targets −1 and 1.
     behind_ends: how far `inside` is behind targets −1 and 1.
     """
 
     shifted: tuple[Shifted, ...]
+    ends: Shifted | None
     seeds: int | None
     place_counts: bool
     place_is_not_all: bool
@@ -265,15 +288,17 @@ def _shifted(m: Measured, arm: str) -> Shifted | None:
     return None if lead is None or seeds is None else Shifted(low, high, lead, seeds)
 
 
-def _dose(m: Measured, c: Contrasts) -> Dose:
+def _dose(m: Measured) -> Dose:
     shifted = tuple(s for s in (_shifted(m, arm) for arm in ("gap1-low-0.5", "gap1-low-1")) if s)
-    behind = m.lead("targets", "inside-0.8")
-    inside, ends = m.accuracy("inside-0.8"), m.accuracy("targets")
+    both = _shifted(m, "low-1")
+    behind = m.lead("low-1", "inside-0.8")
+    inside, ends = m.accuracy("inside-0.8"), m.accuracy("low-1")
     return Dose(
         shifted,
+        both,
         min((s.seeds for s in shifted), default=None),
         bool(shifted) and all(s.lead > 0 for s in shifted),
-        bool(shifted and c.targets) and all(c.targets and s.lead < c.targets.mean for s in shifted),
+        bool(shifted) and both is not None and all(s.lead < both.lead for s in shifted),
         _shifted(m, "inside-0.8") if behind is not None else None,
         behind,
         bool(inside and ends and inside.all_above(ends)),
@@ -410,8 +435,9 @@ def _pace(m: Measured, prefix: str) -> Pace | None:
 class Long:
     """why/long.html: cross-entropy's lead over Example 1 in the last quarter of the long runs, and its extremes.
 
-    training_lead: on the training images at the end; still_fits_worse: whether it matters. only_training_caught_up: it
-    is less than half of that after the article's epochs, and the lead on the test images is more than half of that.
+    training_lead: on the training images at the end; earlier: after the article's epochs, of which half_stays or not.
+    still_fits_worse: whether the lead there matters at the end.
+    only_training_caught_up: less than half of it stays there, and more than half of the lead on the test images.
     """
 
     epochs: int
@@ -424,6 +450,8 @@ class Long:
     highest: float
     training_lead: float | None
     still_fits_worse: bool
+    earlier: float | None
+    half_stays: bool
     only_training_caught_up: bool
 
 
@@ -448,6 +476,8 @@ def _long(m: Measured, c: Contrasts) -> Long | None:
         highest=max(late),
         training_lead=training,
         still_fits_worse=is_above(training, m.margin("equivalence")),
+        earlier=early,
+        half_stays=early is not None and training is not None and training >= early / 2 > 0,
         only_training_caught_up=early is not None
         and is_above(early / 2, training)
         and c.loss is not None
@@ -465,12 +495,64 @@ def _mean_curve(runs: Sequence[RunResult]) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Rates:
-    """why/rates.html: how much of the lead the rate accounts for, and what each chose: rate and schedule."""
+class Setting:
+    """A learning rate and its schedule."""
 
-    example_1: tuple[float, str]
-    cross_entropy: tuple[float, str]
-    same_choice: bool
+    rate: float
+    schedule: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What an arm chose on the held-out images. ties: settings that did as well there; the first was kept."""
+
+    arm: str
+    chosen: Setting
+    ties: tuple[Setting, ...]
+    tried: tuple[Setting, ...]
+    seeds: int | None
+    held_out: float
+
+
+TIE = 1e-9  # of mean accuracies, which are rounded to binary fractions
+
+
+def _choices(m: Measured, kind: str, arms: Iterable[str]) -> tuple[Choice, ...]:
+    """By arm; `kind`: rate or sgd. Without those that have not chosen."""
+    found = (_choice(m, arm, f"{kind}-{arm}-*", next(iter(m.runs(f"best-{kind}-{arm}")), None)) for arm in arms)
+    return tuple(choice for choice in found if choice)
+
+
+def _choice(m: Measured, arm: str, pattern: str, run: RunResult | None) -> Choice | None:
+    arms = [name for name in m.results["arms"] if fnmatch(name, pattern)]
+    scores = {name: score for name in arms if (score := m.mean(name, "held_out_accuracy")) is not None}
+    if run is None or not scores:
+        return None
+    settings = {name: Setting(m.number(name, "learning_rate"), m.number(name, "schedule")) for name in scores}
+    chosen, best = Setting(run["learning_rate"], run["schedule"]), max(scores.values())
+    equals = [settings[name] for name, score in scores.items() if score > best - TIE]
+    return Choice(
+        arm,
+        chosen,
+        tuple(setting for setting in equals if setting != chosen),
+        tuple(sorted(settings.values(), key=lambda setting: (setting.schedule, setting.rate))),
+        m.seeds(next(iter(scores))),
+        best,
+    )
+
+
+@dataclass(frozen=True)
+class Rates:
+    """why/rates.html: how much of cross-entropy's lead the rate accounts for. usual: that at the article's own rate.
+
+    held_out, held_out_usual: its leads on the held-out images on which the rates were chosen.
+    """
+
+    choices: tuple[Choice, ...]
+    usual: float | None
+    held_out: float | None
+    held_out_usual: float | None
+    held_out_is_smaller: bool
     rate_closes_little: bool
     rate_accounts_for_it: bool
 
@@ -478,23 +560,28 @@ class Rates:
 def _rates(m: Measured, c: Contrasts) -> Rates | None:
     if c.best_rate is None:
         return None
-    first = [m.runs(f"best-rate-{arm}")[0] for arm in ("example-1", "cross-entropy")]
-    own, other = ((run["learning_rate"], run["schedule"]) for run in first)
-    margin = m.margin("equivalence")
+    choices = _choices(m, "rate", ("example-1", "cross-entropy"))
+    best = [choice.held_out for choice in choices]
+    held_out = best[1] - best[0] if len(best) == len(("example-1", "cross-entropy")) else None
+    usual, margin = m.lead("tanh-softmax-ce", "tanh-tanh-mse"), m.margin("equivalence")
     return Rates(
-        own,
-        other,
-        own == other,
-        c.loss is not None and c.best_rate.mean > c.loss.mean / 2,
+        choices,
+        usual,
+        held_out,
+        m.lead("rate-cross-entropy-0.001", "rate-example-1-0.001", "held_out_accuracy"),
+        is_above(c.best_rate.mean, held_out),
+        usual is not None and c.best_rate.mean > usual / 2,
         margin is not None and c.best_rate.mean <= margin,
     )
 
 
 @dataclass(frozen=True)
 class Sgd:
-    """why/sgd.html. epochs: of the runs."""
+    """why/sgd.html. epochs: of the runs. choices: of the rate, by arm; all_chose: theirs where it is the same."""
 
     epochs: int | None
+    choices: tuple[Choice, ...]
+    all_chose: Choice | None
     example_1_behind: bool
     targets_behind: bool
 
@@ -502,7 +589,15 @@ class Sgd:
 def _sgd(m: Measured, c: Contrasts) -> Sgd | None:
     if c.best_sgd is None or c.best_sgd_targets is None:
         return None
-    return Sgd(m.epochs("best-sgd-example-1"), c.best_sgd.mean > 0, c.best_sgd_targets.mean > 0)
+    choices = _choices(m, "sgd", ("example-1", "targets", "cross-entropy"))
+    same = len({(choice.chosen, choice.tried) for choice in choices}) == 1
+    return Sgd(
+        m.epochs("best-sgd-example-1"),
+        choices,
+        choices[0] if same else None,
+        c.best_sgd.mean > 0,
+        c.best_sgd_targets.mean > 0,
+    )
 
 
 # ---------------------------------------------------------------------------------------------- gradients
@@ -563,7 +658,8 @@ class Depth:
     """why/depth.html: the deepest networks under squared error, by hidden activation; relu_he has He's weights.
 
     tanh_loses: what depth costs tanh in accuracy; slows, helps: whether that matters. Decisions are False unless all
-    are measured.
+    are measured. cross_entropy_loses: what it costs under cross-entropy; cross_entropy_keeps: of the signal with a
+    single layer.
     """
 
     layers: int | None
@@ -572,6 +668,8 @@ class Depth:
     deep: Mapping[str, Deep]
     all_measured: bool
     tanh_loses: float | None
+    cross_entropy_loses: float | None
+    cross_entropy_keeps: float | None
     slows: bool
     helps: bool
     sigmoid_keeps_least: bool
@@ -599,6 +697,7 @@ def _depth(m: Measured) -> Depth:
             deep[hidden] = Deep(label, m.number(name, "gradient", "start", "first_over_output"), accuracy)
     kept = {hidden: network.kept for hidden, network in deep.items()}
     loses = m.lead("depth1-tanh-mse", f"depth{layers}-tanh-mse")
+    single, many = (m.number(f"depth{n}-tanh-ce", "gradient", "start", "first_over_output") for n in (1, layers))
     tanh, sigmoid, relu, he = (kept.get(hidden) for hidden in DEEP)
     return Depth(
         layers,
@@ -607,6 +706,8 @@ def _depth(m: Measured) -> Depth:
         deep,
         len(deep) == len(DEEP),
         loses,
+        m.lead("depth1-tanh-ce", f"depth{layers}-tanh-ce"),
+        many / single if single and many is not None else None,
         is_above(loses, m.margin("equivalence")),
         is_above(minus(0, loses), m.margin("equivalence")),
         is_above(tanh, sigmoid) and is_above(relu, sigmoid),
@@ -619,19 +720,39 @@ def _depth(m: Measured) -> Depth:
 
 
 @dataclass(frozen=True)
+class Reader:
+    """A way to read hidden layers, and the accuracy with those of Example 1 and of cross-entropy."""
+
+    name: str
+    example_1: float
+    cross_entropy: float
+
+
+READERS = {  # the arms whose accuracy, by this measure, is that of the features of Example 1 and of cross-entropy
+    "least squares": ("example-1", "cross-entropy", "least_squares_accuracy"),
+    "squared error": ("tanh-tanh-mse", "cross-entropy-read-by-example-1", "test_accuracy"),
+    "cross-entropy": ("example-1-read-by-cross-entropy", "tanh-softmax-ce", "test_accuracy"),
+}
+
+
+@dataclass(frozen=True)
 class Readouts:
-    """why/readouts.html: what cross-entropy's hidden layer gains under Example 1's output.
+    """why/readouts.html: what cross-entropy's hidden layer gains or loses under Example 1's output.
 
     each_suits_its_own: neither hidden layer gains by the swap.
     least_squares: what the exact least-squares readout adds to Example 1. wins_back_less: neither that nor a new output
-    layer trained with cross-entropy wins back half of the gap.
+    layer trained with cross-entropy wins back half of the gap. readers: both hidden layers under each; depends: whether
+    Example 1's is the worse one for some and not for others.
     """
 
     cross_entropy_gains: float | None
+    cross_entropy_loses: float | None
     swapped: bool
     each_suits_its_own: bool
     least_squares: float | None
     wins_back_less: bool
+    readers: tuple[Reader, ...]
+    depends: bool
 
 
 def _readouts(m: Measured, c: Contrasts) -> Readouts:
@@ -640,7 +761,22 @@ def _readouts(m: Measured, c: Contrasts) -> Readouts:
     suits = c.reread is not None and c.reread.mean < 0 and is_above(0, gains)
     exact = minus(m.mean("example-1", "least_squares_accuracy"), m.mean_accuracy("example-1"))
     less = is_less_than_half(c.reread, c.loss) and c.loss is not None and is_above(c.loss.mean / 2, exact)
-    return Readouts(gains, swapped, suits, exact, less)
+    readers = []
+    for name, (own, other, measure) in READERS.items():
+        first, second = m.mean(own, measure), m.mean(other, measure)
+        if first is not None and second is not None:
+            readers.append(Reader(name, first, second))
+    worse = {reader.example_1 < reader.cross_entropy for reader in readers}
+    return Readouts(
+        gains,
+        -gains if gains is not None and gains < 0 else None,
+        swapped,
+        suits,
+        exact,
+        less,
+        tuple(readers),
+        len(readers) == len(READERS) and len(worse) > 1,
+    )
 
 
 @dataclass(frozen=True)
@@ -739,25 +875,121 @@ def _others(m: Measured, c: Contrasts, saturated: Saturated) -> Others:
     )
 
 
+UNSATURATED = 0.5  # a mean slope of tanh that is not flat
+
+
 @dataclass(frozen=True)
 class Right:
-    """right.html. saturated_gap: from cross-entropy to Example 1 where outputs start saturated."""
+    """right.html. saturated_gap: from cross-entropy to Example 1 where outputs start saturated.
 
+    names_the_place: a sigmoid, which cannot undershoot, gains on the article's targets. leads_repeat: both differences
+    on which many verdicts rest are gains. hidden_ends_saturated: Example 1's outputs start unsaturated, and its hidden
+    units end more saturated than cross-entropy's.
+    """
+
+    names_the_place: bool
+    leads_repeat: bool
     saturated_gap: float | None
     mechanism_shows: bool
+    hidden_ends_saturated: bool
     gradients_vanish: bool
     advice_holds: bool
 
 
-def _right(c: Contrasts, depth: Depth, saturated: Saturated) -> Right:
+def _right(m: Measured, c: Contrasts, depth: Depth, saturated: Saturated, training: Training) -> Right:
     sgd = saturated.sgd
     tanh, sigmoid = depth.kept("tanh"), depth.kept("sigmoid")
+    start = m.number("example-1", "saturation", "start", "output_slope_other")
     return Right(
+        is_gain(c.sigmoid_output),
+        is_gain(c.recipe) and is_gain(c.loss),
         sgd.cross_entropy - sgd.example_1 if sgd else None,
         bool(sgd and sgd.shows),
+        is_above(start, UNSATURATED) and _is_more_saturated(training),
         tanh is not None and is_above(tanh / 10, sigmoid),
         is_gain(c.loss),
     )
+
+
+def _is_more_saturated(training: Training) -> bool:
+    return is_above(training.saturated.get("example-1"), training.saturated.get("cross-entropy"))
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Notes under the claims, in claims.toml.
+
+    sigmoid_lead: of a sigmoid on cross-entropy with hidden ReLU, the most accurate network with it, over the best of
+    five on squared error; None where it isn't the best. fashion_seeds, fashion_p: seeds on Fashion-MNIST, and the
+    smallest p-value that they can give; fashion_is_undecidable: it is above the level. linear_share, relu_share: of
+    cross-entropy's and of Example 3's lead, what a linear output and a hidden ReLU add to Example 1.
+    only_more_saturated: less than half each, though Example 1's hidden units are the more saturated ones.
+    slows_unvanished: deep tanh layers learn more slowly under cross-entropy and keep the signal; by_sigmoid: where
+    sigmoid layers lose it. map_share: of a prediction's time. sgd_rises: Example 1's accuracy does in each of the last
+    epochs under plain SGD; sgd_targets_pace: epochs that targets −1 and 1 take to their plateau.
+    """
+
+    sigmoid_lead: float | None
+    sigmoid_lead_matters: bool
+    fashion_seeds: int | None
+    fashion_p: float | None
+    fashion_is_undecidable: bool
+    linear_share: float | None
+    relu_share: float | None
+    only_more_saturated: bool
+    slows_unvanished: bool
+    by_sigmoid: bool
+    map_share: float | None
+    sgd_rises: bool
+    sgd_targets_pace: float | None
+
+
+def _notes(m: Measured, c: Contrasts, depth: Depth, training: Training) -> Notes:
+    margin, lead = m.margin("equivalence"), _best_sigmoid(m)
+    seeds, smallest = _smallest_p(m)
+    linear, relu = _share(c.output, c.loss), _share(c.hidden, c.recipe)
+    kept, predicting = depth.cross_entropy_keeps, m.number("example-2", "predict_seconds")
+    mapping = m.number("example-2", "map_seconds")
+    late = _mean_curve(m.runs("best-sgd-example-1"))[-3:]
+    return Notes(
+        lead,
+        is_above(lead, margin),
+        seeds,
+        smallest,
+        smallest is not None and smallest > 1 - m.results["confidence"],
+        linear,
+        relu,
+        is_above(0.5, linear) and is_above(0.5, relu) and _is_more_saturated(training),
+        is_above(depth.cross_entropy_loses, margin) and is_above(kept, VANISHING),
+        depth.sigmoid_keeps_least and is_above(VANISHING, depth.kept("sigmoid")),
+        mapping / predicting if mapping and predicting else None,
+        bool(late) and all(later > earlier for earlier, later in pairwise(late)),
+        m.mean("best-sgd-targets", "epochs_to_plateau"),
+    )
+
+
+VANISHING = 0.1  # of the signal, as among the thresholds
+WITH_RELU = ("tanh-mse", "tanh-targets", "linear-mse", "sigmoid-mse", "softmax-mse")  # those on squared error
+
+
+def _best_sigmoid(m: Measured) -> float | None:
+    scores = [m.mean_accuracy(f"relu-{head}") for head in (*WITH_RELU, "softmax-ce")]
+    sigmoid, known = m.mean_accuracy("relu-sigmoid-bce"), [score for score in scores if score is not None]
+    if sigmoid is None or len(known) < len(scores) or sigmoid <= max(known):
+        return None
+    return sigmoid - max(known[: len(WITH_RELU)])
+
+
+def _share(part: Difference | None, whole: Difference | None) -> float | None:
+    """Of a gain, what another one is; None unless both are."""
+    return part.mean / whole.mean if part and whole and part.mean > 0 and whole.mean > 0 else None
+
+
+def _smallest_p(m: Measured) -> tuple[int | None, float | None]:
+    """Seeds of Example 3's lead on Fashion-MNIST, and the smallest p-value that they can give."""
+    there = _summary_elsewhere(m, "fashion_mnist")
+    row = next((row for row in there["contrasts"] if row["name"] == "recipe" and row["n"]), None) if there else None
+    return (row["n"], row.get("p_smallest")) if row else (None, None)
 
 
 @dataclass(frozen=True)
@@ -781,14 +1013,15 @@ def _digits(m: Measured, c: Contrasts) -> Digits | None:
 class Fashion:
     """elsewhere/fashion_mnist.html: whether all four changes of Example 1 are gains there, and their size.
 
-    smallest, largest: as a share of what the same change gains on MNIST; None unless all are gains on both. seeds: of
-    each change there.
+    smallest, largest: as a share of what the same change gains on MNIST; None unless all are gains on both.
+    two_thirds: both are near two thirds. seeds: of each change there.
     """
 
     same_directions: bool
     behind: tuple[str, ...]
     smallest: float | None
     largest: float | None
+    two_thirds: bool
     seeds: int
 
 
@@ -805,12 +1038,24 @@ def _fashion(m: Measured, c: Contrasts) -> Fashion | None:
     gains = not behind and all(here.mean > 0 for here, _ in both.values())
     shares = [there.mean / here.mean for here, there in both.values()] if gains else []
     seeds = min(there.seeds for _, there in both.values())
-    return Fashion(not behind, behind, min(shares, default=None), max(shares, default=None), seeds)
+    near = bool(shares) and all(0.6 < share < 0.73 for share in shares)
+    return Fashion(not behind, behind, min(shares, default=None), max(shares, default=None), near, seeds)
 
 
 def _elsewhere(m: Measured, dataset: str) -> Contrasts | None:
+    summary = _summary_elsewhere(m, dataset)
+    return contrasts(summary) if summary else None
+
+
+def _summary_elsewhere(m: Measured, dataset: str) -> Summary | None:
     replications = cast(Mapping[str, Summary], m.results.get("replications", {}))  # a data set has none of its own
-    return contrasts(replications[dataset]) if dataset in replications else None
+    return replications.get(dataset)
+
+
+def _level(m: Measured, dataset: str) -> Difference | None:
+    """Cross-entropy's lead over targets −1 and 1 on another data set."""
+    other = _elsewhere(m, dataset)
+    return other.equivalence if other else None
 
 
 # ---------------------------------------------------------------------------------------------- all of it
@@ -818,11 +1063,17 @@ def _elsewhere(m: Measured, dataset: str) -> Contrasts | None:
 
 @dataclass(frozen=True)
 class View(Contrasts):
-    """The contrasts by name, and a part for each template. fewer_errors: Example 3's, as a share of Example 1's."""
+    """The contrasts by name, and a part for each template. fewer_errors: Example 3's, as a share of Example 1's.
+
+    level_on_*: cross-entropy's lead over targets −1 and 1 on other data sets.
+    """
 
     equivalence_margin: float | None
     targets_close_gap: bool
     fewer_errors: float | None
+    level_on_fashion: Difference | None
+    level_on_digits: Difference | None
+    linear_with_relu: LinearWithRelu | None
     answer: Answer
     exactly: Exactly
     why: Why
@@ -844,6 +1095,7 @@ class View(Contrasts):
     limits: Limits
     others: Others
     right: Right
+    notes: Notes
     digits: Digits | None
     fashion: Fashion | None
 
@@ -851,21 +1103,24 @@ class View(Contrasts):
 def view(results: Summary) -> View:
     m, c = Measured(results), contrasts(results)
     errors = [m.number(arm, "test_error", "mean") for arm in ("example-1", "example-3")]
-    answer, depth, saturated = _answer(m, c), _depth(m), _saturated(m)
+    answer, depth, saturated, training = _answer(m, c), _depth(m), _saturated(m), _training(m, c)
     return View(
         **vars(c),
         equivalence_margin=m.margin("equivalence"),
         targets_close_gap=bool(c.recipe and is_gain(c.targets) and c.targets and c.targets.mean > c.recipe.mean / 2),
         fewer_errors=1 - errors[1] / errors[0] if errors[0] and errors[1] is not None else None,
+        level_on_fashion=_level(m, "fashion_mnist"),
+        level_on_digits=_level(m, "digits"),
+        linear_with_relu=_linear_with_relu(m),
         answer=answer,
         exactly=_exactly(m),
         why=_why(c, answer),
         changes=_changes(m),
         outputs=_outputs(m, c),
-        wall=_wall(c),
-        dose=_dose(m, c),
+        wall=_wall(m, c),
+        dose=_dose(m),
         factorial=_factorial(m, c),
-        training=_training(m, c),
+        training=training,
         learning_curves=_learning_curves(m),
         long=_long(m, c),
         rates=_rates(m, c),
@@ -877,7 +1132,8 @@ def view(results: Summary) -> View:
         confusions=_confusions(m),
         limits=_limits(m, c),
         others=_others(m, c, saturated),
-        right=_right(c, depth, saturated),
+        right=_right(m, c, depth, saturated, training),
+        notes=_notes(m, c, depth, training),
         digits=_digits(m, c),
         fashion=_fashion(m, c),
     )

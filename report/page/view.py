@@ -123,6 +123,12 @@ class PageView:
         return tuple(row for row in self.predictions if row.failed)
 
     @property
+    def failed_narrowly(self) -> bool:
+        """Whether some failed, and each of these is a close call."""
+        failed = self.failed_predictions
+        return bool(failed) and all(row.part.close for row in failed)
+
+    @property
     def every_prediction_held(self) -> bool:
         return bool(self.predictions) and all(row.held for row in self.predictions)
 
@@ -272,7 +278,8 @@ class Replication:
     """The same contrasts on another data set. one_image: what a single test image counts, as a fraction.
 
     name: what people call the data set. repeated: those measured there that ask for a difference; agreeing: in how many
-    of the `compared` ones, measured on both, it has the same sign. unfinished: whether some of the `runs_expected` are
+    of the `compared` ones, measured on both, it has the same sign. has_equivalence: whether others are measured, which
+    ask for equivalence. unfinished: whether some of the `runs_expected` are
     missing. contrasts: all that are measured there.
     """
 
@@ -283,6 +290,7 @@ class Replication:
     repeated: tuple[Repeated, ...]
     compared: int
     agreeing: int
+    has_equivalence: bool
     unfinished: bool
     runs: int
     runs_expected: int
@@ -311,6 +319,7 @@ def _replication(results: Results, other: Summary, labels: Mapping[str, str]) ->
         repeated=repeated,
         compared=sum(row.here is not None for row in repeated),
         agreeing=sum(row.same_sign for row in repeated),
+        has_equivalence=any(row["n"] and row["equivalence_margin"] is not None for row in other["contrasts"]),
         unfinished=len(other["runs"]) < other["runs_expected"],
         runs=len(other["runs"]),
         runs_expected=other["runs_expected"],
@@ -427,15 +436,6 @@ class ClaimRow:
     def has_more(self) -> bool:
         """Whether something is said of the claim as a whole."""
         return bool(self.claim.note or self.claim.seen or self.figures)
-
-    @property
-    def holds_in_general(self) -> bool:
-        return self.general.verdict == SUPPORTED
-
-    @property
-    def gives_reason(self) -> bool:
-        """Whether its second question is about the reason that it gives."""
-        return self.general.question.asks == "reason"
 
     @property
     def asked(self) -> tuple[PartRow, ...]:

@@ -360,12 +360,6 @@ def test_depth_slows_tanh_or_helps_it_by_what_eight_layers_lose_against_one() ->
         assert (depth.slows, depth.helps) == (slows, helps)
 
 
-def test_the_distance_of_a_sigmoids_targets_has_a_share_of_its_loss_only_between_none_and_all_of_it() -> None:
-    for same_distance, share in ((0.4, 0.6), (0.0, 1.0), (1.1, None), (-0.1, None)):
-        found = decision("wall", {}, rows(sigmoid_undershoots=GAIN, sigmoid_half=(same_distance, -2, 2)))
-        assert found.distance_share == (None if share is None else pytest.approx(share))
-
-
 def test_numbers_of_the_prose_are_computed_by_hand() -> None:
     arms = {
         "example-1": arm(0.96, first_epoch_at={"0.97": [5, None, 3]}, seeds=[1, 2, 3]),

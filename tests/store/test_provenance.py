@@ -108,7 +108,7 @@ def test_runs_from_before_commits_were_recorded_have_none(
     )
     found = fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"))
     assert {(run["commit"], run["dirty"]) for run in found["runs"]} == {("", None)}
-    assert "\nmnist,example-1,100," in runs_csv(found)
+    assert "\nmnist,example-1,300," in runs_csv(found)
     record = json.loads((ROOT / "experiments" / "record.json").read_text())
     for run in record["results"]["runs"]:
         run.pop("commit", None)
