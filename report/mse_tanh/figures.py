@@ -522,9 +522,9 @@ def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
     both = [pair for pair in means.values() if len(pair) == 2]
     head = max(max(group[h] for group in both) - min(group[h] for group in both) for h in both[0])
     hidden = max(max(pair.values()) - min(pair.values()) for pair in both)
-    parts = {"output, loss and targets": head, "the hidden activation": hidden}
+    parts = {"output, loss and targets": head, "hidden activation": hidden}
     (more, most), (less, least) = sorted(parts.items(), key=lambda item: -item[1])
-    return f"Changing {more} moves accuracy by up to {most:.2f} points; changing {less}, by up to {least:.2f}"
+    return f"Accuracy moves {most:.2f} points with {more}, {least:.2f} with {less}"
 
 
 def dose(results: Results) -> Figure | None:
