@@ -215,14 +215,10 @@ def test_the_wall_figure_pairs_the_shams_with_the_network_that_they_change(whole
 def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
     base = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "outputs"}
     head = shown(article.factorial(scored(whole, {**base, "relu-softmax-ce": 0.99, "tanh-softmax-ce": 0.985})))
-    assert head.title == (
-        "Changing output, loss and targets moves accuracy by up to 2.00 points; "
-        "changing the hidden activation, by up to 0.50"
-    )
+    assert head.title == "Accuracy moves 2.00 points with output, loss and targets, 0.50 with hidden activation"
     relu = {name: 0.98 for name in base if whole["arms"][name]["hidden"] == "relu"}
     assert shown(article.factorial(scored(whole, {**base, **relu}))).title == (
-        "Changing the hidden activation moves accuracy by up to 1.00 points; "
-        "changing output, loss and targets, by up to 0.00"
+        "Accuracy moves 1.00 points with hidden activation, 0.00 with output, loss and targets"
     )
     assert len(head.rows) == 14
 
