@@ -731,7 +731,7 @@ def test_claims_mostly_hold_or_fail_by_what_most_questions_that_numbers_can_deci
     assert mostly("supported", "not supported") == (True, False)
     assert mostly("not supported") == (False, False)
     assert mostly("partly supported", "not supported", "not supported", "not supported") == (False, True)
-    assert mostly("not measured", "cannot be told") == (False, False)
+    assert mostly("not measured", "cannot be decided") == (False, False)
     assert mostly("not supported", "not testable here", theorem=True) == (False, True)
     assert mostly("not supported", none="No reason.") == (False, True)
     for verdicts, short in (
@@ -798,7 +798,7 @@ def test_robustness_is_with_its_question_and_a_close_call_says_so(results: dict)
     found = page_of(results, robustness={claim: {"general": {**close, "fashion": None, "close": True}}})
     assert (found.claims[0].stated.robust, found.claims[0].stated.close) == (None, False)
     assert found.claims[0].general.robust is not None
-    assert (found.claims[0].general.robust.seeds, found.claims[0].general.close) == (80, True)
+    assert (found.claims[0].general.robust.seeds, found.claims[0].general.close) == (0.8, True)
     assert found.has_close
     assert not page_of(results).has_close
 
