@@ -60,7 +60,7 @@
     setTimeout(() => (self.textContent = "Copy link"), 2000);
   }, "quiet");
   for (const section of all("section[id]")) section.querySelector("h2").after(linkTo(section));
-  for (const claim of all(".ledger tbody[id]")) claim.querySelector("th").append(" ", linkTo(claim));
+  for (const claim of all(".ledger tbody[id]")) claim.querySelector(".quote").append(" ", linkTo(claim));
 
   // A figure and its numbers to take along, made from what is in the page; a picture only where the site has one.
   const drawing = (svg) => {

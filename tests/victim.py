@@ -47,7 +47,7 @@ def run_unit_for_page(unit: Unit, store: Store, code: Mapping[str, Any]) -> None
     from tests import fixture
 
     for entry in unit.entries:
-        fixture.fill(store, [entry.run], unit.source, fixture.SCORES)
+        fixture.fill_run(store, entry.run, unit.source, fixture.SCORES)
 
 
 def run_unit_remotely(unit: Unit, stored: Mapping[Run, Files], code: Mapping[str, Any]) -> list[Files]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import cast
 
@@ -32,7 +31,7 @@ from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json, to_json
 from experiments.study import load as studies
-from experiments.study.model import SETTINGS, Arm, Study
+from experiments.study.model import SETTINGS, Study
 
 FORMAT = 4
 KEPT = (FASHION_MNIST.name,)  # data sets beside MNIST
@@ -62,24 +61,9 @@ def read() -> Record | None:
     """The recorded results, as results.json has them; None where there is no record."""
     if not RECORD.exists():
         return None
-    file = _read_file()
+    file = cast(RecordFile, read_json(RECORD, FORMAT, _RESTORE))
     replications = {name: _with_settings(results) for name, results in file["replications"].items()}
     return {**_with_settings(file["results"]), "recorded": file["recorded"], "replications": replications}
-
-
-def _read_file() -> RecordFile:
-    """The record's file. One of format 3 knows no other data set than MNIST, and fewer settings and measures."""
-    try:
-        return cast(RecordFile, read_json(RECORD, FORMAT, _RESTORE))
-    except UserError:
-        older = read_json(RECORD, 3, _RESTORE)
-    defaults = {field.name: field.default for field in fields(Arm) if field.default is not MISSING}
-    settings = {name: value if isinstance(value, str | int | float) else str(value) for name, value in defaults.items()}
-    known = {**dict.fromkeys(ArmResult.__annotations__), **settings}
-    older["results"]["contrasts"] = [{"confirmatory": True, **row} for row in older["results"]["contrasts"]]
-    older["results"]["arms"] = {name: {**known, **arm} for name, arm in older["results"]["arms"].items()}
-    older["results"]["contrasts"] = [{"confirmatory": True, **contrast} for contrast in older["results"]["contrasts"]]
-    return cast(RecordFile, {**older, "replications": {}})
 
 
 def write(results: Results) -> None:

@@ -66,6 +66,12 @@ def share(fraction: float | None, digits: int = 1) -> str:
     return NOT_MEASURED if fraction is None else percent(fraction, digits)
 
 
+def estimate(fraction: float) -> str:
+    """An estimated share in whole per cent, never as certain: 0.97 → 97; 1 → > 99; 0 → < 1"""
+    whole = round(100 * fraction)
+    return f">{NARROW}99" if whole == 100 else str(whole) if whole else f"<{NARROW}1"
+
+
 def ratio(value: float | None, missing: str = NOT_MEASURED) -> str:
     """A positive ratio in two digits, a small one as a fraction: 0.81, 1/43,000; None or 0 → not measured"""
     if not value:
@@ -126,6 +132,7 @@ FILTERS = {  # of the page's templates, by name
         setting,
         listed,
         share,
+        estimate,
         ratio,
         measure,
         thousands,

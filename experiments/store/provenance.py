@@ -31,15 +31,19 @@ def code_version(root: Path = ROOT) -> CodeVersion:
     unknown: CodeVersion = {"commit": "", "dirty": None}
     if not (root / ".git").exists():  # else git would name the commit of a repository around this folder
         return unknown
-    command = ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # Unlike `git describe --dirty`, this never writes: a call that is killed leaves no lock behind.
+    command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
         result = subprocess.run(
             command, cwd=root, env=git_environment(), capture_output=True, text=True, check=True, timeout=60
         )
     except (OSError, subprocess.SubprocessError):
         return unknown
-    commit, dirty, _ = result.stdout.strip().partition("-dirty")
-    return {"commit": commit, "dirty": bool(dirty)}
+    headers, changes = (
+        [line for line in result.stdout.splitlines() if line.startswith("# ") == header] for header in (True, False)
+    )
+    commit = headers[0].removeprefix("# branch.oid ")
+    return unknown if commit == "(initial)" else {"commit": commit, "dirty": bool(changes)}
 
 
 def git_environment() -> dict[str, str]:

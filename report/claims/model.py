@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 SUPPORTED, PARTLY, NOT = "supported", "partly supported", "not supported"
-NOT_TESTABLE, NOT_MEASURED, CANNOT_TELL = "not testable here", "not measured", "cannot be told"
+NOT_TESTABLE, NOT_MEASURED, CANNOT_TELL = "not testable here", "not measured", "cannot be decided"
+CANNOT_MEET = "cannot be met"  # of a rule with other thresholds: a share would have to exceed 100 %
 NO_QUESTION = "no such question"
 HOLDS, REFUTED = "holds", "refuted"  # of a prediction
 DECIDED = (SUPPORTED, PARTLY, NOT, HOLDS, REFUTED)
@@ -188,10 +189,11 @@ class JudgedPrediction:
 class Robustness(TypedDict):
     """How robust a verdict is; see `report.claims.robustness`.
 
-    seeds: the share of redraws of the seeds in which it stays; images: of the seeds and the test images. half, twice:
-    the verdict with all thresholds of that size; alone: the thresholds of which one alone, such as "half of matters",
-    gives another verdict, and which. endpoints: the verdict by where the training ends, such as "epoch 8".
-    fashion: the verdict on Fashion-MNIST. close: whether the smallest share is below 0.9.
+    seeds: the share of redraws of the seeds in which it stays, None where nothing that decides scatters over seeds;
+    images: of the seeds and the test images. half, twice: the verdict with all thresholds of that size, or CANNOT_MEET;
+    alone: the thresholds of which one alone, such as "half of matters", gives another verdict, and which. endpoints:
+    the verdict by where the training ends, such as "epoch 8". fashion: the verdict on Fashion-MNIST, CANNOT_TELL where
+    it has too few seeds for the rule. close: whether the smallest share is below 0.9.
     """
 
     seeds: float | None

@@ -111,7 +111,8 @@ class Seeds:
 # ---------------------------------------------------------------------------------------------- test images
 
 Shifts = Mapping[str, np.ndarray]  # by arm: of its accuracy, [n_redraws]
-MAX_COMPARED = 50  # runs of an arm, for how its images vary: more would fill the memory and change nothing
+MAX_COMPARED = 50  # runs of an arm, for how its images vary: more would change nothing
+MAX_CELLS = 50_000_000  # of runs and images, over all arms, which are 200 MB: with millions of images, fewer runs
 
 
 def image_shifts(runs: Mapping[str, Sequence[Observation]], redraws: int, state: int = 0) -> Shifts:
@@ -121,9 +122,11 @@ def image_shifts(runs: Mapping[str, Sequence[Observation]], redraws: int, state:
     """
     matrices: dict[tuple[tuple[int, ...], bytes], np.ndarray] = {}
     places: dict[str, int] = {}  # by arm; arms that are wrong on the same images share a place, and so a shift
+    cells = sum(of_arm[0]["images"] for of_arm in runs.values() if of_arm)
+    most = max(2, min(MAX_COMPARED, MAX_CELLS // max(1, cells)))
     for arm, of_arm in runs.items():
-        compared = [run for run in of_arm if run["wrong_images"] is not None][:MAX_COMPARED]
-        if 1 < len(compared) == min(len(of_arm), MAX_COMPARED):
+        compared = [run for run in of_arm if run["wrong_images"] is not None][:most]
+        if 1 < len(compared) == min(len(of_arm), most):
             wrong = _wrong_matrix(compared)
             key = (tuple(run["seed"] for run in compared), np.packbits(wrong).tobytes())
             places[arm] = [*matrices, key].index(key)

@@ -2,8 +2,9 @@
 
 What follows from the values of single runs is computed anew. Three approximations: the ends of the bootstrap and of the
 two-way interval keep their distances from the mean, in standard deviations of the differences; McNemar's test takes
-redrawn counts of discordant images; the p of more than MAX_FLIPPED pairs is that of Student's t. All else, such as
-counts over all images, is not redrawn: `Redrawn.number_at` gives None, and the number stays as measured.
+redrawn counts of discordant images; the p of more than MAX_FLIPPED pairs is that of Student's t. All else is not
+redrawn: counts over all images, and times, whose scatter is the machine's and not the seeds'. `Redrawn.number_at` gives
+None for them, and the number stays as measured.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from experiments.analysis.results import ContrastResult, Observation, Summary
 from report.claims.redraw import Repetition, Shifts
 from report.claims.rules import Operand, parse_path
 
+TIMES = ("epoch_seconds", "predict_seconds", "map_seconds")
 MAX_FLIPPED = 20  # pairs whose signs are flipped in all ways, in each redraw
 Value = Callable[[Observation], Any]  # of a run
 
@@ -113,9 +115,8 @@ class Redrawn:
                 return mean(self._shifted(arm, self._redraw(arm, _OF_CURVE[head], highest=1)))
             case "epochs_to_plateau" if rest == ("mean",):
                 return mean(self._redraw(arm, _epochs_to_plateau))
-            case "epoch_seconds" | "predict_seconds" | "map_seconds" if not rest:
-                seconds = self._redraw(arm, _measure(head))
-                return np.asarray(np.median(seconds, axis=tuple(range(1, seconds.ndim))))
+            case _ if head in TIMES:
+                raise NotRedrawn(head)
             case "readout_of" if rest == ("changed_share",):
                 return mean(self._redraw(arm, _changed_share, highest=1))
         return mean(self._redraw(arm, _measure(head, *rest)))

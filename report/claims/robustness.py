@@ -2,7 +2,7 @@
 
 Of the redraws, `report.claims.redraw` says what they imagine; the share of them in which a verdict stays is the chance
 that a repetition of the whole study gives it again. A single run shows no scatter, so a verdict that one decides has no
-share, nor has one that follows by arithmetic.
+share, nor has one that follows by arithmetic, or from times alone.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from experiments.files.durable import write_atomically
 from experiments.files.sealed import is_made_from, read_json, to_json
 from experiments.study import keys
 from report.claims.model import (
+    CANNOT_MEET,
+    CANNOT_TELL,
     DECIDED,
     HOLDS,
     NOT,
@@ -36,7 +38,17 @@ from report.claims.model import (
 )
 from report.claims.redraw import AsMeasured, Repetition, Seeds, Shifts, image_shifts
 from report.claims.redrawn import NotRedrawn, Redrawn, Value, final_accuracy
-from report.claims.rules import DATASETS, Operand, keys_by_arm, number_at, on_dataset, parse, parse_path, verdict_of
+from report.claims.rules import (
+    DATASETS,
+    Operand,
+    keys_by_arm,
+    names_in,
+    number_at,
+    on_dataset,
+    parse,
+    parse_path,
+    verdict_of,
+)
 from report.claims.verdicts import judge, judge_predictions
 
 FORMAT = 1
@@ -144,19 +156,29 @@ class Study:
 
     def assess(self, judged: Verdict, elsewhere: Verdict | None) -> Robustness:
         """elsewhere: the verdict on the same question on Fashion-MNIST, None where that is not measured."""
-        question, ledger = judged.question, self._ledger
-        seeds = self._share(judged, self._views["seeds"])
+        question = judged.question
+        scatters = any(self.is_redrawn(named.path) for named in question.evidence.values())
+        seeds = self._share(judged, self._views["seeds"]) if scatters else None
         images = self._share(judged, self._views["images"]) if self._images_known(question) else None
         return {
             "seeds": seeds,
             "images": images,
-            "half": verdict_of(question, judged.values, ledger.limits(0.5)),
-            "twice": verdict_of(question, judged.values, ledger.limits(2)),
+            "half": _verdict_at(judged, self._limits, dict.fromkeys(self._limits, 0.5)),
+            "twice": _verdict_at(judged, self._limits, dict.fromkeys(self._limits, 2.0)),
             "alone": dict(_alone(judged, self._limits)),
             "endpoints": self._endpoints(judged),
-            "fashion": elsewhere.verdict if elsewhere and elsewhere.verdict in DECIDED else None,
-            "close": min(seeds, seeds if images is None else images) < CLOSE,
+            "fashion": self._on_fashion(elsewhere),
+            "close": min((share for share in (seeds, images) if share is not None), default=1.0) < CLOSE,
         }
+
+    def _on_fashion(self, judged: Verdict | None) -> str | None:
+        """The verdict there; CANNOT_TELL where another one would take a smaller p than so few seeds can give."""
+        there = on_dataset(self._results, FASHION)
+        if judged is None or there is None or judged.verdict not in (*DECIDED, CANNOT_TELL):
+            return None
+        beyond_reach = dict.fromkeys(_never_met(judged, there, self._limits), 0.0)
+        met = verdict_of(judged.question, {**judged.values, **beyond_reach}, self._limits)
+        return judged.verdict if met == judged.verdict else CANNOT_TELL
 
     def _share(self, judged: Verdict, view: Redrawn) -> float:
         """Of the redraws, those in which the verdict is the same; in whole per cent, the same on every machine."""
@@ -212,13 +234,65 @@ def _counts(operand: Operand, accuracies: tuple[str, ...] = FINAL) -> bool:
     return operand.holder == "contrast" or operand.keys[0] in accuracies
 
 
+# ---------------------------------------------------------------------------------------------- other thresholds
+
+
 def _alone(judged: Verdict, limits: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     """The thresholds of which half or twice, alone, gives another verdict: "half of matters" and the verdict."""
     for name in limits:
         for word, factor in (("half", 0.5), ("twice", 2.0)):
-            verdict = verdict_of(judged.question, judged.values, {**limits, name: factor * limits[name]})
-            if verdict != judged.verdict:
+            verdict = _verdict_at(judged, limits, {name: factor})
+            if verdict not in (judged.verdict, CANNOT_MEET):
                 yield f"{word} of {name}", verdict
+
+
+def _verdict_at(judged: Verdict, limits: Mapping[str, float], factors: Mapping[str, float]) -> str:
+    """The verdict with thresholds multiplied by `factors`; CANNOT_MEET where it turns as no share is above 1.
+
+    Nothing that shares or p-values are compared with grows above 1.
+    """
+    shares = [node for node in _comparisons(judged.question) if _has_shares(node, judged.question)]
+    capped = {name for node in shares for name in names_in(node)}
+    scaled = {name: limit * factors.get(name, 1) for name, limit in limits.items()}
+    scaled |= {name: min(scaled[name], max(1.0, limits[name])) for name in capped & limits.keys()}
+    verdict = verdict_of(judged.question, judged.values, scaled)
+    turned = verdict != judged.verdict and any(_asks_too_much(node, scaled) for node in shares)
+    return CANNOT_MEET if turned else verdict
+
+
+def _asks_too_much(node: ast.Compare, limits: Mapping[str, float]) -> bool:
+    """Whether a comparison wants a share above 1."""
+    match node:
+        case ast.Compare(left=ast.Name(), ops=[ast.Gt()], comparators=[limit]) if names_in(limit) <= limits.keys():
+            return bool(_value(limit, _arrays(limits)) >= 1)
+    return False
+
+
+def _comparisons(question: Question) -> list[ast.Compare]:
+    rules = [parse(rule) for rule in (question.supported, question.partly) if rule]
+    return [node for rule in rules for node in ast.walk(rule) if isinstance(node, ast.Compare)]
+
+
+def _has_shares(node: ast.Compare, question: Question) -> bool:
+    """Whether all evidence in a comparison is shares or p-values."""
+    units = {question.evidence[name].unit for name in names_in(node) & question.evidence.keys()}
+    return bool(units) and units <= {"percent", "p"}
+
+
+# ---------------------------------------------------------------------------------------------- few seeds
+
+
+def _never_met(judged: Verdict, results: Summary, limits: Mapping[str, float]) -> set[str]:
+    """The evidence that is a p, by name, and compared with less than the smallest that so few seeds can give."""
+    values = _arrays({**limits, **{name: value for name, value in judged.values.items() if value is not None}})
+    paths = {name: named.path for name, named in judged.question.evidence.items() if named.path.endswith(" p_holm")}
+    smallest = {name: number_at(path.replace("p_holm", "p_smallest"), results) for name, path in paths.items()}
+    return {
+        name
+        for node in _comparisons(judged.question)
+        for name in names_in(node) & smallest.keys()
+        if _value(node, {**values, name: np.asarray(0)}) != _value(node, {**values, name: np.asarray(smallest[name])})
+    }
 
 
 # ---------------------------------------------------------------------------------------------- ends of the training
@@ -253,11 +327,15 @@ def _end(first: int, beyond: int | None) -> Value:
 
 def verdicts_in(question: Question, numbers: Numbers, limits: Mapping[str, float]) -> np.ndarray:
     """The verdict on a question in every redraw, [n_redraws]: `rules.verdict_of` of many values at once."""
-    values = {**{name: np.asarray(limit) for name, limit in limits.items()}, **numbers}
+    values = {**_arrays(limits), **numbers}
     yes, no = (HOLDS, REFUTED) if question.part == PREDICTION else (SUPPORTED, NOT)
     supported = _holds(question.supported, values)
     partly = _holds(question.partly, values) if question.partly else np.zeros_like(supported)
     return np.atleast_1d(np.where(supported, yes, np.where(partly, PARTLY, no)))
+
+
+def _arrays(values: Mapping[str, float]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(value) for name, value in values.items()}
 
 
 def _holds(rule: str, values: Numbers) -> np.ndarray:

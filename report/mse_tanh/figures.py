@@ -522,9 +522,9 @@ def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
     both = [pair for pair in means.values() if len(pair) == 2]
     head = max(max(group[h] for group in both) - min(group[h] for group in both) for h in both[0])
     hidden = max(max(pair.values()) - min(pair.values()) for pair in both)
-    if head >= hidden:
-        return f"Output, loss, targets move accuracy up to {head:.2f} points, the hidden activation up to {hidden:.2f}"
-    return f"The hidden activation moves accuracy up to {hidden:.2f} points; output, loss, targets up to {head:.2f}"
+    parts = {"output, loss and targets": head, "hidden activation": hidden}
+    (more, most), (less, least) = sorted(parts.items(), key=lambda item: -item[1])
+    return f"Accuracy moves {most:.2f} points with {more}, {least:.2f} with {less}"
 
 
 def dose(results: Results) -> Figure | None:
@@ -674,11 +674,11 @@ def _draw_rates(axes: Axes, results: Results, tried: Mapping[str, Mapping[str, A
             axes.plot(*zip(*[mean[:2] for mean in means if mean[2]], strict=True), color=colour)
             ends.append((label, colour, *means[-1][:2]))
     held_out = all(_images(arm) == "held-out images" for arm in arms)
-    measure = "Accuracy on held-out images, %" if held_out else f"{TEST_ACCURACY}, %"
+    measure = "Held-out accuracy, %" if held_out else f"{TEST_ACCURACY}, %"
     low, high = axes.get_ylim()
     if high - low > WIDE:
         axes.set_yscale("function", functions=(lambda a: -np.log10(101 - a), lambda v: 101 - 10**-v))
-        axes.set(ylim=(max(0, low), min(high, 100)), yticks=[tick for tick in (10, 50, 80, 90, 95, 98) if tick > low])
+        axes.set(ylim=(max(0, low), min(high, 99)), yticks=[tick for tick in (10, 50, 80, 90, 95, 98) if tick > low])
         measure += " (stretched)"
     axes.set(xlabel="Learning rate", ylabel=measure)
     axes.set_xticks(range(len(ticks)), [tick.replace(" ", "\n", 1) for tick in ticks])

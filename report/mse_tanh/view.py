@@ -348,7 +348,8 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Training:
-    """why/training.html. lead: cross-entropy's over Example 1 on the training images; is_fitting: whether it matters.
+    """why/training.html. lead: cross-entropy's over Example 1 on the training images; is_fitting: whether it matters;
+    loses_less: whether Example 1 loses less than cross-entropy from the training images to the test images.
 
     saturated: the share of hidden units in the flat parts of tanh at the end, by arm. relu_tests_it: Example 1 has the
     largest of these, and what a hidden ReLU adds was measured.
@@ -358,6 +359,7 @@ class Training:
     epochs: int | None
     lead: float | None
     is_fitting: bool
+    loses_less: bool
     saturated: Mapping[str, float]
     compares_saturation: bool
     relu_tests_it: bool
@@ -378,6 +380,7 @@ def _training(m: Measured, c: Contrasts) -> Training:
         m.epochs("example-1"),
         lead,
         is_above(lead, m.margin("equivalence")),
+        is_above(*(m.number(arm, "generalization_gap") for arm in ("cross-entropy", "example-1"))),
         saturated,
         compares,
         compares
@@ -662,8 +665,9 @@ class Deep:
 class Depth:
     """why/depth.html: the deepest networks under squared error, by hidden activation; relu_he has He's weights.
 
-    tanh_loses: what depth costs tanh in accuracy. Decisions are False unless all are measured.
-    cross_entropy_loses: what it costs under cross-entropy; cross_entropy_keeps: of the signal with a single layer.
+    tanh_loses: what depth costs tanh in accuracy; slows, helps: whether that matters. Decisions are False unless all
+    are measured. cross_entropy_loses: what it costs under cross-entropy; cross_entropy_keeps: of the signal with a
+    single layer.
     """
 
     layers: int | None
@@ -675,6 +679,7 @@ class Depth:
     cross_entropy_loses: float | None
     cross_entropy_keeps: float | None
     slows: bool
+    helps: bool
     sigmoid_keeps_least: bool
     relu_keeps_less_than_tanh: bool
     he_keeps_more: bool
@@ -712,6 +717,7 @@ def _depth(m: Measured) -> Depth:
         m.lead("depth1-tanh-ce", f"depth{layers}-tanh-ce"),
         many / single if single and many is not None else None,
         is_above(loses, m.margin("equivalence")),
+        is_above(minus(0, loses), m.margin("equivalence")),
         is_above(tanh, sigmoid) and is_above(relu, sigmoid),
         is_above(tanh, relu),
         is_above(he, relu),

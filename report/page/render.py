@@ -263,7 +263,7 @@ def _parts(
         name = next(arms, None) if part.kind == "code" else None
         html = Markup(rendering.html(part, marker.mark))
         arm, training = results["arms"].get(name or ""), numbers.mean(name or "", "training_accuracy")
-        parts.append({"kind": part.kind, "html": html, "arm": arm, "arm_name": name, "training": training})
+        parts.append({"kind": part.kind, "html": html, "arm": arm, "arm_name": name, "training_accuracy": training})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
     return parts

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from report.claims.model import Ledger, Question, Robustness
+from report.claims.model import CANNOT_MEET, CANNOT_TELL, PREDICTION, Ledger, Question, Robustness
 from report.claims.robustness import CLOSE
 from report.claims.rules import names_in, parse
 
@@ -24,22 +24,31 @@ WORDS = {  # of where else a verdict was asked for
 
 @dataclass(frozen=True)
 class RobustRow:
-    """How robust a verdict is. seeds, images: of 100 redraws, those in which it stays; images is None if unknown.
+    """How robust a verdict is. seeds, images: the share of redraws in which it stays, None if there is none.
 
     verdicts: elsewhere, by where, such as "half" or "epoch 8". alone: where a rule has several thresholds, those of
-    which half or twice is enough for another verdict, in words, and that verdict.
+    which half or twice is enough for another verdict, in words, and that verdict. on_strip: whether the strip has it.
     """
 
-    seeds: int | None
-    images: int | None
+    seeds: float | None
+    images: float | None
     close: bool
     verdict: str
     verdicts: Mapping[str, str]
     alone: tuple[tuple[str, str], ...]
+    on_strip: bool
 
     @property
-    def with_images(self) -> bool:
+    def has_share(self) -> bool:
+        return self.seeds is not None
+
+    @property
+    def has_images(self) -> bool:
         return self.images is not None
+
+    @property
+    def same_with_images(self) -> bool:
+        return self.seeds == self.images
 
     @property
     def unchanged(self) -> tuple[str, ...]:
@@ -66,11 +75,8 @@ def robust_row(question: Question, verdict: str, robust: Robustness | None, ledg
     verdicts |= robust["endpoints"] | ({"fashion": robust["fashion"]} if robust["fashion"] else {})
     single = {re.sub(r" of (.*)", r" of “\1”", place): turned for place, turned in robust["alone"].items()}
     alone = tuple(single.items()) if len(thresholds) > 1 else ()
-    return RobustRow(_of_100(robust["seeds"]), _of_100(robust["images"]), robust["close"], verdict, verdicts, alone)
-
-
-def _of_100(share: float | None) -> int | None:
-    return None if share is None else round(100 * share)
+    on_strip = question.part != PREDICTION
+    return RobustRow(robust["seeds"], robust["images"], robust["close"], verdict, verdicts, alone, on_strip)
 
 
 # ---------------------------------------------------------------------------------------------- the strip
@@ -78,10 +84,10 @@ def _of_100(share: float | None) -> int | None:
 
 @dataclass(frozen=True)
 class Cell:
-    """A verdict on the strip; "" where there is none. share: of 100 redraws, in place of a mark."""
+    """A verdict on the strip; "" where there is none. share: of redraws, in place of a mark."""
 
     verdict: str
-    share: int | None = None
+    share: float | None = None
     close: bool = False
     hollow: bool = False
 
@@ -106,12 +112,20 @@ class Strip:
 
     columns: tuple[str, ...]
     rows: tuple[StripRow, ...]
-    repetitions: int = 100  # of which shares are told
-    close: int = round(100 * CLOSE)  # of these; a share below makes a verdict a close call
+    close: int = round(100 * CLOSE)  # per cent of redraws; a share below makes a verdict a close call
 
     @property
     def has_shares(self) -> bool:
         return any(cell.is_share for row in self.rows for cell in row.cells)
+
+    @property
+    def has_views(self) -> bool:
+        return any(name in self.columns for name in ("half", "twice"))
+
+    @property
+    def has_undecided(self) -> bool:
+        """Whether somewhere seeds are too few, or thresholds too large, for a rule to be met."""
+        return any(cell.verdict in (CANNOT_MEET, CANNOT_TELL) for row in self.rows for cell in row.cells)
 
 
 HEADINGS = {"half": "half", "twice": "twice", "mean of the last three": "last three", "fashion": "Fashion"}
@@ -140,6 +154,6 @@ def _cells(part: PartRow) -> dict[str, Cell]:
     if robust := part.robust:
         shares = {"seeds": robust.seeds, "seeds, images": robust.images}
         known = {name: share for name, share in shares.items() if share is not None}
-        cells |= {name: Cell(part.verdict, share, share < 100 * CLOSE) for name, share in known.items()}
+        cells |= {name: Cell(part.verdict, share, share < CLOSE) for name, share in known.items()}
         cells |= {HEADINGS.get(place, place): Cell(verdict) for place, verdict in robust.verdicts.items()}
     return cells

@@ -493,17 +493,18 @@ def _part_row(
 
 @dataclass(frozen=True)
 class Tendency:
-    """Whether most of several questions are answered with yes, or most with no."""
+    """Whether most of several questions are answered with yes, most with no, or most with no or partly."""
 
     holds: bool
     fails: bool
+    falls_short: bool
 
 
 def tendency(parts: Sequence[PartRow]) -> Tendency:
     """Of those that numbers can decide. One that is not decided yet is no answer, and arithmetic is no finding."""
     asked = [part for part in parts if part.is_asked and part.verdict != NOT_TESTABLE and not part.question.theorem]
-    holds, fails = (sum(part.verdict == verdict for part in asked) for verdict in (SUPPORTED, NOT))
-    return Tendency(2 * holds > len(asked), 2 * fails > len(asked))
+    yes, partly, no = (sum(part.verdict == verdict for part in asked) for verdict in (SUPPORTED, PARTLY, NOT))
+    return Tendency(2 * yes > len(asked), 2 * no > len(asked), 2 * (partly + no) > len(asked))
 
 
 @dataclass(frozen=True)

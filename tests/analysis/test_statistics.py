@@ -34,13 +34,13 @@ def contrast(margin: float | None, wrong: list[tuple[set[int], set[int]]]) -> di
 
 def test_an_arm_is_summarised_over_its_seeds(results: dict) -> None:
     accuracy = results["arms"]["example-3"]["test_accuracy"]
-    assert accuracy["mean"] == pytest.approx(0.9785)  # five seeds at 0.978, five with two images more of 2,000
+    assert accuracy["mean"] == pytest.approx(0.978 + 0.001 * 5 / 11)  # five of eleven seeds: two images more of 2,000
     assert (accuracy["min"], accuracy["max"]) == (0.978, 0.979)
-    assert np.sum(results["arms"]["example-3"]["confusion"]) == 10 * fixture.TEST_IMAGES
+    assert np.sum(results["arms"]["example-3"]["confusion"]) == 11 * fixture.TEST_IMAGES
 
 
 def arm(plan: Study, folder: Path, **changed: list) -> dict:
-    """Example 1's result after its runs' observations were `changed`: by key, the values by seed, for all ten."""
+    """Example 1's result after its runs' observations were `changed`: by key, the values by seed, for all eleven."""
     fixture.results(plan, folder, Source(datasets.MNIST, None, "a fixture"))
     content = json.loads((folder / "evidence.json").read_text())
     runs = [run for run in content["runs"] if run["arm"] == "example-1"]
@@ -51,22 +51,24 @@ def arm(plan: Study, folder: Path, **changed: list) -> dict:
 
 
 def test_an_arm_has_its_training_accuracy_and_what_it_lacks_on_the_test_images(plan: Study, tmp_path: Path) -> None:
-    found = arm(plan, tmp_path, training_accuracy=[0.99, 0.98] * 5, least_squares_accuracy=[0.97] * 10)
-    assert found["training_accuracy"]["mean"] == pytest.approx(0.985)
+    found = arm(plan, tmp_path, training_accuracy=[0.99, *[0.99, 0.98] * 5], least_squares_accuracy=[0.97] * 11)
+    assert found["training_accuracy"]["mean"] == pytest.approx(0.985 + 0.005 / 11)
     assert found["training_accuracy"]["min"] == 0.98
-    assert found["generalization_gap"] == pytest.approx(0.985 - 0.9655)  # five seeds at 0.965, five at 0.966
+    assert found["generalization_gap"] == pytest.approx(
+        0.985 + 0.005 / 11 - 0.965 - 0.005 / 11
+    )  # five of eleven: 0.966
     assert found["least_squares_accuracy"]["mean"] == pytest.approx(0.97)
 
 
 def test_an_arm_has_no_training_accuracy_if_one_seed_has_none(plan: Study, tmp_path: Path) -> None:
-    found = arm(plan, tmp_path, training_accuracy=[*[0.99] * 9, None])
+    found = arm(plan, tmp_path, training_accuracy=[*[0.99] * 10, None])
     assert found["training_accuracy"] is None
     assert found["generalization_gap"] is None
 
 
 def test_images_wrong_in_every_run_are_counted(plan: Study, tmp_path: Path) -> None:
-    assert arm(plan, tmp_path, wrong_images=[[3, 7, 8 + seed, 1900] for seed in range(10)])["always_wrong"] == 3
-    assert arm(plan, tmp_path, wrong_images=[*[[3, 7]] * 9, None])["always_wrong"] is None
+    assert arm(plan, tmp_path, wrong_images=[[3, 7, 8 + seed, 1900] for seed in range(11)])["always_wrong"] == 3
+    assert arm(plan, tmp_path, wrong_images=[*[[3, 7]] * 10, None])["always_wrong"] is None
 
 
 def test_images_wrong_in_the_only_run_are_not_said_to_be_wrong_in_every_run(plan: Study, tmp_path: Path) -> None:
@@ -75,9 +77,9 @@ def test_images_wrong_in_the_only_run_are_not_said_to_be_wrong_in_every_run(plan
 
 
 def test_a_plateau_is_the_mean_accuracy_of_the_last_three_epochs(plan: Study, tmp_path: Path) -> None:
-    found = arm(plan, tmp_path, test_accuracy_by_epoch=[[0.9, 0.95, 0.96, 0.97, 0.98], [0.9] * 5] * 5)
-    assert found["plateau"] == pytest.approx((0.97 + 0.9) / 2)
-    assert found["epochs_to_plateau"] == {"by_seed": [4, 1] * 5, "mean": 2.5}
+    found = arm(plan, tmp_path, test_accuracy_by_epoch=[[0.9, 0.95, 0.96, 0.97, 0.98]] * 10 + [[0.9] * 5])
+    assert found["plateau"] == pytest.approx((10 * 0.97 + 0.9) / 11)
+    assert found["epochs_to_plateau"] == {"by_seed": [4] * 10 + [1], "mean": pytest.approx(41 / 11)}
 
 
 @pytest.mark.parametrize(
@@ -95,22 +97,22 @@ def test_the_plateau_is_reached_half_a_point_below_it(curve: list[float], epoch:
 
 
 def test_an_arm_without_curves_has_no_plateau(plan: Study, tmp_path: Path) -> None:
-    found = arm(plan, tmp_path, test_accuracy_by_epoch=[None] * 10)
+    found = arm(plan, tmp_path, test_accuracy_by_epoch=[None] * 11)
     assert found["plateau"] is None
     assert found["epochs_to_plateau"] is None
 
 
 def test_a_contrast_is_paired_by_seed_and_counts_discordant_images(results: dict) -> None:
     recipe = results["contrasts"][0]
-    assert (recipe["name"], recipe["n"]) == ("recipe", 10)
-    assert recipe["differences"] == pytest.approx([0.013] * 10)
-    assert recipe["discordant"] == [[26, 0]] * 10
-    assert recipe["mcnemar_p"] == pytest.approx([2 * 0.5**26] * 10)
+    assert (recipe["name"], recipe["n"]) == ("recipe", 11)
+    assert recipe["differences"] == pytest.approx([0.013] * 11)
+    assert recipe["discordant"] == [[26, 0]] * 11
+    assert recipe["mcnemar_p"] == pytest.approx([2 * 0.5**26] * 11)
 
 
 def test_a_contrast_reports_how_many_seeds_agree_and_the_detectable_difference(results: dict) -> None:
     recipe = results["contrasts"][0]
-    assert recipe["seeds_agreeing"] == 10
+    assert recipe["seeds_agreeing"] == 11
     assert recipe["detectable"] == pytest.approx(0)  # every seed shows the same difference
     assert "equivalent" not in recipe
 
@@ -160,18 +162,19 @@ def test_equivalence_is_decided_by_the_interval_of_two_one_sided_tests() -> None
 
 def test_contrasts_without_runs_say_so_and_count_in_holms_family(results: dict) -> None:
     rest = results["contrasts"][1:]
-    assert [contrast["n"] for contrast in rest] == [0] * 6
-    assert results["contrasts"][0]["p_holm"] == pytest.approx(7 * 2 / 1024)
+    assert {contrast["n"] for contrast in rest} == {0}
+    assert sum(contrast["confirmatory"] for contrast in rest) == 7
+    assert results["contrasts"][0]["p_holm"] == pytest.approx(8 * 2 / 2048)
 
 
 def test_example_2s_map_is_compared_with_example_1s_predictions(results: dict) -> None:
     readout = results["arms"]["example-2"]["readout_of"]
-    assert readout == {"arm": "example-1", "changed": 0, "compared": 10 * fixture.TEST_IMAGES, "changed_share": 0}
+    assert readout == {"arm": "example-1", "changed": 0, "compared": 11 * fixture.TEST_IMAGES, "changed_share": 0}
 
 
 def test_unfinished_runs_are_counted_as_missing(plan: Study, tmp_path: Path) -> None:
     found = fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"), runs=12)
-    assert (len(found["runs"]), found["runs_expected"]) == (12, 30)
+    assert (len(found["runs"]), found["runs_expected"]) == (12, 33)
 
 
 def test_results_are_rewritten_only_when_something_changed(plan: Study, tmp_path: Path) -> None:
@@ -202,5 +205,5 @@ def test_a_clock_that_jumps_back_loses_nothing(tmp_path: Path, monkeypatch: pyte
     back = {"started": "2026-01-01T00:00:05+00:00", "finished": "2025-12-31T23:59:00+00:00"}
     monkeypatch.setattr(fixture, "training", lambda run, score: {**made_up(run, score), **back})
     found = fixture.results(studies.load(), tmp_path, Source(datasets.MNIST, None, "a fixture"))
-    assert len(found["runs"]) == found["runs_expected"] == 30
+    assert len(found["runs"]) == found["runs_expected"] == 33
     assert "2025-12-31 23:59" in fixture.page_of(found)

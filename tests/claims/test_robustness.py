@@ -38,14 +38,20 @@ reading = "So."
 supported = "{supported}"
 partly = "{partly}"
 """
+SUPERIOR = "contrast lead superiority"
 MEAN = "arm one test_accuracy mean - arm two test_accuracy mean"
 SEEDS = {"one": range(200, 206), "two": range(200, 206)}
 
 
-def ledger(folder: Path, supported: str, partly: str = "", matters: float = 0.0025, **paths: str) -> Ledger:
+def ledger(
+    folder: Path, supported: str, partly: str = "", matters: float = 0.0025, half: float = 0.5, **paths: str
+) -> Ledger:
     """One claim with these rules, over evidence at these paths."""
-    limits = {"matters": matters, "other": 1.0}
-    lines = [f'evidence.{name} = {{ path = "{path}", label = "it", unit = "number" }}' for name, path in paths.items()]
+    limits = {"matters": matters, "other": 1.0, "half": half, "significant": 0.05}
+    units = {name: "percent" if path == SUPERIOR else "number" for name, path in paths.items()}
+    lines = [
+        f'evidence.{name} = {{ path = "{path}", label = "it", unit = "{units[name]}" }}' for name, path in paths.items()
+    ]
     used = [f'{name} = {{ value = {limit}, reason = "So." }}\n' for name, limit in limits.items() if name in supported]
     text = CLAIM.format(id="claim", supported=supported, partly=partly)
     (folder / "claims.toml").write_text(HEAD + "".join(used) + text + "\n".join(lines))
@@ -83,7 +89,7 @@ def test_every_number_that_a_claim_names_is_redrawn(whole: tuple[dict, dict], cl
     study = robustness.Study(claims, *whole)
     paths = {named.path for question in claims.questions.values() for named in question.evidence.values()}
     assert len(paths) > 90
-    assert [path for path in paths if not study.is_redrawn(path)] == []
+    assert [path for path in paths if not study.is_redrawn(path) and "_seconds" not in path] == []
 
 
 def test_the_redraw_that_changes_nothing_gives_every_number_that_a_claim_names(
@@ -93,7 +99,7 @@ def test_the_redraw_that_changes_nothing_gives_every_number_that_a_claim_names(
     fashion = Redrawn(other, content["replications"]["fashion_mnist"], AsMeasured())
     redrawn = Redrawn(results, content["runs"], AsMeasured(), others={"fashion_mnist": fashion})
     for question in claims.questions.values():
-        for named in question.evidence.values():
+        for named in (named for named in question.evidence.values() if "_seconds" not in named.path):
             number = redrawn.number_at(named.path)
             assert number is not None, named.path
             assert number == pytest.approx(rules.number_at(named.path, results), rel=1e-9, abs=1e-9), named.path
@@ -169,9 +175,16 @@ def test_what_a_single_run_decides_or_arithmetic_has_no_share(tmp_path: Path) ->
     assert robustness.assess(theorem, results, content) == {}
 
 
-def test_what_cannot_be_redrawn_stays_as_measured(tmp_path: Path) -> None:
-    rule = ledger(tmp_path, "count > 0", count="arm one always_wrong")
-    assert assessed(rule, study(tmp_path, 0.003))["seeds"] == 1
+@pytest.mark.parametrize("path", ["arm one always_wrong", "arm one map_seconds / arm one predict_seconds"])
+def test_what_times_or_counts_over_all_images_decide_has_no_share(tmp_path: Path, path: str) -> None:
+    robust = assessed(ledger(tmp_path, "it > 0", it=path), study(tmp_path, 0.003))
+    assert (robust["seeds"], robust["images"], robust["close"]) == (None, None, False)
+
+
+def test_times_stay_as_measured_beside_what_is_redrawn(tmp_path: Path) -> None:
+    paths = {"lead": MEAN, "ratio": "arm one map_seconds / arm two map_seconds"}
+    of = study(tmp_path, 0.01, map_seconds=lambda run: 1 + 9 * (run["seed"] % 2))
+    assert assessed(ledger(tmp_path, "lead > 0 and ratio == other", **paths), of)["seeds"] == 1
 
 
 # ---------------------------------------------------------------------------------------------- elsewhere
@@ -183,6 +196,26 @@ def test_verdicts_at_other_thresholds_name_the_one_that_is_enough(tmp_path: Path
     robust = assessed(rule, study(tmp_path, 0.01, negative_share=lambda run: 0.6))
     assert (robust["half"], robust["twice"]) == ("partly supported", "partly supported")
     assert robust["alone"] == {"twice of matters": "partly supported", "half of other": "partly supported"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "half", "twice"),
+    [
+        ("low > 0 and superiority > half", 0.5, "cannot be met"),  # a share above 1
+        ("low > 0 and superiority > half", 0.4, "supported"),
+        ("low > 0 and superiority >= half", 0.5, "supported"),  # 1, which all pairs can reach
+        ("low > 0 and superiority >= half", 0.8, "supported"),  # never scaled above 1
+        ("low > 0 or superiority > half", 0.5, "supported"),  # nothing has to be met
+    ],
+)
+def test_a_share_need_not_exceed_the_whole(tmp_path: Path, rule: str, half: float, twice: str) -> None:
+    results, content = study(tmp_path, 0.01)
+    plan = imagined.study(tmp_path, SEEDS, [("lead", "one", "two")])
+    results = {**imagined.results(plan, content["runs"]), "replications": {}, "recorded": None}
+    assert rules.number_at(SUPERIOR, results) == 1
+    paths = {"low": "contrast lead interval 0", "superiority": SUPERIOR}
+    robust = assessed(ledger(tmp_path, rule, "low > 0", half=half, **paths), (results, content))
+    assert (robust["half"], robust["twice"], robust["alone"]) == ("supported", twice, {})
 
 
 @pytest.mark.parametrize("path", [MEAN, "contrast lead mean"])
@@ -218,6 +251,38 @@ def test_the_verdict_on_fashion_mnist_is_that_of_its_own_arms(whole: tuple[dict,
     assert None in fashion  # of claims whose arms do not run there
     assert len(fashion) > 1
     assert robust[PREDICTION]
+
+
+@pytest.mark.parametrize(
+    ("rule", "seeds", "fashion"),
+    [
+        ("p < significant", 4, "cannot be decided"),  # four pairs have a p of 1/8 at least
+        ("significant > p", 4, "cannot be decided"),
+        ("p < significant", 8, "supported"),
+        ("p < significant and lead > other", 4, "not supported"),  # whatever p were
+        ("p >= significant", 4, "cannot be decided"),
+        ("p < significant", 1, None),
+        ("lead > 0", 1, "cannot be decided"),
+    ],
+)
+def test_a_p_value_that_few_seeds_cannot_have_decides_nothing_on_fashion_mnist(
+    tmp_path: Path, rule: str, seeds: int, fashion: str | None
+) -> None:
+    plan = imagined.study(tmp_path, {"one": range(200, 208), "two": range(200, 208)}, [("lead", "one", "two")])
+    runs = imagined.runs(np.random.default_rng(0), {"one": 0.02, "two": 0.03}, {arm: range(200, 208) for arm in SEEDS})
+    there = [run for run in runs if run["seed"] < 200 + seeds]
+    results = {**imagined.results(plan, runs), "replications": {"fashion_mnist": imagined.results(plan, there)}}
+    content = {"runs": runs, "replications": {"fashion_mnist": there}}
+    paths = {name: path for name, path in (("p", "contrast lead p_holm"), ("lead", MEAN)) if name in rule.split()}
+    asked = ledger(tmp_path, rule, **paths)
+    assert assessed(asked, (results, content))["fashion"] == fashion
+
+
+def test_a_prediction_about_fashion_mnist_has_no_view_of_it(whole: tuple[dict, dict], claims: Ledger) -> None:
+    robust = robustness.assess(claims, *whole)[PREDICTION]
+    about = [p for p in claims.predictions if "fashion_mnist" in str(p.question.evidence)]
+    assert about
+    assert [robust[prediction.id]["fashion"] for prediction in about] == [None] * len(about)
 
 
 # ---------------------------------------------------------------------------------------------- of the record

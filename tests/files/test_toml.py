@@ -102,7 +102,11 @@ def test_every_key_of_the_projects_own_files_is_found_on_the_line_that_begins_wi
     for place in places:
         keys = [key for key in place if isinstance(key, str)]
         line = lines[reader.line(place) - 1]
-        assert line.strip("[\"' ").startswith((keys[-1], ".".join(keys))) or f" {keys[-1]} = " in line
+        assert (
+            line.strip("[\"' ").startswith((keys[-1], ".".join(keys)))
+            or f" {keys[-1]} = " in line
+            or f".{keys[-1]} = " in line
+        )
 
 
 def test_the_lines_of_two_tables_in_a_list_are_distinguished_whatever_stands_between(tmp_path: Path) -> None:

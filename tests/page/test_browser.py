@@ -133,7 +133,7 @@ def test_a_checked_passage_and_its_ledger_entry_link_to_each_other(browser: Brow
         back = claim.locator("a.back").get_attribute("href")
         assert sheet.locator(f"{back} ~ .mark").first.get_attribute("href") == mark.get_attribute("href")
         words = " ".join(sheet.locator(back).inner_text().split())
-        assert words in " ".join(claim.locator("th").inner_text().split())
+        assert words in " ".join(claim.locator(".quote").inner_text().split())
     sheet.locator(".source .mark").first.click()
     assert sheet.url.endswith("#claim-slower-convergence")
 

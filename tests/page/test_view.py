@@ -76,6 +76,14 @@ def equal(mean: float, low: float, high: float, equivalent: bool) -> list[dict[s
     return [contrast("equivalence", mean, low, high, equivalent=equivalent, equivalence_margin=0.0025)]
 
 
+def run(arm: str, seed: int, accuracy: float, curve: Sequence[float] = (), **more: Any) -> dict[str, Any]:
+    by_epoch = {"test_accuracy_by_epoch": list(curve)}
+    return {"arm": arm, "seed": seed, "test_accuracy": accuracy, "epochs": len(curve), **by_epoch, **more}
+
+
+RATED = [
+    run(f"best-rate-{arm}", 1, 0.9, learning_rate=0.001, schedule="constant") for arm in ("example-1", "cross-entropy")
+]
 LEVEL = equal(0, -0.1, 0.1, True)  # which has the margin of a quarter of a point, too
 SMALL, HALF = (0.2, 0.1, 0.3), (0.5, 0.4, 0.6)
 WALL = ("wall_4", "wall_quarter", "wall_sixteenth", "wall_0")
@@ -146,8 +154,9 @@ WALL = ("wall_4", "wall_quarter", "wall_sixteenth", "wall_0")
     ],
 )
 def test_contrasts_turn_decisions(name: str, yes: list[dict[str, Any]], no: list[dict[str, Any]]) -> None:
-    assert decision(name, {"example-1": arm()}, yes) is True
-    assert decision(name, {"example-1": arm()}, no) is False
+    for contrasts, decided in ((yes, True), (no, False)):
+        found = view(results({"example-1": arm()}, contrasts, RATED))
+        assert reduce(getattr, name.split("."), found) is decided
 
 
 def deep(**kept: float) -> dict[str, Any]:
@@ -219,6 +228,11 @@ def hidden(example_1: float, targets: float, cross_entropy: float) -> dict[str, 
             started(0.8, 0.8, 0.9) | started(0.8, 0.8, 0.9, "saturated-adam"),
             started(0.8, 0.8, 0.9) | started(0.9, 0.8, 0.9, "saturated-adam"),
         ),
+        (
+            "training.loses_less",
+            {"example-1": arm(generalization_gap=0.01), "cross-entropy": arm(generalization_gap=0.02)},
+            {"example-1": arm(generalization_gap=0.02), "cross-entropy": arm(generalization_gap=0.02)},
+        ),
         ("training.compares_saturation", hidden(0, 0, 0), {"example-1": arm(saturation={"final": {"hidden": [1]}})}),
         ("confusions.compares", {"example-1": arm(), "example-3": arm()}, {"example-1": arm()}),
         (
@@ -272,11 +286,6 @@ def test_the_exact_readout_wins_back_less_than_half_of_the_gap_or_not() -> None:
         assert readouts.wins_back_less is less
         assert readouts.least_squares == pytest.approx(gain)
         assert decision("readouts.wins_back_less", arms, rows(loss=GAIN, reread=HALF)) is False
-
-
-def run(arm: str, seed: int, accuracy: float, curve: Sequence[float] = (), **more: Any) -> dict[str, Any]:
-    by_epoch = {"test_accuracy_by_epoch": list(curve)}
-    return {"arm": arm, "seed": seed, "test_accuracy": accuracy, "epochs": len(curve), **by_epoch, **more}
 
 
 def held_out(accuracy: float, rate: float, schedule: str = "constant") -> dict[str, Any]:
@@ -520,6 +529,14 @@ def test_only_the_training_images_are_caught_up_with_if_half_of_the_lead_on_the_
     assert caught(-0.02, 0.011, 0.006) == (False, False)
 
 
+def test_depth_slows_tanh_or_helps_it_by_what_eight_layers_lose_against_one() -> None:
+    for deep_one, slows, helps in ((0.9, True, False), (0.95, False, False), (0.96, False, True)):
+        scores = {"depth1-tanh-mse": 0.95, "depth8-tanh-mse": deep_one}
+        arms = {name: arm(score, block="depth", depth=int(name[5])) for name, score in scores.items()}
+        depth = view(results(arms, LEVEL, [run(name, 1, score) for name, score in scores.items()])).depth
+        assert (depth.slows, depth.helps) == (slows, helps)
+
+
 def test_numbers_of_the_prose_are_computed_by_hand() -> None:
     arms = {
         "example-1": arm(0.96, first_epoch_at={"0.97": [5, None, 3]}, seeds=[1, 2, 3]),
@@ -722,9 +739,15 @@ def test_claims_mostly_hold_or_fail_by_what_most_questions_that_numbers_can_deci
     assert mostly("supported", "not supported") == (True, False)
     assert mostly("not supported") == (False, False)
     assert mostly("partly supported", "not supported", "not supported", "not supported") == (False, True)
-    assert mostly("not measured", "cannot be told") == (False, False)
+    assert mostly("not measured", "cannot be decided") == (False, False)
     assert mostly("not supported", "not testable here", theorem=True) == (False, True)
     assert mostly("not supported", none="No reason.") == (False, True)
+    for verdicts, short in (
+        (("partly supported", "not supported"), True),
+        (("partly supported",), False),
+        (("partly supported", "not measured"), False),
+    ):
+        assert page.tendency([part_row("supported"), *map(part_row, verdicts)]).falls_short is short
 
 
 def test_predictions_that_failed_come_first_and_those_that_held_last(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -783,7 +806,7 @@ def test_robustness_is_with_its_question_and_a_close_call_says_so(results: dict)
     found = page_of(results, robustness={claim: {"general": {**close, "fashion": None, "close": True}}})
     assert (found.claims[0].stated.robust, found.claims[0].stated.close) == (None, False)
     assert found.claims[0].general.robust is not None
-    assert (found.claims[0].general.robust.seeds, found.claims[0].general.close) == (80, True)
+    assert (found.claims[0].general.robust.seeds, found.claims[0].general.close) == (0.8, True)
     assert found.has_close
     assert not page_of(results).has_close
 

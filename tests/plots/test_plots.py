@@ -215,10 +215,10 @@ def test_the_wall_figure_pairs_the_shams_with_the_network_that_they_change(whole
 def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
     base = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "outputs"}
     head = shown(article.factorial(scored(whole, {**base, "relu-softmax-ce": 0.99, "tanh-softmax-ce": 0.985})))
-    assert head.title == ("Output, loss, targets move accuracy up to 2.00 points, the hidden activation up to 0.50")
+    assert head.title == "Accuracy moves 2.00 points with output, loss and targets, 0.50 with hidden activation"
     relu = {name: 0.98 for name in base if whole["arms"][name]["hidden"] == "relu"}
     assert shown(article.factorial(scored(whole, {**base, **relu}))).title == (
-        "The hidden activation moves accuracy up to 1.00 points; output, loss, targets up to 0.00"
+        "Accuracy moves 1.00 points with hidden activation, 0.00 with output, loss and targets"
     )
     assert len(head.rows) == 14
 
@@ -246,7 +246,7 @@ def test_the_title_of_the_rates_figure_is_about_what_it_draws(whole: dict) -> No
     with toolkit.styled(pictures=False):
         figure = shown(article.rates(scored(whole, {"best-rate-example-1": 0.97, "best-rate-cross-entropy": 0.98})))
     texts = {re.sub(r"\s+", " ", text).strip() for text in re.findall(r"<text[^>]*>([^<]*)</text>", figure.svg)}
-    assert {"97.00 %", "98.00 %", "Test accuracy, %, each at its best rate", "Accuracy on held-out images, %"} <= texts
+    assert {"97.00 %", "98.00 %", "Test accuracy, %, each at its best rate", "Held-out accuracy, %"} <= texts
 
 
 def test_the_sgd_figure_marks_the_rates_at_which_a_run_diverged(whole: dict) -> None:

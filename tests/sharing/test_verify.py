@@ -147,12 +147,12 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "word of the article": (r"(<article.*?The intera)(c)", "article"),
     "verdict in the margin": (r'(class="half [^>]*><span class="asked">[^<]*</span>)(\w)', "article"),
     "box below the code": (r"(<strong>Measured here: )(\d)", "article"),
-    "verdict in the ledger": (r'(<span class="verdict [^>]*>)(\w)', "claim-"),
+    "verdict in the ledger": (r'(<section id="claims".*?<span class="verdict [^>]*>)(\w)', "claim-"),
     "number in the ledger": (r"(<tbody id=\"claim-.*?<strong>[^\d]*)(\d)", "claim-"),
     "rule": (r"(supported if <code>.*?)(&gt;)", "claim-"),
-    "p-value of a contrast": (r'(<section id="methods".*?&lt;?\W*0\.00)(\d)', "methods"),
+    "p-value of a contrast": (r'(<section id="methods".*?<td>(?:&lt;\W*)?0\.00)(\d)', "methods"),
     "checksum of the data": (r"(<code>x_train</code><td><code>)(\w)", "methods"),
-    "accuracy of a run": (r'(<td class="seeds">100: \d\d\.)(\d)', "runs"),
+    "accuracy of a run": (r'(<td class="seeds">300: \d\d\.)(\d)', "runs"),
     "script": (r'(<script>.*?"use stric)(t)', "evidence"),
 }
 
@@ -180,8 +180,8 @@ def test_insertions_and_deletions_are_detected_too(html: str) -> None:
     put = html.replace("<p>", "<p>It was all wrong.</p><p>", 1)
     assert "It was all wrong." in next(verify.differences(put, html)).shown
     assert "It was all wrong." in next(verify.differences(html, put)).derived
-    cut = re.sub(r"<tr><td>example-1<td>103<td>[^<]*\n?", "", html, count=1)
-    assert "103" in next(verify.differences(cut, html)).derived
+    cut = re.sub(r"<tr><td>example-1<td>303<td>[^<]*\n?", "", html, count=1)
+    assert "303" in next(verify.differences(cut, html)).derived
     assert [difference.shown for difference in verify.differences(html[:-200], html)] != []
 
 

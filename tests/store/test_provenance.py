@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -52,6 +53,13 @@ def test_the_commit_is_recorded_with_whether_tracked_files_differ_from_it(reposi
     assert provenance.code_version(repository) == {"commit": commit, "dirty": False}
     (repository / "a.py").write_text("a = 2\n")
     assert provenance.code_version(repository) == {"commit": commit, "dirty": True}
+
+
+def test_asking_for_the_commit_writes_nothing_into_the_repository(repository: Path) -> None:
+    os.utime(repository / "a.py", (0, 0))  # git would note the new time
+    before = (repository / ".git" / "index").read_bytes()
+    assert provenance.code_version(repository)["dirty"] is False
+    assert (repository / ".git" / "index").read_bytes() == before
 
 
 def test_without_git_there_is_no_commit(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +116,7 @@ def test_runs_from_before_commits_were_recorded_have_none(
     )
     found = fixture.results(plan, tmp_path, Source(datasets.MNIST, None, "a fixture"))
     assert {(run["commit"], run["dirty"]) for run in found["runs"]} == {("", None)}
-    assert "\nmnist,example-1,100," in runs_csv(found)
+    assert "\nmnist,example-1,300," in runs_csv(found)
     record = json.loads((ROOT / "experiments" / "record.json").read_text())
     for run in record["results"]["runs"]:
         run.pop("commit", None)

@@ -251,7 +251,7 @@ def test_different_data_have_different_folders(entry: Entry, results_store: Stor
 
 
 def test_a_folders_name_contains_data_network_and_seed(entry: Entry) -> None:
-    assert entry.folder.name.startswith("digits-tanh-tanh-mean_squared_error-s100-")
+    assert entry.folder.name.startswith("digits-tanh-tanh-mean_squared_error-s300-")
 
 
 # ---------------------------------------------------------------------------------------------- damaged

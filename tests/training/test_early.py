@@ -31,14 +31,14 @@ MNIST = Source(datasets.MNIST, None, "a fixture")
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
-    """The study with two seeds a block; workers store made-up results, and one figure stands for all."""
+    """The study with two seeds of each block; workers store made-up results, and one figure stands for all."""
     figure = Figure(
         "accuracy", "A finding", "What it shows", ("example-1",), ("Arm",), (("Example 1",),), "<svg></svg>"
     )
     monkeypatch.setattr(drawing, "draw", lambda *_: [figure])
     shutil.copytree(DEFAULT, tmp_path / "article")
     path = tmp_path / "article" / "study.toml"
-    path.write_text(re.sub(r"seeds = \[.*\]", "seeds = [0, 1]", studies.STUDY.read_text()))
+    path.write_text(re.sub(r"(seeds = \[\d+, \d+).*\]", r"\1]", studies.STUDY.read_text()))
     monkeypatch.setattr(worker, "start", victim.start)
     monkeypatch.setattr(worker, "run_unit", victim.run_unit_for_page)
     monkeypatch.setattr(sources, "find", lambda *_, **__: MNIST)

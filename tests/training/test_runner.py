@@ -57,22 +57,22 @@ def planned(plan: Study, store: Store, jobs: int) -> list[Unit]:
 def test_a_unit_is_one_network_with_its_missing_seeds(plan: Study, tmp_path: Path) -> None:
     few = planned(plan, Store(tmp_path), jobs=1)
     runs = [{(entry.run.arm.name, entry.run.seed) for entry in unit.entries} for unit in few]
-    assert [len(names) for names in runs] == [20, 10]  # Example 2 reads Example 1's models
-    assert [unit.cost for unit in few] == pytest.approx([10 * 40 * 1440 / 60000] * 2)
+    assert [len(names) for names in runs] == [10, 5]  # Example 2 reads Example 1's models
+    assert [unit.cost for unit in few] == pytest.approx([5 * 40 * 1440 / 60000] * 2)
 
 
 def test_units_are_split_until_every_worker_has_one(plan: Study, tmp_path: Path) -> None:
     many = planned(plan, Store(tmp_path), jobs=5)
     assert len(many) == 5
-    assert sum(len(unit.entries) for unit in many) == 30
-    assert max(len(unit.folders) for unit in many) == 5
+    assert sum(len(unit.entries) for unit in many) == 15
+    assert max(len(unit.folders) for unit in many) == 3
 
 
 def test_stored_runs_are_not_planned(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     fixture.fill(store, plan.runs("digits", ("examples",))[:3], DIGITS, fixture.SCORES)
     seeds = {e.run.seed for unit in planned(plan, store, jobs=1) for e in unit.entries if e.run.arm.name == "example-1"}
-    assert seeds == set(range(103, 110))
+    assert seeds == {303, 304}
 
 
 def test_the_default_number_of_workers_fits_processors_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_progress_shows_finished_runs_time_left_and_the_last_accuracy(
     with Progress(entries(plan, store)[:2]) as progress:
         progress.started -= 30
         progress.advance(entries(plan, store)[0])
-    assert re.search(r"1/2 done, 0 min 30 s left · example-1, seed 100: 96\.50%", capsys.readouterr().out)
+    assert re.search(r"1/2 done, 0 min 30 s left · example-1, seed 300: 96\.50%", capsys.readouterr().out)
 
 
 # ---------------------------------------------------------------------------------------------- running
@@ -245,14 +245,14 @@ def test_a_run_whose_worker_dies_is_named_and_retried_once(
     plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = Store(tmp_path)
-    poisoned(store, example_1_103=1, example_1_105=1, example_3_100=1)
+    poisoned(store, example_1_303=1, example_1_304=1, example_3_300=1)
     task = runner.Task(DIGITS, plan.runs("digits", ("examples",)))
-    assert runner.execute(plan, [task], store, jobs=2) == 30
+    assert runner.execute(plan, [task], store, jobs=2) == 15
     assert all(entry.done for entry in entries(plan, store))
     told = [line for line in capsys.readouterr().out.splitlines() if "died" in line]
     assert sorted(told) == [
         f"A worker died on {name}, on digits (out of memory?); retrying once."
-        for name in ("example-1, seed 103", "example-1, seed 105", "example-3, seed 100")
+        for name in ("example-1, seed 303", "example-1, seed 304", "example-3, seed 300")
     ]
 
 
@@ -261,19 +261,19 @@ def test_a_run_that_kills_two_workers_is_reported_at_the_end_and_all_others_are_
     plan: Study, tmp_path: Path
 ) -> None:
     store = Store(tmp_path)
-    poisoned(store, example_1_103=2)
+    poisoned(store, example_1_303=2)
     task = runner.Task(DIGITS, plan.runs("digits", ("examples",)))
-    with pytest.raises(UserError, match=r"died twice on example-1, seed 103, on digits \(.*\)\. All .*JOBS=1"):
+    with pytest.raises(UserError, match=r"died twice on example-1, seed 303, on digits \(.*\)\. All .*JOBS=1"):
         runner.execute(plan, [task], store, jobs=2)
-    assert [str(entry.run) for entry in entries(plan, store) if not entry.done] == ["example-1, seed 103, on digits"]
+    assert [str(entry.run) for entry in entries(plan, store) if not entry.done] == ["example-1, seed 303, on digits"]
     assert runner.execute(plan, [task], store, jobs=2) == 1  # the next call tries again
 
 
 @pytest.mark.usefixtures("mortal")
 def test_the_study_stops_early_if_every_worker_dies(plan: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
-    poisoned(store, **{f"example_{n}_{seed}": 2 for n in (1, 2, 3) for seed in range(100, 110)})
-    with pytest.raises(UserError, match=r"example-1, seed 100, on.*example-3, seed 100, on.*No other run was finished"):
+    poisoned(store, **{f"example_{n}_{seed}": 2 for n in (1, 2, 3) for seed in range(300, 305)})
+    with pytest.raises(UserError, match=r"example-1, seed 300, on.*example-3, seed 300, on.*No other run was finished"):
         runner.execute(plan, [runner.Task(DIGITS, plan.runs("digits", ("examples",)))], store, jobs=1)
     assert not trainings(tmp_path)
 

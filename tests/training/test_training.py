@@ -270,7 +270,7 @@ def test_arms_of_one_computation_share_a_trainer_and_each_gets_its_own_result(
     plan: Study, digits: datasets.Dataset
 ) -> None:
     shared = Trainer(plan.arm("example-1"), digits)
-    for name in ("targets", "low-0.5", "rate-example-1-0.003", "best-rate-example-1"):
+    for name in ("targets", "gap1-low-0.5", "rate-example-1-0.003", "best-rate-example-1"):
         arm = replace(plan.arm(name), holdout=0)
         alone = Trainer(arm, digits).train(arm, 3, 2)
         together = shared.train(arm, 3, 2)
