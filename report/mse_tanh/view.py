@@ -109,18 +109,23 @@ def _answer(m: Measured, c: Contrasts) -> Answer:
 
 @dataclass(frozen=True)
 class LinearWithRelu:
-    """What a linear output in place of tanh gains with a hidden ReLU; share: of cross-entropy's lead there, if any."""
+    """What a linear output in place of tanh gains with a hidden ReLU.
+
+    share: of cross-entropy's lead there, None unless both gain; more: it is a larger one than with a hidden tanh.
+    """
 
     gain: float
     share: float | None
     seeds: int | None
+    more: bool
 
 
-def _linear_with_relu(m: Measured) -> LinearWithRelu | None:
+def _linear_with_relu(m: Measured, c: Contrasts) -> LinearWithRelu | None:
     gain, lead = (m.lead(arm, "relu-tanh-mse") for arm in ("relu-linear-mse", "relu-softmax-ce"))
     if gain is None:
         return None
-    return LinearWithRelu(gain, gain / lead if lead and lead > 0 else None, m.seeds("relu-linear-mse"))
+    share = gain / lead if gain > 0 and lead and lead > 0 else None
+    return LinearWithRelu(gain, share, m.seeds("relu-linear-mse"), is_above(share, _share(c.output, c.loss)))
 
 
 @dataclass(frozen=True)
@@ -1114,7 +1119,7 @@ def view(results: Summary) -> View:
         fewer_errors=1 - errors[1] / errors[0] if errors[0] and errors[1] is not None else None,
         level_on_fashion=_level(m, "fashion_mnist"),
         level_on_digits=_level(m, "digits"),
-        linear_with_relu=_linear_with_relu(m),
+        linear_with_relu=_linear_with_relu(m, c),
         answer=answer,
         exactly=_exactly(m),
         why=_why(c, answer),

@@ -348,6 +348,14 @@ def test_a_linear_output_with_relu_is_a_share_of_a_lead_only_where_there_is_one(
     assert decision("linear_with_relu", {}) is None
 
 
+def test_a_linear_output_matters_more_with_relu_if_it_is_a_larger_share_there() -> None:
+    runs = [run("relu-tanh-mse", 1, 0.9), run("relu-linear-mse", 1, 0.906), run("relu-softmax-ce", 1, 0.91)]
+    for output, more in (((0.59, 0, 1), True), ((0.61, 0, 1), False)):
+        linear = view(results({}, rows(output=output, loss=GAIN), runs)).linear_with_relu
+        assert linear is not None
+        assert linear.more is more
+
+
 def test_what_a_sigmoid_loses_by_nearness_is_a_share_only_where_both_lose() -> None:
     wall = decision("wall", {}, rows(sigmoid_undershoots=GAIN, sigmoid_half=(0.4, 0.2, 0.6)))
     assert (wall.half_loses, wall.nearness) == pytest.approx((0.006, 0.6))
