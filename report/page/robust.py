@@ -56,6 +56,11 @@ class RobustRow:
         return tuple(_words(place) for place, verdict in self.verdicts.items() if verdict == self.verdict)
 
     @property
+    def is_summed_up(self) -> bool:
+        """Whether a word says of all other views that the verdict is the same there, as the strip shows them."""
+        return self.on_strip and bool(self.unchanged)
+
+    @property
     def changed(self) -> tuple[tuple[str, str], ...]:
         """Where else it is another one, in words, and which."""
         return tuple((_words(place), verdict) for place, verdict in self.verdicts.items() if verdict != self.verdict)

@@ -867,7 +867,7 @@ def test_a_mistake_in_a_view_is_one_line_with_its_place(tmp_path: Path, text: st
 MAX_LOGIC = 160  # characters inside of tags on one line
 CHOOSING = {  # filters that only give a value its form
     *("percent", "points", "p_value", "measure", "thousands", "count", "signed", "setting"),
-    *("share", "ratio", "in_unit"),
+    *("share", "ratio", "estimate", "in_unit"),
     *("css_class", "csp_hash", "listed", "length", "capitalize", "join", "striptags", "truncate", "default", "tojson"),
     *("format", "urlencode", "in_unit", "data_name"),
 }
