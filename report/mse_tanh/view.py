@@ -114,17 +114,15 @@ class LinearWithRelu:
     share: of cross-entropy's lead there, None unless both gain; more: it is a larger one than with a hidden tanh.
     """
 
-    gain: float
+    gain: float | None
     share: float | None
     seeds: int | None
     more: bool
 
 
-def _linear_with_relu(m: Measured, c: Contrasts) -> LinearWithRelu | None:
+def _linear_with_relu(m: Measured, c: Contrasts) -> LinearWithRelu:
     gain, lead = (m.lead(arm, "relu-tanh-mse") for arm in ("relu-linear-mse", "relu-softmax-ce"))
-    if gain is None:
-        return None
-    share = gain / lead if gain > 0 and lead and lead > 0 else None
+    share = gain / lead if gain and lead and min(gain, lead) > 0 else None
     return LinearWithRelu(gain, share, m.seeds("relu-linear-mse"), is_above(share, _share(c.output, c.loss)))
 
 
@@ -1081,7 +1079,7 @@ class View(Contrasts):
     fewer_errors: float | None
     level_on_fashion: Difference | None
     level_on_digits: Difference | None
-    linear_with_relu: LinearWithRelu | None
+    linear_with_relu: LinearWithRelu
     answer: Answer
     exactly: Exactly
     why: Why

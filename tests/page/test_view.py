@@ -339,21 +339,17 @@ def test_all_chose_a_rate_under_sgd_only_if_it_is_the_same_one_of_the_same() -> 
         assert bool(sgd.all_chose) is same
 
 
-def test_a_linear_output_with_relu_is_a_share_of_a_lead_only_where_there_is_one() -> None:
-    for lead, share in ((0.01, 0.6), (-0.01, None)):
-        scores = {"relu-tanh-mse": 0.9, "relu-linear-mse": 0.906, "relu-softmax-ce": 0.9 + lead}
-        linear = view(results({}, runs=[run(name, 1, score) for name, score in scores.items()])).linear_with_relu
-        assert linear is not None
-        assert (linear.gain, linear.share) == (pytest.approx(0.006), share and pytest.approx(share))
-    assert decision("linear_with_relu", {}) is None
+def test_a_linear_output_with_relu_is_a_share_only_where_both_gain() -> None:
+    for gain, lead, share in ((0.006, 0.01, 0.6), (0.006, -0.01, None), (-0.006, 0.01, None)):
+        scores = {"relu-tanh-mse": 0.9, "relu-linear-mse": 0.9 + gain, "relu-softmax-ce": 0.9 + lead}
+        linear = decision_of_runs("linear_with_relu", [run(name, 1, score) for name, score in scores.items()])
+        assert (linear.gain, linear.share) == (pytest.approx(gain), share and pytest.approx(share))
 
 
 def test_a_linear_output_matters_more_with_relu_if_it_is_a_larger_share_there() -> None:
     runs = [run("relu-tanh-mse", 1, 0.9), run("relu-linear-mse", 1, 0.906), run("relu-softmax-ce", 1, 0.91)]
     for output, more in (((0.59, 0, 1), True), ((0.61, 0, 1), False)):
-        linear = view(results({}, rows(output=output, loss=GAIN), runs)).linear_with_relu
-        assert linear is not None
-        assert linear.more is more
+        assert view(results({}, rows(output=output, loss=GAIN), runs)).linear_with_relu.more is more
 
 
 def test_what_a_sigmoid_loses_by_nearness_is_a_share_only_where_both_lose() -> None:
