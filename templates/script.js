@@ -103,15 +103,19 @@
       told.textContent = cells.map((cell, n) => words(heads[n]) + ": " + words(cell)).join(" · ") || rest;
       current = mark;
     };
-    const nearest = (event) => {
+    // Of several marks under the pointer the nearest one counts, and where there is none, the nearest one around it.
+    const nearest = (event, candidates, most) => {
       const away = (mark) => {
         const box = mark.getBoundingClientRect();
         return Math.hypot(box.x + box.width / 2 - event.clientX, box.y + box.height / 2 - event.clientY);
       };
-      const near = marks.map((mark) => [away(mark), mark]).filter(([pixels]) => pixels < 24);
+      const near = candidates.map((mark) => [away(mark), mark]).filter(([pixels]) => pixels < most);
       return near.sort((a, b) => a[0] - b[0])[0]?.[1];
     };
-    const pointed = (event) => show(event.target.closest("[data-row]") || nearest(event));
+    const pointed = (event) => {
+      const under = document.elementsFromPoint(event.clientX, event.clientY).map((place) => place.closest("[data-row]"));
+      show(nearest(event, under.filter((mark) => marks.includes(mark)), Infinity) || nearest(event, marks, 24));
+    };
     for (const type of ["pointermove", "pointerdown"]) svg.addEventListener(type, pointed);
     svg.addEventListener("pointerleave", () => show());
     svg.addEventListener("blur", () => show());

@@ -222,7 +222,7 @@ def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Bro
     with sheet.expect_download() as numbers:
         figure.get_by_role("button", name="Save CSV").click()
     rows = Path(numbers.value.path()).read_text().splitlines()
-    assert (rows[0], len(rows)) == ('"Arm","Seed","Test accuracy"', 31)
+    assert (rows[0], len(rows)) == ('"Arm","Seed","Test accuracy"', 34)
     with sheet.expect_download() as drawing:
         figure.get_by_role("button", name="Save SVG").click()
     svg = ElementTree.parse(drawing.value.path()).getroot()

@@ -164,7 +164,7 @@ def test_an_edited_measure_is_recomputed_from_the_stored_weights_without_trainin
     )
     assert "6 runs in" in call(checkout, "run", "--jobs", "1")
     assert trainings(checkout / "results") == before
-    assert call(checkout, "why", "example-1, 0") == "example-1, seed 0, on digits: fresh\n"
+    assert "example-1, seed 0, on digits: fresh\n" in call(checkout, "why", "example-1, 0")
     assert len(list(checkout.glob("results/runs/*/measures-*.json"))) == 6
 
 
