@@ -546,7 +546,8 @@ class Rates:
     """why/rates.html: how much of cross-entropy's lead the rate accounts for. usual: that at the article's own rate.
 
     tried, seeds: how many settings Example 1 chose from, and on how many seeds each was tried. held_out,
-    held_out_usual: cross-entropy's leads on the held-out images on which the rates were chosen.
+    held_out_usual: cross-entropy's leads on the held-out images on which the rates were chosen. Whether both are the
+    smaller ones: held_out_is_smaller.
     """
 
     choices: tuple[Choice, ...]
@@ -566,6 +567,7 @@ def _rates(m: Measured, c: Contrasts) -> Rates | None:
     choices = _choices(m, "rate", ("example-1", "cross-entropy"))
     best = [choice.held_out for choice in choices]
     held_out = best[1] - best[0] if len(best) == len(("example-1", "cross-entropy")) else None
+    held_out_usual = m.lead("rate-cross-entropy-0.001", "rate-example-1-0.001", "held_out_accuracy")
     usual, margin = m.lead("tanh-softmax-ce", "tanh-tanh-mse"), m.margin("equivalence")
     first = next(iter(choices), None)
     return Rates(
@@ -574,8 +576,8 @@ def _rates(m: Measured, c: Contrasts) -> Rates | None:
         first.seeds if first else None,
         usual,
         held_out,
-        m.lead("rate-cross-entropy-0.001", "rate-example-1-0.001", "held_out_accuracy"),
-        is_above(c.best_rate.mean, held_out),
+        held_out_usual,
+        is_above(c.best_rate.mean, held_out) and is_above(usual, held_out_usual),
         usual is not None and c.best_rate.mean > usual / 2,
         margin is not None and c.best_rate.mean <= margin,
     )

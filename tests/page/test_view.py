@@ -311,10 +311,17 @@ def test_a_choice_of_the_rate_has_what_was_tried_and_what_did_as_well_on_the_hel
     assert (own.arm, own.chosen.rate, other.arm, other.chosen.rate) == ("example-1", 0.001, "cross-entropy", 0.003)
     assert (other.ties, rates.tried, rates.seeds) == ((), 3, 2)
     assert (rates.held_out, rates.held_out_usual) == pytest.approx((0.02, 0.01))
-    assert not rates.held_out_is_smaller  # than a lead of 1 point
-    more = view(results(arms, rows(best_rate=(3.0, 2.0, 4.0)), runs)).rates
-    assert more is not None
-    assert more.held_out_is_smaller
+
+
+def test_held_out_leads_are_smaller_only_if_both_are() -> None:
+    scores = {"rate-example-1-0.001": 0.9, "rate-cross-entropy-0.001": 0.901, "rate-cross-entropy-0.003": 0.902}
+    arms = {name: held_out(score, 0.001) for name, score in scores.items()}
+    best = [run(f"best-rate-{n}", 1, 0.9, learning_rate=0.1, schedule="") for n in ("example-1", "cross-entropy")]
+    for best_rate, usual, smaller in (((0.3, 0, 1), 0.002, True), ((0.1, 0, 1), 0.002, False), (GAIN, 0.0005, False)):
+        runs = [*best, run("tanh-tanh-mse", 1, 0.9), run("tanh-softmax-ce", 1, 0.9 + usual)]
+        rates = view(results(arms, rows(best_rate=best_rate), runs)).rates
+        assert rates is not None
+        assert rates.held_out_is_smaller is smaller
 
 
 def test_choosing_a_rate_closes_little_if_more_than_half_of_the_lead_on_the_same_seeds_stays() -> None:
