@@ -584,7 +584,12 @@ def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> 
         ),
         ({"record": "another"}, "with a different record"),
         ({"runs": {"count": 10**12, "columns": {}}}, "it has 1000000000000 runs"),
-        ({"runs": {"count": 1, "columns": {"images": [10**12], "wrong_images": [True]}}}, "1000000000000 images"),
+        ({"runs": {"count": 1, "columns": {"images": [10**12], "wrong_images": [0]}}}, "1000000000000 images"),
+        (  # of three columns of bits there are runs for one
+            {"runs": {"count": 1, "columns": {"images": [9], "wrong_images": [2]}}},
+            "other columns of images than any evidence",
+        ),
+        ({"runs": {"count": 1, "columns": {"images": [9], "wrong_images": [-1]}}}, "other columns of images"),
         ({"runs": {"count": 2, "columns": {"images": [1]}}}, "1 values for 2 runs"),
         ({"runs": 7}, "damaged"),
         ({"source": {"name": "tulips"}}, "Nothing follows from the evidence in the page"),
@@ -596,6 +601,8 @@ def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> 
         "another record",
         "many runs",
         "many images",
+        "many columns",
+        "a column below 0",
         "few values",
         "no list",
         "no data",
@@ -626,8 +633,11 @@ def bomb(kind: str) -> str:
     head: dict[str, Any] = {"format": 2, "runs": none, "replications": {"digits": none}}
     bits = b""
     if kind == "every image is wrong":
-        columns = {"images": [100_000] * 2000, "wrong_images": [True] * 2000}
+        columns = {"images": [100_000] * 2000, "wrong_images": [*range(2000)]}
         head["runs"], bits = {"count": 2000, "columns": columns}, b"\xff" * (2000 // 8 * 100_000)
+    elif kind == "one column for every run":
+        head["runs"] = {"count": 2000, "columns": {"images": [100_000] * 2000, "wrong_images": [0] * 2000}}
+        bits = b"\x80" * 100_000
     elif kind == "objects for every run":
         head["runs"] = {"count": 20_000, "columns": {str(n): {} for n in range(100_000)}}
     elif kind == "many values":
@@ -648,6 +658,7 @@ def bomb(kind: str) -> str:
     ("kind", "message"),
     [
         ("every image is wrong", "more images are wrong than in any evidence"),
+        ("one column for every run", "more images are wrong than in any evidence"),
         ("objects for every run", "more objects than any evidence"),
         ("many values", "more values than any evidence"),
         ("a long text", "a text that is longer than any in evidence"),

@@ -124,12 +124,16 @@ FOR_FIGURES = (  # carried only for arms of which a figure needs them
 _Parts = Mapping[str, "_Parts | None"]  # the names of parts, at every depth; None: all of one
 SHOWN_OF: Mapping[str, _Parts] = {  # only these parts of these measures are carried
     "calibration": dict.fromkeys(("ece", "ece_as_is", "brier", "nll", "sum_before_mean", "sum_error", "reliability")),
-    "gradient": {"start": {"first_over_output": None}},
+    "gradient": {"start": {"first_over_output": None}, "final": {"first_over_output": None}},
     "saturation": {
         "start": dict.fromkeys(("output_slope_target", "output_slope_other")),
         "final": dict.fromkeys(("hidden", "output_slope_target", "output_slope_other")),
     },
 }
+FOR_CLAIMS = (  # carried only for arms of which a claim names them
+    *(("epoch_seconds",), ("predict_seconds",), ("map_seconds",), ("gradient", "final", "first_over_output")),
+    *(("calibration", score) for score in ("brier", "nll", "sum_before_mean", "sum_error")),
+)
 
 
 def select_for_page(
@@ -152,14 +156,23 @@ def select_for_page(
         return cast(Observation, kept)
     drawn = {key for key in FOR_FIGURES if values["arm"] in figures.get(key, ())}
     kept |= {key: values[key] for key in kept if key not in ALWAYS and (key in drawn or key not in FOR_FIGURES)}
-    if observation["arm"] not in contrasted:
-        kept["epoch_seconds"] = None
     for key, wanted in SHOWN_OF.items():
         kept[key] = _select(values[key], wanted)
     if "reliability" not in drawn:
         kept["calibration"]["reliability"] = None
+    for path in set(FOR_CLAIMS).difference(map(tuple, claimed)):
+        _remove(kept, path)
     kept |= {path[0]: values[path[0]] for path in claimed if path[0] in kept and not _has_value(kept, path)}
     return cast(Observation, kept)
+
+
+def _remove(value: Any, path: Sequence[str]) -> None:
+    """Leaves None at `path`."""
+    *outer, last = path
+    for key in outer:
+        value = value and value[key]
+    if value:
+        value[last] = None
 
 
 def _has_value(value: object, path: Sequence[str]) -> bool:
@@ -177,12 +190,21 @@ def _select(value: Any, wanted: _Parts | None) -> Any:
 
 
 def pack(content: Mapping[str, Any]) -> str:
-    """`content` as letters and digits; its observations column by column, wrong images bit by bit."""
+    """`content` as letters and digits; its observations column by column, wrong images bit by bit.
+
+    Runs that get the same images wrong, as those of Examples 1 and 2 do, share a column of bits. Columns with similarly
+    many are neighbours, which compresses better.
+    """
     packed, bits = {**content, "replications": dict(content["replications"])}, b""
     for lists, name in _lists_of_observations(packed):
         observations: Sequence[Observation] = lists[name]
-        wrong = [o["wrong_images"] for o in observations if o["wrong_images"] is not None]
-        marked = [o | {"wrong_images": None if o["wrong_images"] is None else True} for o in observations]
+        listed = {tuple(o["wrong_images"]) for o in observations if o["wrong_images"] is not None}
+        wrong = sorted(listed, key=lambda images: (len(images), images))
+        places = dict(zip(wrong, range(len(wrong)), strict=True))
+        marked = [
+            o | {"wrong_images": None if o["wrong_images"] is None else places[tuple(o["wrong_images"])]}
+            for o in observations
+        ]
         lists[name] = {"count": len(marked), "columns": _to_columns(marked)}
         bits += _to_bits(wrong, _count_images(observations))
     whole = compact(packed) + b"\n" + bits
@@ -216,11 +238,9 @@ def unpack(text: str) -> PageEvidence:
             absent = dict.fromkeys(Observation.__required_keys__)  # measures that were not taken then
         for lists, name in _lists_of_observations(content):
             observations = [cast(Observation, {**absent, **o}) for o in _unpack_observations(lists[name])]
-            with_images = [o for o in observations if o["wrong_images"]]
-            size = _count_images(observations) * -(-len(with_images) // 8)
-            for observation, images in zip(with_images, _from_bits(bits[:size], len(with_images)), strict=True):
-                observation["wrong_images"] = images
-            lists[name], bits = observations, bits[size:]
+            if content["format"] == FIRST_FORMAT:
+                _number_columns(observations)
+            lists[name], bits = observations, bits[_list_wrong_images(observations, bits) :]
     except (ValueError, KeyError, TypeError, IndexError, lzma.LZMAError, RecursionError) as error:
         raise UserError(
             f"The evidence in the page is damaged ({error}). Get the page again from where it was."
@@ -238,6 +258,28 @@ def _modernise(content: dict[str, Any]) -> None:
     content["not_replicated"], content["arms"] = {}, {}
 
 
+def _number_columns(observations: Sequence[Observation]) -> None:
+    """In format 1 every run has bits of its own, in the order of the runs."""
+    for number, observation in enumerate(o for o in observations if o["wrong_images"]):
+        observation["wrong_images"] = cast(Any, number)
+
+
+def _list_wrong_images(observations: Sequence[Observation], bits: bytes) -> int:
+    """Puts the wrong images in place of the number of their column in `bits`; how many bytes the columns take."""
+    with_images = [o for o in observations if o["wrong_images"] is not None]
+    columns = cast(Sequence[int], [o["wrong_images"] for o in with_images])
+    count = 1 + max(columns, default=-1)
+    size = _count_images(observations) * -(-count // 8)
+    if not 0 <= min(columns, default=0) <= count <= len(columns):
+        raise ValueError("runs have other columns of images than any evidence")
+    lists = _from_bits(bits[:size], count)
+    if sum(len(lists[column]) for column in columns) > MAX_WRONG_IMAGES:
+        raise ValueError("more images are wrong than in any evidence")
+    for observation, column in zip(with_images, columns, strict=True):
+        observation["wrong_images"] = lists[column]
+    return size
+
+
 class _Table(TypedDict):
     """Observations column by column."""
 
@@ -246,7 +288,7 @@ class _Table(TypedDict):
 
 
 def _unpack_observations(table: _Table) -> list[Observation]:
-    """The observations of a table, with True in place of the wrong images."""
+    """The observations of a table, with the number of a column of bits in place of the wrong images."""
     if not 0 <= table["count"] <= MAX_RUNS:
         raise ValueError(f"it has {table['count']} runs")
     if _objects_per_row(table["columns"]) * table["count"] > MAX_OBJECTS:

@@ -66,10 +66,10 @@ def share(fraction: float | None, digits: int = 1) -> str:
     return NOT_MEASURED if fraction is None else percent(fraction, digits)
 
 
-def estimate(fraction: float) -> str:
+def estimate(fraction: float, space: str = NARROW) -> str:
     """An estimated share in whole per cent, never as certain: 0.97 → 97; 1 → > 99; 0 → < 1"""
     whole = round(100 * fraction)
-    return f">{NARROW}99" if whole == 100 else str(whole) if whole else f"<{NARROW}1"
+    return f">{space}99" if whole == 100 else str(whole) if whole else f"<{space}1"
 
 
 def ratio(value: float | None, missing: str = NOT_MEASURED) -> str:

@@ -129,13 +129,23 @@ def _clean_attributes(element: ElementTree.Element, names: Mapping[str, str]) ->
         elif plain == "href":
             element.set("href", "#" + names[value.removeprefix("#")])
         elif plain == "d":
-            element.set("d", _straightened(_rounded(value)))
+            _set_outline(element, _rounded(value))
         elif plain in ("x", "y", "width", "height", "points", "cx", "cy", "r"):
             element.set(plain, _rounded(value))
         elif plain in ("viewBox", "data-row") or (plain == "transform" and not value.startswith("rotate(-0 ")):
             element.set(plain, value)
     if classes:
         element.set("class", " ".join(dict.fromkeys(classes)))
+
+
+def _set_outline(element: ElementTree.Element, path: str) -> None:
+    """The path, or the circle that matplotlib draws as eight curves around 0 0."""
+    circle = re.fullmatch(r"M0 ([\d.]+)(?:C[-\d. ]+){8}z", path)
+    if circle and f" {circle[1]} 0C" in path:
+        element.tag = "circle"
+        element.set("r", circle[1])
+    else:
+        element.set("d", _straightened(path))
 
 
 def _rounded(value: str) -> str:
@@ -177,16 +187,20 @@ def _step(steps: list[tuple[str, float, float]], command: str, x: float, y: floa
     steps.append((command, x, y))
 
 
+SHARED = ("class", "fill-opacity")  # that marks inherit from their group
+
+
 def _group_marks(root: ElementTree.Element) -> None:
-    """Puts neighbouring marks of one class into a group that has the class."""
+    """Puts neighbouring marks of one class and opacity into a group that has these."""
     for parent in list(root.iter()):
         children = []
-        for (tag, of_class), run in groupby(parent, key=lambda child: (child.tag, child.get("class"))):
+        for (tag, *values), run in groupby(parent, key=lambda child: (child.tag, *map(child.get, SHARED))):
             members = list(run)
-            if tag == "use" and of_class and len(members) > 1:
+            shared = {key: value for key, value in zip(SHARED, values, strict=True) if value}
+            if tag == "use" and shared and len(members) > 1:
                 for mark in members:
-                    del mark.attrib["class"]
-                group = ElementTree.Element("g", {"class": of_class})
+                    mark.attrib = {key: value for key, value in mark.attrib.items() if key not in shared}
+                group = ElementTree.Element("g", shared)
                 group.extend(members)
                 members = [group]
             children += members

@@ -207,7 +207,7 @@ def preview(results: Results, finding: str) -> bytes:
     axes = canvas.add_axes((0.04, 0.18, 0.92, 0.73 - 0.1 * len(lines)), facecolor=PAPER)
     for row, (name, arm) in enumerate(arms.items()):
         values, colour = plotted_values(scores(results, name)), SERIES[row]
-        axes.plot(values, [row] * len(values), MARKERS[row], color=colour, markersize=12, alpha=0.6, mew=0)
+        axes.plot(values, [row] * len(values), MARKERS[row], color=colour, markersize=12, alpha=0.75, mew=0)
         axes.plot([100 * mean_accuracy(arm)], [row], "|", color=INK, markersize=22, markeredgewidth=5)
         style: Any = {"transform": axes.get_yaxis_transform(), "va": "bottom"}
         axes.text(0, row - 0.2, textwrap.shorten(arm["title"], 48, placeholder=" …"), fontsize=25, **style)

@@ -36,6 +36,19 @@ LANGUAGES = {  # other lexers may not come to an end
     *("json", "yaml", "toml", "html", "css"),
 }
 HIGHLIGHTED = 5000  # characters of code; a longer block is shown plain
+COLOURED = (
+    "k",
+    "kn",
+    "kc",
+    "ow",
+    "s1",
+    "s2",
+    "sa",
+    "c1",
+    "mi",
+    "mf",
+)  # kinds of words to which style.css gives a colour
+_UNCOLOURED = re.compile(rf'<span class="(?!(?:{"|".join(COLOURED)})")\w+">([^<]*)</span>')
 _FENCE = re.compile(r"^(`{3,}|~{3,})\s*([\w+-]*)\s*$")
 
 
@@ -184,7 +197,7 @@ def to_html(part: Part, mark: Mark | None = None) -> str:
 
 def _code(part: Part) -> str:
     label = f"Code, {part.language or 'text'}, line {part.line} of the article"
-    code = highlight(part.source, _lexer(part), HtmlFormatter(nowrap=True))
+    code = _UNCOLOURED.sub(r"\1", highlight(part.source, _lexer(part), HtmlFormatter(nowrap=True)))
     return f'<pre class="code" tabindex="0" role="region" aria-label="{label}"><code>{code}</code></pre>'
 
 

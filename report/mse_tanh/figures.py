@@ -449,7 +449,7 @@ def _draw_steps(axes: Axes, weights: Sequence[str], accuracies: Sequence[Sequenc
         style: Any = {"color": SERIES[0], "markersize": 3.4, "mew": 0, "gid": svg.rows(*(next(row) for _ in values))}
         axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
     for line in zip(*accuracies, strict=True):
-        axes.plot([100 * value for value in line], color=SERIES[0], linewidth=0.5, alpha=0.6)
+        axes.plot([100 * value for value in line], color=SERIES[0], linewidth=0.5)
     axes.set_xticks(range(len(weights)), weights)
     axes.set(xlabel="Weight of undershooting the low target", ylabel="Test accuracy, %")
     axes.grid(axis="y")

@@ -413,6 +413,15 @@ class PartRow:
         return bool(self.robust and self.robust.close)
 
     @property
+    def computed(self) -> str:
+        """The rule and its evidence as they are computed, a line each."""
+        question = self.question
+        yes = HOLDS if question.part == PREDICTION else SUPPORTED
+        rules = [(yes, question.supported), (PARTLY, question.partly)]
+        paths = [f"{name} = {evidence.path}" for name, evidence in question.evidence.items()]
+        return "\n".join([*(f"{verdict} if {rule}" for verdict, rule in rules if rule), *paths])
+
+    @property
     def unfolds(self) -> bool:
         """Whether there is a reading or a rule to unfold."""
         return bool(self.question.reading or self.rule)

@@ -37,3 +37,21 @@ def test_a_page_carries_the_saturation_of_hidden_layers_at_the_end_alone(observa
 def test_a_page_carries_older_evidence_without_these_accuracies(observation: dict) -> None:
     older = {key: value for key, value in observation.items() if not key.endswith("_accuracy")}
     assert set(evidence.select_for_page(older, set(), {})) == set(older) - set(evidence.NEVER)
+
+
+def test_a_page_carries_times_and_the_rarer_scores_only_where_a_claim_names_them(observation: dict) -> None:
+    carried = evidence.select_for_page(observation, {observation["arm"]}, {}, [("row_sum_mean",)])
+    assert [carried[key] for key in ("epoch_seconds", "predict_seconds", "map_seconds")] == [None] * 3
+    assert [score for score, value in carried["calibration"].items() if value is not None] == ["ece", "ece_as_is"]
+    assert carried["gradient"]["start"]["first_over_output"] == observation["gradient"]["start"]["first_over_output"]
+    assert carried["gradient"]["final"] == {"first_over_output": None}
+
+
+def test_a_page_carries_exactly_what_a_claim_names(observation: dict) -> None:
+    paths = [("predict_seconds",), ("calibration", "nll"), ("gradient", "final", "first_over_output")]
+    carried = evidence.select_for_page(observation, set(), {}, paths)
+    assert carried["predict_seconds"] == observation["predict_seconds"]
+    assert carried["calibration"]["nll"] == observation["calibration"]["nll"]
+    assert carried["calibration"]["brier"] is None
+    assert carried["gradient"]["final"] == {"first_over_output": observation["gradient"]["final"]["first_over_output"]}
+    assert observation["calibration"]["brier"] is not None

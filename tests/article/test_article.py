@@ -11,6 +11,7 @@ import pytest
 
 from experiments.files.errors import UserError
 from report.article import document
+from report.page import render
 from tests import fixture
 
 
@@ -68,7 +69,12 @@ def test_headings_emphasis_lists_and_code_are_rendered() -> None:
     for expected in ("<h3>All bold:</h3>", "<h3>One</h3>", "<em>word</em>", "<strong>two</strong>", "<li>x</li>"):
         assert expected in html
     code = document.to_html(document.Part("code", "import os  # why", 1, "python"))
-    assert '<span class="kn">import</span>' in code
+    assert code.endswith('<code><span class="kn">import</span> os  <span class="c1"># why</span>\n</code></pre>')
+
+
+def test_only_words_that_have_a_colour_are_marked_as_code() -> None:
+    style = (render.TEMPLATES[0] / "style.css").read_text(encoding="utf-8")
+    assert set(re.findall(r"\.code \.(\w+)", style)) == set(document.COLOURED)
 
 
 def test_raw_html_in_an_article_is_shown_as_text() -> None:

@@ -842,4 +842,4 @@ def test_the_page_has_the_ledger_with_the_evidence_for_each_verdict(results: dic
     assert html.count('<tbody id="claim-') == len(CLAIMS)
     assert "“My experience working on various image recognition projects … has consistently" in html
     assert "What the map adds to the accuracy: <strong>0.00 points</strong>" in html
-    assert "<code>gain</code> = <code>arm example-2 test_accuracy mean - arm example-1" in html
+    assert "\ngain = arm example-2 test_accuracy mean - arm example-1" in html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import re
@@ -597,6 +598,22 @@ def test_marks_of_one_class_share_a_group_and_each_has_its_row() -> None:
     cleaned = svg.clean(f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9">{group}</svg>', "f", "T", "D")
     marks = '<use href="#f-0" x="1" y="1" data-row="3"/><use href="#f-0" x="2" y="1" data-row="7"/>'
     assert cleaned.endswith(f'<g class="f-a">{marks}</g></svg>')
+
+
+def test_marks_that_are_circles_are_circles_and_share_their_opacity() -> None:
+    with toolkit.styled():
+        canvas, axes = toolkit.plt.subplots()
+        axes.scatter([1, 2, 3], [1, 2, 3], color="#0072b2", alpha=0.5, linewidths=0)
+        axes.scatter([1, 2, 3], [3, 2, 1], color="#0072b2", alpha=0.5, linewidths=0, marker="D")
+        buffer = io.StringIO()
+        canvas.savefig(buffer, format="svg")
+        toolkit.plt.close(canvas)
+    cleaned = svg.clean(buffer.getvalue(), "f", "T", "D")
+    (radius,) = re.findall(r'<circle id="[^"]+" r="([\d.]+)"/>', cleaned)
+    assert float(radius) == pytest.approx(toolkit.plt.rcParams["lines.markersize"] / 2, abs=0.1)
+    assert len(re.findall(r'<g class="f-a" fill-opacity="0.5">(?:<use href="[^>]*/>){3}</g>', cleaned)) == 2
+    assert cleaned.count("fill-opacity") == 2
+    assert not re.search(r'd="[^"]*C', cleaned)
 
 
 def test_a_plot_with_marks_that_have_no_row_is_an_error() -> None:

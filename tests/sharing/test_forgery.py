@@ -114,7 +114,7 @@ FORGERIES: dict[str, tuple[str, str, str]] = {  # pattern, replacement, place; e
     "quotes turned into references": (r'content="(default-src [^"]*)">', r"content=&quot;\1&quot;>", "top"),
     "an attribute twice": (r'<meta http-equiv="', r'<meta http-equiv="x" http-equiv="', "top"),
     "an attribute's name with a quote": (r'<html lang="en">', r"""<html lang="en" a"='>'>""", "top"),
-    "a slash in a tag": (r'<use (fill-opacity="[^"]*") href', r'<use/onload="x"/\1 href', "figure-accuracy"),
+    "a slash in a tag": (r'<use ([a-z-]+="[^"]*") ', r'<use/onload="x"/\1 ', "figure-accuracy"),
     "a place without quotes": (r'(<use .*? x=)"([^"]*)"', r"\1\2/", "figure-accuracy"),
     "attributes of a second html": ("<h1>", '<html class="x" style="display:none"><h1>', "top"),
     "attributes of a second body": ("<h1>", '<body hidden onload="x"><h1>', "top"),

@@ -8,6 +8,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
@@ -149,7 +150,7 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "box below the code": (r"(<strong>Measured here: )(\d)", "article"),
     "verdict in the ledger": (r'(<section id="claims".*?<span class="verdict [^>]*>)(\w)', "claim-"),
     "number in the ledger": (r"(<tbody id=\"claim-.*?<strong>[^\d]*)(\d)", "claim-"),
-    "rule": (r"(supported if <code>.*?)(&gt;)", "claim-"),
+    "rule": (r"(<pre>supported if .*?)(&gt;)", "claim-"),
     "p-value of a contrast": (r'(<section id="methods".*?<td>(?:&lt;\W*)?0\.00)(\d)', "methods"),
     "checksum of the data": (r"(<code>x_train</code><td><code>)(\w)", "methods"),
     "accuracy of a run": (r'(<td class="seeds">300: \d\d\.)(\d)', "runs"),
@@ -282,8 +283,16 @@ def test_packed_evidence_unpacks_to_the_same_evidence() -> None:
         {"arm": "b", "images": 20, "wrong_images": None, "inside": {"x": 2.5, "y": [1, 2]}},
         {"arm": "c", "images": 20, "wrong_images": [], "inside": {"x": 3.5, "y": {"z": 1}}},
     ]
-    content = {"format": 2, "runs": runs, "replications": {"b": [], "a": runs[:2]}}
+    content = {"format": 2, "runs": [*runs, runs[0]], "replications": {"b": [], "a": runs[:2]}}
     assert evidence.unpack(evidence.pack(content)) == content
+
+
+def test_runs_that_get_the_same_images_wrong_take_no_more_room() -> None:
+    wrong = np.flatnonzero(np.random.default_rng(0).random(10_000) < 0.03).tolist()
+    one, many = (
+        {"format": 2, "replications": {}, "runs": [{"images": 10_000, "wrong_images": wrong}] * n} for n in (1, 9)
+    )
+    assert len(evidence.pack(many)) < 1.1 * len(evidence.pack(one))
 
 
 def test_packing_twice_gives_the_same_text(path: Path, html: str, tmp_path: Path) -> None:
