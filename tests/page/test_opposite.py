@@ -225,6 +225,8 @@ def pages(
         ("predictions", "comes from nearer targets", "opposite", "The sigmoid is no separate piece of evidence"),
         ("predictions", "The first of these is no strong test", "opposite", "refuted"),
         ("right", "“slower convergence”", "opposite", "“This added complexity introduces computational overhead”"),
+        ("right", "The observation holds", "opposite", "What is supported"),
+        ("right", "rest on the same two differences", "opposite", "What is supported"),
         ("right", "Its mechanism is real", "opposite", "computational overhead"),
         ("right", "Its advice is right", "opposite", "computational overhead"),
         ("others", "it has no edge beyond the margin", "article", "cross-entropy keeps an edge"),
