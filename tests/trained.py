@@ -38,7 +38,8 @@ def small_study(folder: Path, epochs: int = 2, seeds: int = 2) -> Path:
     """The committed study with few seeds and few epochs."""
     text = (ROOT / "experiments" / "study.toml").read_text()
     text = re.sub(r"seeds = \[.*\]", f"seeds = {list(range(seeds))}", text)
-    text = re.sub(r"(\[datasets\.digits\].*\nepochs = 40\nseeds = 5\narms = )\[[^]]*\]", r'\1["example-?"]', text)
+    limits = r"(\[datasets\.digits\].*\nepochs = 40\n)seeds = 5\narms = \[[^]]*\]"
+    text = re.sub(limits, r'\1arms = ["example-?"]', text)
     text = text.replace("epochs = 40 ", f"epochs = {epochs} ").replace("epochs = 40\n", f"epochs = {epochs}\n")
     path = folder / "study.toml"
     path.write_text(text)
