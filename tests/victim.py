@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,15 @@ def run_unit_for_page(unit: Unit, store: Store, code: Mapping[str, Any]) -> None
 
     for entry in unit.entries:
         fixture.fill_run(store, entry.run, unit.source, fixture.SCORES)
+
+
+def run_unit_late(unit: Unit, store: Store, code: Mapping[str, Any]) -> None:
+    """As `run_unit`, but an example waits until a run after the early blocks is stored by another worker."""
+    while any(entry.run.arm.name == "example-1" for entry in unit.entries) and not list(store.root.glob("late")):
+        time.sleep(0.01)
+    run_unit(unit, store, code)
+    if any(entry.run.arm.block not in ("examples", "changes") for entry in unit.entries):
+        (store.root / "late").touch()
 
 
 def run_unit_remotely(unit: Unit, stored: Mapping[Run, Files], code: Mapping[str, Any]) -> list[Files]:

@@ -180,7 +180,11 @@ def _measures(missing: Missing) -> set[Path]:
 
 
 def _pop_reached(milestones: list[set[Path]], progress: Progress) -> bool:
-    """Drops the milestones that are reached; returns whether there was one."""
+    """Drops the first milestones as far as they are reached; returns whether one was.
+
+    A later one may be reached before an earlier one, whose worker started late. It waits: its page needs both.
+    """
     before, missing = len(milestones), progress.missing() if milestones else set()
-    milestones[:] = [measures for measures in milestones if not measures.isdisjoint(missing)]
+    while milestones and milestones[0].isdisjoint(missing):
+        milestones.pop(0)
     return len(milestones) < before

@@ -255,7 +255,7 @@ def check(ledger: Ledger, study: Study, path: Path) -> None:
     known = {"arm": [arm.name for arm in study.arms], "contrast": [contrast.name for contrast in study.contrasts]}
     for place, operand in _operands(ledger, path):
         for part in operand.parts:
-            if not any(operand.matches(name, part) for name in known[operand.holder]):
+            if not any(map(operand._replace(name=part).matches, known[operand.holder])):
                 raise UserError(
                     f"{place} names the {operand.holder} '{part}', which {display_path(study.path)} does not have. "
                     "Fix the name, or declare it there."
@@ -307,4 +307,4 @@ def _arms(operand: Operand, study: Study) -> list[Arm]:
     held = [contrast for contrast in study.contrasts if operand.holder == "contrast" and contrast.name == operand.name]
     if operand.holder == "contrast":
         return [study.arm(name) for contrast in held for name in (contrast.first, contrast.second)]
-    return [arm for arm in study.arms if any(operand.matches(arm.name, part) for part in operand.parts)]
+    return [arm for arm in study.arms if operand.matches(arm.name)]

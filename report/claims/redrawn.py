@@ -82,7 +82,7 @@ class Redrawn:
         return bool(arms) and all(arm in self._shifts for arm in arms)
 
     def _arms(self, operand: Operand) -> list[str]:
-        return [arm for arm in self._runs if any(operand.matches(arm, part) for part in operand.parts)]
+        return [arm for arm in self._runs if operand.matches(arm)]
 
     def _operand(self, operand: Operand) -> np.ndarray:
         if operand.dataset:

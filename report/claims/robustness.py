@@ -8,6 +8,7 @@ share, nor has one that follows by arithmetic, or from times alone.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from pathlib import Path
@@ -126,6 +127,7 @@ class Study:
         as_measured = dict.fromkeys(self._runs, AsMeasured())
         self._measured = self._redrawn(as_measured)
         self._views = {"seeds": self._redrawn(seeds), "images": self._redrawn(seeds, shifts)}
+        self._is_redrawn: dict[str, bool] = {}  # by path
         self._ends = {name: self._redrawn(as_measured, accuracy=end) for name, end in _ends(content["runs"]).items()}
 
     def _with_images(self, dataset: str) -> dict[str, list[Observation]]:
@@ -200,8 +202,14 @@ class Study:
 
     def is_redrawn(self, path: str) -> bool:
         """Whether the number at `path` follows from single runs' values, as the redraws compute it."""
-        measured, again = number_at(path, self._results), self._measured.number_at(path)
-        return measured is not None and again is not None and bool(np.isclose(again[0], measured, 1e-9, 1e-9))
+        if path not in self._is_redrawn:
+            measured, again = number_at(path, self._results), self._measured.number_at(path)
+            self._is_redrawn[path] = (
+                measured is not None
+                and again is not None
+                and math.isclose(again[0], measured, rel_tol=1e-9, abs_tol=1e-9)
+            )
+        return self._is_redrawn[path]
 
     def _images_known(self, question: Question) -> bool:
         """Whether evidence names accuracies, and the wrong images of all their runs are known."""

@@ -75,9 +75,10 @@ def _value(node: ast.AST, values: Mapping[str, object]) -> object:
     raise ValueError(f"a rule may not say '{ast.unparse(node)}'")
 
 
-def names_in(expression: ast.AST) -> set[str]:
+@cache
+def names_in(expression: ast.AST) -> frozenset[str]:
     """The evidence and thresholds that a rule, or a part of one, names."""
-    return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)} - FUNCTIONS.keys()
+    return frozenset(node.id for node in ast.walk(expression) if isinstance(node, ast.Name)) - FUNCTIONS.keys()
 
 
 def verdict_of(question: Question, values: Mapping[str, object], thresholds: Mapping[str, float]) -> str:
@@ -124,13 +125,19 @@ class Operand(NamedTuple):
 
     @property
     def parts(self) -> list[str]:
-        return self.name.split("|") if self.kind in ("largest", "smallest") else [self.name]
+        return self.name.split("|") if self.is_extreme else [self.name]
 
-    def matches(self, name: str, part: str) -> bool:
-        return fnmatch(name, part) if self.kind in ("largest", "smallest") else name == part
+    @property
+    def is_extreme(self) -> bool:
+        return self.kind in ("largest", "smallest")
+
+    def matches(self, name: str) -> bool:
+        """Whether it is about the arm, or the contrast, of this name."""
+        return any(fnmatch(name, part) for part in self.parts) if self.is_extreme else name == self.name
 
 
-def parse_path(path: str) -> tuple[str, list[Operand]]:
+@cache
+def parse_path(path: str) -> tuple[str, tuple[Operand, ...]]:
     """`-`, `/` or nothing, and the operands around it. Raises `ValueError` with what was expected, for another form."""
     first, *rest = re.split(r" ([-/]) ", path)
     operands = []
@@ -142,7 +149,7 @@ def parse_path(path: str) -> tuple[str, list[Operand]]:
         operands.append(Operand(words[0], words[1], tuple(words[2:]), dataset))
     if len(operands) > 2:
         raise ValueError("one number of the results, or two with ' - ' or ' / ' between")
-    return rest[0] if rest else "", operands
+    return rest[0] if rest else "", tuple(operands)
 
 
 def keys_by_arm(ledger: Ledger, arms: Collection[str], dataset: str = "") -> dict[str, list[tuple[str, ...]]]:
@@ -151,7 +158,7 @@ def keys_by_arm(ledger: Ledger, arms: Collection[str], dataset: str = "") -> dic
     paths = [evidence.path for question in ledger.questions.values() for evidence in question.evidence.values()]
     for operand in (operand for path in paths for operand in parse_path(path)[1]):
         if operand.holder == "arm" and operand.dataset == dataset:
-            for name in (name for name in arms if any(operand.matches(name, part) for part in operand.parts)):
+            for name in filter(operand.matches, arms):
                 keys.setdefault(name, []).append(operand.keys)
     return keys
 
@@ -185,9 +192,12 @@ def find_tables(operand: Operand, results: Summary) -> dict[str, Mapping[str, An
     summary = on_dataset(results, operand.dataset)
     if summary is None:
         return {}
-    contrasts = {row["name"]: row for row in summary["contrasts"]}
-    tables = cast(Mapping[str, Mapping[str, Any]], contrasts if operand.holder == "contrast" else summary["arms"])
-    return {name: tables[name] for name in tables if any(operand.matches(name, part) for part in operand.parts)}
+    if operand.holder == "contrast":
+        rows = cast(Sequence[Mapping[str, Any]], summary["contrasts"])
+        return {row["name"]: row for row in rows if row["name"] == operand.name}
+    arms = cast(Mapping[str, Mapping[str, Any]], summary["arms"])
+    names = filter(operand.matches, arms) if operand.is_extreme else {operand.name} & arms.keys()
+    return {name: arms[name] for name in names}
 
 
 def on_dataset(results: Summary, dataset: str) -> Summary | None:

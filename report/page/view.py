@@ -461,7 +461,7 @@ def claim_rows(
     robustness: Robust,
 ) -> tuple[ClaimRow, ...]:
     """`verdicts`: in the article's order; `recorded`, `robustness`: by claim and part; `questions`: by figure."""
-    measured, rows = Measured(results), []
+    measured, units, rows = Measured(results), words.units_of_thresholds(ledger), []
     for number, judged in enumerate(verdicts, 1):
         claim = judged.claim
         stated, general = (
@@ -471,6 +471,7 @@ def claim_rows(
                 recorded.get(claim.id, {}).get(part, ""),
                 robustness.get(claim.id, {}).get(part),
                 ledger,
+                units,
             )
             for part in (STATED, GENERAL)
         )
@@ -479,7 +480,12 @@ def claim_rows(
 
 
 def _part_row(
-    measured: Measured, judged: Verdict, on_record: str, robustness: Robustness | None, ledger: Ledger
+    measured: Measured,
+    judged: Verdict,
+    on_record: str,
+    robustness: Robustness | None,
+    ledger: Ledger,
+    units: Mapping[str, str],
 ) -> PartRow:
     question = judged.question
     uncertain = (_uncertain(measured, evidence.path) for evidence in question.evidence.values())
@@ -492,7 +498,7 @@ def _part_row(
         single_seed=judged.verdict == CANNOT_TELL,
         seeds=judged.seeds,
         evidence=tuple(_evidence_row(judged, name) for name in judged.values),
-        rule=words.rule(question, ledger.limits(), words.units_of_thresholds(ledger)),
+        rule=words.rule(question, ledger.limits(), units),
         margin=margins.margin(judged),
         uncertain=tuple(contrast for contrast in uncertain if contrast),
         verdict_on_record=on_record if on_record != judged.verdict else "",
@@ -541,11 +547,11 @@ def prediction_rows(
     robustness: Mapping[str, Robustness],
 ) -> tuple[PredictionRow, ...]:
     """What failed comes first, then what is not decided. `robustness`: by prediction."""
-    measured = Measured(results)
+    measured, units = Measured(results), words.units_of_thresholds(ledger)
     rows = [
         PredictionRow(
             judged.prediction,
-            _part_row(measured, judged.verdict, "", robustness.get(judged.prediction.id), ledger),
+            _part_row(measured, judged.verdict, "", robustness.get(judged.prediction.id), ledger, units),
             _shown(judged.prediction.figures, figures, questions),
         )
         for judged in judge_predictions(ledger, results)

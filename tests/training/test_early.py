@@ -77,6 +77,17 @@ def test_early_blocks_are_measured_first_and_each_is_announced(small: Study, tmp
     assert announced[-2][2] < 1
 
 
+def test_an_early_block_is_not_announced_before_the_one_that_it_follows(
+    small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "run_unit", victim.run_unit_late)
+    store = Store(tmp_path)
+    announced: list[float] = []
+    tasks = [runner.Task(MNIST, small.runs("mnist")), runner.Task(DIGITS, small.runs("digits"))]
+    runner.execute(small, tasks, store, 2, after_early_block=lambda: announced.append(share(small, store, "examples")))
+    assert set(announced) == {1}
+
+
 def test_other_data_sets_are_trained_after_mnist(small: Study, tmp_path: Path) -> None:
     store = Store(tmp_path)
     tasks = [runner.Task(source, small.runs(source.name, ("examples", "readouts"))) for source in (MNIST, FASHION)]
