@@ -130,6 +130,14 @@ def drawn_once(shared_folder: Path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def unsynced() -> Iterator[None]:
+    """No test of this process waits for the disk: what it stores need not survive a power cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def launched() -> Iterator[Browser]:
     """One Chromium for all tests of a process."""

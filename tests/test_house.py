@@ -86,6 +86,7 @@ def test_only_the_trainer_its_measures_and_the_worker_import_tensorflow() -> Non
     assert importers("tensorflow") == {f"experiments/training/{name}.py" for name in modules}
 
 
+@pytest.mark.slow("runs the command line eight times")
 def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) -> None:
     """Without TensorFlow and all else that only training needs, a page is made of the record, verified and compared."""
     locked = [

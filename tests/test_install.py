@@ -140,6 +140,7 @@ def test_an_installed_layer_is_not_installed_again_and_needs_no_network(project:
     assert (project.install("page", **offline).returncode, project.install("page", **offline).stdout) == (0, "")
 
 
+@pytest.mark.slow("it makes environments anew")
 def test_nothing_from_the_old_lock_is_left_after_the_lock_changes(project: Project) -> None:
     project.lock("page", "beta", "gamma")
     project.install("page")
@@ -170,6 +171,7 @@ def test_an_environment_whose_lock_changed_is_rebuilt_even_when_run_with_its_own
     assert project.installed() == {"gamma": "1.0"}
 
 
+@pytest.mark.slow("it makes environments anew")
 def test_uv_uses_the_index_from_pips_settings(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.install("page")
     module = loaded(project.locks / "install.py")
@@ -215,6 +217,7 @@ def test_a_file_with_another_hash_is_refused(project: Project) -> None:
     assert not (project.root / ".venv" / ".page").exists()
 
 
+@pytest.mark.slow("it makes environments anew")
 def test_an_incomplete_lock_is_refused(project: Project) -> None:
     project.lock("page", "alpha")
     result = project.install("page")

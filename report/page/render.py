@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
@@ -208,6 +209,7 @@ def _style(environment: Environment) -> dict[str, str]:
     return style
 
 
+@cache  # and with it the compiled templates, for the next page of this process
 def _environment(folders: tuple[Path, ...]) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(folders),

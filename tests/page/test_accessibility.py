@@ -25,6 +25,7 @@ MODES = {  # of the browser, and whether everything is unfolded
     "unfolded": ({"color_scheme": "light"}, True),
     "print": ({"color_scheme": "dark", "media": "print"}, False),
 }
+NEARLY = pytest.mark.slow("the page unfolded, or dark, shows nearly the same")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ def display_path(browser: Browser, path: Path, mode: str) -> Page:
     return sheet
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode", [pytest.param(mode, marks=[NEARLY] if mode in ("light", "print") else []) for mode in MODES]
+)
 def test_axe_finds_no_violations(browser: Browser, path: Path, mode: str) -> None:
     sheet = display_path(browser, path, mode)
     sheet.evaluate(AXE)

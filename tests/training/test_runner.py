@@ -92,6 +92,7 @@ def test_one_worker_uses_the_gpu_if_tensorflow_sees_one(monkeypatch: pytest.Monk
     assert pool.accelerators() == 0
 
 
+@pytest.mark.slow("asks TensorFlow")
 def test_a_driver_alone_does_not_count_as_a_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pool.accelerators.cache_clear()
     monkeypatch.setattr(pool, "DRIVERS", (str(tmp_path),))
@@ -126,6 +127,7 @@ def test_the_digits_are_trained_offline_and_a_second_call_trains_nothing(
     assert len(before) == 4  # Example 2 shares Example 1's models
 
 
+@pytest.mark.slow("starts TensorFlow, as test_why.py does for an edited measure in `make test`")
 def test_measures_are_recomputed_from_the_stored_weights(trained_examples: Path, tmp_path: Path) -> None:
     path = copied(trained_examples, tmp_path / "copy")
     before = trainings(path.parent)
@@ -185,6 +187,7 @@ def interrupt(path: Path, ending: signal.Signals) -> Interrupted:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where the tests are a shell's job
     )
     with ended(process):
         deadline = time.monotonic() + 120
@@ -203,7 +206,7 @@ def interrupt(path: Path, ending: signal.Signals) -> Interrupted:
 @pytest.fixture(scope="module")
 def interrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[signal.Signals, Interrupted]:
     """One study: Ctrl-C ends its first call, kill -9 the second, and the third finishes it."""
-    path = small_study(tmp_path_factory.mktemp("interrupted"), epochs=400, seeds=3)
+    path = small_study(tmp_path_factory.mktemp("interrupted"), epochs=150, seeds=3)
     first, second = (interrupt(path, ending) for ending in (signal.SIGINT, signal.SIGKILL))
     assert run(path, "--jobs", "1").returncode == 0
     assert not list(path.parent.glob("**/.writing-*"))
@@ -323,6 +326,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "Traceback" in result.stderr
 
 
+@pytest.mark.slow("trains; what a dependent run waits for is tested with made-up results above")
 def test_arms_are_trained_after_those_they_depend_on_even_if_only_the_former_are_requested(tmp_path: Path) -> None:
     path = building_study(tmp_path)
     assert run(path, "--only", "built", "--jobs", "1").returncode == 0

@@ -50,6 +50,7 @@ def test_fifty_steps_give_the_same_weights_as_model_fit(plan: Study, mnist: data
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow("two epochs as Keras trains them")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_epoch_gives_the_same_accuracy_as_model_fit(plan: Study, mnist: datasets.Dataset, name: str) -> None:
     arm = plan.arm(name)
@@ -316,6 +317,7 @@ def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: Study, digits
     assert not np.array_equal(one.weights[0], three.weights[0])
 
 
+@pytest.mark.slow("starts TensorFlow and compiles four networks")
 def test_a_gpu_multiplies_in_full_precision_and_gives_the_same_result_each_time() -> None:
     """As far as a machine without one shows: its settings are made, and this code trains under them."""
     code = """if True:
