@@ -59,8 +59,8 @@
     catch { location.hash = place.id; self.textContent = "In the address bar"; }
     setTimeout(() => (self.textContent = "Copy link"), 2000);
   }, "quiet");
-  for (const section of all("section[id]")) section.querySelector("h2").after(linkTo(section));
-  for (const claim of all(".ledger tbody[id]")) claim.querySelector(".quote").append(" ", linkTo(claim));
+  for (const section of all("section[id]")) section.querySelector("h1, h2").append(linkTo(section));
+  for (const claim of all(".ledger .parts[id]")) claim.querySelector(".places").append(" ", linkTo(claim));
 
   // A figure and its numbers to take along, made from what is in the page; a picture only where the site has one.
   const drawing = (svg) => {
@@ -82,7 +82,7 @@
     take.append(button("Save SVG", () => save(drawing(svg), "image/svg+xml", name + ".svg"), "quiet"));
     take.append(button("Save CSV", () => save(all("tr", figure).map(csv).join("\n") + "\n", "text/csv", name + ".csv"), "quiet"));
     if (location.protocol !== "file:") take.append(make("a", { href: "figures/" + name + ".png", download: name + ".png" }, "PNG"));
-    svg.after(take);
+    figure.querySelector(".data > summary").after(take);
   }
 
   // The exact values of a mark, on pointer or with the arrow keys: the row of the table that it is tied to.
@@ -129,36 +129,51 @@
     if (marks.length) svg.setAttribute("tabindex", "0");
   }
 
-  // The ledger: shown by verdict and by topic.
+  // The ledger: found by words, shown by verdict and by topic.
   const ledger = document.querySelector(".ledger");
-  const claims = all("tbody", ledger);
-  const text = (claim, place) => claim.querySelector(place)?.firstChild.textContent.trim() ?? "";
+  const claims = all(".claim", ledger);
+  const text = (claim, place) => claim.querySelector(place)?.lastChild.textContent.replace(/^, .*/, "").trim() ?? "";
   const shown = make("span");
   shown.setAttribute("role", "status");
+  const labelled = (name, control) => {
+    const label = make("label", {}, name + " ");
+    label.append(control);
+    return label;
+  };
+  const search = make("input", { type: "search" });
   const places = [["As the article has it", ".stated .verdict"], ["The reason, or in general", ".general .verdict"], ["Topic", ".topic"]];
   const filters = places.map(([name, place]) => {
     const choice = make("select");
     const values = [...new Set(claims.map((claim) => text(claim, place)))].filter(Boolean).sort();
     choice.append(make("option", { value: "" }, "all"), ...values.map((value) => make("option", { value }, value)));
-    choice.addEventListener("change", () => filter());
-    const label = make("label", { hidden: !values.length }, name + " ");
-    label.append(choice);
+    const label = labelled(name, choice);
+    label.hidden = !values.length;
     return { choice, place, label };
   });
   const filter = () => {
-    for (const claim of claims) claim.hidden = filters.some(({ choice, place }) => choice.value && choice.value !== text(claim, place));
+    const wanted = search.value.trim().toLowerCase();
+    for (const claim of claims) claim.hidden = !claim.textContent.toLowerCase().includes(wanted) ||
+      filters.some(({ choice, place }) => choice.value && choice.value !== text(claim, place));
     shown.textContent = claims.filter((claim) => !claim.hidden).length + " of " + claims.length + " claims shown";
   };
   const choices = make("p", { className: "tools" });
-  choices.append(...filters.map(({ label }) => label), shown);
+  choices.append(labelled("Search", search), ...filters.map(({ label }) => label), shown);
+  choices.addEventListener("input", filter);
   ledger.before(choices);
-  const asked = (hash) => { // a hidden claim is shown when it is asked for
-    const claim = hash.startsWith("#claim-") && document.getElementById(hash.slice(1));
-    if (!claim || !claim.hidden) return;
-    for (const { choice } of filters) choice.value = "";
-    filter();
-    claim.scrollIntoView();
+
+  // What is linked to is shown, whatever it is folded in or hidden by.
+  const reveal = () => {
+    const place = location.hash && document.getElementById(location.hash.slice(1));
+    if (!place) return;
+    if (place.closest(".claim")?.hidden) {
+      search.value = "";
+      for (const { choice } of filters) choice.value = "";
+      filter();
+    }
+    for (let around = place.closest("details:not([open])"); around; around = around.parentElement.closest("details:not([open])")) around.open = true;
+    (place.closest(".claim") || place).scrollIntoView();
   };
-  addEventListener("hashchange", () => asked(location.hash));
-  for (const link of all("a[href^='#claim-']")) link.addEventListener("click", () => asked(link.hash));
+  addEventListener("hashchange", reveal);
+  for (const link of all("main a[href^='#']")) link.addEventListener("click", () => setTimeout(reveal));
+  if (location.hash) reveal();
 })();

@@ -23,11 +23,12 @@ BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "th", "td", "dt", "dd"}
 
 @dataclass(frozen=True)
 class Half:
-    """A half of a mark: what was asked, the verdict, and the latter's CSS classes."""
+    """A half of a mark: what was asked, the verdict, the CSS classes of both, and the ids of the drawings for it."""
 
     asked: str
     verdict: str
     kind: str
+    drawings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def _wrap(block: Element, start: int, end: int, fragment: _Fragment) -> None:
         at += len(text)
     last = fragment.place == len(fragment.mark.quote) - 1
     for number, (parent, after, text, low, high) in reversed(list(enumerate(pieces))):
-        span = Element("span", {"class": "said"})
+        kinds = [half.kind for half in fragment.mark.halves[:1]]  # the underline is the first question's
+        span = Element("span", {"class": " ".join(["said", *kinds])})
         if number == fragment.place == 0:
             span.set("id", f"said-{fragment.mark.id}")
         span.text, span.tail = text[low:high], text[high:]
@@ -159,8 +161,13 @@ def _link(mark: Mark) -> Element:
     number.text, number.tail = mark.number, " "
     for place, half in enumerate(mark.halves, 1):
         element = SubElement(link, "span", {"class": f"half {half.kind}"})
+        drawing = SubElement(element, "svg", {"class": "g", "aria-hidden": "true"})
+        for use in half.drawings:
+            SubElement(drawing, "use", {"href": f"#{use}"})
         asked = SubElement(element, "span", {"class": "asked"})
-        asked.text, asked.tail = f"{half.asked}: ", half.verdict
+        asked.text = f"{half.asked}: "
+        verdict = SubElement(element, "span", {"class": "said-verdict"})
+        verdict.text = half.verdict
         if place < len(mark.halves):
             separator = SubElement(element, "span", {"class": "unseen"})
             separator.text, element.tail = ";", " "

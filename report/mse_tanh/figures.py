@@ -18,7 +18,7 @@ import numpy as np
 from experiments.analysis.results import ArmResult, ContrastResult, Results, RunResult, require
 from experiments.plots import generic, svg
 from experiments.plots.figures import MAX_MARKS, Figure, final_accuracy, plotted_runs, plotted_values
-from experiments.plots.formats import DASH, count, decimal, plain_percent, points, ratio
+from experiments.plots.formats import DASH, count, decimal, plain_percent, points, ratio, share
 from experiments.plots.selection import (
     TEST_ACCURACY,
     accuracy_curves,
@@ -135,7 +135,53 @@ def _examples(results: Results) -> dict[str, ArmResult]:
 
 
 def accuracy(results: Results) -> Figure:
-    return generic.accuracy(results, _examples(results), RECIPES)
+    """The errors of the networks that the answer is about; before they are measured, the accuracy of the examples."""
+    arms = _available(results, NETWORKS)
+    if len(arms) < len(NETWORKS):
+        return generic.accuracy(results, _examples(results), RECIPES)
+    canvas, axes = subplots(figsize=(WIDTH, 0.64 * len(arms)))
+    images = results["dataset"]["test_images"]
+    runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
+    means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
+    for row, (name, (network, made_of)) in enumerate(NETWORKS.items()):
+        _, colour, marker = RECIPES[name]
+        wrong = [images * (1 - score / 100) for score in plotted_values(scores(results, name))]
+        spread = np.linspace(-0.05, 0.05, len(wrong)) if len(wrong) > 1 else np.zeros(1)
+        axes.barh(row, means[name], 0.2, color=colour)
+        axes.plot(wrong, row + 0.24 + spread, marker, color=colour, markersize=2.6, mew=0, gid=rows_of_arm(runs, name))
+        axes.text(0, row - 0.36, network, fontweight="bold", in_layout=False)
+        axes.text(0, row - 0.17, made_of, color=MUTED, in_layout=False)
+        axes.text(means[name] + images / 2000, row, f"{means[name]:.0f}", va="center", fontsize=13, fontweight="bold")
+    axes.set(xticks=[], yticks=[], xlim=(0, 1.12 * max(means.values())), ylim=(len(arms) - 0.62, -0.62))
+    hide_ticks(axes, "left", "bottom")
+    rows = [(NETWORKS[run["arm"]][0], str(run["seed"]), f"{images * (1 - final_accuracy(run)):.0f}") for run in runs]
+    return finish(
+        canvas,
+        "accuracy",
+        _fewer_errors(results, means),
+        f"Errors in {images:,} test images. Bars: the mean of the runs. Small marks: each run. "
+        + "; ".join(f"{NETWORKS[name][0]} ({NETWORKS[name][1]}): {mean:.0f}" for name, mean in means.items())
+        + ".",
+        arms,
+        ("Network", "Seed", "Errors"),
+        rows,
+    )
+
+
+NETWORKS = {  # by arm: what a network is to the article, and what it is made of
+    "example-1": ("The article’s network", "tanh output, squared error, targets 0 and 1"),
+    "targets": ("The same, with targets −1 and 1", "one number in the code changed"),
+    "cross-entropy": ("The same, with cross-entropy", "softmax output on the same hidden layer"),
+    "example-3": ("The article’s recommendation", "hidden ReLU, softmax output, cross-entropy"),
+}
+
+
+def _fewer_errors(results: Results, means: Mapping[str, float]) -> str:
+    images = f"{results['dataset']['test_images']:,}"
+    fewer = 1 - means["targets"] / means["example-1"]
+    if fewer > 0:
+        return f"Errors in {images} test images: asking for −1 instead of 0 removes {share(fewer, 0)} of them"
+    return f"Errors in {images} test images: asking for −1 instead of 0 removes none of them"
 
 
 def outputs(results: Results) -> Figure:

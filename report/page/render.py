@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
@@ -25,11 +26,12 @@ from experiments.plots import formats
 from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.article.folder import DEFAULT
-from report.claims.model import Judged, Ledger
+from report.claims.model import HOLDS, NOT, PARTLY, REFUTED, SUPPORTED, Judged, Ledger
 from report.claims.robustness import Robust
 from report.page import measured, view
 from report.page.citation import Publication
 from report.page.passport import passport
+from report.page.robust import Cell
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
@@ -40,13 +42,15 @@ class Prose:
     """The project's own words about one article: a folder of templates, and article.toml with what stands where.
 
     code_blocks: the arm that each of the article's code blocks trains, in their order.
-    figures: name and question, in the order of the page. notes: (words of the article, the note after their block).
+    figures: name and question, in the order of the page; folded: the names of those that are folded up.
+    notes: (words of the article, the note after their block).
     changes: what a contrast changes, in words, by its name. view: what the templates decide by, see `report.page.view`.
     """
 
     folder: Path
     code_blocks: tuple[str, ...] = ()
     figures: tuple[tuple[str, str], ...] = ()
+    folded: tuple[str, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
     changes: Mapping[str, str] = field(default_factory=dict)
     view: Callable[[Summary], object] = field(default=lambda results: None, compare=False)
@@ -66,13 +70,14 @@ def load_prose(folder: Path) -> Prose:
     decide = view.load(folder.parent)
     if not os.path.lexists(path):
         return Prose(folder, view=decide)
-    article = TomlReader(path, "Expected code_blocks, [changes], [[figures]] and [[notes]].").root
-    article.reject_unknown(("code_blocks", "changes", "figures", "notes"))
+    article = TomlReader(path, "Expected code_blocks, folded, [changes], [[figures]] and [[notes]].").root
+    article.reject_unknown(("code_blocks", "folded", "changes", "figures", "notes"))
     changes = article.table("changes", required=False)
     return Prose(
         folder,
         tuple(article.get_valid("code_blocks", TEXTS, default=())),
         _pairs(article, "figures", ("name", "question")),
+        tuple(article.get_valid("folded", TEXTS, default=())),
         _pairs(article, "notes", ("after", "text")),
         {name: changes.get_valid(name, TEXT) for name in changes.values},
         decide,
@@ -168,7 +173,15 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
         },
         "words": words,
         "questions": _questions(words, figures),
+        "closing": [(name, heading) for name, heading in CLOSING.items() if words.has(f"{name}.html")],
     }
+
+
+CLOSING = {  # the sections after the claims that an article's prose may have, by their template
+    "right": "What it gets right",
+    "others": "What others found",
+    "limits": "Limits",
+}
 
 
 # What a faulty template can raise: it is a program, and anybody may write one.
@@ -219,21 +232,34 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
+        **formats.FILTERS, css_class=css_class, glyph=glyph, csp_hash=_csp_hash,
     )  # fmt: skip
     environment.globals.update(math=math)
     return environment
 
 
-def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, str]]:
-    """The figures after the first one, each with its question and the prose before it; without questions, all."""
+class Asked(NamedTuple):
+    """A figure under the question that it answers; text: the template with the prose before it, or ""."""
+
+    name: str
+    question: str
+    text: str
+
+
+class Questions(NamedTuple):
+    shown: list[Asked]
+    folded: list[Asked]
+
+
+def _questions(words: Prose, figures: Mapping[str, Figure]) -> Questions:
+    """The figures after the first one; without questions, all are shown."""
     all_questions = words.figures or tuple((name, "") for name in list(figures)[1:])
     drawn = [(name, question) for name, question in all_questions if name in figures]
     texts = {name: f"why/{name}.html" for name, _ in drawn}
-    return [
-        {"name": name, "question": question, "text": texts[name] if words.has(texts[name]) else ""}
-        for name, question in drawn
-    ]
+    asked = [Asked(name, question, texts[name] if words.has(texts[name]) else "") for name, question in drawn]
+    return Questions(
+        [one for one in asked if one.name not in words.folded], [one for one in asked if one.name in words.folded]
+    )
 
 
 def _in_article_order(article: document.Article, verdicts: Sequence[Judged]) -> list[Judged]:
@@ -273,8 +299,8 @@ def _parts(
 
 def _half(part: view.PartRow) -> quotes.Half:
     verdict = f"{part.verdict}, {view.CLOSE_CALL}" if part.close else part.verdict
-    kind = f"{part.question.part} {css_class(part.verdict)}{' hollow' if part.hollow else ''}"
-    return quotes.Half(part.label, verdict, kind)
+    drawings = (glyph(part), "g-close") if part.close else (glyph(part),)
+    return quotes.Half(part.label, verdict, f"{part.question.part} {css_class(part.verdict)}", drawings)
 
 
 def slim(html: str) -> str:
@@ -286,6 +312,15 @@ def slim(html: str) -> str:
 
 def css_class(verdict: str) -> str:
     return "v-" + verdict.replace(" ", "-")
+
+
+GLYPHS = {SUPPORTED: "yes", HOLDS: "yes", PARTLY: "part", NOT: "no", REFUTED: "no"}
+
+
+def glyph(part: view.PartRow | Cell) -> str:
+    """The id of a verdict's mark, see glyphs.html: a dash where nothing was decided."""
+    mark = GLYPHS.get(part.verdict, "none")
+    return f"g-hollow-{mark}" if part.hollow else f"g-{mark}"
 
 
 def math(tex: str, display: bool = True) -> Markup:

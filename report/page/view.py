@@ -450,6 +450,11 @@ class ClaimRow:
     def asked(self) -> tuple[PartRow, ...]:
         return tuple(part for part in self.parts if part.is_asked)
 
+    @property
+    def key(self) -> EvidenceRow | None:
+        """The number that stands for the claim in its line: the first that any of its rules names."""
+        return next((number for part in self.parts for number in part.evidence), None)
+
 
 def claim_rows(
     results: Results,
