@@ -447,13 +447,15 @@ def _distribution(runs: Sequence[Distribution | None]) -> Distribution:
 def contrasts(plan: Study, observations: Mapping[str, Mapping[int, Observation]]) -> list[ContrastResult]:
     """Every declared contrast; `n` is 0 and nothing is computed where fewer than two pairs have been measured.
 
-    observations: by arm and seed. Holm's family is the whole declared one: confirmatory contrasts that are not yet
+    observations: by arm and seed. One without its wrong images counts as not measured: it is from the page of an older
+    study, which did not compare it. Holm's family is the whole declared one: confirmatory contrasts that are not yet
     measured count with p = 1. Descriptive ones have no p-value.
     """
     rows = []
     for contrast in plan.contrasts:
         firsts, seconds = (observations.get(name, {}) for name in (contrast.first, contrast.second))
         pairs = [(first, seconds[seed]) for seed, first in firsts.items() if seed in seconds]
+        pairs = [pair for pair in pairs if all(run["wrong_images"] is not None for run in pair)]
         rows.append(_contrast_result(contrast, pairs, plan.confidence))
     family = [row for row in rows if row["confirmatory"]]
     p_values = [row.get("p", 1.0) for row in family]
@@ -509,7 +511,7 @@ def _contrast_result(
 
 def _wrong_images(observation: Observation) -> list[int]:
     images = observation["wrong_images"]
-    assert images is not None, "every run of a contrast has them, in the files and in a page"
+    assert images is not None, "only runs that have them are paired"
     return images
 
 

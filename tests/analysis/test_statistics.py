@@ -18,13 +18,13 @@ from experiments.study.model import Study
 from tests import fixture
 
 
-def contrast(margin: float | None, wrong: list[tuple[set[int], set[int]]]) -> dict:
-    """The first contrast with `margin`, of made-up runs: by seed, which of 100 images both arms get wrong."""
+def contrast(margin: float | None, wrong: list[tuple[set[int] | None, set[int]]]) -> dict:
+    """The first contrast with `margin`, of made-up runs: by seed, which of 100 images both arms get wrong, if known."""
     declared = replace(studies.load().contrasts[0], equivalence_margin=margin)
     measures = {
         arm: {
-            seed: {"images": 100, "wrong": len(pair[end]), "wrong_images": sorted(pair[end])}
-            for seed, pair in enumerate(wrong)
+            seed: {"images": 100, "wrong": len(images or ()), "wrong_images": None if images is None else [*images]}
+            for seed, images in enumerate(pair[end] for pair in wrong)
         }
         for end, arm in enumerate((declared.first, declared.second))
     }
@@ -126,6 +126,12 @@ def test_a_seed_without_a_difference_agrees_with_neither_direction() -> None:
     found = contrast(None, [({1}, {2}), (set(), {3}), ({4, 5}, {6}), (set(), {7})])
     assert found["discordant"] == [[1, 1], [1, 0], [1, 2], [1, 0]]
     assert found["seeds_agreeing"] == 2
+
+
+def test_a_run_whose_wrong_images_are_unknown_is_in_no_contrast() -> None:
+    """As in the page of an older study, which did not compare this arm."""
+    assert contrast(None, [({1}, {2}), (None, {2})])["n"] == 0
+    assert contrast(None, [({1}, {2}), (None, {2}), ({3}, {2})])["n"] == 2
 
 
 def test_a_contrast_has_intervals_for_further_seeds_and_further_images() -> None:
