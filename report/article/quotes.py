@@ -161,7 +161,7 @@ def _link(mark: Mark) -> Element:
     number.text, number.tail = mark.number, " "
     for place, half in enumerate(mark.halves, 1):
         element = SubElement(link, "span", {"class": f"half {half.kind}"})
-        drawing = SubElement(element, "svg", {"class": "g", "aria-hidden": "true"})
+        drawing = SubElement(element, "svg", {"aria-hidden": "true", "class": "g"})
         for use in half.drawings:
             SubElement(drawing, "use", {"href": f"#{use}"})
         asked = SubElement(element, "span", {"class": "asked"})

@@ -74,7 +74,10 @@ def is_less_than_half(part: Difference | None, whole: Difference | None) -> bool
 
 @dataclass(frozen=True)
 class Answer:
-    """answer.html, headline.html and readme.md.
+    """answer.html, at-length.html, headline.html and readme.md.
+
+    not_in_itself: whether Example 1 is behind, and other targets or another charge for undershooting help; comes_close:
+    whether targets −1 and 1 then come within the margin of cross-entropy.
 
     undershooting_costs: whether not penalising it is a gain, by the loss and by the targets; tanh_is_incidental:
     whether it is one with a linear output too, None where that was not measured. margin_images, margin_of_errors: the
@@ -87,6 +90,8 @@ class Answer:
     cross_entropy: float | None
     epochs: int | None
     undershooting_costs: bool
+    not_in_itself: bool
+    comes_close: bool
     tanh_is_incidental: bool | None
     margin_images: int | None
     margin_of_errors: float | None
@@ -94,13 +99,16 @@ class Answer:
 
 def _answer(m: Measured, c: Contrasts) -> Answer:
     margin, errors = m.margin("equivalence"), m.number("cross-entropy", "test_error", "mean")
+    undershooting_costs = is_gain(c.targets) and is_gain(c.one_sided)
     return Answer(
         m.mean_accuracy("example-1"),
         m.mean_accuracy("example-3"),
         m.mean_accuracy("targets"),
         m.mean_accuracy("cross-entropy"),
         m.epochs("example-1"),
-        is_gain(c.targets) and is_gain(c.one_sided),
+        undershooting_costs,
+        undershooting_costs and is_gain(c.recipe),
+        bool(c.equivalence and c.equivalence.equivalent),
         c.linear_one_sided.positive if c.linear_one_sided else None,
         None if margin is None else round(margin * m.results["dataset"]["test_images"]),
         margin / errors if margin is not None and errors else None,
@@ -159,7 +167,8 @@ def _exactly(m: Measured) -> Exactly:
 class Why:
     """why.html: which of three answers is given. closes_most: not penalising it, by the loss and by targets.
 
-    linear_gap_stays: a linear output, which undershoots as tanh does, wins less than half of what targets do.
+    bounded_gain: under squared error, so do outputs that cannot undershoot 0. linear_gap_stays: a linear output, which
+    undershoots as tanh does, wins less than half of what targets do.
     """
 
     answers: bool
@@ -167,6 +176,7 @@ class Why:
     explained: bool
     closes_most: bool
     compares_bounded: bool
+    bounded_gain: bool
     compares_linear: bool
     linear_gap_stays: bool
 
@@ -179,6 +189,7 @@ def _why(c: Contrasts, answer: Answer) -> Why:
         answer.undershooting_costs,
         all(way and c.loss and way.mean > c.loss.mean / 2 for way in ways),
         bool(c.softmax_output and c.sigmoid_output),
+        is_gain(c.softmax_output) and is_gain(c.sigmoid_output),
         bool(c.output and c.linear_one_sided),
         is_less_than_half(c.output, c.targets),
     )

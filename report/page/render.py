@@ -26,12 +26,11 @@ from experiments.plots import formats
 from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.article.folder import DEFAULT
-from report.claims.model import HOLDS, NOT, PARTLY, REFUTED, SUPPORTED, Judged, Ledger
+from report.claims.model import Judged, Ledger
 from report.claims.robustness import Robust
 from report.page import measured, view
 from report.page.citation import Publication
 from report.page.passport import passport
-from report.page.robust import Cell
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
@@ -232,7 +231,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, glyph=glyph, csp_hash=_csp_hash,
+        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
     )  # fmt: skip
     environment.globals.update(math=math)
     return environment
@@ -299,7 +298,7 @@ def _parts(
 
 def _half(part: view.PartRow) -> quotes.Half:
     verdict = f"{part.verdict}, {view.CLOSE_CALL}" if part.close else part.verdict
-    drawings = (glyph(part), "g-close") if part.close else (glyph(part),)
+    drawings = (part.mark, "g-close") if part.close else (part.mark,)
     return quotes.Half(part.label, verdict, f"{part.question.part} {css_class(part.verdict)}", drawings)
 
 
@@ -312,15 +311,6 @@ def slim(html: str) -> str:
 
 def css_class(verdict: str) -> str:
     return "v-" + verdict.replace(" ", "-")
-
-
-GLYPHS = {SUPPORTED: "yes", HOLDS: "yes", PARTLY: "part", NOT: "no", REFUTED: "no"}
-
-
-def glyph(part: view.PartRow | Cell) -> str:
-    """The id of a verdict's mark, see glyphs.html: a dash where nothing was decided."""
-    mark = GLYPHS.get(part.verdict, "none")
-    return f"g-hollow-{mark}" if part.hollow else f"g-{mark}"
 
 
 def math(tex: str, display: bool = True) -> Markup:

@@ -7,7 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from report.claims.model import CANNOT_MEET, CANNOT_TELL, PREDICTION, Ledger, Question, Robustness
+from report.claims.model import (
+    CANNOT_MEET,
+    CANNOT_TELL,
+    HOLDS,
+    NOT,
+    PARTLY,
+    PREDICTION,
+    REFUTED,
+    SUPPORTED,
+    Ledger,
+    Question,
+    Robustness,
+)
 from report.claims.robustness import CLOSE
 from report.claims.rules import names_in, parse
 
@@ -84,6 +96,17 @@ def robust_row(question: Question, verdict: str, robust: Robustness | None, ledg
     return RobustRow(robust["seeds"], robust["images"], robust["close"], verdict, verdicts, alone, on_strip)
 
 
+# ---------------------------------------------------------------------------------------------- marks
+
+MARKS = {SUPPORTED: "yes", HOLDS: "yes", PARTLY: "part", NOT: "no", REFUTED: "no"}
+
+
+def mark(verdict: str, hollow: bool) -> str:
+    """The id of a verdict's drawing, see glyphs.html: a dash where nothing was decided."""
+    drawing = MARKS.get(verdict, "none")
+    return f"g-hollow-{drawing}" if hollow else f"g-{drawing}"
+
+
 # ---------------------------------------------------------------------------------------------- the strip
 
 
@@ -99,6 +122,10 @@ class Cell:
     @property
     def is_share(self) -> bool:
         return self.share is not None
+
+    @property
+    def mark(self) -> str:
+        return mark(self.verdict, self.hollow)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from report.claims.robustness import Robust
 from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
 from report.page.passport import other_settings
-from report.page.robust import RobustRow, Strip, robust_row, strip
+from report.page.robust import RobustRow, Strip, mark, robust_row, strip
 
 
 @dataclass(frozen=True)
@@ -407,6 +407,10 @@ class PartRow:
     uncertain: tuple[Difference, ...]
     verdict_on_record: str
     robust: RobustRow | None
+
+    @property
+    def mark(self) -> str:
+        return mark(self.verdict, self.hollow)
 
     @property
     def close(self) -> bool:

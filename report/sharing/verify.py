@@ -251,7 +251,7 @@ def serialised(html: str) -> str:
 # ---------------------------------------------------------------------------------------------- what differs
 
 TOKEN = re.compile(r"<[^<>]*+>|[^<>]++|[<>]")  # to show and to align differences; no result depends on it
-PLACE = re.compile(r"""<(?:section|figure|tbody|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
+PLACE = re.compile(r"""<(?:section|figure|div|tr|template)\b[^<>]*?\bid="([^"]*)\"""")  # says where something is
 WINDOW = 20_000  # characters that are searched for where two texts meet again
 RUN = 3  # tokens that must agree there
 CONTEXT = 30  # characters shown on each side of a difference

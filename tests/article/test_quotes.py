@@ -24,17 +24,20 @@ def mark(*quote: str, name: str = "c") -> quotes.Mark:
     return quotes.Mark(name, quote, "1", (STATED,))
 
 
-STATED = quotes.Half("as the article has it", "supported", "stated v-supported")
-REASON = quotes.Half("the reason", "not supported", "general v-not-supported hollow")
+STATED = quotes.Half("as the article has it", "supported", "stated v-supported", ("g-yes",))
+REASON = quotes.Half("the reason", "not supported", "general v-not-supported", ("g-hollow-no", "g-close"))
 LINK = (
     '<a class="mark whole" href="#claim-c"><span class="number">1</span> <span class="half stated v-supported">'
-    '<span class="asked">as the article has it: </span>supported</span></a>'
+    '<svg aria-hidden="true" class="g"><use href="#g-yes"></use></svg>'
+    '<span class="asked">as the article has it: </span><span class="said-verdict">supported</span></span></a>'
 )
 
 
 def test_a_quote_is_wrapped_and_followed_by_its_mark() -> None:
     html, marker = marked("It is so. Snow is white. Is it?", mark("Snow is white"))
-    assert html == f'<p>It is so. <span class="said" id="said-c">Snow is white</span>{LINK}. Is it?</p>'
+    assert (
+        html == f'<p>It is so. <span class="said stated v-supported" id="said-c">Snow is white</span>{LINK}. Is it?</p>'
+    )
     assert marker.unplaced == []
 
 
@@ -42,7 +45,8 @@ def test_a_mark_has_a_half_for_each_question_and_reads_as_a_sentence() -> None:
     html, _ = marked("Snow is white.", quotes.Mark("c", ("Snow is white",), "3", (STATED, REASON)))
     link = re.search(r'<a class="mark halved".*?</a>', html)
     assert link
-    assert re.findall(r'class="half ([^"]*)"', link[0]) == ["stated v-supported", "general v-not-supported hollow"]
+    assert re.findall(r'class="half ([^"]*)"', link[0]) == ["stated v-supported", "general v-not-supported"]
+    assert re.findall(r'use href="#([^"]*)"', link[0]) == ["g-yes", "g-hollow-no", "g-close"]
     text = re.sub("<[^>]*>", "", link[0])
     assert text == "3 as the article has it: supported; the reason: not supported"
 
@@ -53,7 +57,7 @@ def test_quotes_are_found_across_emphasis_line_breaks_and_lists(source: str) -> 
     assert marker.unplaced == []
     assert html.count(LINK) == 1
     assert Text(html.replace(LINK, "")).words == ["Snow", "is", "white."]
-    wrapped = "".join(re.findall(r'<span class="said"[^>]*>(.*?)</span>', html, flags=re.DOTALL))
+    wrapped = "".join(re.findall(r'<span class="said s[^>]*>(.*?)</span>', html, flags=re.DOTALL))
     assert " ".join(wrapped.split()) == "Snow is white"
 
 
@@ -81,7 +85,7 @@ def test_fragments_of_a_quote_share_one_mark_after_the_last() -> None:
 
 def test_two_quotes_in_one_sentence_do_not_interfere() -> None:
     html, _ = marked("a b c d e f", mark("e f"), mark("b c", name="d"), mark("a", name="e"))
-    assert re.findall(r'<span class="said"[^>]*>(.*?)</span>', html) == ["a", "b c", "e f"]
+    assert re.findall(r'<span class="said s[^>]*>(.*?)</span>', html) == ["a", "b c", "e f"]
     assert Text(re.sub(r'<a class="mark.*?</a>', "", html)).words == list("abcdef")
 
 
@@ -104,7 +108,7 @@ def test_a_note_follows_its_block_and_keeps_its_markup() -> None:
 def test_the_articles_own_quotes_leave_its_words_untouched() -> None:
     marker = quotes.Marker(quotes.Mark(claim.id, claim.quote, "0", (STATED,)) for claim in LEDGER.claims)
     for part in document.load(fixture.ARTICLE).parts:
-        html = re.sub(r'<a class="mark.*?</a>|<span class="said".*?>|</span>', "", document.to_html(part, marker.mark))
+        html = re.sub(r'<a class="mark.*?</a>|<span class="said s.*?>|</span>', "", document.to_html(part, marker.mark))
         assert html == re.sub("</span>", "", document.to_html(part))
     assert marker.unplaced == []
 

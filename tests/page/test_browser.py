@@ -51,7 +51,7 @@ def test_the_page_has_the_same_words_and_figures_offline_and_without_scripts(bro
     assert words[0] == words[1]
     assert len(words[0]) > 1300
     assert bare.locator("figure svg").count() == 4
-    assert all(figure.is_visible() for figure in bare.locator("figure svg").all())
+    assert all(figure.is_visible() for figure in bare.locator("section > figure svg").all())
 
 
 @pytest.mark.parametrize("width", [320, 375, 1280])
@@ -105,7 +105,7 @@ def test_every_control_is_reachable_by_keyboard_and_shows_its_focus(browser: Bro
         if sheet.evaluate("document.activeElement === document.body"):
             break
         reached += 1
-    operable = ":is(a[href], summary, button, select, [tabindex='0'])"
+    operable = ":is(a[href], summary, button, select, input, [tabindex='0'])"
     closed = sheet.evaluate(f'document.querySelectorAll("{operable}").length')
     inside = sheet.evaluate(
         f'document.querySelectorAll("details:not([open]) > :not(summary) {operable}, '
@@ -127,13 +127,14 @@ def test_a_checked_passage_and_its_ledger_entry_link_to_each_other(browser: Brow
     sheet = opened(browser, path)
     for mark in sheet.locator(".source .mark").all():
         claim = sheet.locator(mark.get_attribute("href"))
-        verdicts = [verdict for verdict in claim.locator(".verdict").all_inner_texts() if verdict != "no such question"]
+        verdicts = [told for told in claim.locator(".verdict").all_text_contents() if told != "no such question"]
         halves = mark.locator(".half").all_text_contents()
         assert [half.split(": ")[1].removesuffix(";") for half in halves] == verdicts
+        assert claim.locator("xpath=..").get_attribute("class") == "claim"
         back = claim.locator("a.back").get_attribute("href")
         assert sheet.locator(f"{back} ~ .mark").first.get_attribute("href") == mark.get_attribute("href")
         words = " ".join(sheet.locator(back).inner_text().split())
-        assert words in " ".join(claim.locator(".quote").inner_text().split())
+        assert words in " ".join(claim.locator("xpath=..").locator("summary").inner_text().split())
     sheet.locator(".source .mark").first.click()
     assert sheet.url.endswith("#claim-slower-convergence")
 
@@ -151,12 +152,12 @@ def test_verdicts_are_in_the_margin_if_the_window_has_room_for_one(
 
 def test_the_ledger_can_be_filtered_and_a_link_reveals_a_hidden_claim(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path)
-    every = sheet.locator(".ledger tbody")
+    every = sheet.locator(".ledger .claim")
 
     def shown() -> list[str | None]:
-        return [claim.get_attribute("id") for claim in every.all() if claim.is_visible()]
+        return [claim.locator(".parts").get_attribute("id") for claim in every.all() if claim.is_visible()]
 
-    verdict = sheet.locator("#claim-experience .stated .verdict").inner_text()
+    verdict = sheet.locator("#claim-experience .stated .verdict").text_content()
     sheet.get_by_label("As the article has it").select_option(verdict)
     assert shown() == ["claim-experience"]
     assert sheet.get_by_text(f"1 of {every.count()} claims shown").is_visible()
@@ -165,19 +166,26 @@ def test_the_ledger_can_be_filtered_and_a_link_reveals_a_hidden_claim(browser: B
     assert len(shown()) == every.count()
     sheet.get_by_label("The reason, or in general").select_option("no such question")
     assert all(
-        "no such question" in every.nth(n).inner_text() for n in range(every.count()) if every.nth(n).is_visible()
+        "no such question" in str(every.nth(n).text_content())
+        for n in range(every.count())
+        if every.nth(n).is_visible()
     )
     sheet.get_by_label("The reason, or in general").select_option("")
     sheet.get_by_label("Topic").select_option("speed")
     assert shown() == ["claim-slower-convergence", "claim-overhead"]
+    sheet.get_by_label("Topic").select_option("")
+    sheet.get_by_label("Search").fill("Slower convergence")
+    assert shown()[0] == "claim-slower-convergence"
+    assert len(shown()) < every.count()
 
 
 @pytest.mark.parametrize(("width", "beside"), [(1280, True), (375, False)])
 def test_the_two_questions_of_a_claim_are_side_by_side_if_there_is_room(
     browser: Browser, path: Path, width: int, beside: bool
 ) -> None:
-    claim = opened(browser, path, viewport={"width": width, "height": 900}).locator(".ledger tbody").first
-    stated, general = claim.locator("td.stated").bounding_box(), claim.locator("td.general").bounding_box()
+    claim = opened(browser, path, viewport={"width": width, "height": 900}).locator(".ledger .claim").first
+    claim.locator("summary").click()
+    stated, general = claim.locator(".stated").bounding_box(), claim.locator(".general").bounding_box()
     assert (general["y"] == stated["y"]) == beside
     assert (general["x"] > stated["x"]) == beside
 
@@ -219,6 +227,7 @@ def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Bro
         sheet.get_by_role("button", name="Save this page").click()
     assert Path(page.value.path()).read_text().count("<button") == 0
     figure = sheet.locator("#figure-accuracy")
+    figure.get_by_text("Data and method").click()
     with sheet.expect_download() as numbers:
         figure.get_by_role("button", name="Save CSV").click()
     rows = Path(numbers.value.path()).read_text().splitlines()

@@ -100,7 +100,7 @@ def test_the_page_names_another_data_set(plan: Study, tmp_path: Path) -> None:
     text = " ".join(Text(html.split("<main>")[0]).found)
     assert "This page is not about MNIST, but about seven-kinds:" in " ".join(text.split())
     assert "10 × 12 pixels in seven classes" in " ".join(text.split())
-    assert re.search(r"<h1>On seven-kinds, ", html)
+    assert re.search(r"<title>On seven-kinds, ", html)
     assert "MNIST" not in said(html, "answer").split("Words used")[0]
 
 
@@ -111,7 +111,7 @@ def test_an_unfinished_study_says_how_far_it_is(plan: Study, tmp_path: Path) -> 
 
 def test_a_page_of_one_arm_alone_can_be_rendered(plan: Study, tmp_path: Path) -> None:
     text = fixture.page_of(fixture.results(plan, tmp_path, MNIST, runs=10))
-    assert "Not yet measured" in text
+    assert "Not known yet" in text
 
 
 def test_unmeasured_contrasts_say_so(html: str) -> None:
