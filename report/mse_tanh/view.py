@@ -165,7 +165,8 @@ def _exactly(m: Measured) -> Exactly:
 
 @dataclass(frozen=True)
 class Why:
-    """why.html: which of three answers is given. closes_most: not penalising it, by the loss and by targets.
+    """why.html: which of three answers is given. tells_gain: not penalising undershooting is a gain, and so is
+    cross-entropy, to compare it with. closes_most: not penalising it, by the loss and by targets.
 
     bounded_gain: under squared error, so do outputs that cannot undershoot 0. linear_gap_stays: a linear output, which
     undershoots as tanh does, wins less than half of what targets do.
@@ -173,7 +174,7 @@ class Why:
 
     answers: bool
     no_deficit: bool
-    explained: bool
+    tells_gain: bool
     closes_most: bool
     compares_bounded: bool
     bounded_gain: bool
@@ -186,7 +187,7 @@ def _why(c: Contrasts, answer: Answer) -> Why:
     return Why(
         all((*ways, c.loss)),
         bool(c.recipe and c.recipe.low <= 0),
-        answer.undershooting_costs,
+        answer.undershooting_costs and is_gain(c.loss),
         all(way and c.loss and way.mean > c.loss.mean / 2 for way in ways),
         bool(c.softmax_output and c.sigmoid_output),
         is_gain(c.softmax_output) and is_gain(c.sigmoid_output),

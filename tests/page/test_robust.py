@@ -97,6 +97,6 @@ def test_the_legend_of_the_strip_says_what_its_numbers_and_rings_are_where_it_ha
         return text_of("strip.html", page=SimpleNamespace(has_hollow=False, strip=both))
 
     plain, full = shown(seeds=None, images=None), shown(fashion="cannot be decided")
-    for words in ("A number is an estimate: of simulated repetitions", "A small ring: too few seeds"):
+    for words in ("A number is an estimate: of simulated repetitions", "A dash: too few seeds"):
         assert (plain.count(words), full.count(words)) == (0, 1)
     assert ">99" in full

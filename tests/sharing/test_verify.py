@@ -144,7 +144,7 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "row of a mark": (r'(data-row=")(\d)', "figure-accuracy"),
     "label in a drawing": (r"(<text[^>]*>\d)(\d)", "figure-accuracy"),
     "row of a table": (r"(<td>The article’s network<td>\d\d)(\d)", "figure-accuracy"),
-    "passport": (r"(<div class="passport">\s*<p>)(\d)", "figure-accuracy"),
+    "passport": (r'(<div class="passport">\s*<p>)(\d)', "figure-accuracy"),
     "word of the article": (r"(<article.*?The intera)(c)", "article"),
     "verdict in the margin": (r'(class="said-verdict">)(\w)', "article"),
     "box below the code": (r"(<strong>Measured here: )(\d)", "article"),
