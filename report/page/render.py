@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import BaseLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2.loaders import split_template_path
 from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
 from markupsafe import Markup
 
 from experiments.analysis.results import Results, Summary
+from experiments.files import reading
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
 from experiments.plots import formats
@@ -208,9 +210,31 @@ def _style(environment: Environment) -> dict[str, str]:
     return style
 
 
+class _Loader(BaseLoader):
+    """Templates from the first folder that has them, read as safely as any other file that somebody else may write."""
+
+    def __init__(self, folders: tuple[Path, ...]):
+        self.folders = folders
+
+    def get_source(self, environment: object, template: str) -> tuple[str, str, None]:
+        for folder in self.folders:
+            path = folder.joinpath(*split_template_path(template))
+            if path.is_file():
+                return self._read(path, folder), str(path), None
+        raise TemplateNotFound(template)
+
+    def _read(self, path: Path, folder: Path) -> str:
+        if not path.resolve().is_relative_to(folder.parent.resolve()):
+            raise UserError(
+                f"{display_path(path)}: a link to a file elsewhere. Expected a template in the article's folder. "
+                "Copy that file there, if the page may show it."
+            )
+        return reading.read_text(path, "Expected a template.")
+
+
 def _environment(folders: tuple[Path, ...]) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(folders),
+        loader=_Loader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
