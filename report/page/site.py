@@ -169,6 +169,15 @@ def _written(memory: Path) -> dict[str, str]:
         return {}
 
 
+def written_files(memory: Path, site: Path) -> list[str]:
+    """Names of the files in `site` that rendering wrote. Raises `UserError` where one was changed or removed since."""
+    files = _written(memory)
+    for name, sha256 in files.items():
+        if not _holds(site / name, sha256):
+            raise UserError(f"{display_path(site / name)}: not as it was rendered. Run 'make render' first.")
+    return sorted(files)
+
+
 def _holds(path: Path, sha256: str) -> bool:
     try:
         return reading.sha256(path, "It is rendered again.") == sha256
