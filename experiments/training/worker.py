@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from experiments.data import datasets
 from experiments.data.sources import Source
 from experiments.files.errors import UserError
+from experiments.files.reading import open_nofollow
 from experiments.store import provenance
 from experiments.store.provenance import CodeVersion
 from experiments.store.store import Entry, Store
@@ -49,7 +50,7 @@ def start(log: Path, scratch: str) -> None:
 
     TensorFlow writes the functions that it compiles to files, and a process that is killed leaves them behind.
     """
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
+    os.dup2(open_nofollow(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
     tempfile.tempdir = scratch
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to us too; the parent handles it
     if parent := multiprocessing.parent_process():
