@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jinja2 import BaseLoader, StrictUndefined, Template, TemplateError, TemplateNotFound, TemplateSyntaxError
+from jinja2 import Environment as AnyEnvironment
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.loaders import split_template_path
 from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
 from markupsafe import Markup
@@ -210,26 +211,25 @@ def _style(environment: Environment) -> dict[str, str]:
     return style
 
 
-class _Loader(BaseLoader):
-    """Templates from the first folder that has them, read as safely as any other file that somebody else may write."""
+class _Loader(FileSystemLoader):
+    """Reads templates as safely as any other file that somebody else may write."""
 
-    def __init__(self, folders: tuple[Path, ...]):
-        self.folders = folders
-
-    def get_source(self, environment: object, template: str) -> tuple[str, str, None]:
-        for folder in self.folders:
+    def get_source(self, environment: AnyEnvironment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        for folder in map(Path, self.searchpath):
             path = folder.joinpath(*split_template_path(template))
             if path.is_file():
-                return self._read(path, folder), str(path), None
-        raise TemplateNotFound(template)
+                _check_template(path, folder)
+                break
+        return super().get_source(environment, template)
 
-    def _read(self, path: Path, folder: Path) -> str:
-        if not path.resolve().is_relative_to(folder.parent.resolve()):
-            raise UserError(
-                f"{display_path(path)}: a link to a file elsewhere. Expected a template in the article's folder. "
-                "Copy that file there, if the page may show it."
-            )
-        return reading.read_text(path, "Expected a template.")
+
+def _check_template(path: Path, folder: Path) -> None:
+    if not path.resolve().is_relative_to(folder.parent.resolve()):
+        raise UserError(
+            f"{display_path(path)}: a link to a file elsewhere. Expected a template in the article's folder. "
+            "Copy that file there, if the page may show it."
+        )
+    reading.read_text(path, "Expected a template.")  # refuses what is too large, or hides something
 
 
 def _environment(folders: tuple[Path, ...]) -> Environment:

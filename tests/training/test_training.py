@@ -310,17 +310,10 @@ def test_held_out_images_are_used_for_measuring_and_not_for_training(digits: dat
     assert np.array_equal(np.concatenate([split.x_train, split.x_test]), digits.x_train)
 
 
-def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: Study, digits: datasets.Dataset) -> None:
-    arm = plan.arm("example-1")
-    trainer = Trainer(arm, digits)
-    one, three = trainer.train(arm, 0, 1), trainer.train(arm, 0, 3)
-    assert all(np.array_equal(a, b) for a, b in zip(one.weights, three.snapshots["epoch_1"], strict=True))
-    assert not np.array_equal(one.weights[0], three.weights[0])
-
-
 HOSTILE = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "jax"}
 
 
+@pytest.mark.slow("starts TensorFlow")
 def test_the_users_settings_of_keras_change_no_training(tmp_path: Path) -> None:
     (tmp_path / "keras.json").write_text(json.dumps(HOSTILE))
     code = """if True:
@@ -333,6 +326,14 @@ def test_the_users_settings_of_keras_change_no_training(tmp_path: Path) -> None:
     environment = {**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
     assert result.stdout.split() == ["tensorflow", "float32", "1e-07", "channels_last"], result.stderr[-2000:]
+
+
+def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: Study, digits: datasets.Dataset) -> None:
+    arm = plan.arm("example-1")
+    trainer = Trainer(arm, digits)
+    one, three = trainer.train(arm, 0, 1), trainer.train(arm, 0, 3)
+    assert all(np.array_equal(a, b) for a, b in zip(one.weights, three.snapshots["epoch_1"], strict=True))
+    assert not np.array_equal(one.weights[0], three.weights[0])
 
 
 def test_a_gpu_multiplies_in_full_precision_and_gives_the_same_result_each_time() -> None:
