@@ -110,10 +110,12 @@ def stand_in(settings: Settings, reason: str = records.NOTHING_MEASURED) -> bool
 
     reason: why the page shows the record, in the page's words. Returns whether they were written now.
     """
-    content = records.read() if records.is_about(studies.load(settings.study)) else None
+    study = studies.load(settings.study)
+    content = records.read() if records.is_about(study) else None
     store = Store(settings.results)
     path = store.root / "results.json"
-    inputs = keys.digest([records.fingerprint(), reason, figures.code_digests(settings.figures)])
+    study_digest = keys.study_digest(study)
+    inputs = keys.digest([records.fingerprint(), reason, study_digest, figures.code_digests(settings.figures)])
 
     def is_needed() -> bool:
         return not path.exists() or (_is_stand_in(path) and not is_made_from(path, inputs))
@@ -127,6 +129,7 @@ def stand_in(settings: Settings, reason: str = records.NOTHING_MEASURED) -> bool
             **records.results_of_record(content, reason),
             "format": summary.FORMAT,
             "inputs": inputs,
+            "study": study_digest,
         }
         write_atomically(path, to_json(results))
         _draw(results, store, settings.figures)

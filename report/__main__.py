@@ -300,7 +300,8 @@ def publish_site(arguments: argparse.Namespace) -> None:
     """Prints what publishing would change; with `--push`, publishes."""
     from report.sharing import publish
 
-    planned = publish.plan(arguments.site, ROOT, arguments.remote, BRANCH)
+    names = site.written_files(arguments.results / "rendered.json", arguments.site)
+    planned = publish.plan(arguments.site, names, ROOT, arguments.remote, BRANCH)
     size = f"{planned.files} files, {planned.size_bytes / 1000:.0f} kB"
     print(f"{display_path(arguments.site)}: {size}, for the branch '{BRANCH}' of the git remote '{arguments.remote}'.")
     for kind, name in planned.changes:
@@ -366,7 +367,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("readme", write_findings, "put the record's results into the README")
     add("verify", verify_page, "derive a page again from its evidence, and compare", _files, _article)
     add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all)
-    add("publish", publish_site, "publish the site to a branch", _site, _remote)
+    add("publish", publish_site, "publish the site to a branch", options.add_results, _site, _remote)
     add("serve", serve_site, "serve the site on this machine", _site, _port)
     return parser.parse_args(argv)
 

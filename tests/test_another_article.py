@@ -119,6 +119,18 @@ def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
     assert not (tmp_path / "site" / "index.html").exists()
 
 
+def test_results_of_another_study_are_never_shown_in_an_articles_words(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "article"
+    shutil.copytree(SECOND, folder)
+    study = folder / "study.toml"
+    study.write_text(study.read_text().replace("width = 64", "width = 65", 1))
+    for stage in (["render", "--site", str(tmp_path / "site")], ["claims"]):
+        error = command("report", *stage, "--article", str(folder), "--results", str(built / "results"), status=2)
+        assert f"results.json: measured for another study than {study} is now. " in error
+        assert f"Run 'make report ARTICLE={folder}' first." in error
+    assert not (tmp_path / "site" / "index.html").exists()
+
+
 # ---------------------------------------------------------------------------------------------- the third article
 
 
@@ -151,11 +163,7 @@ def test_a_page_with_figures_of_its_own_is_verified_with_the_articles_folder(thi
     [
         ("article.md", None, "no article.md in this folder. Expected a folder with article.md and claims.toml, and"),
         ("claims.toml", None, "no claims.toml in this folder. Expected a folder with article.md and claims.toml, and"),
-        (
-            "study.toml",
-            None,
-            "claim 'patience'.stated.evidence.lead names the arm 'hasty-rate', which",
-        ),  # the study is then this project's own
+        ("study.toml", None, "results.json: measured for another study than experiments/study.toml is now. Run"),
         ("prose/limits.html", "{{ nothing }}", "limits.html:1: 'nothing' is undefined"),
     ],
 )

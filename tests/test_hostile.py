@@ -39,6 +39,8 @@ from experiments.store.store import Store
 from experiments.study import keys
 from experiments.study import load as studies
 from experiments.study.model import Study
+from experiments.training import worker
+from experiments.training.backends import LocalBackend
 from report import __main__ as command
 from report.article import document, quotes
 from report.claims import load as ledgers
@@ -955,6 +957,26 @@ def test_a_lock_that_is_a_link_is_refused_and_its_target_is_left_alone(tmp_path:
     (tmp_path / ".lock").symlink_to(tmp_path / "diary")
     with pytest.raises(OSError, match="Too many levels"), Store(tmp_path).locked():
         pass
+    assert (tmp_path / "diary").read_text() == "dear"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [lambda log: LocalBackend(Store(log.parent), 1).pool, lambda log: worker.start(log, "")],
+    ids=["before training", "in a worker"],
+)
+def test_a_log_that_is_a_link_is_refused_and_its_target_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], object]
+) -> None:
+    def went_on(*_: object) -> None:
+        raise AssertionError("the link was followed")
+
+    (tmp_path / "diary").write_text("dear")
+    (tmp_path / "workers.log").symlink_to(tmp_path / "diary")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup2", went_on)  # else this process would become a worker
+        with pytest.raises(OSError, match="Too many levels"):
+            write(tmp_path / "workers.log")
     assert (tmp_path / "diary").read_text() == "dear"
 
 

@@ -453,6 +453,7 @@ class ResultsFile(Results):
 
     format: int
     inputs: str  # digest of all that the file depends on
+    study: str  # digest of the study that was measured
 
 
 # ---------------------------------------------------------------------------------------------- record.json

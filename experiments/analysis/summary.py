@@ -80,15 +80,14 @@ def update(
     everything = [*entries, *(entry for its_entries in replicated.values() for entry in its_entries)]
     record = records.fingerprint() if recorded else ""
     expected = {source.name: len(runs)} | {name: len(its_runs) for name, its_runs in replications.items()}
+    study = keys.study_digest(plan)
     inputs = keys.digest(
         {
             "format": FORMAT,
             "runs": [[entry.measures_path.parent.name, entry.measures_path.name] for entry in everything],
             "names": [str(entry.run) for entry in everything],
             "expected": [expected, dict(not_replicated)],
-            "contrasts": [vars(contrast) for contrast in plan.contrasts],
-            "blocks": [[arm.name, arm.title, plan.block(arm.block).question] for arm in plan.arms],
-            "declared": [plan.declared, plan.declared_commit, plan.confidence, quick],
+            "study": [study, quick],
             "source": [asdict(source.spec), source.origin, source.fallback],
             "record": record,
             "code": [keys.file_digest(Path(module)) for module in _CODE],
@@ -109,7 +108,7 @@ def update(
         "replications": {name: observations(its_entries) for name, its_entries in replicated.items()},
         "not_replicated": dict(not_replicated),
     }
-    updated: ResultsFile = {**assemble(plan, content), "format": FORMAT, "inputs": inputs}
+    updated: ResultsFile = {**assemble(plan, content), "format": FORMAT, "inputs": inputs, "study": study}
     write_atomically(evidence_path, to_json(content))
     write_atomically(results_path, to_json(updated))
     return updated
@@ -119,7 +118,7 @@ _CODE = (__file__, evidence.__file__, inference.__file__, records.__file__)
 
 
 def assemble(plan: Study, content: Observations) -> Results:
-    """The results that follow from evidence: all that results.json holds except its format and inputs."""
+    """The results that follow from evidence: all that results.json holds except its format, inputs and study."""
     if content["source"] is None:
         raise ValueError("nothing was observed")
     source = _source(content["source"])

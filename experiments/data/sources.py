@@ -239,6 +239,7 @@ def _download_fashion(origin: str, target: Path) -> str:
 
 def _get_file(name: str, origin: str, folder: str, sha256: str | None = None) -> Path:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # the user's own may not be installed here
     from keras.utils import get_file  # imports TensorFlow: only where it is used
 
     timeout = socket.getdefaulttimeout()

@@ -8,7 +8,8 @@ import secrets
 import shutil
 from pathlib import Path
 
-TEMPORARY = ".writing-"  # begins the names of files that are being written
+TEMPORARY = ".writing-"  # begins the names of files that are being written; a number and the file's own name follow
+NUMBER_BYTES = 6
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -55,9 +56,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(*folders: Path) -> None:
-    """Removes what killed writers left in `folders`. Only for the one process that writes there."""
+    """Removes what killed writers left in `folders`, by its exact form of name, and nothing of the user's.
+
+    Only for the one process that writes there.
+    """
     for folder in folders:
-        for leftover in list(folder.glob(TEMPORARY + "*")):
+        for leftover in list(folder.glob(TEMPORARY + "[0-9a-f]" * 2 * NUMBER_BYTES + "-*")):
             discard(leftover)
 
 
@@ -71,4 +75,4 @@ def discard(path: Path) -> None:
 
 def temporary_name(path: Path) -> Path:
     """A name beside `path` that no other writer uses."""
-    return path.with_name(f"{TEMPORARY}{secrets.token_hex(6)}-{path.name}")
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(NUMBER_BYTES)}-{path.name}")

@@ -10,7 +10,10 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 READER_GONE = 141  # 128 + SIGPIPE, as shells report it of other programs
 MAX_LINE = 1500  # characters of an error's line; the middle of a longer one is left out
@@ -56,6 +59,10 @@ def code_place(error: BaseException, path: Path) -> str:
 class Parser(argparse.ArgumentParser):
     """A command line whose mistakes are one line, as every error is."""
 
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        _replace_unprintable()
+        super().print_help(file)
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {UserError(message)}\n")
 
@@ -66,8 +73,7 @@ def command(main: Callable[[argparse.Namespace], int | None], arguments: argpars
     0: done, or what `main` returns. 2: a `UserError`, or a file system that does not let us write. 130: Ctrl-C.
     141: the reader closed the pipe, as in `make claims | head`; with 0, a forged page would count as verified.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # not every terminal has every character
+    _replace_unprintable()
     try:
         status = main(arguments) or 0
         if sys.stdout:  # None where it was closed
@@ -85,6 +91,12 @@ def command(main: Callable[[argparse.Namespace], int | None], arguments: argpars
         status = 130
     _drop_unwritten()
     return status
+
+
+def _replace_unprintable() -> None:
+    """Lets stdout write ? for characters that it cannot encode: not every terminal has every one."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _drop_unwritten() -> None:

@@ -93,6 +93,14 @@ def arm_digest(study: Study, name: str) -> str:
     return digest([run.arm.settings(), run.epochs])[:16]
 
 
+def study_digest(study: Study) -> str:
+    """Tells whether results are of `study`: the same for all that its file says of arms, blocks and contrasts."""
+    arms = [[arm.name, arm.block, arm.title, arm.settings()] for arm in study.arms]
+    others = [[vars(value) for value in values] for values in (study.blocks, study.contrasts)]
+    declared = [study.declared, study.declared_commit, study.confidence]
+    return digest([arms, others, declared, study.on("mnist").epochs])
+
+
 def training_key(run: Run, data_identity: str) -> TrainingKey:
     """Everything that the trained weights of `run` depend on, component by component."""
     return {

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from experiments.data.sources import Source
 from experiments.files.errors import display_path
+from experiments.files.reading import open_nofollow
 from experiments.store import provenance
 from experiments.store.provenance import CodeVersion
 from experiments.store.store import Entry, Store
@@ -90,7 +91,7 @@ class LocalBackend(Backend):
     @cached_property
     def pool(self) -> LocalPool:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.log.write_bytes(b"")
+        open(self.log, "wb", opener=open_nofollow).close()
         return LocalPool(self.jobs, self.log)
 
     def plan(self, missing: Mapping[Source, Sequence[Entry]]) -> list[Unit]:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from experiments.data import datasets
 from experiments.data.sources import Source
 from experiments.files.errors import UserError
+from experiments.files.reading import open_nofollow
 from experiments.store import provenance
 from experiments.store.provenance import CodeVersion
 from experiments.store.store import Entry, Store
@@ -49,7 +50,7 @@ def start(log: Path, scratch: str) -> None:
 
     TensorFlow writes the functions that it compiles to files, and a process that is killed leaves them behind.
     """
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
+    os.dup2(open_nofollow(str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND), sys.stderr.fileno())
     tempfile.tempdir = scratch
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to us too; the parent handles it
     if parent := multiprocessing.parent_process():
@@ -68,12 +69,20 @@ def _exit_with_parent(sentinel: int, scratch: str) -> None:
 def start_tensorflow() -> str:
     """Imports TensorFlow and limits it to one thread, so that a run's result does not depend on the machine's load.
 
+    Nor does it depend on the user's own settings of Keras: in KERAS_BACKEND, and in keras.json.
+
     An accelerator must also give the same result each time, in full precision (by default it multiplies float32
     matrices with 10 bits of fraction instead of 23), and in no more memory than it needs. Returns its name, or "".
     """
     os.environ.update(OMP_NUM_THREADS="1", TF_CPP_MIN_LOG_LEVEL="3", TF_FORCE_GPU_ALLOW_GROWTH="true")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     with _hide_modules("matplotlib", "sklearn"):  # Keras wants them for helpers we don't use: 2 s, 100 MB
+        import keras
         import tensorflow as tf
+
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

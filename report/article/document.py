@@ -49,7 +49,9 @@ COLOURED = (
     "mf",
 )  # kinds of words to which style.css gives a colour
 _UNCOLOURED = re.compile(rf'<span class="(?!(?:{"|".join(COLOURED)})")\w+">([^<]*)</span>')
-_FENCE = re.compile(r"^(`{3,}|~{3,})\s*([\w+-]*)\s*$")
+_FENCE = re.compile(  # and the language: `python`, `python title="a.py"`, `{python}`, `{.python #id}`
+    r"(`{3,}(?!.*`)|~{3,})[\s{.]*((?:[a-z][\w+#-]*)?)", re.ASCII | re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:
     start, fence, language = first_line, "", ""
     for number, line in enumerate(lines, first_line):
         match = _FENCE.match(line)
-        if fence and line.strip() == fence:
+        if fence and line.strip().startswith(fence) and not line.strip(f"{fence[0]} \t"):
             parts.append(Part("code", "\n".join(held), start, language))
             held, start, fence = [], number + 1, ""
         elif match and not fence:

@@ -167,24 +167,26 @@ _Number = float | Fraction | _Line  # in a rule whose numbers move
 
 
 def check_rule(rule: str, evidence: Iterable[str], thresholds: Mapping[str, float]) -> None:
-    """Refuses a rule that names no evidence, has a number of its own, or whose limits could not be found.
+    """Refuses a rule that compares no evidence, has a number of its own, or whose limits could not be found.
 
     In each number alone it must be linear. Raises `ValueError`, or what evaluating it raises.
     """
     tree = parse(rule)
     _reject_depth(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value != 0:
-            raise ValueError(f"it has the number {node.value} of its own: add it to [thresholds] and name it here")
+    for value in (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)):
+        if isinstance(value, int | float) and (value or value is False):
+            raise ValueError(f"it has the number {value} of its own: add it to [thresholds] and name it here")
     values = dict.fromkeys(evidence, 1.0)
     try:
-        evaluate(rule, {**thresholds, **values})
+        if not isinstance(evaluate(rule, {**thresholds, **values}), bool):
+            raise ValueError("it is a number, not a comparison")
         for name in values:
             evaluate(rule, {**thresholds, **values, name: _Line(Fraction(1), Fraction(0), Fraction(1), 1, [])})
     except KeyError as error:
         raise ValueError(f"it names {error}, which is neither evidence nor a threshold") from error
-    if not names_in(tree) & values.keys():
-        raise ValueError("it says the same whatever is measured")
+    for node in (tree, *(node for node in ast.walk(tree) if isinstance(node, ast.Compare))):
+        if not names_in(node) & values.keys():
+            raise ValueError(f"'{ast.unparse(node)}' says the same whatever is measured")
 
 
 def _reject_depth(tree: ast.AST) -> None:

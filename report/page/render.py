@@ -15,11 +15,14 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from jinja2 import Environment as AnyEnvironment
 from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2.loaders import split_template_path
 from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
 from markupsafe import Markup
 
 from experiments.analysis.results import Results, Summary
+from experiments.files import reading
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
 from experiments.plots import formats
@@ -221,10 +224,31 @@ def _style(environment: Environment) -> dict[str, str]:
     return style
 
 
+class _Loader(FileSystemLoader):
+    """Reads templates as safely as any other file that somebody else may write."""
+
+    def get_source(self, environment: AnyEnvironment, template: str) -> tuple[str, str, Callable[[], bool]]:
+        for folder in map(Path, self.searchpath):
+            path = folder.joinpath(*split_template_path(template))
+            if path.is_file():
+                _check_template(path, folder)
+                break
+        return super().get_source(environment, template)
+
+
+def _check_template(path: Path, folder: Path) -> None:
+    if not path.resolve().is_relative_to(folder.parent.resolve()):
+        raise UserError(
+            f"{display_path(path)}: a link to a file elsewhere. Expected a template in the article's folder. "
+            "Copy that file there, if the page may show it."
+        )
+    reading.read_text(path, "Expected a template.")  # refuses what is too large, or hides something
+
+
 @cache  # and with it the compiled templates, for the next page of this process
 def _environment(folders: tuple[Path, ...]) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(folders),
+        loader=_Loader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

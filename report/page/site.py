@@ -42,15 +42,23 @@ COLUMNS = (
 
 
 def read_results(folder: ArticleFolder, results_folder: Path) -> tuple[ResultsFile, dict[str, figures.Figure]]:
-    """The results in `results_folder`, and the figures that the article's code drew from them."""
+    """The results in `results_folder`, and the figures that the article's code drew from them.
+
+    Raises `UserError` where they are of another study than the article's.
+    """
     path, plots = results_folder / "results.json", results_folder / "plots"
     if not all(file.is_file() for file in (path, plots / "figures.json", plots / "preview.png")):
         raise UserError(f"{display_path(path)}: nothing to render yet. Run 'make report', which measures first.")
     results, (drawn, drawn_from) = cast(ResultsFile, read_json(path, FORMAT)), figures.read(plots)
+    article, study = "" if folder.is_default else f" ARTICLE={display_path(folder.path)}", folder.load_study()
+    if results.get("study") not in (keys.study_digest(study), keys.study_digest(study.quick())):
+        raise UserError(
+            f"{display_path(path)}: measured for another study than {display_path(study.path)} is now. "
+            f"Run 'make report{article}' first."
+        )
     if drawn_from != results["inputs"]:
         raise UserError(f"{display_path(plots)}: drawn from other results. Run 'make plots' first.")
     if not figures.are_current(plots, results, folder.figures):
-        article = "" if folder.is_default else f" ARTICLE={display_path(folder.path)}"
         raise UserError(f"{display_path(plots)}: drawn by other code. Run 'make plots{article}' first.")
     return results, drawn
 
@@ -159,6 +167,15 @@ def _written(memory: Path) -> dict[str, str]:
         return dict(read_json(memory, MEMORY_FORMAT)["files"])
     except UserError:
         return {}
+
+
+def written_files(memory: Path, site: Path) -> list[str]:
+    """Names of the files in `site` that rendering wrote. Raises `UserError` where one was changed or removed since."""
+    files = _written(memory)
+    for name, sha256 in files.items():
+        if not _holds(site / name, sha256):
+            raise UserError(f"{display_path(site / name)}: not as it was rendered. Run 'make render' first.")
+    return sorted(files)
 
 
 def _holds(path: Path, sha256: str) -> bool:

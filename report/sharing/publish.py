@@ -22,7 +22,7 @@ from experiments.files.sealed import read_json
 from experiments.store.provenance import git_environment
 
 KEPT = ("CNAME",)  # of what is published and not in site/: where GitHub keeps a domain of one's own
-NOT_PUBLISHED = (".gitkeep",)
+GIT_KEEP = ".gitkeep"  # by which git has the empty folder
 KINDS = {"A": "new", "M": "changed", "D": "removed"}
 
 
@@ -45,14 +45,19 @@ class Plan:
     message: str
 
 
-def plan(site: Path, root: Path, remote: str, branch: str) -> Plan:
-    """Looks at the site and at the remote; of the repository at `root`, only its store of objects is written to."""
+def plan(site: Path, names: Sequence[str], root: Path, remote: str, branch: str) -> Plan:
+    """Looks at the site and at the remote; of the repository at `root`, only its store of objects is written to.
+
+    `names`: the files in `site` that rendering wrote. Nothing else is published: it may be the user's, or a link to it.
+    """
     index = site / "index.html"
     if not index.is_file():
         raise UserError(
             f"{display_path(index)}: missing, so that there is nothing to publish. Run 'make report' first."
         )
     fix = "Run 'make render': it is written again."
+    if index.name not in names:
+        raise UserError(f"{display_path(index)}: not as it was rendered. {fix}")
     results = cast(Results, read_json(site / "data" / "results.json", FORMAT, fix))
     if not (root / ".git").exists():  # else git would take a repository around this folder
         raise UserError(
@@ -63,14 +68,14 @@ def plan(site: Path, root: Path, remote: str, branch: str) -> Plan:
         advice = f"Known: {', '.join(remotes)}. Name one" if remotes else f"Add it: git remote add {remote} ADDRESS. Or"
         raise UserError(f"There is no git remote '{remote}'. {advice}: make publish REMOTE=…")
     parent = _published(root, remote, branch)
-    paths = sorted(path for path in site.rglob("*") if path.is_file() and path.name not in NOT_PUBLISHED)
+    paths = [site / name for name in sorted(names)]
     tree = _tree(root, site, paths, parent)
     return Plan(
         *(remote, branch, parent, tree),
         files=len(paths),
         size_bytes=sum(path.stat().st_size for path in paths),
         changes=_changes(root, parent, tree),
-        notes=notes(results, (site / "sitemap.xml").exists()),
+        notes=[*notes(results, "sitemap.xml" in names), *_not_published(site, names)],
         message=f"The report of {max(run['finished'] for run in results['runs'])[:10]}",
     )
 
@@ -97,6 +102,13 @@ def notes(results: Results, has_address: bool) -> list[str]:
         "it names no address: render it with SITE_URL=https://…": not has_address,
     }
     return [note for note, holds in notes.items() if holds]
+
+
+def _not_published(site: Path, names: Sequence[str]) -> list[str]:
+    """A note that names what else is in the site's folder, if anything is."""
+    found = (path for path in sorted(site.rglob("*")) if path.is_symlink() or path.is_file())
+    others = [name for path in found if (name := path.relative_to(site).as_posix()) not in (*names, GIT_KEEP)]
+    return [f"not published, because rendering did not write them: {', '.join(others)}"] if others else []
 
 
 def _published(root: Path, remote: str, branch: str) -> str:

@@ -84,6 +84,36 @@ def test_raw_html_in_an_article_is_shown_as_text() -> None:
     assert "&lt;script&gt;" in html
 
 
+@pytest.mark.parametrize(
+    ("opened", "language", "closed"),
+    [
+        ('```python title="a.py"', "python", "```"),
+        ("```{python}", "python", "```"),
+        ('``` { .python .numberLines startFrom="3" }', "python", "```"),
+        ("```{r, echo=FALSE}", "r", "```"),
+        ("```python:a.py", "python", "```"),
+        ("```c# {1,3}", "c#", "```"),
+        ("```{1,3}", "", "```"),
+        ("~~~ python `a.py`", "python", "~~~"),
+        ("````python", "python", "`````"),
+    ],
+)
+def test_a_code_block_may_say_more_than_its_language(tmp_path: Path, opened: str, language: str, closed: str) -> None:
+    path = tmp_path / "article.md"
+    path.write_text(f"---\ntitle: a\ndate: b\nid: c\n---\nBefore\n{opened}\nx = 1\n{closed}\nAfter\n")
+    assert [(part.kind, part.source, part.language) for part in document.load(path).parts] == [
+        ("prose", "Before", ""),
+        ("code", "x = 1", language),
+        ("prose", "After", ""),
+    ]
+
+
+def test_words_between_backticks_open_no_code_block(tmp_path: Path) -> None:
+    path = tmp_path / "article.md"
+    path.write_text("---\ntitle: a\ndate: b\nid: c\n---\n```x = 1``` is code in a line\n")
+    assert [part.kind for part in document.load(path).parts] == ["prose"]
+
+
 def test_code_in_an_unknown_language_is_not_highlighted() -> None:
     assert "<code>a &lt; b" in document.to_html(document.Part("code", "a < b", 1, "klingon"))
 

@@ -9,12 +9,15 @@ import contextlib
 import gzip
 import hashlib
 import json
+import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -426,6 +429,21 @@ def test_a_download_of_fashion_mnist_is_cached_and_reused(
         assert found == sources.Source(fashion, kept, "Keras' download")
         assert find_fashion(memory, origin) == sources.Source(fashion, kept, "Keras' cache")
     assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_a_download_does_not_need_the_backend_that_the_user_gave_keras(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    used = []
+
+    def get_file(*_: object, **__: object) -> str:
+        used.append(os.environ["KERAS_BACKEND"])
+        return str(tmp_path)
+
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setitem(sys.modules, "keras.utils", SimpleNamespace(get_file=get_file))
+    sources._get_file("mnist.npz", "https://example.org/mnist.npz", str(tmp_path))
+    assert used == ["tensorflow"]
 
 
 def test_without_fashion_mnist_there_is_a_reason_and_nothing_else(memory: Path, nowhere: str, tmp_path: Path) -> None:

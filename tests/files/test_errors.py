@@ -163,6 +163,17 @@ def test_characters_that_the_terminal_cannot_show_stop_nothing(monkeypatch: pyte
     assert terminal.buffer.getvalue() == b"?0.5 points\n"  # type: ignore[attr-defined]
 
 
+def test_characters_that_the_terminal_cannot_show_are_replaced_in_the_help_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with pytest.raises(SystemExit):
+        report.parse(["--help"])
+    terminal.flush()
+    assert b"the record?s verdicts" in terminal.buffer.getvalue()  # type: ignore[attr-defined]
+
+
 def test_an_invalid_option_is_one_line_and_exit_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         errors.Parser().parse_args(["--nonsense"])

@@ -245,6 +245,29 @@ def test_a_mistake_in_a_template_is_reported_with_its_line(
 
 
 @pytest.mark.parametrize(
+    ("linked", "target"), [("runs.html", "diary.html"), (".", ".")], ids=["a template", "the folder of templates"]
+)
+def test_a_link_puts_no_file_from_elsewhere_into_the_page(
+    results: dict, tmp_path: Path, linked: str, target: str
+) -> None:
+    elsewhere, templates = tmp_path / "elsewhere", tmp_path / "article" / "prose"
+    elsewhere.mkdir()
+    (elsewhere / "runs.html").write_text("dear diary")
+    (elsewhere / "diary.html").write_text("dear diary")
+    (templates.parent if linked == "." else templates).mkdir(parents=True)
+    (templates / linked).symlink_to(elsewhere / target)
+    with pytest.raises(UserError, match=r"runs\.html: a link to a file elsewhere\. .*Copy that file"):
+        fixture.page_of(results, templates=(templates, *render.TEMPLATES))
+
+
+def test_a_template_of_unreasonable_size_is_refused_unread(results: dict, tmp_path: Path) -> None:
+    with (tmp_path / "runs.html").open("wb") as file:
+        file.truncate(2**40)  # it takes no space on the disk
+    with pytest.raises(UserError, match=r"runs\.html: cannot be read: Larger than"):
+        fixture.page_of(results, templates=(tmp_path, *render.TEMPLATES))
+
+
+@pytest.mark.parametrize(
     ("found", "expected"),
     [
         (formats.percent(0.97141), "97.14\u202f%"),

@@ -102,7 +102,8 @@ def test_every_file_names_the_address_if_one_is_given(measured: Path, tmp_path: 
 
 
 def test_the_users_files_in_the_sites_folder_are_kept(measured: Path, tmp_path: Path) -> None:
-    own = [tmp_path / name for name in ("sitemap.xml", "figures/holiday.png", "notes.txt")]
+    names = ("sitemap.xml", "figures/holiday.png", "notes.txt", ".writing-novel", "figures/.writing-a-novel")
+    own = [tmp_path / name for name in names]
     (tmp_path / "figures").mkdir()
     for path in own:
         path.write_text("the user's")

@@ -110,6 +110,11 @@ FORGERIES: dict[str, tuple[str, str, str]] = {  # pattern, replacement, place; e
     "CDATA in a drawing": ("</desc>", r"<![CDATA[</desc><text>x</text>]]></desc>", "figure-accuracy"),
     "a comment in a script": (r"<script>(?!\{)", "<script><!--<script>", "evidence"),
     "a title that ends late": ("</title>", "</titles></title>", "top"),
+    # An end tag left out
+    "a title without its end": ("</title>", "", "top"),
+    "a description without its end": ("</desc>", "", "figure-accuracy"),
+    "details without their end": ("</details>", "", "figure-accuracy"),
+    "a section without its end": ("</section>", "", "figure-accuracy"),
     # Attributes
     "quotes turned into references": (r'content="(default-src [^"]*)">', r"content=&quot;\1&quot;>", "top"),
     "an attribute twice": (r'<meta http-equiv="', r'<meta http-equiv="x" http-equiv="', "top"),
@@ -176,6 +181,10 @@ FORGERIES: dict[str, tuple[str, str, str]] = {  # pattern, replacement, place; e
     "U+FEFF in a word": ("The interaction", "The inter\ufeffaction", "article"),
     "another blank": ("The interaction", "The\u00a0interaction", "article"),
     "a blank in preformatted code": (r"(<pre\b.*?\n)(?=<)", r"\1 ", "article"),
+    "two lines of code on one": (r"(<pre\b[^\n]*)\n", r"\1 ", "article"),
+    "two lines of the style on one": (r"(<style>[^\n]*\n[^\n]*)\n", r"\1 ", "top"),
+    "two lines of the script on one": (r"(<script>[^\n]*\n[^\n]*)\n", r"\1 ", "evidence"),
+    "a sign that is k in lower case": ('stroke-width="', 'stro\u212ae-width="', "figure-accuracy"),
 }
 SAME_TREE: dict[str, tuple[str, str, str]] = {  # refused too, though a browser shows the same
     "a byte order mark": ("^", "\ufeff", "top"),

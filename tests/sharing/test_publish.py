@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
 from report import __main__ as command
+from report.page.site import MEMORY_FORMAT
 from report.sharing import publish
 
 MEASURED = {
@@ -71,20 +73,24 @@ def root(tmp_path: Path, remote: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "index.html": b"<p>old\r\n",
             "data/results.json": to_json(MEASURED),
             "preview.png": b"\x89" * 2000,
-            ".gitkeep": b"",
         },
     )
+    (root / "site" / ".gitkeep").touch()
     monkeypatch.setattr(command, "ROOT", root)
     return root
 
 
 def site(root: Path, files: dict[str, bytes]) -> None:
+    """Writes the site as rendering does, which notes what it wrote in rendered.json."""
     for name, content in files.items():
         write_atomically(root / "site" / name, content)
+    written = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    write_atomically(root.parent / "results" / "rendered.json", to_json({"format": MEMORY_FORMAT, "files": written}))
 
 
 def told(root: Path, capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
-    command.main(command.parse(["publish", "--site", str(root / "site"), *options]))
+    places = ("--site", str(root / "site"), "--results", str(root.parent / "results"))
+    command.main(command.parse(["publish", *places, *options]))
     return capsys.readouterr().out.splitlines()
 
 
@@ -127,9 +133,10 @@ def test_a_push_publishes_every_byte_and_leaves_tree_index_and_branches_alone(
 def test_the_next_page_is_one_more_commit_with_the_changes_that_the_dry_run_listed(
     root: Path, remote: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site(root, {"figures/old.png": b"old"})
+    always = {"index.html": b"<p>old\r\n", "data/results.json": to_json(MEASURED), "preview.png": b"\x89" * 2000}
+    site(root, {**always, "figures/old.png": b"old"})
     told(root, capsys, "--push")
-    site(root, {"index.html": b"<p>new\n", "figures/new.png": b"new"})
+    site(root, {**always, "index.html": b"<p>new\n", "figures/new.png": b"new"})
     (root / "site" / "figures" / "old.png").unlink()
     changes = ["  new      figures/new.png", "  removed  figures/old.png", "  changed  index.html"]
     assert told(root, capsys)[1:4] == changes
@@ -160,11 +167,35 @@ def test_publishing_adds_to_what_others_published_and_keeps_their_domain(
     assert state(root) == before
 
 
+def test_only_what_rendering_wrote_is_published_and_all_else_is_named(
+    root: Path, remote: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "diary").write_text("dear diary")
+    (root / "site" / "link.html").symlink_to(tmp_path / "diary")
+    (root / "site" / "figures").symlink_to(tmp_path)
+    (root / "site" / "notes.txt").write_text("the user's")
+    lines = told(root, capsys, "--push")
+    assert [line for line in lines if line.startswith("Note: not published")] == [
+        "Note: not published, because rendering did not write them: figures, link.html, notes.txt."
+    ]
+    assert git(remote, "ls-tree", "-r", "--name-only", "gh-pages").split() == [
+        *("data/results.json", "index.html", "preview.png")
+    ]
+
+
+def test_a_site_that_was_changed_after_rendering_is_not_published(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "site" / "index.html").write_text("edited")
+    with pytest.raises(UserError, match=r"index\.html: not as it was rendered\. Run 'make render' first\."):
+        told(root, capsys)
+
+
 def test_a_branch_that_has_moved_on_is_not_forced(root: Path, remote: Path) -> None:
     plans = []
     for content in (b"mine\n", b"theirs\n"):
         site(root, {"index.html": content})
-        plans.append(publish.plan(root / "site", root, "origin", "gh-pages"))
+        plans.append(publish.plan(root / "site", ("index.html",), root, "origin", "gh-pages"))
     publish.push(plans[1], root)
     with pytest.raises(UserError, match=r"^git push: (?!.*hint:).*rejected.*'make publish' tells what is there now\.$"):
         publish.push(plans[0], root)
@@ -199,7 +230,7 @@ def test_a_missing_address_is_reported_before_pushing(root: Path, capsys: pytest
 def test_mistakes_are_one_line_that_ends_with_the_fix(root: Path, remote: Path, tmp_path: Path) -> None:
     def error(folder: Path = root, name: str = "origin") -> str:
         with pytest.raises(UserError) as raised:
-            publish.plan(folder / "site", folder, name, "gh-pages")
+            publish.plan(folder / "site", ("index.html",), folder, name, "gh-pages")
         return str(raised.value).replace(str(tmp_path), "…")
 
     assert error(name="mirror") == "There is no git remote 'mirror'. Known: origin. Name one: make publish REMOTE=…"
@@ -221,4 +252,4 @@ def test_git_variables_for_another_repository_are_ignored(
 ) -> None:
     git(tmp_path, "init", "--quiet", "another")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "another" / ".git"))
-    assert publish.plan(root / "site", root, "origin", "gh-pages").remote == "origin"
+    assert publish.plan(root / "site", ("index.html",), root, "origin", "gh-pages").remote == "origin"

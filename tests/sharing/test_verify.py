@@ -21,6 +21,7 @@ from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
 from experiments.plots import drawing, figures
 from experiments.store.store import Store
+from experiments.study import keys
 from experiments.study import load as studies
 from experiments.study.model import Study, replace
 from report import __main__ as command
@@ -238,6 +239,7 @@ def test_a_page_showing_the_record_is_derived_from_the_record(
         **records.results_of_record(recorded, records.NOTHING_MEASURED),
         "format": summary.FORMAT,
         "inputs": records.fingerprint(),
+        "study": keys.study_digest(plan),
     }
     write_atomically(tmp_path / "results" / "results.json", to_json(alone))
     path = page_in(tmp_path / "results")

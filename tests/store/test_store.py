@@ -91,10 +91,10 @@ def test_a_killed_writers_leftovers_are_no_result_and_are_swept_away(
     entry: Entry, results_store: Store, place: str
 ) -> None:
     folder = results_store.root / place.format(run=entry.folder.name)
-    unfinished = folder / f".writing-1-{entry.folder.name}"
+    unfinished = folder / f".writing-0123456789ab-{entry.folder.name}"
     unfinished.mkdir(parents=True)
     (unfinished / "training.json").write_text("{")
-    file = folder / f".writing-1-{entry.measures_path.name}"
+    file = folder / f".writing-0123456789ab-{entry.measures_path.name}"
     file.write_text("{")
     assert not entry.trained
     assert not entry.measured

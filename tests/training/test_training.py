@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -307,6 +309,24 @@ def test_held_out_images_are_used_for_measuring_and_not_for_training(digits: dat
     split = digits.with_holdout(100)
     assert (len(split.x_train), len(split.x_test)) == (1340, 100)
     assert np.array_equal(np.concatenate([split.x_train, split.x_test]), digits.x_train)
+
+
+HOSTILE = {"floatx": "float64", "epsilon": 0.1, "image_data_format": "channels_first", "backend": "jax"}
+
+
+@pytest.mark.slow("starts TensorFlow")
+def test_the_users_settings_of_keras_change_no_training(tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text(json.dumps(HOSTILE))
+    code = """if True:
+        from experiments.training import worker
+        worker.start_tensorflow()
+        import keras
+        config = keras.config
+        print(config.backend(), config.floatx(), config.epsilon(), config.image_data_format())
+    """
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    assert result.stdout.split() == ["tensorflow", "float32", "1e-07", "channels_last"], result.stderr[-2000:]
 
 
 def test_weights_are_kept_after_the_first_and_the_last_epoch(plan: Study, digits: datasets.Dataset) -> None:
