@@ -107,7 +107,11 @@ WALL = ("wall_4", "wall_quarter", "wall_sixteenth", "wall_0")
         ("right.leads_repeat", rows(recipe=GAIN, loss=GAIN), rows(recipe=GAIN, loss=NONE)),
         ("why.answers", rows(targets=NONE, one_sided=NONE, loss=NONE), rows(targets=NONE, one_sided=NONE)),
         ("why.no_deficit", rows(recipe=NONE), rows(recipe=GAIN)),
-        ("why.tells_gain", rows(targets=GAIN, one_sided=GAIN, loss=GAIN), rows(targets=GAIN, one_sided=NONE, loss=GAIN)),
+        (
+            "why.tells_gain",
+            rows(targets=GAIN, one_sided=GAIN, loss=GAIN),
+            rows(targets=GAIN, one_sided=NONE, loss=GAIN),
+        ),
         (
             "why.closes_most",
             rows(loss=GAIN, targets=(0.51, 0.4, 0.6), one_sided=GAIN),

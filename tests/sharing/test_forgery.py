@@ -113,7 +113,7 @@ FORGERIES: dict[str, tuple[str, str, str]] = {  # pattern, replacement, place; e
     # An end tag left out
     "a title without its end": ("</title>", "", "top"),
     "a description without its end": ("</desc>", "", "figure-accuracy"),
-    "details without their end": ("</details>", "", "figure-accuracy"),
+    "details without their end": ("</details>", "", "top"),
     "a section without its end": ("</section>", "", "figure-accuracy"),
     # Attributes
     "quotes turned into references": (r'content="(default-src [^"]*)">', r"content=&quot;\1&quot;>", "top"),
@@ -180,8 +180,8 @@ FORGERIES: dict[str, tuple[str, str, str]] = {  # pattern, replacement, place; e
     "a sign of no width": ("The interaction", "The inter\u200baction", "article"),
     "U+FEFF in a word": ("The interaction", "The inter\ufeffaction", "article"),
     "another blank": ("The interaction", "The\u00a0interaction", "article"),
-    "a blank in preformatted code": (r"(<pre\b.*?\n)(?=<)", r"\1 ", "article"),
-    "two lines of code on one": (r"(<pre\b[^\n]*)\n", r"\1 ", "article"),
+    "a blank in preformatted code": (r"(<pre\b.*?\n)(?=<)", r"\1 ", "code"),
+    "two lines of code on one": (r"(<pre\b[^\n]*)\n", r"\1 ", "code"),
     "two lines of the style on one": (r"(<style>[^\n]*\n[^\n]*)\n", r"\1 ", "top"),
     "two lines of the script on one": (r"(<script>[^\n]*\n[^\n]*)\n", r"\1 ", "evidence"),
     "a sign that is k in lower case": ('stroke-width="', 'stro\u212ae-width="', "figure-accuracy"),
