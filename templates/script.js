@@ -38,8 +38,13 @@
     catch { return page; }
   };
   const keep = button("Save this page", async () => save(await file(), "text/html", location.pathname.split("/").pop() || "index.html"));
+  const unfold = button("Unfold everything", (self) => { // to print or search it
+    const open = self.textContent === "Unfold everything";
+    for (const details of all("main details")) details.open = open;
+    self.textContent = open ? "Fold up again" : "Unfold everything";
+  });
   const tools = make("p", { className: "tools" });
-  tools.append(theme, keep);
+  tools.append(theme, unfold, keep);
   document.querySelector("nav").append(tools);
 
   // The table of contents shows where the reader is.

@@ -239,11 +239,15 @@ def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Bro
     assert "var(" not in Path(drawing.value.path()).read_text()
 
 
-def test_print_includes_the_collapsed_numbers(browser: Browser, path: Path, tmp_path: Path) -> None:
+def test_what_is_unfolded_is_printed(browser: Browser, path: Path, tmp_path: Path) -> None:
     sheet = opened(browser, path)
     sheet.emulate_media(media="print")
     row = sheet.locator("#runs tbody tr").last
-    assert row.bounding_box()["height"] > 0
+    assert not row.is_visible()
+    sheet.emulate_media(media="screen")
+    sheet.get_by_role("button", name="Unfold everything").click()
+    sheet.emulate_media(media="print")
+    assert row.is_visible()
     sheet.pdf(path=tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").stat().st_size > 50_000
 

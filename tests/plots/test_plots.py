@@ -108,7 +108,7 @@ def test_marks_further_right_have_higher_values_in_their_rows(drawn: dict[str, F
 
 
 def test_a_figure_says_whose_runs_it_shows(drawn: dict[str, Figure], whole: dict) -> None:
-    assert drawn["accuracy"].arms == ("example-1", "example-2", "example-3", "targets")
+    assert drawn["accuracy"].arms == ("example-1", "targets", "cross-entropy", "example-3")
     assert drawn["saturated"].arms[0].startswith("saturated-")
     for figure in drawn.values():
         assert figure.arms
@@ -403,7 +403,7 @@ def test_a_ratio_is_written_with_two_digits() -> None:
 
 def test_every_seed_is_in_the_accuracy_figures_table(drawn: dict[str, Figure]) -> None:
     assert len(drawn["accuracy"].rows) == 4 * 3
-    assert ("example-1", str(FIRST), "96.50 %") in drawn["accuracy"].rows
+    assert ("The article’s network", str(FIRST), "350") in drawn["accuracy"].rows
 
 
 @pytest.fixture(scope="module")
