@@ -839,13 +839,27 @@ def test_no_text_from_a_file_changes_the_pages_tags(
     assert tags_of(words) == tags_of("plain")
 
 
-def test_a_note_can_access_nothing_but_the_results(results: dict) -> None:
-    note = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
+@pytest.mark.parametrize(
+    ("note", "message"),
+    [
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "'__class__' of 'str' object is unsafe"),
+        ("{{ lipsum() }}", "'lipsum' is undefined"),
+        ("{{ range(9) }}", "'range' is undefined"),
+        ("{{ [1, 2]|random }}", "No filter named 'random'"),
+        ("{{ 'x'|center(10 ** 18) }}", "MemoryError"),
+    ],
+    ids=["the program", "chance", "a long loop", "chance by a filter", "too much memory"],
+)
+def test_a_note_can_access_nothing_but_the_results_and_is_named_where_it_tries(
+    results: dict, note: str, message: str
+) -> None:
     given = ledgers.load(fixture.LEDGER)
     ledger = replace(given, claims=(replace(given.claims[0], note=note),))
     drawn = {figure.name: figure for figure in fixture.draw(results)}
     source, verdicts = document.load(fixture.ARTICLE), judge(ledger, results)
-    with pytest.raises(UserError, match="'__class__' of 'str' object is unsafe"):
+    with pytest.raises(
+        UserError, match=rf"^the note '{re.escape(note[:20])}.*{message}.*Fix it in the claims or the pr"
+    ):
         render.render(results, drawn, source, render.Prose(Path("none")), ledger, verdicts)
 
 
