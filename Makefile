@@ -93,8 +93,8 @@ status: $(PAGE_LAYER) ## List which runs are measured and which are missing
 why: $(PAGE_LAYER) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
 	@$(PY) -m experiments why $(if $(NAME),$(call quoted,$(NAME))) $(STUDIED) $(QUICKLY)
 
-cluster: $(CLUSTER_LAYER) ## Start a Dask cluster on 127.0.0.1, for trying out CLUSTER= (JOBS=2 workers)
-	@$(PY) -m experiments.training.cluster $(call option,workers,$(JOBS))
+cluster: $(CLUSTER_LAYER) ## Start a Dask cluster on 127.0.0.1, for trying out CLUSTER= (JOBS=2 workers, PORT=…)
+	@$(PY) -m experiments.training.cluster $(call option,workers,$(JOBS)) $(call option,port,$(call given,PORT))
 
 worker: $(CLUSTER_LAYER) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:port)
 	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(call quoted,$(or $(JOBS),1)) $(call quoted,$(CLUSTER))

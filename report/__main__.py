@@ -321,16 +321,14 @@ def serve_site(arguments: argparse.Namespace) -> None:
     serve(arguments.site, arguments.port)
 
 
-def serve(folder: Path, port: str) -> None:
+def serve(folder: Path, port: int) -> None:
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     if not (folder / "index.html").is_file():
         raise UserError(f"{display_path(folder / 'index.html')}: missing. Run 'make report' or 'make render' first.")
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-        raise UserError(f"PORT is '{port}'. Expected a whole number from 1 to 65535, such as 8000.")
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", int(port)), partial(SimpleHTTPRequestHandler, directory=folder))
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=folder))
     except OSError as error:
         raise UserError(f"Port {port}: {error.strerror}. Name another one: make serve PORT=8001") from error
     print(f"The page is at http://127.0.0.1:{port}/ until you press Ctrl-C.", flush=True)
@@ -405,7 +403,7 @@ def _remote(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", default="8000", help="on 127.0.0.1")
+    parser.add_argument("--port", type=errors.whole_number("PORT", 1, 65535), default=8000, help="on 127.0.0.1")
 
 
 if __name__ == "__main__":

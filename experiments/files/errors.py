@@ -60,6 +60,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {UserError(message)}\n")
 
 
+def whole_number(name: str, low: int, high: int) -> Callable[[str], int]:
+    """Reads an option that `make` calls `name`."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{name} is '{text}'. Expected a whole number from {low} to {high}.")
+        return int(text)
+
+    return read
+
+
 def command(main: Callable[[argparse.Namespace], int | None], arguments: argparse.Namespace) -> int:
     """Runs a command line's `main`; returns its exit status. What users can fix is one line, not a traceback.
 

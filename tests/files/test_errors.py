@@ -225,6 +225,8 @@ HOSTILE = "it's; touch pwned '\"&|`x`"
         (["compare"], ["compare"]),
         (["render", f"SITE_URL={HOSTILE}"], [f"--url={HOSTILE}"]),
         (["publish", "REMOTE=--upload-pack=x"], ["--remote=--upload-pack=x"]),
+        (["cluster", "JOBS=3"], ["experiments.training.cluster", "--workers=3"]),
+        (["cluster", f"PORT={HOSTILE}"], [f"--port={HOSTILE}"]),
     ],
 )
 def test_make_passes_values_on_unchanged(tmp_path: Path, values: list[str], last: list[str]) -> None:
@@ -281,17 +283,17 @@ def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: P
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", ""])
-def test_an_invalid_port_is_named(tmp_path: Path, port: str) -> None:
-    (tmp_path / "index.html").touch()
-    with pytest.raises(UserError, match=f"PORT is '{port}'. Expected a whole number"):
-        report.serve(tmp_path, port)
+def test_an_invalid_port_is_named(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit):
+        report.parse(["serve", f"--port={port}"])
+    assert f"PORT is '{port}'. Expected a whole number from 1 to 65535." in capsys.readouterr().err
 
 
 def test_a_busy_port_and_a_missing_page_are_reported_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="make render"):
-        report.serve(tmp_path, "8000")
+        report.serve(tmp_path, 8000)
     (tmp_path / "index.html").touch()
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(UserError, match=f"Port {port}: Address already in use. Name another one"):
-            report.serve(tmp_path, str(port))
+            report.serve(tmp_path, port)
