@@ -203,10 +203,10 @@ def test_options_reach_the_command_and_others_keep_their_default() -> None:
 # ---------------------------------------------------------------------------------------------- what make hands over
 
 
-def received(tmp_path: Path, *values: str) -> list[str]:
-    """The arguments of the last program that make starts, where the project's Python is one that prints them."""
+def received(tmp_path: Path, *values: str, program: str = 'printf "%s\\n" "$@"') -> list[str]:
+    """The arguments of the last program that make starts, or what else `program` prints in place of our Python."""
     python = tmp_path / "python"
-    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$0.arguments"\n')
+    python.write_text(f'#!/bin/sh\n{program} > "$0.arguments"\n')
     python.chmod(0o755)
     touched = [option for layer in ("page", "train", "cluster", "dev") for option in ("-o", f".venv/.{layer}")]
     subprocess.run(["make", *touched, f"PY={python}", *values], cwd=ROOT, check=True, capture_output=True)
@@ -224,6 +224,7 @@ HOSTILE = "it's; touch pwned '\"&|`x`"
         (["compare", "A=-a.html", f"B={HOSTILE}"], ["./-a.html", HOSTILE]),
         (["compare"], ["compare"]),
         (["render", f"SITE_URL={HOSTILE}"], [f"--url={HOSTILE}"]),
+        (["experiments", f"ONLY={HOSTILE}"], [f"--only={HOSTILE}"]),
         (["publish", "REMOTE=--upload-pack=x"], ["--remote=--upload-pack=x"]),
         (["cluster", "JOBS=3"], ["experiments.training.cluster", "--workers=3"]),
         (["cluster", f"PORT={HOSTILE}"], [f"--port={HOSTILE}"]),
@@ -273,6 +274,42 @@ def test_names_in_the_environment_stop_only_what_uses_them(name: str) -> None:
 @pytest.mark.parametrize("target", ["report", "plots", "record", "mnist", "status", "serve", "render", "verify"])
 def test_make_passes_debug_on(tmp_path: Path, target: str) -> None:
     assert "--debug" in received(tmp_path, target, "DEBUG=1")
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "option"),
+    [
+        *(("QUICK", "plots", "--quick"), ("DEBUG", "plots", "--debug"), ("ALL", "compare", "--all")),
+        *(("PUSH", "publish", "--push"), ("UPGRADE", "lock", "--upgrade")),
+    ],
+)
+def test_a_switch_is_on_unless_it_is_0_or_no(name: str, target: str, option: str) -> None:
+    for value, on in (("1", True), ("yes", True), ("0", False), ("no", False), ("", False)):
+        called = ["make", "-n", "-o", ".venv/.page", "-o", ".venv/.dev", target, f"{name}={value}"]
+        result = subprocess.run(called, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert (option in result.stdout) == on
+
+
+def test_make_why_ignores_the_name_of_the_machine_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAME", "this-machine")
+    assert received(tmp_path, "why") == ["-m", "experiments", "why"]
+    assert received(tmp_path, "why", "NAME=slow, 0") == ["-m", "experiments", "why", "slow, 0"]
+
+
+def test_make_names_a_benchmark_that_there_is_not_however_it_is_spelt() -> None:
+    called = ["make", "-o", ".venv/.dev", "bench", f"WHAT={HOSTILE}"]
+    result = subprocess.run(called, cwd=ROOT, capture_output=True, text=True)
+    assert result.stderr.startswith(f"error: WHAT is '{HOSTILE}'. Expected page or training")
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONSAFEPATH", "PYTHONOPTIMIZE", "PYTHONHOME"])
+def test_make_starts_python_without_the_users_settings_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    assert received(tmp_path, "render", program=f'echo "${{{name}-none}}"') == ["none"]
 
 
 def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: Path) -> None:
