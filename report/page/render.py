@@ -256,8 +256,8 @@ def _questions(words: Prose, figures: Mapping[str, Figure]) -> list[dict[str, st
 
 def _in_article_order(article: document.Article, verdicts: Sequence[Judged]) -> list[Judged]:
     """The verdicts in the order in which the article makes their claims."""
-    text = " ".join(" ".join(part.source for part in article.parts).split())
-    return sorted(verdicts, key=lambda judged: text.find(" ".join(judged.claim.quote[0].split())))
+    text = quotes.plain_words(" ".join(part.source for part in article.parts))
+    return sorted(verdicts, key=lambda judged: text.find(quotes.plain_words(judged.claim.quote[0])))
 
 
 def _parts(
