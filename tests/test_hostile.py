@@ -974,7 +974,7 @@ def test_a_lock_that_is_a_link_is_refused_and_its_target_is_left_alone(tmp_path:
 
 # ---------------------------------------------------------------------------------------------- bombs
 
-ARTICLE = "---\ntitle: t\ndate: d\nid: i\n{more}\n---\n{text}\n"
+ARTICLE = "---\ntitle: t\ndate: 2026-01-01\nid: i\n{more}\n---\n{text}\n"
 DOUBLED = "".join(f"k{n}: &k{n} [{', '.join([f'*k{n - 1}'] * 9)}]\n" for n in range(1, 30))
 MERGED = "".join(f"k{n}: &k{n} {{<<: [{', '.join([f'*k{n - 1}'] * 9)}]}}\n" for n in range(1, 30))
 LISTS = "".join(
@@ -996,7 +996,7 @@ BOMBS = {
     # what it is: (file, content, how the answer begins; "" for no error)
     "aliases of aliases": ("article.md", ARTICLE.format(more="k0: &k0 a\n" + DOUBLED, text="a"), ""),
     "merges of merges": ("article.md", ARTICLE.format(more="k0: &k0 {a: b}\n" + MERGED, text="a"), ""),
-    "an alias for a title": ("article.md", "---\na: &a [a]\ntitle: *a\ndate: d\nid: i\n---\n", "no 'title'"),
+    "an alias for a title": ("article.md", "---\na: &a [a]\ntitle: *a\ndate: 2026-01-01\nid: i\n---\n", "no 'title'"),
     "a title said twice": ("article.md", ARTICLE.format(more="title: u", text="a"), "says 'title' twice"),
     "YAML in YAML": ("article.md", ARTICLE.format(more="a: " + "[" * 500, text="a"), "not valid YAML"),
     "quotes in quotes": ("article.md", ARTICLE.format(more="", text="> " * 5000 + "a"), "nested"),

@@ -93,8 +93,14 @@ def test_code_in_an_unknown_language_is_not_highlighted() -> None:
     [
         ("No front matter", ":1:", "front matter"),
         ("---\ntitle: a\ndate: 2020-01-01\n---\n", ":1:", "'id'"),
+        (
+            "---\ntitle: a\ndate: yesterday\nid: c\n---\n",
+            ":3:",
+            "date is 'yesterday'. Expected a day, a month or a year",
+        ),
+        ("---\ntitle: a\ndate: 2026-02-30\nid: c\n---\n", ":3:", "date is '2026-02-30'"),
         ("---\ntitle: 'a\n---\n", ":", "YAML"),
-        ("---\ntitle: a\ndate: b\nid: c\n---\nText\n```python\nx = 1\n", ":7:", "never closed"),
+        ("---\ntitle: a\ndate: 2026-01-01\nid: c\n---\nText\n```python\nx = 1\n", ":7:", "never closed"),
     ],
 )
 def test_an_error_in_the_article_names_its_line(tmp_path: Path, text: str, place: str, message: str) -> None:

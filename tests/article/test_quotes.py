@@ -149,7 +149,7 @@ def test_the_articles_own_quotes_leave_its_words_untouched() -> None:
 
 def written(tmp_path: Path, text: str) -> document.Article:
     path = tmp_path / "article.md"
-    path.write_text(f"---\ntitle: t\ndate: d\nid: i\n---\n{text}")
+    path.write_text(f"---\ntitle: t\ndate: 2026-01-01\nid: i\n---\n{text}")
     return document.load(path)
 
 
