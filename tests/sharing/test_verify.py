@@ -62,6 +62,7 @@ def test_an_untouched_page_is_reproduced_byte_for_byte(path: Path, capsys: pytes
     status, told = verified(path, capsys)
     assert status == 0
     assert told.startswith(f"Identical: {path} is, byte for byte, the page")
+    assert "only 'make report' would find that." in told
 
 
 def test_a_page_about_another_study_is_reported_with_how_to_name_that_study(path: Path, tmp_path: Path) -> None:
