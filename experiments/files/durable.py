@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
 
 TEMPORARY = ".writing-"  # begins the names of files that are being written
+TEMPORARY_NAME = rf"{re.escape(TEMPORARY)}[0-9a-f]{{12}}-"  # what comes before a file's own name until it is whole
 
 
 def write_atomically(path: Path, content: bytes) -> None:

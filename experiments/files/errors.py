@@ -6,11 +6,14 @@ import argparse
 import errno
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+from experiments.files.durable import TEMPORARY_NAME
 
 READER_GONE = 141  # 128 + SIGPIPE, as shells report it of other programs
 MAX_LINE = 1500  # characters of an error's line; the middle of a longer one is left out
@@ -112,7 +115,7 @@ def line(error: UserError | OSError) -> str:
     if isinstance(error, UserError):
         return str(error)
     path = error.filename2 or error.filename  # of a rename the target: the other one is a temporary file of ours
-    where = f"{display_path(path)}: " if path else ""
+    where = f"{display_path(re.sub(TEMPORARY_NAME, '', os.fsdecode(path)))}: " if path else ""
     fix = {
         errno.ENOSPC: "Free some space and run the same command again: what was finished is stored.",
         errno.EDQUOT: "Free some space and run the same command again: what was finished is stored.",

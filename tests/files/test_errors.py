@@ -95,6 +95,15 @@ def test_a_failed_rename_names_its_target(
     assert capsys.readouterr().err.startswith("error: results.json: Is a directory. Expected a file there.")
 
 
+def test_a_file_that_cannot_be_written_is_named_and_not_the_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = 250 * "a"  # with what a temporary file's name begins with it is too long
+    assert errors.command(lambda _: write_atomically(tmp_path / name, b"{}"), QUIET) == 2
+    assert capsys.readouterr().err.startswith(f"error: {name}: File name too long. ")
+
+
 def test_a_full_disk_is_reported_without_a_path_if_none_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors.command(raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))), QUIET) == 2
     assert capsys.readouterr().err.startswith("error: No space left on device. Free some space")
