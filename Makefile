@@ -12,18 +12,19 @@ PORT ?= 8000
 quoted = '$(subst ','\'',$1)'
 option = $(if $2,--$1=$(call quoted,$2))
 path = $(call quoted,$(if $(filter -%,$(firstword $1)),./)$1)
+on = $(filter-out 0 no off false,$($1))
 given = $(if $(filter command,$(origin $1)),$($1))
 FOLDER = $(or $(ARTICLE),report/mse_tanh)
 in_folder = $(shell test ! -f $(call path,$(FOLDER)/$1) || echo yes)
 from_folder = $(if $(call in_folder,$2),$(call option,$1,$(FOLDER)/$2))
-VERBOSE = $(if $(DEBUG),--debug)
+VERBOSE = $(if $(call on,DEBUG),--debug)
 NO_ARTICLE = $(error $(FOLDER): no article.md there. ARTICLE names a folder with article.md, claims.toml and optionally study.toml, prose/, view.py and figures.py)
 CHECKED = $(if $(call in_folder,article.md),,$(NO_ARTICLE))
 STUDIED = $(CHECKED)$(call from_folder,study,study.toml) $(VERBOSE)
 DRAWN = $(STUDIED) $(call from_folder,figures,figures.py)
 READ = $(CHECKED)$(call option,article,$(ARTICLE)) $(VERBOSE)
 PUBLISHED = $(READ) $(call option,url,$(SITE_URL))
-QUICKLY = $(if $(QUICK),--quick)
+QUICKLY = $(if $(call on,QUICK),--quick)
 TRAINED = $(QUICKLY) $(call option,only,$(ONLY)) $(call option,jobs,$(JOBS)) $(call option,cluster,$(CLUSTER))
 
 .DEFAULT_GOAL := help
@@ -79,10 +80,10 @@ verify: $(PAGE_LAYER) ## Derive a page again from the evidence in it, and compar
 	  { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: saved by a browser, and verified
 
 compare: $(PAGE_LAYER) ## List changed verdicts and moved effects (A=old.html B=new.html, or results.json; ALL=1)
-	@$(PY) -m report compare $(READ) $(if $(filter 1,$(ALL)),--all) $(if $(A),$(call path,$(A))) $(if $(B),$(call path,$(B)))
+	@$(PY) -m report compare $(READ) $(if $(call on,ALL),--all) $(if $(A),$(call path,$(A))) $(if $(B),$(call path,$(B)))
 
 publish: $(PAGE_LAYER) ## Show what publishing site/ to the branch gh-pages would change; PUSH=1 does it (REMOTE=origin)
-	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(filter 1,$(PUSH)),--push) $(VERBOSE)
+	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(call on,PUSH),--push) $(VERBOSE)
 
 mnist: $(TRAIN_LAYER) ## Download MNIST and Fashion-MNIST through Keras, unless named or cached
 	@$(PY) -m experiments mnist $(VERBOSE)
@@ -91,10 +92,10 @@ status: $(PAGE_LAYER) ## List which runs are measured and which are missing
 	@$(PY) -m experiments status $(STUDIED) $(QUICKLY)
 
 why: $(PAGE_LAYER) ## Say why each run is fresh, stale or missing (NAME=arm, a block, or 'arm, seed')
-	@$(PY) -m experiments why $(if $(NAME),$(call quoted,$(NAME))) $(STUDIED) $(QUICKLY)
+	@$(PY) -m experiments why $(if $(call given,NAME),$(call quoted,$(NAME))) $(STUDIED) $(QUICKLY)
 
-cluster: $(CLUSTER_LAYER) ## Start a Dask cluster on 127.0.0.1, for trying out CLUSTER= (JOBS=2 workers)
-	@$(PY) -m experiments.training.cluster $(call option,workers,$(JOBS))
+cluster: $(CLUSTER_LAYER) ## Start a Dask cluster on 127.0.0.1, for trying out CLUSTER= (JOBS=2 workers, PORT=…)
+	@$(PY) -m experiments.training.cluster $(call option,workers,$(JOBS)) $(call option,port,$(call given,PORT))
 
 worker: $(CLUSTER_LAYER) ## Join a Dask cluster with JOBS workers (CLUSTER=tcp://host:port)
 	@$(PY) -m distributed.cli.dask_worker --nthreads 1 --nworkers $(call quoted,$(or $(JOBS),1)) $(call quoted,$(CLUSTER))
@@ -139,7 +140,7 @@ check: $(DEV_LAYER) ## Check style, format, types, workflows and known vulnerabi
 	@$(PY) -m tests.advisories
 
 bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WHAT=training, page, cluster, scale or robustness)
-	@$(if $(filter-out page training cluster scale robustness,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale or robustness." >&2; exit 2)
+	@$(if $(filter-out page training cluster scale robustness,$(WHAT)),echo $(call quoted,error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale or robustness.) >&2; exit 2)
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove page, plots and statistics, but keep all trained runs
@@ -151,7 +152,7 @@ clean-all: clean ## Also remove the trained runs and the installed packages
 	@rm -rf $(VENV) node_modules
 	@find experiments/results -mindepth 1 ! -name .gitkeep -delete
 
-LOCK = $(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(UPGRADE),--upgrade)
+LOCK = $(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(call on,UPGRADE),--upgrade)
 lock: $(DEV_LAYER) ## Renew the locks in requirements/ from pyproject.toml (UPGRADE=1 takes the newest versions)
 	@$(LOCK) --group uv -o requirements/uv.txt
 	@$(LOCK) --extra train --extra cluster --extra dev pyproject.toml -o requirements/dev.txt

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from experiments.files import errors
 from experiments.store.store import RESULTS
 from experiments.study import load as studies
 
@@ -50,7 +51,9 @@ def add_quick(parser: argparse.ArgumentParser) -> None:
 
 def add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", type=_names, default=(), metavar="BLOCK,…", help="train only these blocks")
-    parser.add_argument("--jobs", type=_jobs, metavar="N", help="worker processes, one thread each")
+    parser.add_argument(
+        "--jobs", type=errors.whole_number("JOBS", 1, 1024), metavar="N", help="worker processes, one thread each"
+    )
     parser.add_argument("--cluster", metavar="ADDRESS", help="the Dask scheduler whose workers train, tcp://host:port")
 
 
@@ -60,9 +63,3 @@ def add_debug(parser: argparse.ArgumentParser) -> None:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
-
-
-def _jobs(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"JOBS is '{text}'. Expected a whole number from 1 to 1024.")
-    return int(text)

@@ -9,7 +9,7 @@ import contextlib
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -197,7 +197,7 @@ def verify_page(arguments: argparse.Namespace) -> int:
         raise UserError(f"{len(arguments.files)} files are named. Expected the page: make verify PAGE=file.html")
     path, folder = arguments.files[0], open_folder(arguments.article)
     html = _read_page(path)
-    with verify.foreign(arguments.seconds):
+    with _naming(path), verify.foreign(arguments.seconds):
         proof = verify.proof(html, folder.load_study)
         drawn = {figure.name: figure for figure in draw(proof.results, folder.figures, pictures=False)}
         derived = compose(folder, proof.results, drawn, citation.address(proof.url), proof.text, proof.evidence)
@@ -210,6 +210,8 @@ def verify_page(arguments: argparse.Namespace) -> int:
         for difference in differences[:MAX_DIFFERENCES]:
             print(f"  {difference}")
         print(f"  {'… and more. ' if differences[MAX_DIFFERENCES:] else ''}{SAVE_AS}")
+    else:
+        print(f"  {CAVEAT}")
     return result
 
 
@@ -219,6 +221,7 @@ VERIFIED_AS = (  # by `verify.Result`
     "",
     "Saved: {} is, byte for byte, the page that follows from its evidence, as a browser writes it",
 )
+CAVEAT = "Evidence that was changed with all that follows from it looks the same: only 'make report' would find that."
 SAVE_AS = "Did a browser save this as a complete page? Save it as 'HTML only', and verify that."
 
 
@@ -232,8 +235,8 @@ def compare_results(arguments: argparse.Namespace) -> int:
     if len(arguments.files) != 2:
         raise UserError(f"{len(arguments.files)} files are named. Expected two: make compare A=old.html B=new.html")
     folder = open_folder(arguments.article)
+    before, after = (_results_in(path, folder, arguments.seconds) for path in arguments.files)
     with verify.foreign(arguments.seconds):
-        before, after = (_results_in(path, folder) for path in arguments.files)
         changes = compare.compare(before, after, folder.load_claims())
     for turned in changes.turned:
         asked = words.ASKED[turned.asks]
@@ -267,8 +270,8 @@ def _print_effects(word: str, effects: Sequence[Effect]) -> None:
         print(f"{word:23}  {effect.name}: {change}")
 
 
-def _results_in(path: Path, folder: ArticleFolder) -> Results:
-    """The results in a results.json, or those that follow from the evidence in a page."""
+def _results_in(path: Path, folder: ArticleFolder, seconds: float | None) -> Results:
+    """The results in a results.json, or those that follow from the evidence in a page, within so many `seconds`."""
     from report.sharing import verify
 
     text = _read_page(path)
@@ -278,11 +281,21 @@ def _results_in(path: Path, folder: ArticleFolder) -> Results:
         if not {"runs", "arms", "contrasts"} <= results.keys():
             raise UserError(f"{display_path(path)}: no results in it. {fix}")
         return results
-    proof = verify.proof(text, folder.load_study, to_compare=True)
+    with _naming(path), verify.foreign(seconds):
+        proof = verify.proof(text, folder.load_study, to_compare=True)
     if proof.foreign_arms:
         arms = ", ".join(proof.foreign_arms)
         print(f"{display_path(path)}: leaving out arms that this study lacks, or has with other settings: {arms}")
     return proof.results
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Puts the page's path before an error that speaks of the page."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{display_path(path)}: {error}") from error
 
 
 def _read_page(path: Path) -> str:
@@ -322,16 +335,14 @@ def serve_site(arguments: argparse.Namespace) -> None:
     serve(arguments.site, arguments.port)
 
 
-def serve(folder: Path, port: str) -> None:
+def serve(folder: Path, port: int) -> None:
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
     if not (folder / "index.html").is_file():
         raise UserError(f"{display_path(folder / 'index.html')}: missing. Run 'make report' or 'make render' first.")
-    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
-        raise UserError(f"PORT is '{port}'. Expected a whole number from 1 to 65535, such as 8000.")
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", int(port)), partial(SimpleHTTPRequestHandler, directory=folder))
+        server = ThreadingHTTPServer(("127.0.0.1", port), partial(SimpleHTTPRequestHandler, directory=folder))
     except OSError as error:
         raise UserError(f"Port {port}: {error.strerror}. Name another one: make serve PORT=8001") from error
     print(f"The page is at http://127.0.0.1:{port}/ until you press Ctrl-C.", flush=True)
@@ -406,7 +417,7 @@ def _remote(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", default="8000", help="on 127.0.0.1")
+    parser.add_argument("--port", type=errors.whole_number("PORT", 1, 65535), default=8000, help="on 127.0.0.1")
 
 
 if __name__ == "__main__":

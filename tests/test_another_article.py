@@ -102,6 +102,11 @@ def test_the_terminal_lists_its_verdicts(built: Path) -> None:
         ),
         ("arm wide test", "arm wild test", "wild"),
         ('reading = "Longer', 'because = "Longer', "unknown key 'because'"),
+        (
+            'id = "takes-longer"',
+            'id = "takes-longer"\nfigures = ["contrasts", "no-such"]',
+            "claims.toml:23: 'takes-longer' names the figure 'no-such', which the page does not have. Expected one of",
+        ),
     ],
 )
 def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(

@@ -740,7 +740,7 @@ def test_four_megabytes_of_anything_are_compared_in_little_memory(results: dict,
     with little_memory(200_000_000):
         assert verify.judge(file, html) == verify.Result.CHANGED
         found = list(islice(verify.differences(file, html), 21))
-        assert found[0].place == "top"
+        assert found[0].place == "answer"
         assert all(len(str(difference)) < 500 for difference in found)
         assert len(verify.MARK.findall(file)) == 1
 
@@ -841,13 +841,27 @@ def test_no_text_from_a_file_changes_the_pages_tags(
     assert tags_of(words) == tags_of("plain")
 
 
-def test_a_note_can_access_nothing_but_the_results(results: dict) -> None:
-    note = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
+@pytest.mark.parametrize(
+    ("note", "message"),
+    [
+        ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "'__class__' of 'str' object is unsafe"),
+        ("{{ lipsum() }}", "'lipsum' is undefined"),
+        ("{{ range(9) }}", "'range' is undefined"),
+        ("{{ [1, 2]|random }}", "No filter named 'random'"),
+        ("{{ 'x'|center(10 ** 18) }}", "MemoryError"),
+    ],
+    ids=["the program", "chance", "a long loop", "chance by a filter", "too much memory"],
+)
+def test_a_note_can_access_nothing_but_the_results_and_is_named_where_it_tries(
+    results: dict, note: str, message: str
+) -> None:
     given = ledgers.load(fixture.LEDGER)
     ledger = replace(given, claims=(replace(given.claims[0], note=note),))
     drawn = {figure.name: figure for figure in fixture.draw(results)}
     source, verdicts = document.load(fixture.ARTICLE), judge(ledger, results)
-    with pytest.raises(UserError, match="'__class__' of 'str' object is unsafe"):
+    with pytest.raises(
+        UserError, match=rf"^the note '{re.escape(note[:20])}.*{message}.*Fix it in the claims or the pr"
+    ):
         render.render(results, drawn, source, render.Prose(Path("none")), ledger, verdicts)
 
 
@@ -982,7 +996,7 @@ def test_a_log_that_is_a_link_is_refused_and_its_target_is_left_alone(
 
 # ---------------------------------------------------------------------------------------------- bombs
 
-ARTICLE = "---\ntitle: t\ndate: d\nid: i\n{more}\n---\n{text}\n"
+ARTICLE = "---\ntitle: t\ndate: 2026-01-01\nid: i\n{more}\n---\n{text}\n"
 DOUBLED = "".join(f"k{n}: &k{n} [{', '.join([f'*k{n - 1}'] * 9)}]\n" for n in range(1, 30))
 MERGED = "".join(f"k{n}: &k{n} {{<<: [{', '.join([f'*k{n - 1}'] * 9)}]}}\n" for n in range(1, 30))
 LISTS = "".join(
@@ -1004,7 +1018,7 @@ BOMBS = {
     # what it is: (file, content, how the answer begins; "" for no error)
     "aliases of aliases": ("article.md", ARTICLE.format(more="k0: &k0 a\n" + DOUBLED, text="a"), ""),
     "merges of merges": ("article.md", ARTICLE.format(more="k0: &k0 {a: b}\n" + MERGED, text="a"), ""),
-    "an alias for a title": ("article.md", "---\na: &a [a]\ntitle: *a\ndate: d\nid: i\n---\n", "no 'title'"),
+    "an alias for a title": ("article.md", "---\na: &a [a]\ntitle: *a\ndate: 2026-01-01\nid: i\n---\n", "no 'title'"),
     "a title said twice": ("article.md", ARTICLE.format(more="title: u", text="a"), "says 'title' twice"),
     "YAML in YAML": ("article.md", ARTICLE.format(more="a: " + "[" * 500, text="a"), "not valid YAML"),
     "quotes in quotes": ("article.md", ARTICLE.format(more="", text="> " * 5000 + "a"), "nested"),

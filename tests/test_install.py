@@ -124,6 +124,7 @@ def test_locked_versions_are_installed_despite_newer_releases_and_the_users_sett
     (tmp_path / "constraints.txt").write_text("alpha==1.1\n")
     hostile = {
         **{"PIP_TARGET": str(tmp_path / "elsewhere"), "PIP_USER": "1", "PIP_NO_BINARY": ":all:"},
+        **{"PIP_PREFIX": str(tmp_path / "elsewhere"), "PIP_DRY_RUN": "1"},
         **{"PIP_CONSTRAINT": str(tmp_path / "constraints.txt"), "UV_CONSTRAINT": str(tmp_path / "constraints.txt")},
         **{"PYTHONPATH": str(tmp_path), "PYTHONHOME": "", "PYTHONOPTIMIZE": "2", "UV_SYSTEM_PYTHON": "1"},
         **{"VIRTUAL_ENV": str(tmp_path / "another"), "UV_NO_VERIFY_HASHES": "1"},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 from pathlib import Path
 
-TEMPORARY = ".writing-"  # begins the names of files that are being written; a number and the file's own name follow
-NUMBER_BYTES = 6
+# What comes before a file's own name until it is whole; the number is twelve hexadecimal digits.
+TEMPORARY_NAME = r"\.writing-[0-9a-f]{12}-"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -61,8 +62,9 @@ def sweep(*folders: Path) -> None:
     Only for the one process that writes there.
     """
     for folder in folders:
-        for leftover in list(folder.glob(TEMPORARY + "[0-9a-f]" * 2 * NUMBER_BYTES + "-*")):
-            discard(leftover)
+        for leftover in list(folder.glob(".writing-*")):
+            if re.match(TEMPORARY_NAME, leftover.name):
+                discard(leftover)
 
 
 def discard(path: Path) -> None:
@@ -75,4 +77,4 @@ def discard(path: Path) -> None:
 
 def temporary_name(path: Path) -> Path:
     """A name beside `path` that no other writer uses."""
-    return path.with_name(f"{TEMPORARY}{secrets.token_hex(NUMBER_BYTES)}-{path.name}")
+    return path.with_name(f".writing-{secrets.token_hex(6)}-{path.name}")

@@ -6,6 +6,7 @@ import argparse
 import errno
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
+
+from experiments.files.durable import TEMPORARY_NAME
 
 READER_GONE = 141  # 128 + SIGPIPE, as shells report it of other programs
 MAX_LINE = 1500  # characters of an error's line; the middle of a longer one is left out
@@ -67,6 +70,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {UserError(message)}\n")
 
 
+def whole_number(name: str, low: int, high: int) -> Callable[[str], int]:
+    """Reads an option that `make` calls `name`."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{name} is '{text}'. Expected a whole number from {low} to {high}.")
+        return int(text)
+
+    return read
+
+
 def command(main: Callable[[argparse.Namespace], int | None], arguments: argparse.Namespace) -> int:
     """Runs a command line's `main`; returns its exit status. What users can fix is one line, not a traceback.
 
@@ -113,7 +127,7 @@ def line(error: UserError | OSError) -> str:
     if isinstance(error, UserError):
         return str(error)
     path = error.filename2 or error.filename  # of a rename the target: the other one is a temporary file of ours
-    where = f"{display_path(path)}: " if path else ""
+    where = f"{display_path(re.sub(TEMPORARY_NAME, '', os.fsdecode(path)))}: " if path else ""
     fix = {
         errno.ENOSPC: "Free some space and run the same command again: what was finished is stored.",
         errno.EDQUOT: "Free some space and run the same command again: what was finished is stored.",

@@ -42,6 +42,8 @@ class Figure:
     preview: bytes = b""
 
 
+GENERIC = ("accuracy", "learning-curves", "outputs", "reliability", "confusions", "contrasts")  # what `generic` draws
+
 MAX_MARKS = 50  # runs of an arm that are drawn and listed one by one; of more, these quantiles
 QUANTILES = {"lowest": 0.0, **{f"{share} % quantile": share / 100 for share in (5, 25, 50, 75, 95)}, "highest": 1.0}
 

@@ -31,7 +31,11 @@ _FLAG = Expected(bool, "true or false")
 _MEASURE = Expected(str, '"test_accuracy"', lambda measure: measure == "test_accuracy")
 _DECLARED = Expected(date, "a day before the first run of its contrasts, such as 2026-11-23")
 _COMMIT = Expected(str, "a git commit, 40 digits of 0-9a-f", lambda commit: re.fullmatch("[0-9a-f]{40}", commit))
-_CONFIDENCE = Expected(float, "between 0.5 and 1", lambda confidence: 0.5 < confidence < 1)
+_CONFIDENCE = Expected(  # a whole percentage, as the page writes it; far beyond, detectable_difference never ends
+    float,
+    "0.51 to 0.99, in steps of 0.01",
+    lambda confidence: 0.5 < confidence < 1 and confidence == round(confidence, 2),
+)
 
 
 def load(path: Path = STUDY) -> Study:

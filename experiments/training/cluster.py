@@ -7,11 +7,14 @@ where to get such a cluster; `python -m experiments.training.cluster` starts a s
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import logging
+import os
+import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
 from functools import cached_property
 from pathlib import Path
@@ -54,12 +57,13 @@ class Cluster(Executor):
             if name.startswith(("distributed", "tornado")):  # we report errors ourselves, in one line
                 logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            self.client = Client(self.address, timeout=ANSWER_SECONDS)
-        except (OSError, ValueError) as error:
+            asyncio.run(asyncio.wait_for(_greet(self.address), ANSWER_SECONDS))
+        except Exception as error:  # whatever Dask makes of the bytes that another program answers
             raise UserError(
                 f"No scheduler of a Dask cluster answers at {self.address}. Expected an address such as "
                 f"tcp://127.0.0.1:{PORT}. Start one with 'make cluster', or leave CLUSTER out to train here."
             ) from error
+        self.client = Client(self.address, timeout=ANSWER_SECONDS)
         for source in self.sources:
             if source.path:
                 plugin = _dataset_plugin(source.identity, source.path.read_bytes())
@@ -89,6 +93,15 @@ class Cluster(Executor):
         self.shutdown(cancel_futures=error is not None)
 
 
+async def _greet(address: str) -> None:
+    """Connects to a scheduler and leaves. Dask's client would wait for ever for a program that answers nothing."""
+    from distributed import Security
+    from distributed.comm.core import connect
+
+    connection = await connect(address, ANSWER_SECONDS, **Security().get_connection_args("client"))
+    await connection.close()
+
+
 def _dataset_plugin(identity: str, content: bytes) -> Any:
     """A plugin that gives each worker a data set's file, whenever it joins."""
     from distributed import WorkerPlugin
@@ -104,11 +117,22 @@ def _dataset_plugin(identity: str, content: bytes) -> Any:
 
 
 def main(arguments: argparse.Namespace) -> None:
+    _check_port(arguments.port)
     with local(arguments.workers, arguments.port) as address:
         print(f"A cluster of {arguments.workers} workers. In another terminal: make report CLUSTER={address}")
         print("Ctrl-C ends it.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
+
+
+def _check_port(port: int) -> None:
+    """Raises `UserError` where the scheduler could not listen; Dask would say so in a traceback."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise UserError(
+            f"Port {port}: {os.strerror(error.errno or 0)}. Name another one: make cluster PORT={PORT + 1}"
+        ) from error
 
 
 @contextlib.contextmanager
@@ -121,9 +145,13 @@ def local(workers: int, port: int = PORT) -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-if __name__ == "__main__":
+def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = errors.Parser(prog="python -m experiments.training.cluster", description="A small cluster on 127.0.0.1.")
-    parser.add_argument("--workers", type=int, default=default_jobs(), metavar="N")
-    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--workers", type=errors.whole_number("JOBS", 1, 1024), default=default_jobs(), metavar="N")
+    parser.add_argument("--port", type=errors.whole_number("PORT", 0, 65535), default=PORT, help="0: any that is free")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    sys.exit(errors.command(main, parser.parse_args()))
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(errors.command(main, parse(sys.argv[1:])))

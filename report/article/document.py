@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from html import unescape
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -66,7 +67,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Article:
-    """The source document. `date` is ISO 8601."""
+    """The source document. `date` is ISO 8601: a day, or a month or year alone."""
 
     title: str
     date: str
@@ -82,7 +83,7 @@ def load(path: Path) -> Article:
         raise UserError(
             f"{display_path(path)}:1: no front matter. Expected title, date and id between two lines of '---'."
         )
-    title, date, id_ = _front_matter(lines[1:end], path)
+    title, day, id_ = _front_matter(lines[1:end], path)
     parts = _parts(lines[end + 1 :], end + 2, path)
     try:
         rendering = Rendering(parts)
@@ -92,7 +93,7 @@ def load(path: Path) -> Article:
         raise UserError(
             f"{display_path(path)}:{error.line}: {error}. Expected an article. Simplify what follows."
         ) from error
-    return Article(title, date, id_, parts)
+    return Article(title, day, id_, parts)
 
 
 def _front_matter(lines: list[str], path: Path) -> tuple[str, str, str]:
@@ -113,6 +114,10 @@ def _front_matter(lines: list[str], path: Path) -> tuple[str, str, str]:
             raise UserError(f"{place}: front matter says '{key.value}' twice. Keep one.")
         if isinstance(value, yaml.ScalarNode):
             fields[key.value] = value.value.strip()
+        if key.value == "date" and fields.get("date") and not _is_date(fields["date"]):
+            raise UserError(
+                f"{place}: date is '{fields['date']}'. Expected a day, a month or a year, such as 2026-01-15. Fix it."
+            )
     for key in ("title", "date", "id"):
         if not fields.get(key):
             raise UserError(
@@ -123,6 +128,14 @@ def _front_matter(lines: list[str], path: Path) -> tuple[str, str, str]:
                 f"{display_path(path)}:1: '{key}' holds {sign}. Expected plain text. Remove that character."
             )
     return fields["title"], fields["date"], fields["id"]
+
+
+def _is_date(text: str) -> bool:
+    """Whether it is a day of ISO 8601, or a month or year alone, as `<time datetime>` takes them."""
+    try:
+        return bool(re.fullmatch(r"\d{4}(-\d\d){0,2}", text, re.ASCII) and date.fromisoformat(f"{text}-01-01"[:10]))
+    except ValueError:
+        return False
 
 
 def _parts(lines: list[str], first_line: int, path: Path) -> tuple[Part, ...]:

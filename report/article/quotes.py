@@ -9,16 +9,19 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree.ElementTree import Element, SubElement
 
-from markdown.util import HtmlStash
+from markdown.util import AMP_SUBSTITUTE, ETX, HTML_PLACEHOLDER_RE, STX, HtmlStash
 
 from experiments.files.errors import UserError, display_path
 from report.article import dialect, document
 from report.claims.model import Claim
 
 BLOCKS = {"p", "li", "h3", "h4", "h5", "h6", "th", "td", "dt", "dd"}
+INLINE = {"em", "strong", "del", "code", "a", "span", "sup", "img", "br"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Marker:
     def mark(self, root: Element, stash: HtmlStash) -> None:
         """Marks the blocks of a part's tree. `stash` keeps the notes' HTML as it is."""
         for block in [element for element in root.iter() if element.tag in BLOCKS]:
-            text = "".join(stretch for *_, stretch in _slots(block))
+            text = "".join(char.shown for *_, stretch in _slots(block, stash) for char in stretch)
             for note in [note for note in reversed(self.notes) if _place(note.after, text)]:  # the last one first
                 self.notes.remove(note)
                 aside = Element("p")
@@ -85,7 +88,7 @@ class Marker:
                 root.insert(_index(root, block) + 1, aside)
             for fragment in [fragment for fragment in self.fragments if _place(fragment.text, text)]:
                 self.fragments.remove(fragment)
-                _wrap(block, *(_place(fragment.text, text) or (0, 0)), fragment)
+                _wrap(block, stash, *(_place(fragment.text, text) or (0, 0)), fragment)
 
 
 def check(article: document.Article, claims: Sequence[Claim], path: Path) -> None:
@@ -98,7 +101,7 @@ def check(article: document.Article, claims: Sequence[Claim], path: Path) -> Non
         claim = next(claim for claim in claims if words in claim.quote)
         raise UserError(
             f"{display_path(path)}:{claim.line}: claim '{claim.id}': the article nowhere says '{words}'. "
-            "Quote it word for word, in fragments where need be."
+            "Quote it as it is read, word for word, in fragments where need be."
         )
 
 
@@ -107,19 +110,60 @@ def _index(root: Element, block: Element) -> int:
     return next(n for n, child in enumerate(root) if any(inner is block for inner in child.iter()))
 
 
+_LETTER = r"[^\W\u0600-\U0010ffff]"  # of the scripts that have spaces between words, above all
+
+
 def _place(words: str, text: str) -> tuple[int, int] | None:
-    """Where `words` stand in `text`, however their spaces are broken."""
-    match = re.search(r"\s+".join(map(re.escape, words.split())), text)
+    """Where `words` stand in `text` as whole words, however their spaces are broken."""
+    pattern = r"\s+".join(map(re.escape, words.split()))
+    match = re.search(rf"(?:(?<!{_LETTER})|(?!{_LETTER})){pattern}(?:(?!{_LETTER})|(?<!{_LETTER}))", text)
     return match.span() if match else None
 
 
-def _slots(element: Element) -> Iterator[tuple[Element, Element | None, str]]:
-    """The article's own text within `element`, in stretches: (parent, the child that it follows or None, text)."""
-    yield element, None, element.text or ""
+class _Char(NamedTuple):
+    """A character that readers see, and how Markdown's tree writes it: an escape, an entity, or as it is."""
+
+    shown: str
+    written: str
+
+
+_WRITTEN = re.compile(rf"{AMP_SUBSTITUTE}#?\w+;|{STX}[^{ETX}]*{ETX}|&#?\w+;|.", re.DOTALL)
+_NO_TEXT = "\0"  # in no article
+
+
+def _characters(text: str, stash: HtmlStash) -> list[_Char]:
+    """A text of the tree, character by character. Where one entity shows several, the first has its code."""
+    pairs = ((written, _shown(written, stash) or _NO_TEXT) for written in _WRITTEN.findall(text))
+    return [_Char(char, "" if place else written) for written, shown in pairs for place, char in enumerate(shown)]
+
+
+def _shown(written: str, stash: HtmlStash) -> str:
+    if entity := HTML_PLACEHOLDER_RE.fullmatch(written):
+        return unescape(str(stash.rawHtmlBlocks[int(entity[1])]))
+    if escaped := re.fullmatch(rf"{STX}(\d+){ETX}", written):
+        return chr(int(escaped[1]))
+    return unescape(written.replace(AMP_SUBSTITUTE, "&"))
+
+
+def _written(text: Iterable[_Char]) -> str:
+    return "".join(char.written for char in text)
+
+
+_Slot = tuple[Element, Element | None, list[_Char]]
+
+
+def _slots(element: Element, stash: HtmlStash) -> Iterator[_Slot]:
+    """The article's own text within `element`, in stretches: (parent, the child that it follows or None, text).
+
+    Blocks within it, such as a list in a list, have a text of their own: no quote goes on from one into the other.
+    """
+    yield element, None, _characters(element.text or "", stash)
     for child in element:
-        if not child.get("class", "").startswith("mark ") and not _is_footnote_link(child):
-            yield from _slots(child)
-        yield element, child, child.tail or ""
+        if child.tag not in INLINE:
+            yield element, child, [_Char(_NO_TEXT, "")]
+        elif not child.get("class", "").startswith("mark ") and not _is_footnote_link(child):
+            yield from _slots(child, stash)
+        yield element, child, _characters(child.tail or "", stash)
 
 
 def _is_footnote_link(element: Element) -> bool:
@@ -129,26 +173,27 @@ def _is_footnote_link(element: Element) -> bool:
     )
 
 
-def _wrap(block: Element, start: int, end: int, fragment: _Fragment) -> None:
+def _wrap(block: Element, stash: HtmlStash, start: int, end: int, fragment: _Fragment) -> None:
     """Puts the text from `start` to `end` into spans, stretch by stretch, and the mark's link after the last one."""
-    pieces, at = [], 0
-    for parent, after, text in _slots(block):
+    pieces: list[tuple[Element, Element | None, str, str, str]] = []
+    at = 0
+    for parent, after, text in _slots(block, stash):
         low, high = max(start - at, 0), min(end - at, len(text))
         if low < high:
-            pieces.append((parent, after, text, low, high))
+            pieces.append((parent, after, _written(text[:low]), _written(text[low:high]), _written(text[high:])))
         at += len(text)
     last = fragment.place == len(fragment.mark.quote) - 1
-    for number, (parent, after, text, low, high) in reversed(list(enumerate(pieces))):
-        kinds = [half.kind for half in fragment.mark.halves[:1]]  # the underline is the first question's
+    kinds = [half.kind for half in fragment.mark.halves[:1]]  # the underline is the first question's
+    for number, (parent, after, before, said, rest) in reversed(list(enumerate(pieces))):
         span = Element("span", {"class": " ".join(["said", *kinds])})
         if number == fragment.place == 0:
             span.set("id", f"said-{fragment.mark.id}")
-        span.text, span.tail = text[low:high], text[high:]
+        span.text, span.tail = said, rest
         place = 0 if after is None else list(parent).index(after) + 1
         if after is None:
-            parent.text = text[:low]
+            parent.text = before
         else:
-            after.tail = text[:low]
+            after.tail = before
         parent.insert(place, span)
         if last and number == len(pieces) - 1:
             _insert_after(block, parent, span, _link(fragment.mark))
@@ -200,6 +245,9 @@ class Sentences:
     unknown: tuple[str, ...]  # beginnings, given as unchecked, of no sentence
 
 
+_ADDRESS = re.compile(r"\]\([^)]*\)|\]\[[^\]]*\]")  # of a link, after its words
+
+
 def sentences(article: document.Article) -> list[str]:
     """The sentences of the article's prose, headings left out, with single spaces."""
     result = []
@@ -210,18 +258,23 @@ def sentences(article: document.Article) -> list[str]:
     return result
 
 
+def plain_words(text: str) -> str:
+    """The words in `text` alone, to find in Markdown what is quoted as it is read."""
+    return " ".join(re.findall(r"[^\W_]+", unescape(_ADDRESS.sub("]", dialect.words(text)))))
+
+
 def sort(
     article: document.Article, quotes: Sequence[Sequence[str]], unchecked: Mapping[str, Sequence[str]]
 ) -> Sentences:
     """Those with a fragment of a quote are checked; `unchecked` gives others by their first words, under the reason."""
-    said = [" ".join(fragment.split()) for quote in quotes for fragment in quote]
+    said = [*filter(None, (plain_words(fragment) for quote in quotes for fragment in quote))]
     starts = {" ".join(start.split()): reason for reason, list_ in unchecked.items() for start in list_}
     counts: Counter[str] = Counter()
     checked, unsorted, used = 0, [], set()
     every = sentences(article)
     for sentence in every:
         start = next((start for start in starts if sentence.startswith(start)), None)
-        if any(fragment in sentence for fragment in said):
+        if any(fragment in plain_words(sentence) for fragment in said):
             checked += 1
         elif start is not None:
             used.add(start)

@@ -27,7 +27,7 @@ from report.claims.model import (
     Question,
     Threshold,
 )
-from report.claims.rules import FUNCTIONS, Operand, names_in, parse, parse_path
+from report.claims.rules import FUNCTIONS, Operand, find_misnamed, names_in, parse, parse_path
 
 MAX_RULE = 1000  # characters; beyond, nobody could read it
 
@@ -251,7 +251,7 @@ def _prediction(id_: str, table: TomlTable, thresholds: Mapping[str, Threshold])
 
 
 def check(ledger: Ledger, study: Study, path: Path) -> None:
-    """Raises `UserError` where evidence names an arm or a contrast that the study does not have, or a single seed."""
+    """Raises `UserError` where evidence names what the study does not have, what no results have, or a single seed."""
     known = {"arm": [arm.name for arm in study.arms], "contrast": [contrast.name for contrast in study.contrasts]}
     for place, operand in _operands(ledger, path):
         for part in operand.parts:
@@ -260,6 +260,13 @@ def check(ledger: Ledger, study: Study, path: Path) -> None:
                     f"{place} names the {operand.holder} '{part}', which {display_path(study.path)} does not have. "
                     "Fix the name, or declare it there."
                 )
+        if misnamed := find_misnamed(operand):
+            key, expected = misnamed
+            raise UserError(
+                f"{place} names '{' '.join(operand.keys)}' of the {operand.holder} '{operand.name}', which is no "
+                f"number of the results. Expected {expected} {f'in place of {key!r}' if key else 'after it'}. "
+                "Fix the path."
+            )
         if operand.holder == "arm" and operand.keys[0].startswith("test_"):
             _check_tested(operand, study, place)
         _check_runs(operand, study, place)

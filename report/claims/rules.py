@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatch
 from functools import cache
-from typing import Any, NamedTuple, cast
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, cast, get_args, get_origin, get_type_hints, is_typeddict
 
-from experiments.analysis.results import Summary
+from experiments.analysis.results import ArmResult, ContrastResult, Summary
 from report.claims.model import (
     HOLDS,
     NO_QUESTION,
@@ -150,6 +151,29 @@ def parse_path(path: str) -> tuple[str, tuple[Operand, ...]]:
     if len(operands) > 2:
         raise ValueError("one number of the results, or two with ' - ' or ' / ' between")
     return rest[0] if rest else "", tuple(operands)
+
+
+def find_misnamed(operand: Operand) -> tuple[str, str] | None:
+    """The first key of an operand that results never have, and what is expected in its place; None if all is well."""
+    return _misnamed(ContrastResult if operand.holder == "contrast" else ArmResult, operand.keys)
+
+
+def _misnamed(kind: Any, keys: Sequence[str]) -> tuple[str, str] | None:
+    """The same for what is left of a path, in results of the type `kind`; the key is "" where some are missing."""
+    origin, inner = get_origin(kind), [one for one in get_args(kind) if one is not NoneType]
+    key, rest = (keys[0], keys[1:]) if keys else ("", ())
+    if origin is UnionType:
+        return _misnamed(inner[0], keys)
+    if is_typeddict(kind):
+        fields = get_type_hints(kind)
+        return _misnamed(fields[key], rest) if key in fields else (key, f"one of {', '.join(fields)}")
+    if origin is list:
+        return _misnamed(inner[0], rest) if re.fullmatch(r"-?\d+", key) else (key, "a place such as 0 or -1")
+    if origin is dict:
+        return _misnamed(inner[1], rest) if key else (key, "the name of an entry")
+    if key:
+        return key, "nothing"
+    return None if kind in (int, float, bool) else (key, "a number")
 
 
 def keys_by_arm(ledger: Ledger, arms: Collection[str], dataset: str = "") -> dict[str, list[tuple[str, ...]]]:

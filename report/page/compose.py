@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from experiments.analysis import records
 from experiments.analysis.results import Results
+from experiments.files.errors import UserError, display_path
 from experiments.plots import figures
 from report.article import document, quotes
 from report.article.folder import ArticleFolder
@@ -48,11 +49,31 @@ def compose(
         numerals.require(counted)
         coverage = counted.summary
     quotes.check(source, ledger.claims, folder.claims)
+    _check_figures(folder, words, ledger, next(iter(drawn)))
     verdicts = judge(ledger, results)
     shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)
     robust = robustness.of_page(ledger, results, content, folder.robustness)
     html = render.render(results, drawn, source, words, ledger, verdicts, recorded, robust, coverage, shared, packed)
     return Page(html, render.not_found_page(shared.url), ledger, verdicts, robust, shared, coverage)
+
+
+def _check_figures(folder: ArticleFolder, words: render.Prose, ledger: Ledger, first: str) -> None:
+    """Raises `UserError` where a claim names a figure that the page never shows, however complete the study is.
+
+    `first`: the figure at the top of the page. Which others a figures.py can draw, only its article.toml says.
+    """
+    if folder.figures and not words.figures:
+        return
+    known = dict.fromkeys((first, *dict(words.figures))) if words.figures else dict.fromkeys(figures.GENERIC)
+    named = [(claim.id, claim.line, claim.figures) for claim in ledger.claims]
+    named += [(prediction.id, prediction.line, prediction.figures) for prediction in ledger.predictions]
+    for id_, line, names in named:
+        for name in names:
+            if name not in known:
+                raise UserError(
+                    f"{display_path(folder.claims)}:{line}: '{id_}' names the figure '{name}', which the page does not "
+                    f"have. Expected one of {', '.join(known)}. Fix its figures."
+                )
 
 
 def verdicts_on_record(results: Results, ledger: Ledger) -> dict[str, dict[str, str]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment as AnyEnvironment
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.loaders import split_template_path
 from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
 from markupsafe import Markup
@@ -143,7 +143,7 @@ def render(
     }
 
     def written(text: str) -> str:
-        return Markup(_compile_note(environment, text).render(context).strip())
+        return _render_note(environment, text, context)
 
     context["written"] = written
     try:
@@ -155,7 +155,8 @@ def render(
             f"{display_path(error.filename or '?')}:{error.lineno}: {error.message}. Fix the template."
         ) from error
     except _TEMPLATE_ERRORS as error:
-        raise UserError(f"{_template_place(error, folders)}: {error}. Fix the template or what it names.") from error
+        place = _template_place(error, folders)
+        raise UserError(f"{place}: {_reason(error)}. Fix the template or what it names.") from error
 
 
 def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> dict[str, object]:
@@ -187,15 +188,30 @@ CLOSING = {  # the sections after the claims that an article's prose may have, b
 
 
 # What a faulty template can raise: it is a program, and anybody may write one.
-_TEMPLATE_ERRORS = (TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_TEMPLATE_ERRORS = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
-def _compile_note(environment: Environment, text: str) -> Template:
-    """A note as a template. Raises `UserError` for a syntax error; a note has no file, so its words say where."""
+def _render_note(environment: Environment, text: str, context: Mapping[str, object]) -> str:
+    """A note as HTML. Raises `UserError` for a mistake in it; a note has no file, so its words say where."""
     try:
-        return environment.from_string(text)
-    except TemplateSyntaxError as error:
-        raise UserError(f"the note '{text[:80]} …': {error.message}. Fix it in the claims or the prose.") from error
+        return Markup(environment.from_string(text).render(context).strip())
+    except _TEMPLATE_ERRORS as error:
+        raise UserError(f"the note '{text[:80]} …': {_reason(error)}. Fix it in the claims or the prose.") from error
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, without the place, which templates and notes have in different ways."""
+    message = error.message if isinstance(error, TemplateError) else str(error)
+    return message or type(error).__name__
 
 
 def not_found_page(url: str) -> str:
@@ -257,7 +273,9 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
     environment.filters.update(
         **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
     )  # fmt: skip
-    environment.globals.update(math=math)
+    # Jinja's own functions are gone, and what is different each time: a page must follow from its evidence.
+    environment.globals = {"math": math}
+    del environment.filters["random"]
     return environment
 
 
@@ -287,8 +305,8 @@ def _questions(words: Prose, figures: Mapping[str, Figure]) -> Questions:
 
 def _in_article_order(article: document.Article, verdicts: Sequence[Judged]) -> list[Judged]:
     """The verdicts in the order in which the article makes their claims."""
-    text = " ".join(" ".join(part.source for part in article.parts).split())
-    return sorted(verdicts, key=lambda judged: text.find(" ".join(judged.claim.quote[0].split())))
+    text = quotes.plain_words(" ".join(part.source for part in article.parts))
+    return sorted(verdicts, key=lambda judged: text.find(quotes.plain_words(judged.claim.quote[0])))
 
 
 def _parts(

@@ -195,7 +195,8 @@ def foreign(seconds: float | None = None) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # whatever is raised over numbers that no run ever had; exit 0 is no proof
         raise UserError(
             f"Nothing follows from the evidence in the page: {type(error).__name__}: {error}. "
-            "Get the page again from where it was, or add --debug to see where it fails."
+            "If it is about another article, name its folder: ARTICLE=folder. Else get the page again from where it "
+            "was, or add --debug to see where it fails."
         ) from error
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)

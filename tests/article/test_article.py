@@ -100,7 +100,7 @@ def test_raw_html_in_an_article_is_shown_as_text() -> None:
 )
 def test_a_code_block_may_say_more_than_its_language(tmp_path: Path, opened: str, language: str, closed: str) -> None:
     path = tmp_path / "article.md"
-    path.write_text(f"---\ntitle: a\ndate: b\nid: c\n---\nBefore\n{opened}\nx = 1\n{closed}\nAfter\n")
+    path.write_text(f"---\ntitle: a\ndate: 2026-01-01\nid: c\n---\nBefore\n{opened}\nx = 1\n{closed}\nAfter\n")
     assert [(part.kind, part.source, part.language) for part in document.load(path).parts] == [
         ("prose", "Before", ""),
         ("code", "x = 1", language),
@@ -110,7 +110,7 @@ def test_a_code_block_may_say_more_than_its_language(tmp_path: Path, opened: str
 
 def test_words_between_backticks_open_no_code_block(tmp_path: Path) -> None:
     path = tmp_path / "article.md"
-    path.write_text("---\ntitle: a\ndate: b\nid: c\n---\n```x = 1``` is code in a line\n")
+    path.write_text("---\ntitle: a\ndate: 2026-01-01\nid: c\n---\n```x = 1``` is code in a line\n")
     assert [part.kind for part in document.load(path).parts] == ["prose"]
 
 
@@ -123,8 +123,14 @@ def test_code_in_an_unknown_language_is_not_highlighted() -> None:
     [
         ("No front matter", ":1:", "front matter"),
         ("---\ntitle: a\ndate: 2020-01-01\n---\n", ":1:", "'id'"),
+        (
+            "---\ntitle: a\ndate: yesterday\nid: c\n---\n",
+            ":3:",
+            "date is 'yesterday'. Expected a day, a month or a year",
+        ),
+        ("---\ntitle: a\ndate: 2026-02-30\nid: c\n---\n", ":3:", "date is '2026-02-30'"),
         ("---\ntitle: 'a\n---\n", ":", "YAML"),
-        ("---\ntitle: a\ndate: b\nid: c\n---\nText\n```python\nx = 1\n", ":7:", "never closed"),
+        ("---\ntitle: a\ndate: 2026-01-01\nid: c\n---\nText\n```python\nx = 1\n", ":7:", "never closed"),
     ],
 )
 def test_an_error_in_the_article_names_its_line(tmp_path: Path, text: str, place: str, message: str) -> None:

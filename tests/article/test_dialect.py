@@ -16,7 +16,7 @@ from tests.article.test_quotes import mark, marked, written
 
 ARTICLE = """---
 title: t
-date: d
+date: 2026-01-01
 id: i
 ---
 Opening words[^later] and ~~struck~~ ones, see [the paper][paper].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,40 @@ def test_a_quote_that_ends_inside_a_link_has_its_mark_after_the_link(source: str
     assert Text(html).words == [*["Snow", "is", "white1", "as", "the", "article", "has", "it:", "supported", "now."]]
 
 
+@pytest.mark.parametrize(
+    ("source", "quote"),
+    [
+        (r"So 2 \* 2 is 4.", "2 * 2 is 4"),
+        ("Snow &amp; ice &mdash; both &#169;.", "Snow & ice — both ©"),
+        ("If `a < b && c` then so.", "If a < b && c then so"),
+        ("If a < b & c &lt; d then so.", "a < b & c < d"),
+        ("Write to <a@b.org> now.", "to a@b.org now"),
+    ],
+    ids=["an escape", "entities", "code", "signs", "an address"],
+)
+def test_words_are_quoted_as_they_are_read_and_stay_as_they_are_written(source: str, quote: str) -> None:
+    html, marker = marked(source, mark(quote))
+    assert marker.unplaced == []
+    unmarked = re.sub(r'<a class="mark.*?</a>|<span class="said s.*?>|</span>', "", html)
+    assert unmarked == document.to_html(document.Part("prose", source, 1))
+    wrapped = "".join(re.findall(r'<span class="said s[^>]*>(.*?)</span>', html, flags=re.DOTALL))
+    assert unescape(wrapped) == quote
+
+
+def test_a_quote_is_whole_words() -> None:
+    html, _ = marked("A concatenation, not a cat.", mark("cat"))
+    assert 'A concatenation, not a <span class="said stated v-supported" id="said-c">cat</span>' in html
+    assert marked("A concatenation.", mark("cat"))[1].unplaced == ["cat"]
+    assert marked("雪は白い。", mark("白い"))[1].unplaced == []  # there are no spaces between words
+
+
+@pytest.mark.parametrize("source", ["* one\n    * two\n    * three", "* one two\n* three", "> two\n\nthree"])
+def test_a_quote_does_not_go_on_from_one_block_into_the_next(source: str) -> None:
+    html, marker = marked(source, mark("two three"), mark("one two", name="d"), mark("three", name="e"))
+    assert "two three" in marker.unplaced
+    assert not re.search(r"<[uo]l>\s*<span", html)
+
+
 def test_fragments_of_a_quote_share_one_mark_after_the_last() -> None:
     html, _ = marked("Snow, they say, is white.", mark("Snow", "is white"))
     assert html.count(LINK) == 1
@@ -118,7 +153,7 @@ def test_the_articles_own_quotes_leave_its_words_untouched() -> None:
 
 def written(tmp_path: Path, text: str) -> document.Article:
     path = tmp_path / "article.md"
-    path.write_text(f"---\ntitle: t\ndate: d\nid: i\n---\n{text}")
+    path.write_text(f"---\ntitle: t\ndate: 2026-01-01\nid: i\n---\n{text}")
     return document.load(path)
 
 
@@ -134,6 +169,15 @@ def test_every_sentence_is_checked_or_has_a_reason_or_is_reported(tmp_path: Path
     assert (told.total, told.checked, told.unchecked) == (5, 1, {"advice": 2})
     assert told.unsorted == ("Grass is green.", "Why not?")
     assert told.unknown == ("Knock knock", "Snow")
+
+
+def test_a_sentence_is_checked_if_its_words_are_quoted_without_the_signs_of_markdown(tmp_path: Path) -> None:
+    text = r"Snow *is* white \& cold. Ice &mdash; `a < b` &mdash; [melts][1] at [zero](https://a.org/). Why[^1] so?"
+    found = written(tmp_path, f"{text}\n\n[1]: https://b.org/\n[^1]: Note.\n")
+    fragments = [["Snow is white & cold"], ["Ice — a < b — melts at zero"], ["Why so"], ["?"]]
+    told = quotes.sort(found, fragments, {})
+    assert told.checked == 3
+    assert "Snow" not in "".join(told.unsorted)
 
 
 def test_no_sentence_of_the_article_is_left_out() -> None:

@@ -81,7 +81,7 @@ def test_all_evidence_names_arms_and_contrasts_in_the_study(plan: Study) -> None
     [
         ("arm example-4 test_accuracy mean", "the arm 'example-4'"),
         ("arm example-* test_accuracy mean", "the arm 'example-*'"),
-        ("arm example-1 n / contrast recip n", "the contrast 'recip'"),
+        ("arm example-1 plateau / contrast recip n", "the contrast 'recip'"),
         ("largest example-1|rat-* test_accuracy mean", "the arm 'rat-*'"),
     ],
 )
@@ -93,6 +93,40 @@ def test_evidence_missing_from_the_study_is_an_error_that_names_the_claim(
         ledgers.check(given, plan, tmp_path / "claims.toml")
     assert message in str(error.value)
     assert "study.toml does not have. Fix the name" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        ("arm example-1 test_acuracy mean", "'test_acuracy mean' of the arm 'example-1', which is no number"),
+        ("arm example-1 test_acuracy mean", "test_accuracy, held_out_accuracy, "),
+        (
+            "arm example-1 test_accuracy means",
+            "standard_deviation, interval, min, max in place of 'means'. Fix the path.",
+        ),
+        ("arm example-1 test_accuracy", "Expected one of mean, standard_deviation, interval, min, max after it."),
+        ("arm example-1 plateau mean", "Expected nothing in place of 'mean'."),
+        ("arm example-1 loss", "Expected a number after it."),
+        ("arm example-1 confusion 3 four", "Expected a place such as 0 or -1 in place of 'four'."),
+        ("contrast recipe interval low", "Expected a place such as 0 or -1 in place of 'low'."),
+        ("contrast recipe p-holm", "'p-holm' of the contrast 'recipe'"),
+        ("largest example-1|rate-* n", "'n' of the arm 'example-1|rate-*'"),
+    ],
+)
+def test_a_number_that_results_never_have_is_an_error_and_not_missing_for_ever(
+    tmp_path: Path, plan: Study, number: str, message: str
+) -> None:
+    given = ledger(tmp_path, number=number)
+    with pytest.raises(UserError, match=r"claims\.toml:11: claim 'c'\.stated\.evidence\.gap names ") as error:
+        ledgers.check(given, plan, tmp_path / "claims.toml")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "number", ["arm example-1 first_epoch_at 0.95 0", "arm example-1 confusion 3 -1", "contrast recipe equivalent"]
+)
+def test_numbers_in_lists_and_tables_and_yes_or_no_may_be_evidence(tmp_path: Path, plan: Study, number: str) -> None:
+    ledgers.check(ledger(tmp_path, number=number), plan, fixture.LEDGER)
 
 
 # ---------------------------------------------------------------------------------------------- judging

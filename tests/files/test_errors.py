@@ -95,6 +95,15 @@ def test_a_failed_rename_names_its_target(
     assert capsys.readouterr().err.startswith("error: results.json: Is a directory. Expected a file there.")
 
 
+def test_a_file_that_cannot_be_written_is_named_and_not_the_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = 250 * "a"  # with what a temporary file's name begins with it is too long
+    assert errors.command(lambda _: write_atomically(tmp_path / name, b"{}"), QUIET) == 2
+    assert capsys.readouterr().err.startswith(f"error: {name}: File name too long. ")
+
+
 def test_a_full_disk_is_reported_without_a_path_if_none_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors.command(raising(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))), QUIET) == 2
     assert capsys.readouterr().err.startswith("error: No space left on device. Free some space")
@@ -214,10 +223,10 @@ def test_options_reach_the_command_and_others_keep_their_default() -> None:
 # ---------------------------------------------------------------------------------------------- what make hands over
 
 
-def received(tmp_path: Path, *values: str) -> list[str]:
-    """The arguments of the last program that make starts, where the project's Python is one that prints them."""
+def received(tmp_path: Path, *values: str, program: str = 'printf "%s\\n" "$@"') -> list[str]:
+    """The arguments of the last program that make starts, or what else `program` prints in place of our Python."""
     python = tmp_path / "python"
-    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > "$0.arguments"\n')
+    python.write_text(f'#!/bin/sh\n{program} > "$0.arguments"\n')
     python.chmod(0o755)
     touched = [option for layer in ("page", "train", "cluster", "dev") for option in ("-o", f".venv/.{layer}")]
     subprocess.run(["make", *touched, f"PY={python}", *values], cwd=ROOT, check=True, capture_output=True)
@@ -235,7 +244,10 @@ HOSTILE = "it's; touch pwned '\"&|`x`"
         (["compare", "A=-a.html", f"B={HOSTILE}"], ["./-a.html", HOSTILE]),
         (["compare"], ["compare"]),
         (["render", f"SITE_URL={HOSTILE}"], [f"--url={HOSTILE}"]),
+        (["experiments", f"ONLY={HOSTILE}"], [f"--only={HOSTILE}"]),
         (["publish", "REMOTE=--upload-pack=x"], ["--remote=--upload-pack=x"]),
+        (["cluster", "JOBS=3"], ["experiments.training.cluster", "--workers=3"]),
+        (["cluster", f"PORT={HOSTILE}"], [f"--port={HOSTILE}"]),
     ],
 )
 def test_make_passes_values_on_unchanged(tmp_path: Path, values: list[str], last: list[str]) -> None:
@@ -284,6 +296,42 @@ def test_make_passes_debug_on(tmp_path: Path, target: str) -> None:
     assert "--debug" in received(tmp_path, target, "DEBUG=1")
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "option"),
+    [
+        *(("QUICK", "plots", "--quick"), ("DEBUG", "plots", "--debug"), ("ALL", "compare", "--all")),
+        *(("PUSH", "publish", "--push"), ("UPGRADE", "lock", "--upgrade")),
+    ],
+)
+def test_a_switch_is_on_unless_it_is_0_or_no(name: str, target: str, option: str) -> None:
+    for value, on in (("1", True), ("yes", True), ("0", False), ("no", False), ("", False)):
+        called = ["make", "-n", "-o", ".venv/.page", "-o", ".venv/.dev", target, f"{name}={value}"]
+        result = subprocess.run(called, cwd=ROOT, capture_output=True, text=True, check=True)
+        assert (option in result.stdout) == on
+
+
+def test_make_why_ignores_the_name_of_the_machine_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAME", "this-machine")
+    assert received(tmp_path, "why") == ["-m", "experiments", "why"]
+    assert received(tmp_path, "why", "NAME=slow, 0") == ["-m", "experiments", "why", "slow, 0"]
+
+
+def test_make_names_a_benchmark_that_there_is_not_however_it_is_spelt() -> None:
+    called = ["make", "-o", ".venv/.dev", "bench", f"WHAT={HOSTILE}"]
+    result = subprocess.run(called, cwd=ROOT, capture_output=True, text=True)
+    assert result.stderr.startswith(f"error: WHAT is '{HOSTILE}'. Expected page or training")
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONSAFEPATH", "PYTHONOPTIMIZE", "PYTHONHOME"])
+def test_make_starts_python_without_the_users_settings_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+    assert received(tmp_path, "render", program=f'echo "${{{name}-none}}"') == ["none"]
+
+
 def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: Path) -> None:
     result = subprocess.run(["make", "-f", ROOT / "Makefile", "render"], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 2
@@ -292,17 +340,17 @@ def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: P
 
 
 @pytest.mark.parametrize("port", ["abc", "0", "-1", "65536", ""])
-def test_an_invalid_port_is_named(tmp_path: Path, port: str) -> None:
-    (tmp_path / "index.html").touch()
-    with pytest.raises(UserError, match=f"PORT is '{port}'. Expected a whole number"):
-        report.serve(tmp_path, port)
+def test_an_invalid_port_is_named(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit):
+        report.parse(["serve", f"--port={port}"])
+    assert f"PORT is '{port}'. Expected a whole number from 1 to 65535." in capsys.readouterr().err
 
 
 def test_a_busy_port_and_a_missing_page_are_reported_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="make render"):
-        report.serve(tmp_path, "8000")
+        report.serve(tmp_path, 8000)
     (tmp_path / "index.html").touch()
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(UserError, match=f"Port {port}: Address already in use. Name another one"):
-            report.serve(tmp_path, str(port))
+            report.serve(tmp_path, port)

@@ -220,6 +220,13 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
         command.main(command.parse(["compare", str(path), str(path)]))
 
 
+def test_a_page_without_evidence_is_named(results: dict, tmp_path: Path) -> None:
+    (tmp_path / "old.json").write_bytes(to_json(results))
+    (tmp_path / "new.html").write_text("<p>Hello")
+    with pytest.raises(UserError, match=r"new\.html: 0 pieces of evidence in the page\."):
+        command.main(command.parse(["compare", str(tmp_path / "old.json"), str(tmp_path / "new.html")]))
+
+
 OLD = Path(__file__).with_name("format-1.txt")  # a page's evidence, by round one's code, of made-up runs
 SECOND = Path(__file__).parents[1] / "second"
 

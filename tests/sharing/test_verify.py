@@ -63,6 +63,7 @@ def test_an_untouched_page_is_reproduced_byte_for_byte(path: Path, capsys: pytes
     status, told = verified(path, capsys)
     assert status == 0
     assert told.startswith(f"Identical: {path} is, byte for byte, the page")
+    assert "only 'make report' would find that." in told
 
 
 def test_a_page_about_another_study_is_reported_with_how_to_name_that_study(path: Path, tmp_path: Path) -> None:
@@ -73,6 +74,15 @@ def test_a_page_about_another_study_is_reported_with_how_to_name_that_study(path
         UserError, match=r"about another study: \S*study\.toml has no arm 'example-2'\. .* ARTICLE=folder"
     ):
         command.main(command.parse(["verify", str(path), "--article", str(other)]))
+
+
+def test_a_page_about_another_article_of_the_same_study_is_reported_with_how_to_name_it(
+    path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "article.md").write_text('---\ntitle: "a"\ndate: "2020"\nid: "a"\n---\nAll is well.\n')
+    (tmp_path / "claims.toml").write_text(fixture.untestable('id = "a"\nquote = "All is well"', "Is it?", "No."))
+    with pytest.raises(UserError, match=r"Nothing follows .* If it is about another article, .*: ARTICLE=folder\. "):
+        command.main(command.parse(["verify", str(path), "--article", str(tmp_path)]))
 
 
 def test_a_page_made_with_other_settings_is_reported_as_one_about_another_study(path: Path, tmp_path: Path) -> None:

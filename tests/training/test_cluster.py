@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -209,6 +211,45 @@ def test_an_unreachable_scheduler_is_one_line(address: str, tmp_path: Path) -> N
     assert result.returncode == 2
     assert result.stderr.startswith(f"error: No scheduler of a Dask cluster answers at {address}. Expected an address")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\n", bytes(1000)], ids=["nothing", "HTTP", "zeros"]
+)
+def test_whatever_else_listens_at_the_schedulers_address_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    monkeypatch.setattr(cluster, "ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as open_connections:
+
+        def serve() -> None:
+            connection = open_connections.enter_context(server.accept()[0])
+            connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(UserError, match=rf"^No scheduler of a Dask cluster answers at {address}\. "):
+            cluster.Cluster(address, ()).submit(print)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--workers=-1", "JOBS is '-1'. Expected a whole number from 1 to 1024."),
+        ("--port=99999", "PORT is '99999'. Expected a whole number from 0 to 65535."),
+    ],
+)
+def test_make_cluster_refuses_impossible_numbers(capsys: pytest.CaptureFixture[str], option: str, message: str) -> None:
+    with pytest.raises(SystemExit):
+        cluster.parse([option])
+    assert message in capsys.readouterr().err
+
+
+def test_make_cluster_says_so_if_its_port_is_busy() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        with pytest.raises(UserError, match=f"^Port {port}: Address already in use. .*make cluster PORT="):
+            cluster.main(cluster.parse(["--port", str(port)]))
 
 
 def test_make_cluster_starts_workers_here_and_names_their_address(tmp_path: Path) -> None:
