@@ -22,7 +22,8 @@ CHECKED = $(if $(call in_folder,article.md),,$(NO_ARTICLE))
 STUDIED = $(CHECKED)$(call from_folder,study,study.toml) $(VERBOSE)
 DRAWN = $(STUDIED) $(call from_folder,figures,figures.py)
 READ = $(CHECKED)$(call option,article,$(ARTICLE)) $(VERBOSE)
-PUBLISHED = $(READ) $(call option,url,$(SITE_URL))
+STILL = $(if $(filter 0,$(LIVE)),--no-live)
+PUBLISHED = $(READ) $(call option,url,$(SITE_URL)) $(STILL)
 QUICKLY = $(if $(QUICK),--quick)
 TRAINED = $(QUICKLY) $(call option,only,$(ONLY)) $(call option,jobs,$(JOBS)) $(call option,cluster,$(CLUSTER))
 
@@ -64,6 +65,7 @@ plots: $(PAGE_LAYER) ## Update statistics and plots from the measured runs
 record: $(PAGE_LAYER) ## Write experiments/record.json and the README's results from a complete study on MNIST
 	@$(PY) -m experiments record $(STUDIED) $(QUICKLY)
 	@$(PY) -m report robustness $(VERBOSE)
+	@$(PY) -m report networks $(VERBOSE)
 	@$(PY) -m report readme $(VERBOSE)
 
 render: $(PAGE_LAYER) ## Write site/ from the measured runs, or from the record if there are none
@@ -144,7 +146,7 @@ bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WH
 
 clean: ## Remove page, plots and statistics, but keep all trained runs
 	@find site -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf screenshots experiments/results/plots experiments/results/results.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf screenshots experiments/results/plots experiments/results/results.json experiments/results/live.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## Also remove the trained runs and the installed packages

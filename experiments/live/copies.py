@@ -123,7 +123,9 @@ class Maker:
         self._chunks = [slice(start, start + CHUNK) for start in range(0, len(images), CHUNK)]
         self._pixels = Inputs.of(self._products([]), self.kept)
 
-    def _products(self, layers: Sequence[tuple[np.ndarray, np.ndarray]], functions: Sequence[Function] = ()) -> np.ndarray:
+    def _products(
+        self, layers: Sequence[tuple[np.ndarray, np.ndarray]], functions: Sequence[Function] = ()
+    ) -> np.ndarray:
         """H [n + 1, n + 1] of what these layers make of the training images, with a constant 1 as the last input."""
         total: np.ndarray | float = 0.0
         for chunk in self._chunks:
@@ -152,7 +154,9 @@ class Maker:
         text = _encode(rounded)
         return text, decode(text, [len(bias) for _, _, bias in rounded], self.kept, hidden, output)
 
-    def measure(self, weights: Sequence[np.ndarray], hidden: Sequence[str], output: str, copy: Layers) -> dict[str, float]:
+    def measure(
+        self, weights: Sequence[np.ndarray], hidden: Sequence[str], output: str, copy: Layers
+    ) -> dict[str, float]:
         """How a copy answers the test images, beside its original."""
         images, labels = scaled(self._dataset.x_test, self._dataset), self._dataset.y_test
         networks = Layers.of(weights, hidden, output), copy
@@ -167,7 +171,7 @@ class Maker:
 def _mean_sums(products: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """What each unit sums up in the mean [units] over images of whose layer these are the products, float32."""
     means = products[-1] / products[-1, -1]
-    return (means[:-1] @ kernel + bias).astype(np.float32)
+    return np.asarray(means[:-1] @ kernel + bias, np.float32)
 
 
 def _encode(layers: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> str:

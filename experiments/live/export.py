@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-
 from experiments.data.datasets import MNIST
 from experiments.data.sources import Source
 from experiments.files.durable import write_atomically
@@ -19,7 +17,7 @@ from experiments.live import copies, shapes, strokes
 from experiments.live.copies import Contested, Layers, Maker, Network, Networks
 from experiments.store.store import Entry, Store
 from experiments.study import keys
-from experiments.study.model import Run, Study
+from experiments.study.model import Study
 
 FORMAT = 1
 FILE = "live.json"  # in the results folder

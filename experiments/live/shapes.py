@@ -1,6 +1,6 @@
-"""What is ready to draw: ten digits, an A and an X, in strokes of our own, and variations of them. None is from a data set.
+"""What is ready to draw: ten digits, an A and an X, in strokes of our own, and variations. None is from a data set.
 
-A stroke is a curve through its control points, or straight lines between them; the field is 100 × 100, from the top left.
+A stroke is a curve through its control points, or straight lines between them; the field is 100 × 100, from top left.
 """
 
 from __future__ import annotations
@@ -43,7 +43,19 @@ DIGITS: tuple[tuple[Stroke, ...], ...] = (
     (Stroke(((20, 14), (48, 13), (78, 11), (62, 40), (50, 66), (42, 93))),),
     (
         Stroke(
-            ((66, 18), (48, 8), (31, 20), (40, 40), (62, 56), (70, 77), (50, 92), (31, 78), (39, 56), (60, 40), (66, 18))
+            (
+                (66, 18),
+                (48, 8),
+                (31, 20),
+                (40, 40),
+                (62, 56),
+                (70, 77),
+                (50, 92),
+                (31, 78),
+                (39, 56),
+                (60, 40),
+                (66, 18),
+            )
         ),
     ),
     (

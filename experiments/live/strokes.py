@@ -55,7 +55,7 @@ def fit(strokes: Strokes) -> list[np.ndarray]:
 
 
 def ink(strokes: Strokes) -> np.ndarray:
-    """How much of each pixel [28, 28] a round pen covers, 0 … 1: by the distance of its centre from the nearest stroke."""
+    """How much of each pixel [28, 28] a round pen covers, 0 … 1: by its centre's distance from the nearest stroke."""
     start = np.vstack([stroke[:-1] if len(stroke) > 1 else stroke for stroke in strokes])
     along = np.vstack([np.diff(stroke, axis=0) if len(stroke) > 1 else np.zeros((1, 2)) for stroke in strokes])
     y, x = np.divmod(np.arange(SIDE * SIDE), SIDE)
@@ -63,10 +63,10 @@ def ink(strokes: Strokes) -> np.ndarray:
     length = (along**2).sum(axis=1)
     part = np.clip((apart * along).sum(axis=2) / np.where(length, length, 1), 0, 1)
     nearest = np.hypot(*np.moveaxis(apart - part[:, :, None] * along, 2, 0)).min(axis=1)
-    return np.clip(RADIUS + 0.5 - nearest, 0, 1).reshape(SIDE, SIDE)
+    return np.asarray(np.clip(RADIUS + 0.5 - nearest, 0, 1)).reshape(SIDE, SIDE)
 
 
 def centre_of_mass(pixels: np.ndarray) -> np.ndarray:
     """Of an image [28, 28] that is not empty: across and down, in pixels."""
     places = np.arange(SIDE)
-    return np.array([pixels.sum(axis=0) @ places, pixels.sum(axis=1) @ places]) / pixels.sum()
+    return np.asarray([pixels.sum(axis=0) @ places, pixels.sum(axis=1) @ places] / pixels.sum())
