@@ -178,7 +178,7 @@
     return made;
   };
   const group = (title, made) => make("fieldset", {}, make("legend", {}, title), make("div", {}, ...made));
-  const ready = make("div", { class: "t-ready" }, group("Ready to read", digits.map((drawing, digit) => chip(String(digit), drawing))));
+  const ready = make("div", { class: "t-ready" }, group("Ready-made", digits.map((drawing, digit) => chip(String(digit), drawing))));
   if (contested.length) {
     ready.append(group("They disagree", contested.map(({ digit, strokes: drawing }) =>
       chip("a " + digit + " that they read differently", drawing, " It was drawn as " + digit + "."))));
@@ -256,7 +256,7 @@
   for (const [name, value] of Object.entries({ tabindex: 0, role: "application", "aria-label": "Pad to draw on", "aria-describedby": "t-help" })) pad.setAttribute(name, value);
   const eraser = make("button", { type: "button", class: "t-erase" }, "Erase");
   eraser.addEventListener("click", erase);
-  side.prepend(eraser);
+  side.append(eraser);
   live.append(ready, make("p", { class: "t-help", id: "t-help" }, "Draw with a pointer or a finger. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases."));
   choose(digits[blend[0]], chips[blend[0]]);
   still.after(live);

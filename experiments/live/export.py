@@ -23,7 +23,7 @@ FORMAT = 1
 FILE = "live.json"  # in the results folder
 DATASET = MNIST  # strokes become images of its kind alone
 CODE = tuple(Path(__file__).with_name(f"{name}.py") for name in ("copies", "export", "rounding", "shapes", "strokes"))
-TRIED, CONTESTED = 60, 3  # variations of each digit that are tried, and how many drawings are kept
+TRIED, CONTESTED = 80, 3  # variations of each digit that are tried, and how many drawings are kept
 
 
 def first_seed(study: Study, arms: Sequence[str]) -> int:

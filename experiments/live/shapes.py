@@ -85,7 +85,7 @@ def variations(count: int, state: int = 0) -> Iterator[tuple[int, list[np.ndarra
     rng = np.random.default_rng(state)
     for step in range(count):
         for digit, strokes in enumerate(DIGITS):
-            yield digit, _vary(strokes, rng, 0.4 + step / count)
+            yield digit, _vary(strokes, rng, 0.6 + 0.4 * step / count)
 
 
 def _vary(strokes: Sequence[Stroke], rng: np.random.Generator, strength: float) -> list[np.ndarray]:

@@ -149,9 +149,9 @@ def reading(labels: Sequence[str], answers: Sequence[int]) -> str:
 
 
 def path(stroke: np.ndarray) -> str:
-    """The line of a pen as a path of SVG, in whole units of the field."""
-    numbers = np.rint(stroke).astype(int).ravel().tolist()
-    return f"M{numbers[0]} {numbers[1]}L{' '.join(map(str, numbers[2:]))}"
+    """The line of a pen as a path of SVG, in units of the field."""
+    numbers = [f"{value:.1f}" for value in stroke.ravel()]
+    return f"M{' '.join(numbers[:2])}L{' '.join(numbers[2:])}"
 
 
 def shades(image: np.ndarray) -> tuple[tuple[int, str], ...]:
