@@ -109,6 +109,6 @@ def whole_numbers(strokes: Sequence[np.ndarray]) -> list[list[int]]:
     return [np.rint(stroke + room / 2).astype(int).ravel().tolist() for stroke in inside]
 
 
-def from_numbers(numbers: Sequence[Sequence[int]]) -> list[np.ndarray]:
-    """The inverse of `whole_numbers`, but for what it rounded and moved."""
+def from_numbers(numbers: Sequence[Sequence[float]]) -> list[np.ndarray]:
+    """Strokes as they are written → arrays [points, 2]."""
     return [np.array(stroke, float).reshape(-1, 2) for stroke in numbers]

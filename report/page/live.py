@@ -85,7 +85,7 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
     """
     networks = cast(Networks, json.loads(text))
     kept = copies.unpack_pixels(networks["pixels"], strokes.SIDE**2)
-    drawn = shapes.drawn(shapes.DIGITS[shapes.FROM])
+    drawn = shapes.from_numbers(_numbers(shapes.drawn(shapes.DIGITS[shapes.FROM])))  # as the script has it
     image = strokes.image(drawn)
     pairs = zip(networks["networks"], declared, strict=True)
     shown = tuple(
