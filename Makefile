@@ -44,7 +44,7 @@ $(CHECKED)
 endif
 
 help: ## Show this help
-	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [FASHION_NPZ=path/to/fashion_mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
+	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [FASHION_NPZ=path/to/fashion_mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [LIVE=0] [SITE_URL=https://…] [DEBUG=1]"
 	@echo "       make report CLUSTER=tcp://host:port   to train on the workers of a Dask cluster"
 	@echo "       make report ARTICLE=folder   to check another article: article.md, claims.toml and optionally study.toml, prose/, view.py, figures.py"
 	@echo
@@ -140,8 +140,8 @@ check: $(DEV_LAYER) ## Check style, format, types, workflows and known vulnerabi
 	@$(PY) -m check_jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(PY) -m tests.advisories
 
-bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WHAT=training, page, cluster, scale or robustness)
-	@$(if $(filter-out page training cluster scale robustness,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale or robustness." >&2; exit 2)
+bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WHAT=training, page, cluster, scale, robustness or live)
+	@$(if $(filter-out page training cluster scale robustness live,$(WHAT)),echo "error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale or robustness or live." >&2; exit 2)
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove page, plots and statistics, but keep all trained runs

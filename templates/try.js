@@ -260,4 +260,5 @@
   live.append(ready, make("p", { class: "t-help", id: "t-help" }, "Draw with a pointer or a finger. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases."));
   choose(digits[blend[0]], chips[blend[0]]);
   still.after(live);
+  performance.mark("networks"); // when they began to answer
 })();
