@@ -161,5 +161,4 @@
   };
   addEventListener("hashchange", () => asked(location.hash));
   for (const link of all("a[href^='#claim-']")) link.addEventListener("click", () => asked(link.hash));
-})();
-{% if live %}{% include "try.js" %}{% endif %}
+})();{% if live %}{% include "try.js" %}{% endif %}

@@ -1,3 +1,4 @@
+
 // Try it: the networks of this page answer what is drawn. Until they are unpacked, or where they cannot be, the picture
 // that came with the page stays. Nothing is stored or sent.
 (async () => {

@@ -45,7 +45,8 @@ class Network(TypedDict):
     weights_sha256: str
     hidden: list[str]
     output: str
-    targets: list[float]
+    low_target: float
+    high_target: float
     units: list[int]
     weights: str
     agreement: float

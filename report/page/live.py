@@ -115,7 +115,7 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
 def _network(number: int, network: Network, words: LiveNetwork, outputs: np.ndarray) -> NetworkView:
     answer = int(outputs.argmax())
     bars = tuple(_bar(digit, float(value), digit == answer) for digit, value in enumerate(outputs))
-    targets = tuple(_percent(target) for target in network["targets"])
+    targets = (_percent(network["low_target"]), _percent(network["high_target"]))
     return NetworkView(number, words.label, words.note, answer, bars, targets, network)
 
 
