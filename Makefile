@@ -23,7 +23,8 @@ CHECKED = $(if $(call in_folder,article.md),,$(NO_ARTICLE))
 STUDIED = $(CHECKED)$(call from_folder,study,study.toml) $(VERBOSE)
 DRAWN = $(STUDIED) $(call from_folder,figures,figures.py)
 READ = $(CHECKED)$(call option,article,$(ARTICLE)) $(VERBOSE)
-PUBLISHED = $(READ) $(call option,url,$(SITE_URL))
+STILL = $(if $(filter 0 no,$(LIVE)),--no-live)
+PUBLISHED = $(READ) $(call option,url,$(SITE_URL)) $(STILL)
 QUICKLY = $(if $(call on,QUICK),--quick)
 TRAINED = $(QUICKLY) $(call option,only,$(ONLY)) $(call option,jobs,$(JOBS)) $(call option,cluster,$(CLUSTER))
 
@@ -44,7 +45,7 @@ $(CHECKED)
 endif
 
 help: ## Show this help
-	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [FASHION_NPZ=path/to/fashion_mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [SITE_URL=https://…] [DEBUG=1]"
+	@echo "Usage: make TARGET [MNIST_NPZ=path/to/mnist.npz] [FASHION_NPZ=path/to/fashion_mnist.npz] [DATASET_NPZ=path/to/other.npz] [JOBS=2] [ONLY=block,…] [QUICK=1] [LIVE=0] [SITE_URL=https://…] [DEBUG=1]"
 	@echo "       make report CLUSTER=tcp://host:port   to train on the workers of a Dask cluster"
 	@echo "       make report ARTICLE=folder   to check another article: article.md, claims.toml and optionally study.toml, prose/, view.py, figures.py"
 	@echo
@@ -65,6 +66,7 @@ plots: $(PAGE_LAYER) ## Update statistics and plots from the measured runs
 record: $(PAGE_LAYER) ## Write experiments/record.json and the README's results from a complete study on MNIST
 	@$(PY) -m experiments record $(STUDIED) $(QUICKLY)
 	@$(PY) -m report robustness $(VERBOSE)
+	@$(PY) -m report networks $(VERBOSE)
 	@$(PY) -m report readme $(VERBOSE)
 
 render: $(PAGE_LAYER) ## Write site/ from the measured runs, or from the record if there are none
@@ -139,13 +141,13 @@ check: $(DEV_LAYER) ## Check style, format, types, workflows and known vulnerabi
 	@$(PY) -m check_jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(PY) -m tests.advisories
 
-bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WHAT=training, page, cluster, scale or robustness)
-	@$(if $(filter-out page training cluster scale robustness,$(WHAT)),echo $(call quoted,error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale or robustness.) >&2; exit 2)
+bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WHAT=training, page, cluster, scale, robustness or live)
+	@$(if $(filter-out page training cluster scale robustness live,$(WHAT)),echo $(call quoted,error: WHAT is '$(WHAT)'. Expected page or training or cluster or scale or robustness or live.) >&2; exit 2)
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove page, plots and statistics, but keep all trained runs
 	@find site -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf screenshots experiments/results/plots experiments/results/results.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf screenshots experiments/results/plots experiments/results/results.json experiments/results/live.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## Also remove the trained runs and the installed packages

@@ -22,6 +22,7 @@ class Settings:
     cluster: str | None = None
     quick: bool = False
     figures: Path | None = None  # the article's figures.py; None for the generic figures
+    live: tuple[str, ...] = ()  # the arms whose networks run in the page
 
 
 def settings(arguments: argparse.Namespace) -> Settings:

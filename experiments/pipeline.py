@@ -18,6 +18,7 @@ from experiments.files import errors
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import is_made_from, read_json, to_json
+from experiments.live import export
 from experiments.options import Settings
 from experiments.plots import figures
 from experiments.store import freshness
@@ -41,6 +42,7 @@ def measure(settings: Settings, write_page: Callable[[], None]) -> None:
     with pipeline.store.locked():
         pipeline.train(write_page)
         pipeline.plot()
+        pipeline.copy_networks()
         write_page()
 
 
@@ -226,6 +228,12 @@ class Pipeline:
         drawn = _draw(self.results(), self.store, self.settings.figures)
         print(f"Plots: {f'{drawn} drawn' if drawn else 'nothing to draw'}.", flush=True)
 
+    def copy_networks(self) -> None:
+        """Brings the networks that run in the page up to date, if the article declares some."""
+        if self.settings.live:
+            done = export.update(self.study, self.settings.live, self.source, self.store)
+            print(f"Networks in the page: {done}.", flush=True)
+
     def train(self, write_page: Callable[[], None] | None = None) -> None:
         """Trains and measures what is missing, then brings the statistics up to date.
 
@@ -264,6 +272,7 @@ class Pipeline:
             return  # the record's page stays
         try:
             self.plot()
+            self.copy_networks()
             write_page()
         except BrokenPipeError:  # the reader closed the pipe, which ends the command
             raise

@@ -22,7 +22,8 @@ from experiments.analysis.summary import FORMAT
 from experiments.files import errors, reading
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError, display_path
-from experiments.files.sealed import read_json
+from experiments.files.sealed import read_json, to_json
+from experiments.live import export
 from experiments.plots import formats
 from experiments.store.store import Store
 from experiments.study import load as studies
@@ -69,9 +70,10 @@ def write_first_page(arguments: argparse.Namespace) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> options.Settings:
-    """The options that the experiments know, with the study and the figures of the article."""
+    """The options that the experiments know, with the study, the figures and the networks of the article."""
     folder = open_folder(arguments.article)
-    return replace(options.settings(arguments), study=folder.study, figures=folder.figures)
+    live = () if arguments.no_live else tuple(network.arm for network in folder.load_live())
+    return replace(options.settings(arguments), study=folder.study, figures=folder.figures, live=live)
 
 
 def render_site(arguments: argparse.Namespace) -> None:
@@ -88,7 +90,7 @@ def write_site(arguments: argparse.Namespace) -> None:
     folder, url = open_folder(arguments.article), citation.address(arguments.url)
     site.clean_up(arguments.site)
     results, drawn = site.read_results(folder, arguments.results)
-    inputs = site.digest_inputs(folder, arguments.results, results, url)
+    inputs = site.digest_inputs(folder, arguments.results, results, url, not arguments.no_live)
     memory, index = arguments.results / "rendered.json", arguments.site / "index.html"
     if site.is_current(memory, inputs, arguments.site):
         print(f"Page: nothing to render, {display_path(index)} is up to date. {OPEN}")
@@ -98,8 +100,9 @@ def write_site(arguments: argparse.Namespace) -> None:
     from report.sharing import verify
 
     content = site.read_evidence(arguments.results, results)
-    packed = verify.carried(content, results, drawn, folder.load_claims(), url)
-    page = compose(folder, results, drawn, url, packed, content)
+    networks = "" if arguments.no_live else site.read_networks(folder, arguments.results, results, content)
+    packed = verify.carried(content, results, drawn, folder.load_claims(), url, networks)
+    page = compose(folder, results, drawn, url, packed, content, networks)
     if page.numerals:
         print(f"Numbers: {page.numerals}.")
     site.write(arguments.site, memory, inputs, page, results, drawn)
@@ -156,6 +159,22 @@ def record_robustness(arguments: argparse.Namespace) -> None:
     print(f"Robustness: {display_path(folder.robustness)}.")
 
 
+def record_networks(arguments: argparse.Namespace) -> None:
+    """Writes the networks of the record beside the article, for pages that show the record."""
+    folder = open_folder()
+    results = cast(ResultsFile, read_json(arguments.results / "results.json", FORMAT))
+    content = site.read_evidence(arguments.results, results)
+    if results["recorded"] or not site.read_networks(folder, arguments.results, results, content):
+        raise UserError(
+            f"{display_path(arguments.results / export.FILE)}: no networks of these results. "
+            "Run 'make report' with MNIST first."
+        )
+    networks = export.read(arguments.results / export.FILE)
+    file = {"format": export.FORMAT, "inputs": site.recorded_inputs(), **networks}
+    write_atomically(folder.live, to_json(file))
+    print(f"Networks: {display_path(folder.live)}, {folder.live.stat().st_size / 1000:.0f} kB.")
+
+
 BEGIN, END = "<!-- Written by `make record`. -->\n", "<!-- End of what `make record` writes. -->\n"
 
 
@@ -200,12 +219,16 @@ def verify_page(arguments: argparse.Namespace) -> int:
     with _naming(path), verify.foreign(arguments.seconds):
         proof = verify.proof(html, folder.load_study)
         drawn = {figure.name: figure for figure in draw(proof.results, folder.figures, pictures=False)}
-        derived = compose(folder, proof.results, drawn, citation.address(proof.url), proof.text, proof.evidence)
-    result = verify.judge(html, derived.html)
+        networks = verify.networks(html, proof, site.recorded_networks(folder) if proof.results["recorded"] else "")
+        url = citation.address(proof.url)
+        derived = compose(folder, proof.results, drawn, url, proof.text, proof.evidence, networks or "")
+    result = verify.judge(html, derived.html) if networks is not None else verify.Result.CHANGED
     claims = len(derived.verdicts)
     counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {claims} claims derived again"
     print(f"{VERIFIED_AS[result].format(display_path(path))} ({counts}).")
-    if result == verify.Result.CHANGED:
+    if networks is None:
+        print("  at #networks: the page has other networks than those whose SHA-256 is in its evidence")
+    elif result == verify.Result.CHANGED:
         differences = list(islice(verify.differences(html, derived.html), MAX_DIFFERENCES + 1))
         for difference in differences[:MAX_DIFFERENCES]:
             print(f"  {difference}")
@@ -369,12 +392,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
             add_options(command)
         options.add_debug(command)
 
-    written = (_article, _site, _url)
+    written = (_article, _site, _url, _no_live)
     add("study", measure_study, "train what is missing, measure, draw, and write the page", _measuring, *written)
     add("first", write_first_page, "write the record's page if nothing was measured yet", _measuring, *written)
     add("render", render_site, "write the page from what was measured", options.add_results, *written)
     add("claims", print_claims, "print the verdict on each claim", options.add_results, _article)
     add("robustness", record_robustness, "write how robust the record’s verdicts are", options.add_results)
+    add("networks", record_networks, "write the record’s networks that run in the page", options.add_results)
     add("readme", write_findings, "put the record's results into the README")
     add("verify", verify_page, "derive a page again from its evidence, and compare", _files, _article)
     add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all)
@@ -400,6 +424,10 @@ def _site(parser: argparse.ArgumentParser) -> None:
 
 def _url(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="", help="where the page is published, such as https://example.org/report/")
+
+
+def _no_live(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-live", action="store_true", help="leave out the networks that run in the page")
 
 
 def _files(parser: argparse.ArgumentParser) -> None:

@@ -181,4 +181,4 @@
   addEventListener("hashchange", reveal);
   for (const link of all("main a[href^='#']")) link.addEventListener("click", () => setTimeout(reveal));
   if (location.hash) reveal();
-})();
+})();{% if live %}{% include "try.js" %}{% endif %}

@@ -22,7 +22,7 @@ FLOORS = (  # each room sees only those on floors below it
     {"experiments.study"},
     {"experiments.store"},
     {"experiments.analysis"},
-    {"experiments.training", "experiments.plots"},
+    {"experiments.training", "experiments.plots", "experiments.live"},
     {"experiments"},
     {"report.claims"},
     {"report.article"},

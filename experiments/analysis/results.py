@@ -273,6 +273,7 @@ class PageEvidence(Observations):
 
     url: str  # where the page is published, or ""
     measuring: bool  # whether the measurements had just begun
+    networks: NotRequired[str]  # SHA-256 of the networks that run in the page, or ""
 
 
 # ---------------------------------------------------------------------------------------------- results.json

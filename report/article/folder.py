@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.files.errors import UserError, display_path
+from experiments.files.toml import TEXT, TomlReader, TomlTable
+from experiments.live import copies, export
 from experiments.study import load as studies
 from experiments.study.model import Study
 from report.claims import load as ledgers
@@ -16,6 +18,18 @@ DEFAULT = Path(__file__).parents[1] / "mse_tanh"
 EXPECTED = (
     "Expected a folder with article.md and claims.toml, and optionally study.toml, prose/, view.py and figures.py"
 )
+
+
+MAX_LIVE = 3  # networks that run in the page: as many as it has colours for
+
+
+@dataclass(frozen=True)
+class LiveNetwork:
+    """A network that runs in the page: its arm, its name in a word or two, and what tells it from the others."""
+
+    arm: str
+    label: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,11 @@ class ArticleFolder:
         return self.path / "robustness.json"
 
     @property
+    def live(self) -> Path:
+        """The record's networks, which may be missing: see `experiments.live.export`."""
+        return self.path / export.FILE
+
+    @property
     def is_default(self) -> bool:
         """Whether it is this project's own article, whose prose has rules of its own."""
         return self.path == DEFAULT
@@ -52,6 +71,35 @@ class ArticleFolder:
         ledger = ledgers.load(self.claims)
         ledgers.check(ledger, self.load_study(), self.claims)
         return ledger
+
+    def load_live(self) -> tuple[LiveNetwork, ...]:
+        """The networks that article.toml lets run in the page. Raises `UserError` unless the study has such ones."""
+        path = self.prose / "article.toml"
+        if not os.path.lexists(path):
+            return ()
+        root = TomlReader(path, "Expected code_blocks, [changes], [[figures]], [[notes]] and [[live]].").root
+        tables = root.list_of_tables("live")
+        if len(tables) > MAX_LIVE:
+            raise root.error("live", f"{len(tables)} tables", f"at most {MAX_LIVE}")
+        study = self.load_study() if tables else None
+        return tuple(_live_network(table, study, tables[0]) for table in tables if study)
+
+
+def _live_network(table: TomlTable, study: Study, first: TomlTable) -> LiveNetwork:
+    """The network that a [[live]] table declares. first: the one whose seed they all have."""
+    table.reject_unknown(("arm", "label", "note"))
+    arms = {arm.name: arm for arm in study.arms}
+    name = table.get_valid("arm", TEXT)
+    if name not in arms:
+        raise table.error("arm", name, f"an arm of {display_path(study.path)}")
+    if not copies.is_possible(arms[name]):
+        raise table.error("arm", name, f"a network that can run in the page: {copies.POSSIBLE}")
+    if (
+        first.values["arm"] in arms
+        and export.first_seed(study, [first.values["arm"]]) not in study.block(arms[name].block).seeds
+    ):
+        raise table.error("arm", name, f"an arm that has the first seed of '{first.values['arm']}'")
+    return LiveNetwork(name, table.get_valid("label", TEXT), table.get_valid("note", TEXT))
 
 
 def open_folder(path: Path = DEFAULT) -> ArticleFolder:

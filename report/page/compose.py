@@ -14,7 +14,7 @@ from report.article.folder import ArticleFolder
 from report.claims import robustness
 from report.claims.model import Judged, Ledger
 from report.claims.verdicts import judge
-from report.page import citation, numerals, render
+from report.page import citation, live, numerals, render
 
 
 class Page(NamedTuple):
@@ -36,10 +36,12 @@ def compose(
     url: str,
     packed: str,
     content: Mapping[str, Any],
+    networks: str = "",
 ) -> Page:
     """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit.
 
-    `content`: that evidence, or all of evidence.json; of both follows the same page.
+    `content`: that evidence, or all of evidence.json; of both follows the same page. `networks`: that run in it, as the
+    page carries them; "" for none.
     """
     words, source = render.load_prose(folder.prose), document.load(folder.article)
     ledger = folder.load_claims()
@@ -53,7 +55,10 @@ def compose(
     verdicts = judge(ledger, results)
     shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)
     robust = robustness.of_page(ledger, results, content, folder.robustness)
-    html = render.render(results, drawn, source, words, ledger, verdicts, recorded, robust, coverage, shared, packed)
+    toy = live.view(networks, folder.load_live()) if networks else None
+    html = render.render(
+        results, drawn, source, words, ledger, verdicts, recorded, robust, coverage, shared, packed, toy
+    )
     return Page(html, render.not_found_page(shared.url), ledger, verdicts, robust, shared, coverage)
 
 

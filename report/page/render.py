@@ -33,6 +33,7 @@ from report.claims.model import Judged, Ledger
 from report.claims.robustness import Robust
 from report.page import measured, view
 from report.page.citation import Publication
+from report.page.live import LiveView
 from report.page.passport import passport
 
 ROOT = Path(__file__).parents[2]
@@ -72,8 +73,8 @@ def load_prose(folder: Path) -> Prose:
     decide = view.load(folder.parent)
     if not os.path.lexists(path):
         return Prose(folder, view=decide)
-    article = TomlReader(path, "Expected code_blocks, folded, [changes], [[figures]] and [[notes]].").root
-    article.reject_unknown(("code_blocks", "folded", "changes", "figures", "notes"))
+    article = TomlReader(path, "Expected code_blocks, folded, [changes], [[figures]], [[notes]] and [[live]].").root
+    article.reject_unknown(("code_blocks", "folded", "changes", "figures", "notes", "live"))
     changes = article.table("changes", required=False)
     return Prose(
         folder,
@@ -106,13 +107,15 @@ def render(
     numerals: str = "",
     shared: Publication | None = None,
     evidence: str = "",
+    live: LiveView | None = None,
     templates: tuple[Path, ...] = TEMPLATES,
 ) -> str:
     """The page as HTML.
 
     words: the prose about this article; recorded: the verdicts on the record's numbers, by claim and part, to compare
     with; robustness: of the verdicts, by claim and part; numerals: how many numbers of the prose are bound, in words;
-    shared: how others find and cite the page; evidence: what the page is derived from, packed.
+    shared: how others find and cite the page; evidence: what the page is derived from, packed; live: the networks that
+    run in it.
 
     Raises `UserError` with file and line for a mistake in a template, a missing value, or words that are not in the
     article.
@@ -139,6 +142,7 @@ def render(
         "numerals": numerals,
         "shared": shared,
         "evidence": evidence,
+        "live": live,
         "sentences": quotes.sort(article, [judged.claim.quote for judged in ordered], ledger.unchecked),
     }
 
@@ -147,7 +151,7 @@ def render(
 
     context["written"] = written
     try:
-        context |= _style(environment)
+        context |= _style(environment, live is not None)
         parts = _parts(article, words, rows, results, written)
         return slim(environment.get_template("page.html").render(context, parts=parts))
     except TemplateSyntaxError as error:
@@ -231,11 +235,11 @@ def readme(results: Summary, words: Prose) -> str:
     return _environment((words.folder,)).get_template("readme.md").render(context)
 
 
-def _style(environment: Environment) -> dict[str, str]:
-    """The style sheet and the script, with their hashes for the Content-Security-Policy."""
+def _style(environment: Environment, live: bool = False) -> dict[str, str]:
+    """Style sheet and script, with their hashes for the Content-Security-Policy. live: with what networks need."""
     style: dict[str, str] = {}
     for name, file in (("style", "style.css"), ("script", "script.js")):
-        text = environment.get_template(file).render()
+        text = environment.get_template(file).render(live=live)
         style |= {name: Markup(text), f"{name}_hash": _csp_hash(text)}
     return style
 

@@ -10,13 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from experiments.analysis import evidence
+from experiments.analysis import evidence, records
 from experiments.analysis.results import Results, ResultsFile
 from experiments.analysis.summary import FORMAT
 from experiments.files import reading
 from experiments.files.durable import sweep, write_atomically
 from experiments.files.errors import UserError, display_path
-from experiments.files.sealed import is_made_from, read_json, to_json
+from experiments.files.sealed import compact, is_made_from, read_json, to_json
+from experiments.live import export
+from experiments.live.copies import Networks
 from experiments.plots import figures
 from experiments.study import keys
 from experiments.study.model import SETTINGS
@@ -70,17 +72,57 @@ def read_evidence(folder: Path, results: ResultsFile) -> dict[str, Any]:
     return content if content and content["inputs"] == results["inputs"] else {}
 
 
-def digest_inputs(folder: ArticleFolder, results_folder: Path, results: Mapping[str, object], url: str) -> str:
-    """A digest of all that the site is made of."""
-    return keys.digest({"results": results["inputs"], "files": _fingerprints(folder, results_folder), "url": url})
+def read_networks(folder: ArticleFolder, results_folder: Path, results: Results, content: Mapping[str, Any]) -> str:
+    """The networks that run in the page, as it carries them; "" where there are none of the runs that it shows.
+
+    content: the evidence of these results.
+    """
+    path = results_folder / export.FILE
+    if results["recorded"]:
+        return recorded_networks(folder)
+    if not path.exists() or not export.are_of(networks := export.read(path), content.get("runs", ())):
+        return ""
+    return _declared(folder, networks)
+
+
+def recorded_networks(folder: ArticleFolder) -> str:
+    """The networks of the record, as pages carry them that show it; "" where there are none of this record."""
+    if not folder.live.exists() or not is_made_from(folder.live, recorded_inputs()):
+        return ""
+    return _declared(folder, export.read(folder.live))
+
+
+def _declared(folder: ArticleFolder, networks: Networks) -> str:
+    """The networks as the page carries them, if they are those that the article declares."""
+    declared = [network.arm for network in folder.load_live()]
+    return compact(networks).decode() if declared == [network["arm"] for network in networks["networks"]] else ""
+
+
+def recorded_inputs() -> str:
+    """A digest of what the record's networks belong to."""
+    return keys.digest({"format": export.FORMAT, "record": records.fingerprint()})
+
+
+def digest_inputs(
+    folder: ArticleFolder, results_folder: Path, results: Mapping[str, object], url: str, live: bool = True
+) -> str:
+    """A digest of all that the site is made of. live: whether networks run in it."""
+    files = _fingerprints(folder, results_folder)
+    return keys.digest({"results": results["inputs"], "files": files, "url": url, "live": live})
 
 
 def _fingerprints(folder: ArticleFolder, results_folder: Path) -> list[str]:
     """All that the page is made of except the results: plots, the article's folder, templates, the report's code."""
-    folders = (ROOT / "templates", ROOT / "report", ROOT / "experiments" / "plots", folder.prose)
+    folders = (
+        ROOT / "templates",
+        ROOT / "report",
+        *(ROOT / "experiments" / room for room in ("plots", "live")),
+        folder.prose,
+    )
     files = {path for base in folders for path in base.rglob("*.*") if path.is_file() and path.suffix != ".pyc"}
     texts = [*sorted(files), folder.article, folder.claims, folder.study, citation.CITATION]
     texts += [path for path in (folder.figures, folder.view) if path]
+    texts += [path for path in (folder.live, results_folder / export.FILE) if path.exists()]
     texts += [results_folder / "plots" / name for name in ("figures.json", "preview.png")]
     versions = keys.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
     return [*(reading.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]

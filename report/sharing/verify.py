@@ -13,6 +13,7 @@ helps against that. Files beside the page are not looked at.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
@@ -36,6 +37,7 @@ from report.claims import rules
 from report.claims.model import Ledger
 
 SECONDS = 20  # of processor time; a page of 273 runs takes 4, one of 10,000 takes 12
+NETWORKS = re.compile(r'<script type="application/json" id="networks">([^<]*+)</script>')
 MARK = re.compile(r'<template id="evidence">\s*+([A-Za-z0-9+/=]++)\s*+</template>')
 
 
@@ -45,8 +47,12 @@ def carried(
     drawn: Mapping[str, Figure],
     ledger: Ledger,
     url: str,
+    networks: str = "",
 ) -> str:
-    """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record."""
+    """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record.
+
+    `networks`: those that run in the page, as it carries them.
+    """
     claimed = rules.keys_by_arm(ledger, results["arms"])
     elsewhere = {
         name: rules.keys_by_arm(ledger, other["arms"], name) for name, other in results["replications"].items()
@@ -60,6 +66,7 @@ def carried(
             "format": evidence.FORMAT,
             "url": url,
             "measuring": bool(results["dataset"].get("measuring")),
+            "networks": digest(networks),
             **{key: content.get(key) for key in ("quick", "source", "record", "arms", "expected")},
             "not_replicated": content.get("not_replicated", {}),
             "runs": [
@@ -80,6 +87,11 @@ def carried(
             },
         }
     )
+
+
+def digest(networks: str) -> str:
+    """SHA-256 of the networks that run in a page; "" for none."""
+    return hashlib.sha256(networks.encode()).hexdigest() if networks else ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +180,17 @@ def _leave_out(content: PageEvidence, arms: Collection[str]) -> None:
     content["runs"] = [run for run in content["runs"] if run["arm"] not in arms]
     for name, runs in content["replications"].items():
         content["replications"][name] = [run for run in runs if run["arm"] not in arms]
+
+
+def networks(html: str, proof: Proof, recorded: str) -> str | None:
+    """The networks that a page carries, or those `recorded` where it shows the record; "" for none.
+
+    None where they are not those whose digest is in its evidence.
+    """
+    found = NETWORKS.findall(html)
+    text = recorded if proof.results["recorded"] else "".join(found[:1])
+    expected = proof.evidence.get("networks", "")
+    return (text if expected else "") if len(found) == bool(expected) and expected in ("", digest(text)) else None
 
 
 @contextmanager

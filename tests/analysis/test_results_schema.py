@@ -18,6 +18,7 @@ import pytest
 from experiments.analysis import evidence, records, results, summary
 from experiments.data import datasets
 from experiments.data.sources import BESIDE_MNIST, Source
+from experiments.live import copies
 from experiments.plots import figures
 from experiments.store.store import Store
 from experiments.study.model import SETTINGS, Study
@@ -168,7 +169,7 @@ def tables() -> dict[str, set[str]]:
 def schema() -> dict[str, set[str]]:
     """The keys of every type that is written to a file."""
     claims = {name: type_ for name, type_ in vars(model).items() if is_dataclass(type_) and type_ is not model.Ledger}
-    written = {**vars(results), "Robustness": model.Robustness}
+    written = {**vars(results), **vars(copies), "Robustness": model.Robustness}
     typed = {name: set(hints(type_)) for name, type_ in written.items() if typing.is_typeddict(type_)}
     keys = {
         name: {field.name for field in fields(type_)} for name, type_ in {**claims, "Figure": figures.Figure}.items()

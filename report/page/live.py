@@ -1,0 +1,178 @@
+"""The networks that run in the page, as templates show them: a drawing, and what each network says to it.
+
+Where no script runs this picture is all there is; `templates/try.js` makes of it what can be drawn on. Positions are in
+per cent across and in pixels down, so that texts keep their size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from markupsafe import Markup
+
+from experiments.files.sealed import compact
+from experiments.live import copies, shapes, strokes
+from experiments.live.copies import Network, Networks
+from experiments.plots import formats
+from report.article.folder import LiveNetwork
+
+LEFT, RIGHT = 13.0, 97.0  # per cent: where −1 and 1 are, beside the names of the classes
+LOWEST, HIGHEST = -1.0, 1.0
+REACH = 1.05  # outputs beyond it are drawn as if they were it
+TOP, PITCH = 14, 20  # pixels: above the first bar, from one to the next
+LEVELS = 5  # shades of an image
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One output: its class, where its bar is, and whether it is the largest."""
+
+    digit: int
+    text: str
+    x: str
+    width: str
+    y: int
+    largest: bool
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """number: from 1, which chooses its colour; targets: where they are across; the rest as in live.json."""
+
+    number: int
+    label: str
+    note: str
+    answer: int
+    bars: tuple[Bar, ...]
+    targets: tuple[str, ...]
+    copied: Network
+
+
+@dataclass(frozen=True)
+class LiveView:
+    """data and drawings: JSON for the script. pen: the lines of the drawing; shades: the image, by darkness from 1.
+
+    reading: what the networks answer, as a sentence; others: how many classes are wrong ones; pixels: how many have
+    weights, of so many all_pixels; agreement: the smallest of all networks; ticks: of the axis; middle: where 0 is.
+    """
+
+    data: Markup
+    drawings: Markup
+    networks: tuple[NetworkView, ...]
+    digit: int
+    other_digit: int
+    reading: str
+    pen: tuple[str, ...]
+    shades: tuple[tuple[int, str], ...]
+    others: int
+    pixels: int
+    all_pixels: int
+    bits: Sequence[int]
+    test_images: int
+    agreement: float
+    ticks: tuple[tuple[str, str], ...]
+    middle: str
+
+
+def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
+    """What the page shows of the networks in `text`, JSON of `Networks`, in the words that the article declares.
+
+    Raises `ValueError` or `LookupError` where they are no such networks.
+    """
+    networks = cast(Networks, json.loads(text))
+    kept = copies.unpack_pixels(networks["pixels"], strokes.SIDE**2)
+    drawn = shapes.from_numbers(_numbers(shapes.drawn(shapes.DIGITS[shapes.FROM])))  # as the script has it
+    image = strokes.image(drawn)
+    pairs = zip(networks["networks"], declared, strict=True)
+    shown = tuple(
+        _network(number, network, words, copies.read(network, kept).outputs(image[None])[0])
+        for number, (network, words) in enumerate(pairs, start=1)
+    )
+    return LiveView(
+        Markup(text.replace("<", "\\u003c")),
+        Markup(compact(_drawings(declared, networks)).decode().replace("<", "\\u003c")),
+        shown,
+        shapes.FROM,
+        shapes.TO,
+        reading([words.label for words in declared], [network.answer for network in shown]),
+        tuple(path(stroke) for stroke in drawn),
+        shades(image),
+        len(shapes.DIGITS) - 1,
+        int(kept.sum()),
+        len(kept),
+        networks["bits"],
+        networks["test_images"],
+        min(network["agreement"] for network in networks["networks"]),
+        tuple((_percent(value), formats.signed(value)) for value in (LOWEST, 0, HIGHEST)),
+        _percent(0),
+    )
+
+
+def _network(number: int, network: Network, words: LiveNetwork, outputs: np.ndarray) -> NetworkView:
+    answer = int(outputs.argmax())
+    bars = tuple(_bar(digit, float(value), digit == answer) for digit, value in enumerate(outputs))
+    targets = (_percent(network["low_target"]), _percent(network["high_target"]))
+    return NetworkView(number, words.label, words.note, answer, bars, targets, network)
+
+
+def _bar(digit: int, value: float, largest: bool) -> Bar:
+    ends = sorted((_across(value), _across(0)))
+    return Bar(
+        digit, formats.decimal(value, 2), f"{ends[0]:.2f}%", f"{ends[1] - ends[0]:.2f}%", TOP + PITCH * digit, largest
+    )
+
+
+def _across(value: float) -> float:
+    """Where an output is on the axis, in per cent."""
+    return LEFT + (RIGHT - LEFT) * (float(np.clip(value, -REACH, REACH)) - LOWEST) / (HIGHEST - LOWEST)
+
+
+def _percent(value: float) -> str:
+    return f"{_across(value):.2f}%"
+
+
+def reading(labels: Sequence[str], answers: Sequence[int]) -> str:
+    """What the networks read: those that agree together, in the order of the first of them."""
+    if len(set(answers)) == 1 < len(labels):
+        return f"All read {answers[0]}."
+    groups = {
+        answer: [label for label, given in zip(labels, answers, strict=True) if given == answer] for answer in answers
+    }
+    parts = [
+        f"{' and '.join(names)} {'reads' if len(names) == 1 else 'read'} {answer}" for answer, names in groups.items()
+    ]
+    return f"{', '.join(parts)}."
+
+
+def path(stroke: np.ndarray) -> str:
+    """The line of a pen as a path of SVG, in units of the field."""
+    numbers = [f"{value:.1f}" for value in stroke.ravel()]
+    return f"M{' '.join(numbers[:2])}L{' '.join(numbers[2:])}"
+
+
+def shades(image: np.ndarray) -> tuple[tuple[int, str], ...]:
+    """The pixels of each darkness as a path, by darkness, 1 … LEVELS; white ones are left out."""
+    level = np.ceil(image * LEVELS).astype(int)
+    squares = [f"M{pixel % strokes.SIDE} {pixel // strokes.SIDE}h1v1h-1z" for pixel in range(len(image))]
+    return tuple(
+        (darkness, "".join(squares[pixel] for pixel in np.flatnonzero(level == darkness)))
+        for darkness in range(1, LEVELS + 1)
+    )
+
+
+def _drawings(declared: Sequence[LiveNetwork], networks: Networks) -> dict[str, object]:
+    """What the script needs besides the networks."""
+    return {
+        "labels": [words.label for words in declared],
+        "digits": [_numbers(drawn) for drawn in map(shapes.drawn, shapes.DIGITS)],
+        "letters": {name: _numbers(shapes.drawn(letter)) for name, letter in shapes.LETTERS.items()},
+        "blend": [shapes.FROM, shapes.TO],
+    }
+
+
+def _numbers(drawn: Sequence[np.ndarray]) -> list[list[float]]:
+    return [np.round(stroke, 1).ravel().tolist() for stroke in drawn]

@@ -1,0 +1,265 @@
+
+// Try it: the networks of this page answer what is drawn. Until they are unpacked, or where they cannot be, the picture
+// that came with the page stays. Nothing is stored or sent.
+(async () => {
+  const still = document.querySelector(".try.still");
+  if (!still || !("DecompressionStream" in window)) return;
+  const data = (id) => JSON.parse(document.getElementById(id).textContent);
+  const { pixels, networks, contested } = data("networks");
+  const { labels, digits, letters, blend } = data("drawings");
+  const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
+  // ---- the networks: see experiments/live/copies.py
+
+  const SIDE = 28;
+  const bits = bytes(pixels);
+  const kept = [...Array(SIDE * SIDE).keys()].filter((pixel) => (bits[pixel >> 3] << (pixel & 7)) & 128);
+  const softmax = (sums) => {
+    const most = Math.max(...sums);
+    const powers = sums.map((sum) => Math.exp(sum - most));
+    const whole = powers.reduce((a, b) => a + b);
+    return powers.map((power) => power / whole);
+  };
+  const functions = {
+    linear: (sums) => sums, tanh: (sums) => sums.map(Math.tanh), relu: (sums) => sums.map((sum) => Math.max(sum, 0)), softmax,
+  };
+  const unpack = async (text) => {
+    const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    return new DataView(await new Response(stream).arrayBuffer());
+  };
+  const load = async ({ weights, units, hidden, output }) => {
+    const content = await unpack(weights);
+    let place = 0;
+    const floats = (count) => Float64Array.from({ length: count }, () => content.getFloat32((place += 4) - 4, true));
+    const layers = units.map((count) => ({ count, scales: floats(count), bias: floats(count) }));
+    layers.forEach((layer, depth) => {
+      layer.before = depth ? units[depth - 1] : kept.length;
+      layer.codes = new Int8Array(content.buffer, place, layer.before * layer.count);
+      layer.finish = functions[[...hidden, output][depth]];
+      place += layer.codes.length;
+    });
+    if (place !== content.byteLength) throw new Error("other weights than the layers need");
+    return (image) => layers.reduce(answer, Float64Array.from(kept, (pixel) => image[pixel]));
+  };
+  const answer = (inputs, { count, before, scales, bias, codes, finish }) => {
+    const inked = [];
+    inputs.forEach((input, index) => input && inked.push(index)); // most pixels are white
+    return finish(Float64Array.from({ length: count }, (_, unit) => {
+      let sum = 0;
+      for (const index of inked) sum += codes[unit * before + index] * inputs[index];
+      return sum * scales[unit] + bias[unit];
+    }));
+  };
+  let asked;
+  try { asked = await Promise.all(networks.map(load)); } catch { return; }
+
+  // ---- strokes → an image: see experiments/live/strokes.py. A stroke is [x0, y0, x1, y1, …].
+
+  const [BOX, RADIUS, CENTRE] = [20, 1.25, 14];
+  const moved = (strokes, scale, across, down) =>
+    strokes.map((stroke) => stroke.map((value, n) => value * scale + (n % 2 ? down : across)));
+  const fit = (strokes) => {
+    const ends = [0, 1].map((axis) => {
+      const values = strokes.flatMap((stroke) => stroke.filter((_, n) => n % 2 === axis));
+      return [Math.min(...values), Math.max(...values)];
+    });
+    const size = Math.max(...ends.map(([low, high]) => high - low));
+    const scale = size ? (BOX - 2 * RADIUS) / size : 1;
+    return moved(strokes, scale, ...ends.map(([low, high]) => CENTRE - scale * (low + high) / 2));
+  };
+  const ink = (strokes) => {
+    const image = new Float64Array(SIDE * SIDE);
+    for (const stroke of strokes) {
+      for (let n = 0; n === 0 || n + 3 < stroke.length; n += 2) {
+        const [x, y, endX = x, endY = y] = stroke.slice(n, n + 4);
+        const [dx, dy] = [endX - x, endY - y];
+        const length = dx * dx + dy * dy || 1;
+        const range = (a, b) => [Math.max(0, Math.floor(Math.min(a, b) - 2)), Math.min(SIDE - 1, Math.ceil(Math.max(a, b) + 2))];
+        const [[left, right], [top, bottom]] = [range(x, endX), range(y, endY)];
+        for (let row = top; row <= bottom; row++) {
+          for (let column = left; column <= right; column++) {
+            const part = Math.min(1, Math.max(0, ((column - x) * dx + (row - y) * dy) / length));
+            const away = Math.hypot(column - x - part * dx, row - y - part * dy);
+            const covered = Math.min(1, RADIUS + 0.5 - away);
+            if (covered > image[row * SIDE + column]) image[row * SIDE + column] = covered;
+          }
+        }
+      }
+    }
+    return image;
+  };
+  const image = (strokes) => {
+    const placed = fit(strokes);
+    let [mass, across, down] = [0, 0, 0];
+    ink(placed).forEach((value, pixel) => {
+      mass += value;
+      across += value * (pixel % SIDE);
+      down += value * Math.floor(pixel / SIDE);
+    });
+    return ink(moved(placed, 1, CENTRE - across / mass, CENTRE - down / mass));
+  };
+  const section = document.getElementById("try");
+  Object.assign(section, { image, ask: (pixels) => asked.map((network) => [...network(pixels)]) }); // for the curious
+
+  // ---- what is shown: the picture that came with the page, made live
+
+  const make = (tag, attributes = {}, ...inner) => {
+    const made = /^(svg|path|circle)$/.test(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...inner);
+    return made;
+  };
+  const path = (stroke) => make("path", { d: "M" + stroke.slice(0, 2).join(" ") + "L" + (stroke.length > 2 ? stroke.slice(2) : stroke).join(" ") });
+  const live = still.cloneNode(true);
+  const find = (selector, root = live) => root.querySelector(selector);
+  live.classList.replace("still", "live");
+  still.classList.add("t-printed");
+  find(".t-lone").remove();
+  const [pad, seen, status, side] = [".t-pad", ".t-seen", ".t-status", ".t-side"].map((selector) => find(selector));
+  status.setAttribute("role", "status");
+  seen.setAttribute("aria-hidden", "true");
+  const shown = [...live.querySelectorAll(".t-net")].map((net) => ({
+    answer: find(".t-answer > :last-child", net), names: [...net.querySelectorAll(".t-bars > text:not(.t-tick)")],
+    bars: [...net.querySelectorAll("rect")], values: [...net.querySelectorAll("li")],
+  }));
+  const axis = [...live.querySelectorAll(".t-net:first-child .t-tick")].map((tick) => parseFloat(tick.getAttribute("x")));
+  const across = (value) => axis[1] + (axis[2] - axis[1]) * Math.min(1.05, Math.max(-1.05, value));
+  const largest = (outputs) => outputs.indexOf(Math.max(...outputs));
+  const signed = (value) => value.toFixed(2).replace("-", "−");
+
+  const showNetwork = ({ answer, names, bars, values }, outputs) => {
+    const top = outputs ? largest(outputs) : -1;
+    answer.textContent = outputs ? top : "–";
+    bars.forEach((bar, digit) => {
+      const [from, to] = [across(0), across(outputs ? outputs[digit] : 0)].sort((a, b) => a - b);
+      bar.setAttribute("x", from.toFixed(2) + "%");
+      bar.setAttribute("width", (to - from).toFixed(2) + "%");
+      for (const mark of [bar, names[digit]]) mark.classList.toggle("t-top", digit === top);
+      values[digit].textContent = digit + ": " + (outputs ? signed(outputs[digit]) : "none");
+    });
+  };
+  const reading = (answers) => {
+    if (new Set(answers).size === 1 && answers.length > 1) return "All read " + answers[0] + ".";
+    return [...new Set(answers)].map((digit) => {
+      const names = labels.filter((_, n) => answers[n] === digit);
+      return names.join(" and ") + (names.length === 1 ? " reads " : " read ") + digit;
+    }).join(", ") + ".";
+  };
+  const say = (text) => { if (status.textContent !== text) status.textContent = text; };
+  let strokes = [];
+  let remark = "";
+  let own = false; // whether the strokes are the reader's, who goes on drawing them
+  let down = false; // the pen
+  const cursor = make("circle", { cx: 50, cy: 50, r: 5 });
+  const show = () => {
+    pad.replaceChildren(...strokes.map(path), cursor);
+    const pixels = strokes.length ? image(strokes) : new Float64Array(SIDE * SIDE);
+    const outputs = strokes.length ? asked.map((network) => [...network(pixels)]) : [];
+    shown.forEach((place, n) => showNetwork(place, outputs[n]));
+    const shades = Array.from({ length: 5 }, () => "");
+    pixels.forEach((value, pixel) => { if (value > 0) shades[Math.ceil(value * 5) - 1] += `M${pixel % SIDE} ${Math.floor(pixel / SIDE)}h1v1h-1z`; });
+    [...seen.children].forEach((layer, n) => layer.setAttribute("d", shades[n]));
+    say(strokes.length ? reading(outputs.map(largest)) + remark : "Draw a digit.");
+  };
+
+  // ---- what is ready to draw, and the slider
+
+  const chips = [];
+  const slider = make("input", { type: "range", min: 0, max: 20, value: 0 });
+  const choose = (drawing, chip, words = "") => {
+    [strokes, remark, own, down] = [drawing, words, false, false];
+    for (const other of chips) other.setAttribute("aria-pressed", String(other === chip));
+    show();
+  };
+  const chip = (name, drawing, words) => {
+    const made = make("button", { type: "button", class: "t-chip", "aria-label": name, "aria-pressed": "false" },
+      make("svg", { viewBox: "0 0 100 100", "aria-hidden": "true" }, ...drawing.map(path)));
+    made.addEventListener("click", () => choose(drawing, made, words));
+    chips.push(made);
+    return made;
+  };
+  const group = (title, made) => make("fieldset", {}, make("legend", {}, title), make("div", {}, ...made));
+  const ready = make("div", { class: "t-ready" }, group("Ready-made", digits.map((drawing, digit) => chip(String(digit), drawing))));
+  if (contested.length) {
+    ready.append(group("They disagree", contested.map(({ digit, strokes: drawing }) =>
+      chip("a " + digit + " that they read differently", drawing, " It was drawn as " + digit + "."))));
+  }
+  ready.append(group("Not a digit", Object.entries(letters).map(([name, drawing]) =>
+    chip(name, drawing, " It is no digit, and none of them can say so."))));
+  const [first, last] = blend.map((digit) => digits[digit]);
+  const slide = () => {
+    const part = slider.value / slider.max;
+    slider.setAttribute("aria-valuetext", Math.round(100 * part) + " % of the way to " + blend[1]);
+    choose(first.map((stroke, n) => stroke.map((value, k) => value + part * (last[n][k] - value))), part ? null : chips[blend[0]]);
+  };
+  slider.addEventListener("input", slide);
+  ready.append(make("label", { class: "t-blend" }, "From a " + blend[0] + " to a " + blend[1], slider));
+
+  // ---- drawing by pointer and by keyboard
+
+  const erase = () => {
+    choose([], null);
+    own = true;
+  };
+  const begin = () => {
+    if (!own) erase();
+    strokes = [...strokes, []];
+    down = true;
+  };
+  const draw = (x, y) => {
+    const stroke = strokes.at(-1);
+    if (stroke.length && Math.hypot(x - stroke.at(-2), y - stroke.at(-1)) < 1) return;
+    stroke.push(Math.round(10 * x) / 10, Math.round(10 * y) / 10);
+  };
+  const inside = (value) => Math.min(97, Math.max(3, value));
+  const put = (x, y) => {
+    cursor.setAttribute("cx", inside(x));
+    cursor.setAttribute("cy", inside(y));
+    if (down) draw(inside(x), inside(y));
+  };
+  const pointed = (event) => {
+    const box = pad.getBoundingClientRect();
+    const places = event.getCoalescedEvents?.() ?? [];
+    for (const { clientX, clientY } of places.length ? places : [event]) {
+      put(100 * (clientX - box.left) / box.width, 100 * (clientY - box.top) / box.height);
+    }
+    show();
+  };
+  pad.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    pad.setPointerCapture(event.pointerId);
+    begin();
+    pointed(event);
+  });
+  pad.addEventListener("pointermove", (event) => { if (pad.hasPointerCapture(event.pointerId)) pointed(event); });
+  for (const type of ["pointerup", "pointercancel"]) pad.addEventListener(type, () => { down = false; });
+  const press = {
+    " ": () => {
+      if (down) down = false;
+      else begin(), step(0, 0);
+      say("Pen " + (down ? "down. " : "up. ") + status.textContent);
+    },
+    Delete: erase,
+    Backspace: erase,
+  };
+  const step = (across, along) => {
+    put(Number(cursor.getAttribute("cx")) + across, Number(cursor.getAttribute("cy")) + along);
+    if (down) show();
+  };
+  const steps = { ArrowLeft: [-4, 0], ArrowRight: [4, 0], ArrowUp: [0, -4], ArrowDown: [0, 4] };
+  pad.addEventListener("keydown", (event) => {
+    const act = press[event.key] ?? (steps[event.key] && (() => step(...steps[event.key])));
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    act();
+    cursor.classList.toggle("t-down", down);
+  });
+  for (const [name, value] of Object.entries({ tabindex: 0, role: "application", "aria-label": "Pad to draw on", "aria-describedby": "t-help" })) pad.setAttribute(name, value);
+  const eraser = make("button", { type: "button", class: "t-erase" }, "Erase");
+  eraser.addEventListener("click", erase);
+  side.append(eraser);
+  live.append(ready, make("p", { class: "t-help", id: "t-help" }, "Draw with a pointer or a finger. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases."));
+  choose(digits[blend[0]], chips[blend[0]]);
+  still.after(live);
+  performance.mark("networks"); // when they began to answer
+})();
