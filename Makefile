@@ -146,13 +146,13 @@ bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WH
 	@for what in $(or $(WHAT),page training); do $(PY) -m tests.bench_$$what || exit; done
 
 clean: ## Remove page, plots and statistics, but keep all trained runs
-	@find site -mindepth 1 ! -name .gitkeep -delete
+	@find site/ -mindepth 1 ! -name .gitkeep -delete
 	@rm -rf screenshots experiments/results/plots experiments/results/results.json experiments/results/live.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## Also remove the trained runs and the installed packages
 	@rm -rf $(VENV) node_modules
-	@find experiments/results -mindepth 1 ! -name .gitkeep -delete
+	@find experiments/results/ -mindepth 1 ! -name .gitkeep -delete
 
 LOCK = $(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(call on,UPGRADE),--upgrade)
 lock: $(DEV_LAYER) ## Renew the locks in requirements/ from pyproject.toml (UPGRADE=1 takes the newest versions)

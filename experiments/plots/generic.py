@@ -37,6 +37,7 @@ from experiments.plots.selection import (
 from experiments.plots.style import FONT_SIZE, GRID, INK, MUTED, PAPER, SERIES, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Rectangle,
+    arm_label,
     finish,
     hide_ticks,
     label_lines,
@@ -222,7 +223,7 @@ def outputs(results: Results, arms: Arms) -> Figure:
         ("other_outputs", SERIES[2], "wrong classes"),
         ("target_outputs", SERIES[0], "right class"),
     )
-    for row, (axes, arm) in enumerate(zip(panels[:, 0], arms.values(), strict=True)):
+    for row, (axes, (name, arm)) in enumerate(zip(panels[:, 0], arms.items(), strict=True)):
         for place, (key, colour, label) in enumerate(kinds):
             counts = np.array(arm[key]["counts"])
             share = 100 * counts / counts.sum()
@@ -238,7 +239,7 @@ def outputs(results: Results, arms: Arms) -> Figure:
                 peak = int(share.argmax())
                 at = HISTOGRAM_EDGES[peak] - 0.05
                 axes.text(at, share[peak], label, color=colour, ha="right", va="top", fontweight="bold")
-        axes.set_title(short_title(arm["title"]), loc="left", fontweight="bold", pad=2)
+        axes.set_title(arm_label(name, arm), loc="left", fontweight="bold", pad=2)
         axes.set(yticks=[], xlim=(-1.05, 1.1))
         axes.spines["left"].set_visible(False)
         axes.tick_params(length=0)

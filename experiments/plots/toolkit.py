@@ -90,10 +90,21 @@ def png(canvas: Canvas, **options: Any) -> bytes:
 # ---------------------------------------------------------------------------------------------- parts of figures
 
 
+MAX_LABEL = 28  # characters; a longer one leaves no room for the drawing beside it
+
+
+def arm_label(name: str, arm: ArmResult) -> str:
+    """The arm's title up to its colon, or its name where that is too long; of a long name, its two ends."""
+    title = short_title(arm["title"])
+    label = title if len(title) <= MAX_LABEL else name
+    half = MAX_LABEL // 2
+    return label if len(label) <= MAX_LABEL else f"{label[: half - 1]}…{label[-half:]}"
+
+
 def recipes_by_row(arms: Mapping[str, ArmResult]) -> dict[str, Recipe]:
     """A label, a colour and a marker for each arm, by its place among `arms`."""
     return {
-        name: Recipe(short_title(arm["title"]), SERIES[row % len(SERIES)], MARKERS[row % len(MARKERS)])
+        name: Recipe(arm_label(name, arm), SERIES[row % len(SERIES)], MARKERS[row % len(MARKERS)])
         for row, (name, arm) in enumerate(arms.items())
     }
 

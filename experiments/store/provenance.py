@@ -31,8 +31,10 @@ def code_version(root: Path = ROOT) -> CodeVersion:
     unknown: CodeVersion = {"commit": "", "dirty": None}
     if not (root / ".git").exists():  # else git would name the commit of a repository around this folder
         return unknown
-    # Unlike `git describe --dirty`, this never writes: a call that is killed leaves no lock behind.
-    command = ["git", "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    # Unlike `git describe --dirty`, this never writes: a call that is killed leaves no lock behind. The folder is safe
+    # whoever owns it, as when root runs a user's checkout: its code runs already.
+    safe = f"safe.directory={root.resolve()}"
+    command = ["git", "-c", safe, "--no-optional-locks", "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
         result = subprocess.run(
             command, cwd=root, env=git_environment(), capture_output=True, text=True, check=True, timeout=60

@@ -6,6 +6,7 @@ import argparse
 import errno
 import io
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -330,6 +331,26 @@ def test_make_starts_python_without_the_users_settings_for_it(
 ) -> None:
     monkeypatch.setenv(name, "1")
     assert received(tmp_path, "render", program=f'echo "${{{name}-none}}"') == ["none"]
+
+
+@pytest.mark.parametrize("target", ["clean", "clean-all"])
+def test_clean_empties_folders_that_are_links_too(tmp_path: Path, target: str) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for path in ("requirements/install.py", "experiments/results/.gitkeep", "report/mse_tanh/article.md", "tests/x"):
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).touch()
+    (elsewhere / "results" / "runs").mkdir(parents=True)
+    (elsewhere / "site").mkdir()
+    for folder in ("results", "site"):
+        (elsewhere / folder / ".gitkeep").touch()
+        (elsewhere / folder / "page.html").touch()
+    shutil.rmtree(project / "experiments" / "results")
+    (project / "site").symlink_to(elsewhere / "site")
+    (project / "experiments" / "results").symlink_to(elsewhere / "results")
+    subprocess.run(["make", "-s", "-C", project, "-f", ROOT / "Makefile", target], check=True, capture_output=True)
+    assert [path.name for path in (elsewhere / "site").iterdir()] == [".gitkeep"]
+    kept = sorted(path.name for path in (elsewhere / "results").iterdir())
+    assert kept == ([".gitkeep"] if target == "clean-all" else [".gitkeep", "page.html", "runs"])
 
 
 def test_make_in_another_folder_says_how_to_name_the_projects_folder(tmp_path: Path) -> None:

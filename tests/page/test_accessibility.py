@@ -138,6 +138,34 @@ def test_print_is_black_on_white_even_if_dark_is_preferred_or_chosen(
     assert sheet.locator("body").evaluate("body => getComputedStyle(body).color") == "rgb(0, 0, 0)"
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_figures_bring_their_background_where_the_system_forces_its_colours(
+    browser: Browser, path: Path, theme: str
+) -> None:
+    sheet = opened(browser, path, color_scheme="light" if theme == "dark" else "dark", forced_colors="active")
+    sheet.get_by_role("button", name=f"{theme.capitalize()} colours").click()
+    grounds = sheet.evaluate(
+        "[...document.querySelectorAll('figure svg')].map(svg => getComputedStyle(svg).backgroundColor)"
+    )
+    (ground,) = set(grounds)
+    red, green, blue = map(int, re.findall(r"\d+", ground))
+    assert red + green + blue < 120 if theme == "dark" else red + green + blue > 700
+
+
+# What readers may set: WCAG 2.2, success criterion 1.4.12.
+SPACED = "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important; }"
+
+
+@pytest.mark.parametrize("width", [320, 375])
+def test_the_page_never_scrolls_sideways_with_the_text_spacing_of_wcag(
+    browser: Browser, path: Path, width: int
+) -> None:
+    sheet = opened(browser, path, viewport={"width": width, "height": 800}, bypass_csp=True)
+    sheet.add_style_tag(content=SPACED)
+    sheet.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= width
+
+
 @pytest.mark.parametrize(("width", "scale"), [(640, 2), (320, 4)], ids=["200%", "400%"])
 def test_the_page_never_scrolls_sideways_when_zoomed_in_a_1280_pixel_window(
     browser: Browser, path: Path, width: int, scale: int

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -529,6 +530,22 @@ def test_the_generic_figures_fit_any_study(whole: dict) -> None:
         assert figure.rows
         assert all(len(row) == len(figure.columns) for row in figure.rows)
         assert len(figure.title) <= 90
+
+
+def test_long_titles_leave_room_for_the_drawing(whole: dict) -> None:
+    """Drawings whose labels take all the room are left as they are by Matplotlib, which warns, and that is an error."""
+    title = "A network with a title that says at length what was changed, and why, and then goes on: as here"
+    arms = {f"{name}-{'long-' * 9}{name}"[:64]: arm for name, arm in list(whole["arms"].items())[:4]}
+    names = dict(zip(list(whole["arms"])[:4], arms, strict=True))
+    runs = [{**run, "arm": names[run["arm"]]} for run in whole["runs"] if run["arm"] in names]
+    renamed = {name: {**arm, "title": title, "block": "mine"} for name, arm in arms.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = drawing.draw({**whole, "arms": renamed, "runs": runs, "contrasts": []}, pictures=False)
+    labels = {toolkit.arm_label(name, arm) for name, arm in renamed.items()}
+    assert len(labels) == len(arms)
+    assert max(map(len, labels)) == toolkit.MAX_LABEL
+    assert all(label in found[0].svg for label in labels)
 
 
 @pytest.mark.parametrize("name", ["Accuracy", "a/b", "../a", ""])

@@ -55,6 +55,16 @@ def test_the_commit_is_recorded_with_whether_tracked_files_differ_from_it(reposi
     assert provenance.code_version(repository) == {"commit": commit, "dirty": True}
 
 
+def test_the_commit_is_recorded_in_a_folder_of_another_user_too(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own way to try out "dubious ownership"
+    monkeypatch.chdir(repository.parent)
+    assert provenance.code_version(repository)["commit"] == git(
+        repository, "-c", "safe.directory=*", "rev-parse", "HEAD"
+    )
+
+
 def test_asking_for_the_commit_writes_nothing_into_the_repository(repository: Path) -> None:
     os.utime(repository / "a.py", (0, 0))  # git would note the new time
     before = (repository / ".git" / "index").read_bytes()
