@@ -305,6 +305,8 @@ def _arm_result(arm: Arm, plan: Study, runs: Sequence[RunResult], observations: 
         "calibration": _calibration([observation["calibration"] for observation in observations]),
         "gradient": _mean([observation["gradient"] for observation in observations]),
         "saturation": _mean([observation["saturation"] for observation in observations]),
+        "push": _mean([observation.get("push") for observation in observations]),
+        "digit_outputs": _mean([observation.get("digit_outputs") for observation in observations]),
     }
 
 
