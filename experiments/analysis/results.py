@@ -151,6 +151,22 @@ class DigitOutputs(TypedDict):
     final: list[float | None]
 
 
+class OutputRanges(TypedDict):
+    """Outputs by class, over the seeds."""
+
+    mean: list[float | None]
+    min: list[float | None]
+    max: list[float | None]
+
+
+class ArmDigitOutputs(TypedDict):
+    """The same of an arm."""
+
+    start: OutputRanges
+    epoch_1: NotRequired[OutputRanges]
+    final: OutputRanges
+
+
 # ---------------------------------------------------------------------------------------------- runs/<name>-<key>/
 
 
@@ -385,7 +401,7 @@ class ArmResult(Settings):
     gradient: Gradients | None
     saturation: Saturations | None
     push: NotRequired[Push | None]  # older records lack it
-    digit_outputs: NotRequired[DigitOutputs | None]  # older records lack it
+    digit_outputs: NotRequired[ArmDigitOutputs | None]  # older records lack it
 
 
 class ContrastResult(TypedDict):

@@ -27,7 +27,8 @@ def draw(strokes: Sequence[Stroke]) -> np.ndarray:
         ink = _ink(placed)
         shift = CENTRE - np.array([ink.sum(axis=0) @ np.arange(SIDE), ink.sum(axis=1) @ np.arange(SIDE)]) / ink.sum()
         placed = [stroke + shift for stroke in placed]
-    return np.rint(PIXEL_MAX * _ink(placed)).astype(np.uint8).ravel()
+    image: np.ndarray = np.rint(PIXEL_MAX * _ink(placed)).astype(np.uint8)
+    return image.ravel()
 
 
 def _ink(strokes: Sequence[np.ndarray]) -> np.ndarray:
@@ -36,11 +37,13 @@ def _ink(strokes: Sequence[np.ndarray]) -> np.ndarray:
     pixels = np.stack([right, down], axis=-1)
     lines = [line for stroke in strokes for line in pairwise(stroke)]
     nearest = np.min([_distance(pixels, start, end) for start, end in lines], axis=0)
-    return np.clip((RADIUS + SOFTNESS - nearest) / (2 * SOFTNESS), 0, 1)
+    ink: np.ndarray = np.clip((RADIUS + SOFTNESS - nearest) / (2 * SOFTNESS), 0, 1)
+    return ink
 
 
 def _distance(pixels: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """From each of the points [SIDE, SIDE, 2] to the line from `start` to `end`."""
     along = end - start
     place = np.clip((pixels - start) @ along / (along @ along), 0, 1)
-    return np.linalg.norm(pixels - start - place[..., None] * along, axis=-1)
+    distances: np.ndarray = np.linalg.norm(pixels - start - place[..., None] * along, axis=-1)
+    return distances

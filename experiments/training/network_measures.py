@@ -236,8 +236,8 @@ def gradient(deltas: Sequence[np.ndarray], kernel_gradients: Sequence[np.ndarray
 def push(output: Layer, is_target: np.ndarray, low_target: float) -> dict[str, Any]:
     """How much of the push on wrong classes goes to outputs that were low enough. is_target: [n, K] bool.
 
-    An output's push is |δ|: how hard the image's own loss pushes its z, up or down. A wrong class's output is low enough
-    where it is below its own target already; a push there can only lift it, towards the right class's.
+    An output's push is |δ|: how hard the image's own loss pushes its z, up or down. A wrong class's output is low
+    enough where it is below its own target already; a push there can only lift it, towards the right class's.
 
     below_target: of the sum of |δ| over all wrong classes, the share that is on outputs below `low_target`; None where
         nothing is pushed. It is 0 by arithmetic for outputs that can't go below their target, such as tanh on −1 or

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from experiments.analysis.results import Results, Summary
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
-from experiments.plots import formats
+from experiments.plots import formats, svg
 from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.article.folder import DEFAULT
@@ -163,12 +163,25 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
         "lead": numbers.lead,  # for notes, which come with the claims
         "cal": numbers.calibration,
         "figures": {
-            name: {"figure": figure, "svg": Markup(figure.svg), "passport": passport(results, figure)}
+            name: {
+                "figure": figure,
+                "svg": Markup(figure.svg),
+                "states": _states(figure),
+                "passport": passport(results, figure),
+            }
             for name, figure in figures.items()
         },
         "words": words,
         "questions": _questions(words, figures),
     }
+
+
+def _states(figure: Figure) -> list[svg.State]:
+    """The drawing of each state of a figure; each is named by its row of the table for those who hear it."""
+    labels = [
+        "; ".join(f"{column}: {cell}" for column, cell in zip(figure.columns, row, strict=True)) for row in figure.rows
+    ]
+    return [state._replace(svg=Markup(state.svg)) for state in svg.states(figure.svg, labels)]
 
 
 # What a faulty template can raise: it is a program, and anybody may write one.
