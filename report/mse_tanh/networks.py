@@ -13,7 +13,7 @@ import numpy as np
 from experiments.analysis.results import ArmResult, OutputRanges, Push, Results, Summary, require
 from experiments.data import strokes
 from experiments.plots.formats import signed
-from experiments.plots.selection import arms_of_blocks, mean_score, on_shared_seeds, runs_of, seeds_of
+from experiments.plots.selection import mean_score, on_shared_seeds, runs_of, seeds_of
 
 ARTICLE, FREE, ENDS = "example-1", "one-sided", "targets"
 IMAGES = 10_000  # of so many errors are counted
@@ -72,6 +72,10 @@ class Network(NamedTuple):
     shares: np.ndarray
 
     @property
+    def whole_errors(self) -> int:
+        return round(self.errors)
+
+    @property
     def is_harmless_below(self) -> bool:
         """Whether at most HARMLESS of the wrong classes' outputs below their target could decide an answer."""
         return (self.push["ahead"] or 0) <= HARMLESS
@@ -101,9 +105,10 @@ def networks(results: Summary) -> list[Network]:
 
 def _names(results: Summary) -> list[str]:
     """The article's network, the one where below 0 is free, and other targets of a tanh output, from high to low."""
-    arms = {name: results["arms"][name] for name in (ARTICLE, FREE, ENDS) if name in results["arms"]}
+    known = {name: arm for name, arm in results["arms"].items() if arm.get("push")}
+    arms = {name: known[name] for name in (ARTICLE, FREE, ENDS) if name in known}
     codings = {network_label(arm) for arm in arms.values()}
-    for name, arm in arms_of_blocks(cast(Results, results), "dose").items():
-        if arm["output"] == "tanh" and network_label(arm) not in codings:
+    for name, arm in sorted(known.items()):
+        if arm["block"] == "dose" and arm["output"] == "tanh" and network_label(arm) not in codings:
             arms[name] = arm
     return sorted(arms, key=lambda name: (-arms[name]["low_target"], name == FREE, arms[name]["high_target"]))

@@ -31,6 +31,7 @@ from report.mse_tanh.networks import (
 
 COLOURS = {ARTICLE: SERIES[0], FREE: SERIES[1], ENDS: SERIES[3]}
 TEXT = 11.2  # as many pixels on a phone: the style sheet has smaller text in the same drawing where there is room
+BAR = 5.6  # the width of a bar, in points
 
 
 # ---------------------------------------------------------------------------------------------- one digit
@@ -50,9 +51,9 @@ def one_digit(results: Results) -> Figure | None:
     for body, (name, arm) in zip(bodies, arms.items(), strict=True):
         places = body.subplots(1, len(moments[name]), sharey=True, squeeze=False)[0]
         for place, (when, outputs) in zip(places, moments[name].items(), strict=True):
-            _draw_outputs(place, arm, outputs, COLOURS[name], first=len(rows))
+            _draw_outputs(place, arm, outputs, COLOURS[name], svg.rows(len(rows)))
             place.set_title(when, fontsize=TEXT, color=MUTED, pad=3)
-            rows += _rows(name, when, outputs)
+            rows.append(_row(name, when, outputs))
         body.suptitle(
             f"Targets {network_label(arm)}", x=0.01, ha="left", fontsize=TEXT, fontweight="bold", color=COLOURS[name]
         )
@@ -69,7 +70,7 @@ def one_digit(results: Results) -> Figure | None:
         )
         + ".",
         arms=arms,
-        columns=("Arm", "When", "Class", "Mean output", "Lowest seed", "Highest seed"),
+        columns=("Arm", "When", *(f"Class {k}, all seeds" for k in range(len(rows[0]) - 2))),
         rows=rows,
         measures=("digit_outputs",),
     )
@@ -79,19 +80,33 @@ def _over_time(name: str, moments: Mapping[str, Moments], value: Callable[[Outpu
     return ", ".join(f"{_two_decimals(value(outputs))} {when}" for when, outputs in moments[name].items())
 
 
-def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str, first: int) -> None:
+def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str, gid: str) -> None:
     """A bar for each class, a thin line from the lowest seed to the highest, and a short line at each target."""
-    for k, (mean, low, high) in enumerate(zip(*(outputs[key] for key in ("mean", "min", "max")), strict=True)):
-        right = k == strokes.FOUR_LABEL
-        target = arm["high_target" if right else "low_target"]
-        axes.bar([k], [mean], 0.7, color=INK if right else MUTED, alpha=1 if right else 0.55, gid=svg.rows(first + k))
-        axes.plot([k, k], [low, high], color=INK if right else MUTED, linewidth=0.8)
-        axes.plot([k - 0.42, k + 0.42], [target, target], color=colour, linewidth=1.75, solid_capstyle="butt")
+    wrong = [k for k in range(len(outputs["mean"])) if k != strokes.FOUR_LABEL]
+    for classes, fill, target, opacity in (
+        (wrong, MUTED, arm["low_target"], 0.55),
+        ([strokes.FOUR_LABEL], INK, arm["high_target"], 1),
+    ):
+        means, lows, highs = ([outputs[key][k] for k in classes] for key in ("mean", "min", "max"))
+        _draw_upright(axes, classes, [0] * len(classes), means, color=fill, linewidth=BAR, alpha=opacity, gid=gid)
+        _draw_upright(axes, classes, lows, highs, color=fill, linewidth=0.8)
+        axes.plot(
+            [x for k in classes for x in (k - 0.42, k + 0.42, k)],
+            [y for _ in classes for y in (target, target, np.nan)],
+            color=colour,
+            linewidth=1.75,
+        )
     axes.text(9.5, -1.36, f"wrong: {_two_decimals(wrong_mean(outputs))}", ha="right", fontsize=TEXT, color=MUTED)
     axes.set(xlim=(-0.7, 9.7), ylim=(-1.45, 1.15), yticks=(-1, 0, 1), xticks=())
     axes.set_yticklabels(["−1", "0", "1"], fontsize=TEXT)
     axes.grid(axis="y")
     hide_ticks(axes, "left", "bottom")
+
+
+def _draw_upright(axes: Axes, classes: Sequence[int], starts: Sequence[Any], ends: Sequence[Any], **style: Any) -> None:
+    """An upright line for each class, all in one path."""
+    ys = [y for start, end in zip(starts, ends, strict=True) for y in (start, end, np.nan)]
+    axes.plot(np.repeat(classes, 3), ys, solid_capstyle="butt", **style)
 
 
 def _draw_digit(head: Tile) -> None:
@@ -115,12 +130,10 @@ def _two_decimals(value: float) -> str:
     return decimal(round(value, 2) or 0.0, 2)  # not −0.00
 
 
-def _rows(name: str, when: str, outputs: OutputRanges) -> list[list[str]]:
-    columns = [outputs["mean"], outputs["min"], outputs["max"]]
-    return [
-        [name, when, str(k), *(decimal(value, 2) for value in values)]
-        for k, values in enumerate(zip(*columns, strict=True))
-    ]
+def _row(name: str, when: str, outputs: OutputRanges) -> list[str]:
+    ranges = zip(outputs["mean"], outputs["min"], outputs["max"], strict=True)
+    cells = ([decimal(value, 2) for value in values] for values in ranges)
+    return [name, when, *(f"{mean} ({low} to {high})" for mean, low, high in cells)]
 
 
 def _ends(moments: Mapping[str, Moments]) -> str:
@@ -159,7 +172,7 @@ def push_back(results: Results) -> Figure | None:
         f"For each way to place the targets: a histogram of wrong classes’ outputs on the test images, over all seeds "
         "of the network, and below it how an output is pushed, by where it is. Errors are means over the "
         f"{shown[0].seeds} seeds that all networks share. "
-        + "; ".join(f"{n.label}: {n.errors:.0f} errors, {_strength(n)} of the push" for n in shown)
+        + "; ".join(f"{n.label}: {n.whole_errors} errors, {_strength(n)} of the push" for n in shown)
         + ".",
         arms=[network.name for network in shown],
         columns=(
@@ -174,7 +187,7 @@ def push_back(results: Results) -> Figure | None:
             [
                 n.label,
                 n.name,
-                f"{n.errors:.0f}",
+                str(n.whole_errors),
                 plain_percent(n.push["below_target"], 1),
                 _strength(n),
                 plain_percent(n.push["ahead"], 3),
@@ -215,7 +228,7 @@ def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
         axes.text(-0.97, 0.93, word, va="center", color=MUTED, **style)
     axes.set(ylim=(0, 1.04))
     axes.set_title(f"{network.label}\n", loc="left", fontweight="bold", color=colour_of(network), pad=3, **style)
-    errors = f"{network.errors:.0f} errors per {IMAGES:,} images"
+    errors = f"{network.whole_errors} errors per {IMAGES:,} images"
     axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold", **style)
 
 
@@ -247,7 +260,7 @@ def _label_place(drawn: Network, is_own: bool) -> tuple[float, float, str]:
 
 def _push_curve(arm: ArmResult) -> tuple[np.ndarray, np.ndarray]:
     """By the output y = tanh z of a wrong class, −∂L/∂z without its constant factor 2/K: upwards where positive."""
-    y = np.linspace(-1, 1, 81)
+    y = np.linspace(-1, 1, 33)
     push = (arm["low_target"] - y) * (1 - y**2)
     return y, np.where(y < arm["low_target"], 0, push) if "one_sided" in arm["loss"] else push
 
@@ -257,4 +270,4 @@ def _lifted(shown: Sequence[Network]) -> str:
     first, free = shown[0], next((network for network in shown if network.name == FREE), None)
     share = plain_percent(first.push["below_target"], 0)
     finding = f"{share} of the push on wrong classes lifts outputs that were low enough"
-    return f"{finding}; left alone, {first.errors:.0f} errors become {free.errors:.0f}" if free else finding
+    return f"{finding}; left alone, {first.whole_errors} errors become {free.whole_errors}" if free else finding

@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import cast
 
 from experiments.analysis.results import RunResult, Summary, require
+from experiments.data import strokes
 from report.mse_tanh import networks
 from report.page.measured import Difference, Measured, changes, is_above, minus
 
@@ -210,6 +211,7 @@ class OneDigit:
     charge.
     """
 
+    digit: int
     article: float
     free: float
     target: float
@@ -226,6 +228,7 @@ def _one_digit(m: Measured) -> OneDigit | None:
     article, free = map(networks.wrong_mean, ends)
     answers = all(networks.right_class(end) == max(map(require, end["mean"])) for end in ends)
     return OneDigit(
+        strokes.FOUR_LABEL,
         round(article, 2) or 0.0,
         round(free, 2) or 0.0,
         m.number(networks.ARTICLE, "low_target"),
@@ -240,19 +243,18 @@ class PushBack:
     over all seeds of the article's network.
 
     lifted: of the article's push on wrong classes, what lifts outputs that were low enough; ahead: of these outputs,
-    those that could decide an answer; harmless: they are few. helps: leaving them alone makes fewer errors. weaker: the
-    networks whose push of that kind is weaker, though there is some. ends_lift: whether targets −1 and 1 lift any.
+    those that could decide an answer, where they are few. helps: leaving them alone makes fewer errors. weaker: the
+    networks whose push of that kind is weaker, though there is some. ends_only_lower: targets −1 and 1 lift nothing.
     """
 
     lifted: float
     ahead: float | None
-    harmless: bool
     images: int
     errors: int
     free_errors: int | None
     helps: bool
     weaker: tuple[networks.Network, ...]
-    ends_lift: bool | None
+    ends_only_lower: bool
     seeds: int
     all_errors: int
     all_seeds: int
@@ -266,14 +268,13 @@ def _push_back(m: Measured) -> PushBack | None:
         return None
     return PushBack(
         article.push["below_target"],
-        article.push["ahead"],
-        article.is_harmless_below,
+        article.push["ahead"] if article.is_harmless_below else None,
         networks.IMAGES,
         round(article.errors),
         round(free.errors) if free else None,
         free is not None and free.errors < article.errors,
         tuple(network for network in measured.values() if network.strength and network.strength < 1),
-        ends.push["below_target"] != 0 if ends else None,
+        ends is not None and ends.push["below_target"] == 0,
         article.seeds,
         round(networks.IMAGES * (1 - accuracy)),
         seeds,
