@@ -52,17 +52,19 @@ class State(NamedTuple):
     svg: str
 
 
-def states(drawing: str, labels: Sequence[str]) -> list[State]:
-    """Every state in an inline drawing; none if it has no states. labels: by row, for those who hear it."""
+def states(drawing: str, name: str, words: Sequence[tuple[str, str]]) -> list[State]:
+    """Every state in the inline drawing of figure `name`; none if it has no states.
+
+    words: by row, the state's title and description for those who hear it.
+    """
     if " data-state=" not in drawing:
         return []
     root = ElementTree.fromstring(drawing)
     found = []
     for group in root.findall("g[@data-state]"):
         row = int(group.attrib.pop("data-state"))
-        look = {key: root.attrib[key] for key in ("font-size", "fill", "stroke-width")}
-        label = {"role": "img", "aria-label": labels[row]}
-        alone = ElementTree.Element("svg", {"viewBox": group.attrib.pop("data-box"), **look, **label})
+        alone = ElementTree.Element("svg", {"viewBox": group.attrib.pop("data-box")})
+        _describe(alone, f"{name}-{row}", *words[row])
         alone.extend(group)
         found.append(State(row, ElementTree.tostring(alone, encoding="unicode").replace(" />", "/>")))
     return found
@@ -85,24 +87,28 @@ def clean(raw: str, name: str, title: str, description: str) -> str:
     _group_marks(root)
     view_box = root.attrib["viewBox"]
     root.attrib.clear()
+    root.set("viewBox", view_box)
+    _describe(root, name, title, description)
+    _strip_whitespace(root)
+    return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
+
+
+def _describe(root: ElementTree.Element, ident: str, title: str, description: str) -> None:
+    """Gives an SVG its usual look, a title and a description, whose ids begin with `ident`."""
     root.attrib.update(
         {
-            "viewBox": view_box,
             "font-size": FONT_SIZE,
             "fill": "none",
             "stroke-width": STROKE_WIDTH,
             "role": "img",
-            "aria-labelledby": f"{name}-title",
-            "aria-describedby": f"{name}-description",
+            "aria-labelledby": f"{ident}-title",
+            "aria-describedby": f"{ident}-description",
         }
     )
-    for position, (tag, text) in enumerate((("title", title), ("desc", description))):
-        ident = f"{name}-{'title' if tag == 'title' else 'description'}"
-        element = ElementTree.Element(tag, {"id": ident})
+    for position, (tag, suffix, text) in enumerate((("title", "title", title), ("desc", "description", description))):
+        element = ElementTree.Element(tag, {"id": f"{ident}-{suffix}"})
         element.text = text
         root.insert(position, element)
-    _strip_whitespace(root)
-    return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
 
 
 def standalone(inline: str) -> str:

@@ -39,6 +39,11 @@ def right_class(outputs: OutputRanges) -> float:
     return float(require(outputs["mean"][strokes.FOUR_LABEL]))
 
 
+def answers(outputs: OutputRanges) -> bool:
+    """Whether the right class's mean output is the largest."""
+    return all(require(y) < right_class(outputs) for k, y in enumerate(outputs["mean"]) if k != strokes.FOUR_LABEL)
+
+
 def wrong_mean(outputs: OutputRanges) -> float:
     return float(np.mean([require(y) for k, y in enumerate(outputs["mean"]) if k != strokes.FOUR_LABEL]))
 

@@ -139,10 +139,7 @@ def _row(name: str, when: str, outputs: OutputRanges) -> list[str]:
 def _ends(moments: Mapping[str, Moments]) -> str:
     """Where the wrong classes' outputs end in both networks."""
     article, free = (_two_decimals(wrong_mean([*moments[name].values()][-1])) for name in (ARTICLE, FREE))
-    return (
-        f"Shown this {strokes.FOUR_LABEL} the article’s network ends with wrong classes at {article} on average; "
-        f"not charged below 0, they end at {free}"
-    )
+    return f"Wrong classes end at {article} in the article’s network, at {free} where below 0 is free"
 
 
 # ---------------------------------------------------------------------------------------------- the push
@@ -170,9 +167,10 @@ def push_back(results: Results) -> Figure | None:
         "push-back",
         _lifted(shown),
         f"For each way to place the targets: a histogram of wrong classes’ outputs on the test images, over all seeds "
-        "of the network, and below it how an output is pushed, by where it is. Errors are means over the "
+        "of the network, and below it how an output is pushed, by where it is. Lifted outputs were below their target; "
+        "in brackets, how strong that push is, as a share of the first network’s. Errors are means over the "
         f"{shown[0].seeds} seeds that all networks share. "
-        + "; ".join(f"{n.label}: {n.whole_errors} errors, {_strength(n)} of the push" for n in shown)
+        + "; ".join(f"{n.label}: {n.whole_errors} errors, lifted {_strength(n)}" for n in shown)
         + ".",
         arms=[network.name for network in shown],
         columns=(
@@ -269,5 +267,5 @@ def _lifted(shown: Sequence[Network]) -> str:
     """How much of the article's push lifts what was low enough, and what leaving it alone does to the errors."""
     first, free = shown[0], next((network for network in shown if network.name == FREE), None)
     share = plain_percent(first.push["below_target"], 0)
-    finding = f"{share} of the push on wrong classes lifts outputs that were low enough"
+    finding = f"{share} of the push lifts outputs that were low enough"
     return f"{finding}; left alone, {first.whole_errors} errors become {free.whole_errors}" if free else finding

@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import fmean
 from typing import cast
 
-from experiments.analysis.results import RunResult, Summary, require
+from experiments.analysis.results import RunResult, Summary
 from experiments.data import strokes
 from report.mse_tanh import networks
 from report.page.measured import Difference, Measured, changes, is_above, minus
@@ -226,7 +226,7 @@ def _one_digit(m: Measured) -> OneDigit | None:
         return None
     ends = [[*of_arm.values()][-1] for of_arm in moments]
     article, free = map(networks.wrong_mean, ends)
-    answers = all(networks.right_class(end) == max(map(require, end["mean"])) for end in ends)
+    answers = all(networks.answers(end) for end in ends)
     return OneDigit(
         strokes.FOUR_LABEL,
         round(article, 2) or 0.0,

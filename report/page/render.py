@@ -40,13 +40,15 @@ class Prose:
     """The project's own words about one article: a folder of templates, and article.toml with what stands where.
 
     code_blocks: the arm that each of the article's code blocks trains, in their order.
-    figures: name and question, in the order of the page. notes: (words of the article, the note after their block).
+    figures: name and question, in the order of the page; finding: the name of the one whose title describes the page in
+    previews of links, "" for the first. notes: (words of the article, the note after their block).
     changes: what a contrast changes, in words, by its name. view: what the templates decide by, see `report.page.view`.
     """
 
     folder: Path
     code_blocks: tuple[str, ...] = ()
     figures: tuple[tuple[str, str], ...] = ()
+    finding: str = ""
     notes: tuple[tuple[str, str], ...] = ()
     changes: Mapping[str, str] = field(default_factory=dict)
     view: Callable[[Summary], object] = field(default=lambda results: None, compare=False)
@@ -66,13 +68,14 @@ def load_prose(folder: Path) -> Prose:
     decide = view.load(folder.parent)
     if not os.path.lexists(path):
         return Prose(folder, view=decide)
-    article = TomlReader(path, "Expected code_blocks, [changes], [[figures]] and [[notes]].").root
-    article.reject_unknown(("code_blocks", "changes", "figures", "notes"))
+    article = TomlReader(path, "Expected code_blocks, finding, [changes], [[figures]] and [[notes]].").root
+    article.reject_unknown(("code_blocks", "finding", "changes", "figures", "notes"))
     changes = article.table("changes", required=False)
     return Prose(
         folder,
         tuple(article.get_valid("code_blocks", TEXTS, default=())),
         _pairs(article, "figures", ("name", "question")),
+        article.get_valid("finding", TEXT, default=""),
         _pairs(article, "notes", ("after", "text")),
         {name: changes.get_valid(name, TEXT) for name in changes.values},
         decide,
@@ -124,6 +127,7 @@ def render(
         ledger,
         not words.is_default,
         robustness,
+        words.finding,
     )
     context: dict[str, object] = {
         **_context(results, figures, words),
@@ -178,10 +182,11 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
 
 def _states(figure: Figure) -> list[svg.State]:
     """The drawing of each state of a figure; each is named by its row of the table for those who hear it."""
-    labels = [
-        "; ".join(f"{column}: {cell}" for column, cell in zip(figure.columns, row, strict=True)) for row in figure.rows
+    words = [
+        (row[0], "; ".join(f"{column}: {cell}" for column, cell in zip(figure.columns, row, strict=True)))
+        for row in figure.rows
     ]
-    return [state._replace(svg=Markup(state.svg)) for state in svg.states(figure.svg, labels)]
+    return [state._replace(svg=Markup(state.svg)) for state in svg.states(figure.svg, figure.name, words)]
 
 
 # What a faulty template can raise: it is a program, and anybody may write one.
