@@ -79,12 +79,13 @@
     return new XMLSerializer().serializeToString(copy);
   };
   const csv = (row) => [...row.cells].map((cell) => '"' + words(cell).replaceAll('"', '""') + '"').join(",");
+  const lastOf = (figure) => figure.querySelector(".states") || figure.querySelector("svg");
   for (const figure of all("figure[id]")) {
     const name = figure.id.replace("figure-", "");
-    const svg = figure.querySelector("svg");
+    const visible = () => all("svg", figure).find((svg) => getComputedStyle(svg).visibility !== "hidden");
     const take = make("p", { className: "tools" });
     take.append(linkTo(figure));
-    take.append(button("Save SVG", () => save(drawing(svg), "image/svg+xml", name + ".svg"), "quiet"));
+    take.append(button("Save SVG", () => save(drawing(visible()), "image/svg+xml", name + ".svg"), "quiet"));
     take.append(button("Save CSV", () => save(all("tr", figure).map(csv).join("\n") + "\n", "text/csv", name + ".csv"), "quiet"));
     if (location.protocol !== "file:") take.append(make("a", { href: "figures/" + name + ".png", download: name + ".png" }, "PNG"));
     figure.querySelector(".data > summary").after(take);
@@ -92,13 +93,11 @@
 
   // The exact values of a mark, on pointer or with the arrow keys: the row of the table that it is tied to.
   for (const figure of all("figure[id]")) {
-    const svg = figure.querySelector("svg");
-    const marks = all("[data-row]", svg);
     const heads = all("thead th", figure);
     const rest = "Point at a mark, or use the arrow keys in the drawing, for its exact values.";
     const told = make("p", { className: "told" }, rest);
     told.setAttribute("role", "status");
-    svg.after(told);
+    lastOf(figure).after(told);
     let current;
     const show = (mark) => {
       if (mark === current) return;
@@ -117,21 +116,24 @@
       const near = candidates.map((mark) => [away(mark), mark]).filter(([pixels]) => pixels < most);
       return near.sort((a, b) => a[0] - b[0])[0]?.[1];
     };
-    const pointed = (event) => {
-      const under = document.elementsFromPoint(event.clientX, event.clientY).map((place) => place.closest("[data-row]"));
-      show(nearest(event, under.filter((mark) => marks.includes(mark)), Infinity) || nearest(event, marks, 24));
-    };
-    for (const type of ["pointermove", "pointerdown"]) svg.addEventListener(type, pointed);
-    svg.addEventListener("pointerleave", () => show());
-    svg.addEventListener("blur", () => show());
-    svg.addEventListener("focus", () => show(current || marks[0]));
-    svg.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      show(marks[(marks.indexOf(current) + step + marks.length) % marks.length]);
-    });
-    if (marks.length) svg.setAttribute("tabindex", "0");
+    for (const svg of all("svg", figure)) {
+      const marks = all("[data-row]", svg);
+      const pointed = (event) => {
+        const under = document.elementsFromPoint(event.clientX, event.clientY).map((place) => place.closest("[data-row]"));
+        show(nearest(event, under.filter((mark) => marks.includes(mark)), Infinity) || nearest(event, marks, 24));
+      };
+      for (const type of ["pointermove", "pointerdown"]) svg.addEventListener(type, pointed);
+      svg.addEventListener("pointerleave", () => show());
+      svg.addEventListener("blur", () => show());
+      svg.addEventListener("focus", () => show(current || marks[0]));
+      svg.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        if (!step) return;
+        event.preventDefault();
+        show(marks[(marks.indexOf(current) + step + marks.length) % marks.length]);
+      });
+      if (marks.length) svg.setAttribute("tabindex", "0");
+    }
   }
 
   // The ledger: found by words, shown by verdict and by topic.

@@ -1,4 +1,4 @@
-"""Gradient signal and saturation by hand-written back-propagation: what `network_measures` must agree with.
+"""Gradient signal, saturation and push by hand-written back-propagation: what `network_measures` must agree with.
 
 It knows the activations and losses of the study alone and needs no TensorFlow, so that made-up runs are measured fast.
 """
@@ -62,7 +62,7 @@ def measure(arm: Arm, snapshots: Mapping[str, Sequence[Array]], dataset: Dataset
     is_target = np.eye(dataset.classes, dtype=bool)[dataset.y_train[:IMAGES]]
     targets = np.where(is_target, arm.high_target, arm.low_target)
     activations = [part.name for part in (*arm.hidden, arm.output)]
-    gradients, saturations = {}, {}
+    gradients, saturations, pushes = {}, {}, {}
     for name, weights in snapshots.items():
         kernels, biases = [np.asarray(kernel, np.float64) for kernel in weights[::2]], weights[1::2]
         layers = [images]
@@ -73,7 +73,8 @@ def measure(arm: Arm, snapshots: Mapping[str, Sequence[Array]], dataset: Dataset
             deltas.insert(0, (deltas[0] @ kernel.T) * SLOPES[activation](values))
         gradients[name] = _gradient(layers[:-1], deltas)
         saturations[name] = _saturation(arm, layers[1:], is_target)
-    return {"gradient": gradients, "saturation": saturations}
+        pushes[name] = _push(layers[-1], deltas[-1], is_target, arm.low_target)
+    return {"gradient": gradients, "saturation": saturations, "push": pushes["final"], "digit_outputs": None}
 
 
 def _gradient(inputs: Sequence[Array], deltas: Sequence[Array]) -> dict[str, Any]:
@@ -83,6 +84,23 @@ def _gradient(inputs: Sequence[Array], deltas: Sequence[Array]) -> dict[str, Any
         "delta_rms": [number(value) for value in rms],
         "kernel_norm": [number(value) for value in norms],
         "first_over_output": number(rms[0] / rms[-1]),
+    }
+
+
+def _push(outputs: Array, deltas: Array, is_target: Array, low_target: float) -> dict[str, Any]:
+    """Image by image and class by class."""
+    below, total, ahead = 0.0, 0.0, []
+    for row, sizes, right in zip(outputs, np.abs(deltas), is_target.argmax(axis=1), strict=True):
+        for k, y in enumerate(row):
+            if k != right:
+                total += sizes[k]
+                if y < low_target:
+                    below += sizes[k]
+                    ahead.append(y >= row[right])
+    return {
+        "below_target": below / total if total else None,
+        "below_target_mean": below / (outputs.size - len(outputs)),
+        "ahead": float(np.mean(ahead)) if ahead else None,
     }
 
 

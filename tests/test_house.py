@@ -114,14 +114,15 @@ def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) 
 
 
 def names_of_this_article() -> set[str]:
-    """Arms, blocks, contrasts and figures that only this article's study.toml and figures.py define.
+    """Arms, blocks, contrasts and figures that only this article's study.toml and modules of figures define.
 
     Words of the code itself are not among them: settings and their values, and the generic figures.
     """
     plan = studies.load()
     names = {part.name for part in (*plan.arms, *plan.blocks, *plan.contrasts)}
-    figures = ast.parse((ROOT / "report" / "mse_tanh" / "figures.py").read_text())
-    names |= {node.name for node in figures.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
+    figures = [ast.parse((ROOT / "report" / "mse_tanh" / f"{name}.py").read_text()) for name in ("figures", "push")]
+    functions = [node for module in figures for node in module.body if isinstance(node, ast.FunctionDef)]
+    names |= {function.name for function in functions if function.name[0] != "_"}
     generic = {"draw", "accuracy", "learning_curves", "outputs", "confusions", "reliability"}
     others = {"features_of", "chosen_from"}  # settings that name arms
     values = {str(arm.settings()[setting]) for arm in plan.arms for setting in set(SETTINGS) - others}

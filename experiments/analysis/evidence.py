@@ -119,7 +119,7 @@ ACCURACIES = (  # of an arm: where claims name one, the page carries which image
     *("test_accuracy", "test_error", "generalization_gap", "mean_epoch_accuracy", "plateau"),
 )
 FOR_FIGURES = (  # carried only for arms of which a figure needs them
-    *("training_loss_by_epoch", "confusion", "target_outputs", "other_outputs", "reliability"),
+    *("training_loss_by_epoch", "confusion", "target_outputs", "other_outputs", "reliability", "push", "digit_outputs"),
 )
 _Parts = Mapping[str, "_Parts | None"]  # the names of parts, at every depth; None: all of one
 SHOWN_OF: Mapping[str, _Parts] = {  # only these parts of these measures are carried

@@ -135,6 +135,38 @@ class Saturations(TypedDict):
     final: Saturation
 
 
+class Push(TypedDict):
+    """How much of the push on wrong classes goes to outputs that were low enough: see training/network_measures.py."""
+
+    below_target: float | None  # of the push, what is on outputs below their target
+    below_target_mean: float | None  # that push, over the number of all wrong classes' outputs
+    ahead: float | None  # of these outputs, those as large as the right class's; None where there are none
+
+
+class DigitOutputs(TypedDict):
+    """The outputs for the 4 of data/strokes.py by class, at three moments of the training, before the readout."""
+
+    start: list[float | None]
+    epoch_1: NotRequired[list[float | None]]  # where the training was longer
+    final: list[float | None]
+
+
+class OutputRanges(TypedDict):
+    """Outputs by class, over the seeds."""
+
+    mean: list[float | None]
+    min: list[float | None]
+    max: list[float | None]
+
+
+class ArmDigitOutputs(TypedDict):
+    """The same of an arm."""
+
+    start: OutputRanges
+    epoch_1: NotRequired[OutputRanges]
+    final: OutputRanges
+
+
 # ---------------------------------------------------------------------------------------------- runs/<name>-<key>/
 
 
@@ -179,6 +211,8 @@ class Measures(TypedDict):
     calibration: Calibration
     gradient: Gradients
     saturation: Saturations
+    push: Push  # at the end of the training
+    digit_outputs: DigitOutputs | None  # None except on MNIST
     training_accuracy: float  # of the images trained on
     least_squares_accuracy: float | None  # see `measures.LeastSquares`; None where the last hidden layer is too wide
 
@@ -219,6 +253,8 @@ class Observation(TypedDict):
     calibration: Calibration | None
     gradient: Gradients | None
     saturation: Saturations | None
+    push: NotRequired[Push | None]  # older evidence lacks it
+    digit_outputs: NotRequired[DigitOutputs | None]  # older evidence lacks it
     training_accuracy: NotRequired[float | None]  # older evidence lacks it
     least_squares_accuracy: NotRequired[float | None]  # older evidence lacks it
     started: NotRequired[str]  # a page leaves out this and what follows
@@ -365,6 +401,8 @@ class ArmResult(Settings):
     calibration: ArmCalibration | None
     gradient: Gradients | None
     saturation: Saturations | None
+    push: NotRequired[Push | None]  # older records lack it
+    digit_outputs: NotRequired[ArmDigitOutputs | None]  # older records lack it
 
 
 class ContrastResult(TypedDict):

@@ -19,11 +19,13 @@ from numpy.typing import ArrayLike
 from experiments.analysis import evidence, inference, records
 from experiments.analysis.results import (
     ArmCalibration,
+    ArmDigitOutputs,
     ArmResult,
     Calibration,
     ContrastResult,
     DatasetDescription,
     DatasetSpec,
+    DigitOutputs,
     Distribution,
     EvidenceFile,
     Measurements,
@@ -304,6 +306,8 @@ def _arm_result(arm: Arm, plan: Study, runs: Sequence[RunResult], observations: 
         "calibration": _calibration([observation["calibration"] for observation in observations]),
         "gradient": _mean([observation["gradient"] for observation in observations]),
         "saturation": _mean([observation["saturation"] for observation in observations]),
+        "push": _mean([observation.get("push") for observation in observations]),
+        "digit_outputs": _digit_outputs([observation.get("digit_outputs") for observation in observations]),
     }
 
 
@@ -404,6 +408,24 @@ def _calibration(runs: Sequence[Calibration | None]) -> ArmCalibration | None:
         curve.append([edge, int(counts.sum()), *means])
     scores = [{key: value for key, value in run.items() if key != "reliability"} for run in measured]
     return cast(ArmCalibration, {**_mean_json(scores), "reliability": curve})
+
+
+def _digit_outputs(runs: Sequence[DigitOutputs | None]) -> ArmDigitOutputs | None:
+    """The outputs of each class over the seeds, by moment; None where one seed has none."""
+    measured: list[Mapping[str, Any]] = [run for run in runs if run is not None]
+    if len(measured) < len(runs):
+        return None
+    moments = {moment: [*zip(*(run[moment] for run in measured), strict=True)] for moment in measured[0]}
+    return cast(
+        ArmDigitOutputs,
+        {
+            moment: {
+                name: [None if None in values else float(reduce(values)) for values in by_class]
+                for name, reduce in (("mean", np.mean), ("min", min), ("max", max))
+            }
+            for moment, by_class in moments.items()
+        },
+    )
 
 
 def _readout_result(arm: Arm, plan: Study, observations: Sequence[Observation]) -> ReadoutResult | None:

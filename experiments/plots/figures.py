@@ -145,8 +145,9 @@ def digest_inputs(results: ResultsFile, article_figures: Path | None) -> str:
 
 
 def code_digests(article_figures: Path | None) -> list[str]:
-    """Digests of the code that draws: all of this room, and the article's own figures.py if it has one."""
-    return [_code_digest(path) for path in (*sorted(Path(__file__).parent.glob("*.py")), article_figures) if path]
+    """Digests of the code that draws: all of this room, and the article's own figures.py with what is beside it."""
+    own = () if article_figures is None else (article_figures, *sorted(article_figures.parent.glob("*.py")))
+    return [_code_digest(path) for path in (*sorted(Path(__file__).parent.glob("*.py")), *own)]
 
 
 def _code_digest(path: Path) -> str:

@@ -2,14 +2,16 @@
 
 Colours become classes over CSS variables, so that dark mode and print restyle a figure; styles become attributes, which
 a strict Content-Security-Policy allows; numbers are rounded to a tenth of a point, far below what a screen shows.
-Marks that a plot has tied to rows of its table (`rows`) carry the row's number in `data-row`.
+Marks that a plot has tied to rows of its table (`rows`) carry the row's number in `data-row`. Parts that a plot has
+named as states (`state`) can be shown one at a time (`states`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 SVG = "http://www.w3.org/2000/svg"
@@ -38,6 +40,36 @@ def rows(*numbers: int) -> str:
     return "rows " + " ".join(map(str, numbers))
 
 
+def state(number: int) -> str:
+    """The `gid` of a subfigure that shows what row `number` of the table says, so that it can be shown alone."""
+    return f"state {number}"
+
+
+class State(NamedTuple):
+    """A state of a drawing: the row of the table that says what it shows, and an SVG of it alone."""
+
+    row: int
+    svg: str
+
+
+def states(drawing: str, name: str, words: Sequence[tuple[str, str]]) -> list[State]:
+    """Every state in the inline drawing of figure `name`; none if it has no states.
+
+    words: by row, the state's title and description for those who hear it.
+    """
+    if " data-state=" not in drawing:
+        return []
+    root = ElementTree.fromstring(drawing)
+    found = []
+    for group in root.findall("g[@data-state]"):
+        row = int(group.attrib.pop("data-state"))
+        alone = ElementTree.Element("svg", {"viewBox": group.attrib.pop("data-box")})
+        _describe(alone, f"{name}-{row}", *words[row])
+        alone.extend(group)
+        found.append(State(row, ElementTree.tostring(alone, encoding="unicode").replace(" />", "/>")))
+    return found
+
+
 def clean(raw: str, name: str, title: str, description: str) -> str:
     """The SVG of figure `name`, ready to stand inline in a page, named and described for those who hear it."""
     ElementTree.register_namespace("", SVG)
@@ -45,6 +77,7 @@ def clean(raw: str, name: str, title: str, description: str) -> str:
     for tag in ("metadata", "style", "clipPath"):  # plots draw nothing outside their axes
         _remove(root, tag)
     _tie_to_rows(root)
+    _mark_states(root)
     used = re.findall(r"#([\w.-]+)", " ".join(v for e in root.iter() for v in e.attrib.values()))
     names = {ident: f"{name}-{number}" for number, ident in enumerate(dict.fromkeys(used))}
     for element in root.iter():
@@ -54,24 +87,28 @@ def clean(raw: str, name: str, title: str, description: str) -> str:
     _group_marks(root)
     view_box = root.attrib["viewBox"]
     root.attrib.clear()
+    root.set("viewBox", view_box)
+    _describe(root, name, title, description)
+    _strip_whitespace(root)
+    return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
+
+
+def _describe(root: ElementTree.Element, ident: str, title: str, description: str) -> None:
+    """Gives an SVG its usual look, a title and a description, whose ids begin with `ident`."""
     root.attrib.update(
         {
-            "viewBox": view_box,
             "font-size": FONT_SIZE,
             "fill": "none",
             "stroke-width": STROKE_WIDTH,
             "role": "img",
-            "aria-labelledby": f"{name}-title",
-            "aria-describedby": f"{name}-description",
+            "aria-labelledby": f"{ident}-title",
+            "aria-describedby": f"{ident}-description",
         }
     )
-    for position, (tag, text) in enumerate((("title", title), ("desc", description))):
-        ident = f"{name}-{'title' if tag == 'title' else 'description'}"
-        element = ElementTree.Element(tag, {"id": ident})
+    for position, (tag, suffix, text) in enumerate((("title", "title", title), ("desc", "description", description))):
+        element = ElementTree.Element(tag, {"id": f"{ident}-{suffix}"})
         element.text = text
         root.insert(position, element)
-    _strip_whitespace(root)
-    return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
 
 
 def standalone(inline: str) -> str:
@@ -97,6 +134,18 @@ def _tie_to_rows(root: ElementTree.Element) -> None:
             numbers *= len(marks) if len(numbers) == 1 else 1
             for mark, number in zip(marks, numbers, strict=True):
                 mark.set("data-row", number)
+
+
+def _mark_states(root: ElementTree.Element) -> None:
+    """Numbers every group that `state` has named, and says where it is: its first path is its background."""
+    for group in root.iter(f"{{{SVG}}}g"):
+        word, *numbers = group.get("id", "").split(" ")
+        if word == "state":
+            outline = next(group.iter(f"{{{SVG}}}path")).attrib["d"]
+            values = [float(value) for value in re.findall(r"-?[\d.]+", outline)]
+            (left, right), (top, bottom) = ((min(ends), max(ends)) for ends in (values[::2], values[1::2]))
+            group.set("data-state", numbers[0])
+            group.set("data-box", " ".join(f"{value:g}" for value in (left, top, right - left, bottom - top)))
 
 
 def _clean_attributes(element: ElementTree.Element, names: Mapping[str, str]) -> None:
@@ -132,7 +181,9 @@ def _clean_attributes(element: ElementTree.Element, names: Mapping[str, str]) ->
             _set_outline(element, _rounded(value))
         elif plain in ("x", "y", "width", "height", "points", "cx", "cy", "r"):
             element.set(plain, _rounded(value))
-        elif plain in ("viewBox", "data-row") or (plain == "transform" and not value.startswith("rotate(-0 ")):
+        elif plain in ("viewBox", "data-row", "data-state", "data-box") or (
+            plain == "transform" and not value.startswith("rotate(-0 ")
+        ):
             element.set(plain, value)
     if classes:
         element.set("class", " ".join(dict.fromkeys(classes)))

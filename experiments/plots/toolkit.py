@@ -38,9 +38,11 @@ matplotlib.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes as Axes
 from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.figure import SubFigure
 from matplotlib.patches import Rectangle as Rectangle
 
 Canvas = MatplotlibFigure
+Tile = SubFigure
 subplots = plt.subplots
 _pictures: ContextVar[bool] = ContextVar("pictures")  # whether figures get PNGs: they cost half the time
 
@@ -118,9 +120,20 @@ def labelled_rows(labels: Sequence[str], notes: Sequence[str], xlabel: str) -> t
 
 def stacked(*heights: float) -> tuple[Canvas, list[Axes]]:
     """Axes one below the other, of so many inches, each as wide as its own labels leave it."""
+    canvas, parts = stacked_tiles(*heights)
+    return canvas, [part.subplots() for part in parts]
+
+
+def stacked_tiles(*heights: float) -> tuple[Canvas, list[Tile]]:
+    """Tiles one below the other, of so many inches."""
     canvas = plt.figure(figsize=(WIDTH, sum(heights)))
-    parts = canvas.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)
-    return canvas, [part.subplots() for part in parts.flat]
+    return canvas, list(canvas.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flat)
+
+
+def tiles(rows: int, columns: int, size: tuple[float, float]) -> tuple[Canvas, list[Tile]]:
+    """Tiles of `size` in inches, row by row, each for axes of its own."""
+    canvas = plt.figure(figsize=(columns * size[0], rows * size[1]))
+    return canvas, list(canvas.subfigures(rows, columns, squeeze=False, wspace=0, hspace=0).flat)
 
 
 def rows_height(number: int) -> float:

@@ -17,7 +17,7 @@ from experiments.study.model import Run, SettingValue, Study
 EXPERIMENTS = Path(__file__).parents[1]
 LOCK = EXPERIMENTS.parent / "requirements" / "train.txt"
 TRAINING_CODE = ("data/datasets.py", "training/trainer.py")  # what the weights of a run depend on
-MEASURES_CODE = ("analysis/measures.py", "training/network_measures.py")
+MEASURES_CODE = ("analysis/measures.py", "data/strokes.py", "training/network_measures.py")
 
 
 class TrainingKey(TypedDict):

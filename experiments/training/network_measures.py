@@ -1,4 +1,4 @@
-"""Weights of a run → its fit to the training images, its gradient signal and its saturation. Imports TensorFlow.
+"""Weights of a run → its fit, its gradient signal, its saturation, its push on wrong classes. Imports TensorFlow.
 
 The derivatives are TensorFlow's own, by automatic differentiation of the arm's Keras model and loss in float64, so any
 activation, loss or layer of Keras can be measured. z are a layer's pre-activations, its output is activation(z), and
@@ -17,7 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.analysis.measures import LeastSquares, number, read_out, share
-from experiments.data.datasets import Dataset
+from experiments.data import strokes
+from experiments.data.datasets import MNIST, Dataset
 from experiments.study.model import Arm, Part
 from experiments.training import trainer
 from experiments.training.trainer import Activation, Loss
@@ -26,11 +27,13 @@ IMAGES = 2000  # the first so many training images; all of them where there are 
 SATURATION = 0.95
 UNSATURATED_RANGE = {"tanh": (-SATURATION, SATURATION), "sigmoid": (1 - SATURATION, SATURATION)}
 RELU = Part("relu")
+ANSWER_DECIMALS = 3  # of outputs: finer than a picture shows
 BLOCK = 2000  # images that are predicted at a time: few enough for the processor's cache and for wide layers
 
 
 def measure(arm: Arm, snapshots: Mapping[str, Sequence[np.ndarray]], dataset: Dataset) -> dict[str, Any]:
-    """Gradient and saturation of each snapshot, on the same IMAGES, and how the final one fits, ready for JSON.
+    """Gradient and saturation of each snapshot, on the same IMAGES, what it says to a digit of our own, and the final
+    one's push and fit, ready for JSON.
 
     snapshots: weights in Keras' order, [kernel, bias] a layer, by when they were taken ("start", "epoch_1", "final").
     What is undefined or not finite, as after a diverged run, is None.
@@ -39,14 +42,32 @@ def measure(arm: Arm, snapshots: Mapping[str, Sequence[np.ndarray]], dataset: Da
     images = tf.constant(dataset.x_train[:IMAGES] / dataset.pixel_max)
     is_target = np.eye(dataset.classes, dtype=bool)[dataset.y_train[:IMAGES]]
     targets = tf.constant(np.where(is_target, arm.high_target, arm.low_target))
-    gradients, saturations = {}, {}
+    digit = _own_digit(dataset)
+    gradients, saturations, pushes, answers = {}, {}, {}, {}
     for name, weights in snapshots.items():
         layers = network(weights, images, targets)
         with np.errstate(all="ignore"):  # a diverged run overflows
             gradients[name] = gradient([layer.deltas for layer in layers], [layer.kernel_gradient for layer in layers])
             saturations[name] = saturation(arm, layers, is_target)
+            pushes[name] = push(layers[-1], is_target, arm.low_target)
+        if digit is not None:
+            answers[name] = [number(round(y, ANSWER_DECIMALS)) for y in network.outputs(digit).tolist()]
     forward.model.set_weights(snapshots["final"])
-    return {"gradient": gradients, "saturation": saturations, **fit(forward, arm.readout, dataset)}
+    return {
+        "gradient": gradients,
+        "saturation": saturations,
+        "push": pushes["final"],
+        "digit_outputs": answers or None,
+        **fit(forward, arm.readout, dataset),
+    }
+
+
+def _own_digit(dataset: Dataset) -> tf.Tensor | None:
+    """The 4 of `data.strokes`, float64 [1, pixels]; None unless the network has learned MNIST, in MNIST's form."""
+    drawn = strokes.draw(strokes.FOUR)
+    if dataset.name != MNIST.name or drawn.shape != dataset.x_train.shape[1:]:
+        return None
+    return tf.constant(drawn[None] / strokes.PIXEL_MAX)
 
 
 # ---------------------------------------------------------------------------------------------- fit
@@ -116,11 +137,16 @@ class Network:
     def __init__(self, model: keras.Sequential, loss: Loss):
         self.model = model
         self._propagate = tf.function(partial(propagate, model, loss), autograph=False)
+        self._outputs = tf.function(partial(model, training=False), autograph=False)
 
     def __call__(self, weights: Sequence[np.ndarray], images: tf.Tensor, targets: tf.Tensor) -> list[Layer]:
         """Every layer that has a kernel, first hidden … output, for float64 images [n, pixels] and targets [n, K]."""
         self.model.set_weights(weights)
         return [Layer(*map(np.asarray, tensors)) for tensors in self._propagate(images, targets)]
+
+    def outputs(self, image: tf.Tensor) -> np.ndarray:
+        """The K outputs for one float64 image [1, pixels], with the weights that were used last."""
+        return np.asarray(self._outputs(image))[0]
 
 
 _cache: dict[tuple[Any, ...], tuple[Network, Forward]] = {}
@@ -204,6 +230,33 @@ def gradient(deltas: Sequence[np.ndarray], kernel_gradients: Sequence[np.ndarray
         "delta_rms": [number(value) for value in rms],
         "kernel_norm": [number(np.linalg.norm(kernel_gradient)) for kernel_gradient in kernel_gradients],
         "first_over_output": number(rms[0] / rms[-1]),
+    }
+
+
+def push(output: Layer, is_target: np.ndarray, low_target: float) -> dict[str, Any]:
+    """How much of the push on wrong classes goes to outputs that were low enough. is_target: [n, K] bool.
+
+    An output's push is |δ|: how hard the image's own loss pushes its z, up or down. A wrong class's output is low
+    enough where it is below its own target already; a push there can only lift it, towards the right class's.
+
+    below_target: of the sum of |δ| over all wrong classes, the share that is on outputs below `low_target`; None where
+        nothing is pushed. It is 0 by arithmetic for outputs that can't go below their target, such as tanh on −1 or
+        softmax on 0, and where a loss charges nothing there. Elsewhere it is near a half, however weak the push is:
+        training ends where pushes up and down on an output cancel.
+    below_target_mean: how strong it is: the same sum over the number of all wrong classes' outputs, in units of the
+        image's own loss per unit of z. Losses of one scale can be compared, such as Keras' squared errors.
+    ahead: of the wrong classes' outputs below `low_target`, the share that is at least as large as the right class's
+        output for the same image, so that it could decide the answer; None where none is below.
+    """
+    wrong = ~is_target
+    of_right = output.outputs[is_target][:, None]  # one a row
+    below = (output.outputs < low_target) & wrong
+    sizes = np.abs(output.deltas)
+    ahead = (output.outputs >= of_right)[below]
+    return {
+        "below_target": number(sizes[below].sum() / sizes[wrong].sum()),
+        "below_target_mean": number(sizes[below].sum() / wrong.sum()),
+        "ahead": number(ahead.mean()) if ahead.size else None,
     }
 
 

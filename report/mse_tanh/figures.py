@@ -53,6 +53,8 @@ from experiments.plots.toolkit import (
     stacked,
     subplots,
 )
+from report.mse_tanh import push
+from report.mse_tanh.networks import targets_label
 
 RECIPES = {
     "example-1": Recipe("Example 1", SERIES[0], "o"),
@@ -103,6 +105,8 @@ def _plots() -> list[Plot]:
     """The figures in the order in which they are drawn and saved."""
     return [
         Plot(accuracy, ["*"]),
+        Plot(push.one_digit, ["example-1", "one-sided"]),
+        Plot(push.push_back, ["example-1"]),
         Plot(training, ["example-1", "cross-entropy"]),
         Plot(learning_curves, ["example-1"]),
         Plot(outputs, ["example-1"]),
@@ -296,11 +300,7 @@ def _rate_label(trained: ArmResult | RunResult) -> str:
 def _head_label(arm: ArmResult) -> str:
     """An arm's output activation and loss, and the targets where they could be others."""
     label = f"{arm['output']}, {LOSSES.get(arm['loss'], arm['loss'])}"
-    return f"{label}, {_targets_label(arm)}" if arm["output"] in ("tanh", "linear") else label
-
-
-def _targets_label(arm: ArmResult) -> str:
-    return f"{arm['low_target']:g} and {arm['high_target']:g}".replace("-", "−")
+    return f"{label}, {targets_label(arm)}" if arm["output"] in ("tanh", "linear") else label
 
 
 def _over_seeds(results: Results) -> str:
@@ -582,7 +582,7 @@ def dose(results: Results) -> Figure | None:
     arms = {name: shared["arms"][name] for name in sorted(means, key=lambda name: means[name])}
     runs = [run for name in arms for run in plotted_runs(runs_of(shared, name))]
     canvas, (left, right) = subplots(1, 2, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(2, 3))
-    label_rows(left, [_targets_label(arm) for arm in arms.values()], (), "Targets: wrong ○, right class ●")
+    label_rows(left, [targets_label(arm) for arm in arms.values()], (), "Targets: wrong ○, right class ●")
     label_rows(right, [""] * len(arms), [plain_percent(means[name]) for name in arms], "Test accuracy, %")
     left.set(xlim=(-1.1, 1.1), xticks=(-1, 0, 1))
     first = 0
@@ -596,12 +596,12 @@ def dose(results: Results) -> Figure | None:
         "dose",
         _best_targets(arms, means),
         f"Where the targets of wrong classes and of the right class lie, and the test accuracy {_over_seeds(shared)}. "
-        + "; ".join(f"{_targets_label(arm)}: {plain_percent(means[name])}" for name, arm in arms.items())
+        + "; ".join(f"{targets_label(arm)}: {plain_percent(means[name])}" for name, arm in arms.items())
         + ".",
         arms=arms,
         columns=("Arm", "Targets", "Seed", "Test accuracy"),
         rows=[
-            [run["arm"], _targets_label(arms[run["arm"]]), str(run["seed"]), plain_percent(final_accuracy(run))]
+            [run["arm"], targets_label(arms[run["arm"]]), str(run["seed"]), plain_percent(final_accuracy(run))]
             for run in runs
         ],
     )
@@ -618,15 +618,15 @@ def _best_targets(arms: Mapping[str, ArmResult], means: Mapping[str, float]) -> 
     own = next((name for name, arm in arms.items() if (arm["low_target"], arm["high_target"]) == (0, 1)), None)
     *_, best = arms
     if own is None:
-        return f"Targets {_targets_label(arms[best])} do best: {plain_percent(means[best])}"
+        return f"Targets {targets_label(arms[best])} do best: {plain_percent(means[best])}"
     if best == own:
-        return f"No other targets do better than {_targets_label(arms[own])}"
+        return f"No other targets do better than {targets_label(arms[own])}"
     gains = {name: means[name] - means[own] for name in arms if name != own}
     moved = [gain for name, gain in gains.items() if arms[name]["high_target"] - arms[name]["low_target"] <= 1]
     wider = [gain for name, gain in gains.items() if arms[name]["high_target"] - arms[name]["low_target"] > 1]
     if not moved or not wider:
         gain = points(gains[best], signed=False)
-        return f"Targets {_targets_label(arms[best])} do best, {gain} points better than {_targets_label(arms[own])}"
+        return f"Targets {targets_label(arms[best])} do best, {gain} points better than {targets_label(arms[own])}"
     near, least, most = (points(gain, signed=False) for gain in (max(moved), min(wider), max(wider)))
     far = most if least == most else f"{least} to {most}"
     return f"Lower targets at the same distance add up to {near} points, wider ones {far}"

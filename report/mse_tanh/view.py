@@ -14,6 +14,8 @@ from statistics import fmean
 from typing import cast
 
 from experiments.analysis.results import RunResult, Summary
+from experiments.data import strokes
+from report.mse_tanh import networks
 from report.page.measured import Difference, Measured, changes, is_above, minus
 
 ONE_CHANGE = ("targets", "one-sided", "loss", "hidden", "output")  # the contrasts that change one thing in Example 1
@@ -210,6 +212,85 @@ def _changes(m: Measured) -> Changes:
     measured = [change.difference for change in changes(m.results, dict.fromkeys(ONE_CHANGE, ""))]
     gains = [change for change in measured if change.positive]
     return Changes(len(measured), len(gains), len(gains) == 1, tuple(c for c in gains if c.uncertain_over_images))
+
+
+@dataclass(frozen=True)
+class OneDigit:
+    """why/one-digit.html. article, free: the mean output of wrong classes for our digit at the end, in the article's
+    network and where nothing is charged below the low target; target: that one.
+
+    both_answer: in both, the right class's mean output is the largest. sinks: wrong classes end lower without the
+    charge.
+    """
+
+    digit: int
+    article: float
+    free: float
+    target: float
+    both_answer: bool
+    sinks: bool
+
+
+def _one_digit(m: Measured) -> OneDigit | None:
+    arms = (networks.ARTICLE, networks.FREE)
+    moments = [networks.moments(m.results, arm) for arm in arms if m.number(arm, "digit_outputs")]
+    if len(moments) < len(arms) or not all(moments):
+        return None
+    ends = [[*of_arm.values()][-1] for of_arm in moments]
+    article, free = map(networks.wrong_mean, ends)
+    answers = all(networks.answers(end) for end in ends)
+    return OneDigit(
+        strokes.FOUR_LABEL,
+        round(article, 2) or 0.0,
+        round(free, 2) or 0.0,
+        m.number(networks.ARTICLE, "low_target"),
+        answers,
+        free < article,
+    )
+
+
+@dataclass(frozen=True)
+class PushBack:
+    """why/push-back.html. Errors are of networks.IMAGES images, over the `seeds` that all networks share; all_errors:
+    over all seeds of the article's network.
+
+    lifted: of the article's push on wrong classes, what lifts outputs that were low enough; ahead: of these outputs,
+    those that could decide an answer, where they are few. helps: leaving them alone makes fewer errors. weaker: the
+    networks whose push of that kind is weaker, though there is some. ends_only_lower: targets −1 and 1 lift nothing.
+    """
+
+    lifted: float
+    ahead: float | None
+    images: int
+    errors: int
+    free_errors: int | None
+    helps: bool
+    weaker: tuple[networks.Network, ...]
+    ends_only_lower: bool
+    seeds: int
+    all_errors: int
+    all_seeds: int
+
+
+def _push_back(m: Measured) -> PushBack | None:
+    measured = {network.name: network for network in networks.networks(m.results)}
+    article, free, ends = (measured.get(name) for name in (networks.ARTICLE, networks.FREE, networks.ENDS))
+    accuracy, seeds = m.mean_accuracy(networks.ARTICLE), m.seeds(networks.ARTICLE)
+    if article is None or article.push["below_target"] is None or accuracy is None or seeds is None:
+        return None
+    return PushBack(
+        article.push["below_target"],
+        article.push["ahead"] if article.is_harmless_below else None,
+        networks.IMAGES,
+        round(article.errors),
+        round(free.errors) if free else None,
+        free is not None and free.errors < article.errors,
+        tuple(network for network in measured.values() if network.strength and network.strength < 1),
+        ends is not None and ends.push["below_target"] == 0,
+        article.seeds,
+        round(networks.IMAGES * (1 - accuracy)),
+        seeds,
+    )
 
 
 @dataclass(frozen=True)
@@ -1098,6 +1179,8 @@ class View(Contrasts):
     exactly: Exactly
     why: Why
     changes: Changes
+    one_digit: OneDigit | None
+    push_back: PushBack | None
     outputs: Outputs | None
     wall: Wall
     dose: Dose
@@ -1136,6 +1219,8 @@ def view(results: Summary) -> View:
         exactly=_exactly(m),
         why=_why(c, answer),
         changes=_changes(m),
+        one_digit=_one_digit(m),
+        push_back=_push_back(m),
         outputs=_outputs(m, c),
         wall=_wall(m, c),
         dose=_dose(m),

@@ -33,7 +33,7 @@ MAX_SHOWN = 5  # loose numerals in one error
 
 CAPTIONS = (  # the modules with the words of figures
     *(ROOT / "experiments" / "plots" / f"{name}.py" for name in ("generic", "selection", "toolkit")),
-    DEFAULT / "figures.py",
+    *(DEFAULT / f"{name}.py" for name in ("figures", "push", "networks")),
 )
 
 

@@ -25,7 +25,7 @@ from experiments.analysis.results import Results, Summary
 from experiments.files import reading
 from experiments.files.errors import UserError, display_path
 from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
-from experiments.plots import formats
+from experiments.plots import formats, svg
 from experiments.plots.figures import Figure
 from report.article import document, quotes
 from report.article.folder import DEFAULT
@@ -45,7 +45,8 @@ class Prose:
     """The project's own words about one article: a folder of templates, and article.toml with what stands where.
 
     code_blocks: the arm that each of the article's code blocks trains, in their order.
-    figures: name and question, in the order of the page; folded: the names of those that are folded up.
+    figures: name and question, in the order of the page; folded: the names of those that are folded up; finding: of
+    the one whose title describes the page in previews of links, "" for the first.
     notes: (words of the article, the note after their block).
     changes: what a contrast changes, in words, by its name. view: what the templates decide by, see `report.page.view`.
     """
@@ -54,6 +55,7 @@ class Prose:
     code_blocks: tuple[str, ...] = ()
     figures: tuple[tuple[str, str], ...] = ()
     folded: tuple[str, ...] = ()
+    finding: str = ""
     notes: tuple[tuple[str, str], ...] = ()
     changes: Mapping[str, str] = field(default_factory=dict)
     view: Callable[[Summary], object] = field(default=lambda results: None, compare=False)
@@ -73,14 +75,18 @@ def load_prose(folder: Path) -> Prose:
     decide = view.load(folder.parent)
     if not os.path.lexists(path):
         return Prose(folder, view=decide)
-    article = TomlReader(path, "Expected code_blocks, folded, [changes], [[figures]], [[notes]] and [[live]].").root
-    article.reject_unknown(("code_blocks", "folded", "changes", "figures", "notes", "live"))
+    keys = ("code_blocks", "folded", "finding", "changes", "figures", "notes", "live")
+    article = TomlReader(
+        path, "Expected code_blocks, folded, finding, [changes], [[figures]], [[notes]], [[live]]."
+    ).root
+    article.reject_unknown(keys)
     changes = article.table("changes", required=False)
     return Prose(
         folder,
         tuple(article.get_valid("code_blocks", TEXTS, default=())),
         _pairs(article, "figures", ("name", "question")),
         tuple(article.get_valid("folded", TEXTS, default=())),
+        article.get_valid("finding", TEXT, default=""),
         _pairs(article, "notes", ("after", "text")),
         {name: changes.get_valid(name, TEXT) for name in changes.values},
         decide,
@@ -134,6 +140,7 @@ def render(
         ledger,
         not words.is_default,
         robustness,
+        words.finding,
     )
     context: dict[str, object] = {
         **_context(results, figures, words),
@@ -175,7 +182,12 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
         "lead": numbers.lead,  # for notes, which come with the claims
         "cal": numbers.calibration,
         "figures": {
-            name: {"figure": figure, "svg": Markup(figure.svg), "passport": passport(results, figure)}
+            name: {
+                "figure": figure,
+                "svg": Markup(figure.svg),
+                "states": _states(figure),
+                "passport": passport(results, figure),
+            }
             for name, figure in figures.items()
         },
         "words": words,
@@ -189,6 +201,15 @@ CLOSING = {  # the sections after the claims that an article's prose may have, b
     "others": "What others found",
     "limits": "Limits",
 }
+
+
+def _states(figure: Figure) -> list[svg.State]:
+    """The drawing of each state of a figure; each is named by its row of the table for those who hear it."""
+    words = [
+        (row[0], "; ".join(f"{column}: {cell}" for column, cell in zip(figure.columns, row, strict=True)))
+        for row in figure.rows
+    ]
+    return [state._replace(svg=Markup(state.svg)) for state in svg.states(figure.svg, figure.name, words)]
 
 
 # What a faulty template can raise: it is a program, and anybody may write one.

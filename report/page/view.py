@@ -143,10 +143,11 @@ def page_view(
     ledger: Ledger,
     other_article: bool = False,
     robustness: Robust | None = None,
+    finding: str = "",
 ) -> PageView:
     """`rows`: from `claim_rows`; `recorded`: the verdicts on the record's numbers, by claim and part; `labels`: what a
     contrast changes, in words, by its name; `questions`: those that figures answer, by the figure's name; `robustness`:
-    by claim and part.
+    by claim and part; `finding`: the name of the figure whose title describes the page, "" for the first of these.
     """
     first = next(iter(figures.values()))
     return PageView(
@@ -154,7 +155,7 @@ def page_view(
         notices=notices(results),
         equivalence_confidence=2 * results["confidence"] - 1,
         chart=first,
-        finding=figures.get(next(iter(questions), ""), first),
+        finding=figures.get(finding or next(iter(questions), ""), first),
         changes=changes(results, labels),
         contrasts=contrast_rows(results),
         described=contrast_rows(results, confirmatory=False),

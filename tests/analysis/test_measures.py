@@ -16,7 +16,7 @@ from scipy import special
 from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, log_loss
 
 from experiments.analysis import measures
-from experiments.data import datasets
+from experiments.data import datasets, strokes
 from experiments.data.datasets import Dataset
 from experiments.study import load as studies
 from experiments.study.model import Arm, Part
@@ -566,6 +566,80 @@ def test_there_is_no_output_slope_where_it_is_constant_or_outputs_depend_on_each
     assert (result["output_slope_target"], result["output_slope_other"]) == (None, None)
 
 
+# ---------------------------------------------------------------------------------------------- push on wrong classes
+
+
+def push(outputs: list[list[float]], deltas: list[list[float]], right: list[int], low: float = 0.0) -> dict[str, Any]:
+    """The push on wrong classes of an output layer with these outputs and ∂L/∂z, where these classes are right."""
+    unused = np.zeros(0)
+    layer = network_measures.Layer(unused, np.array(outputs), np.array(deltas), unused)
+    with np.errstate(invalid="ignore"):
+        return network_measures.push(layer, np.eye(len(outputs[0]), dtype=bool)[right], low)
+
+
+def test_the_push_below_the_target_is_its_share_of_the_push_on_wrong_classes_alone() -> None:
+    outputs = [[0.9, -0.5, 0.25], [-0.2, -0.1, 0.5]]
+    deltas = [[-0.7, -0.3, 0.2], [-0.1, -0.6, 0.4]]  # the right classes' are −0.7 and −0.6
+    result = push(outputs, deltas, [0, 1])
+    assert (result["below_target"], result["ahead"]) == (pytest.approx(0.4), 0)  # of 0.3 + 0.2 + 0.1 + 0.4
+    assert result["below_target_mean"] == pytest.approx(0.4 / 4)
+    assert push(outputs, deltas, [0, 1], low=-0.25)["below_target"] == pytest.approx(0.3)
+
+
+def test_outputs_below_the_target_are_ahead_where_the_right_class_is_not_above_them() -> None:
+    outputs = [[-0.4, -0.5, -0.3], [-0.2, -0.2, 0.5], [0.9, -0.9, -0.9]]
+    assert push(outputs, [[1.0] * 3] * 3, [0, 1, 0])["ahead"] == 2 / 5  # −0.3 above −0.4, and −0.2 as large as −0.2
+
+
+def test_without_any_push_there_is_no_share_and_without_low_outputs_none_is_ahead() -> None:
+    assert push([[0.9, 0.1]], [[0.5, 0.0]], [0]) == {"below_target": None, "below_target_mean": 0, "ahead": None}
+    assert push([[0.9, 0.1]], [[0.5, 0.2]], [0]) == {"below_target": 0, "below_target_mean": 0, "ahead": None}
+
+
+@pytest.mark.parametrize(
+    ("output", "loss", "low"), [("tanh", "mean_squared_error", -1.0), ("softmax", "mean_squared_error", 0.0)]
+)
+def test_nothing_is_pushed_below_a_target_that_outputs_cannot_undershoot(output: str, loss: str, low: float) -> None:
+    arm = tiny_arm(output=output, loss=loss, low_target=low)
+    result = network_measures.measure(arm, {"final": tiny_weights(4, 3, 3, 3)}, tiny_dataset())
+    assert result["push"] == {"below_target": 0, "below_target_mean": 0, "ahead": None}
+
+
+def test_the_one_sided_error_pushes_nothing_below_the_target_though_outputs_are_there() -> None:
+    arm, weights = tiny_arm(loss="one_sided_mean_squared_error"), {"final": tiny_weights(4, 3, 3, 3)}
+    one_sided = network_measures.measure(arm, weights, tiny_dataset())["push"]
+    usual = network_measures.measure(tiny_arm(), weights, tiny_dataset())["push"]
+    assert one_sided["below_target"] == 0 < usual["below_target"]
+    assert one_sided["ahead"] == usual["ahead"] is not None
+
+
+# ---------------------------------------------------------------------------------------------- a digit of our own
+
+
+def test_the_outputs_for_the_drawn_digit_are_those_of_the_networks_own_model_at_each_moment() -> None:
+    digit = strokes.draw(strokes.FOUR)
+    pixels = np.stack([digit, digit[::-1]])
+    labels = np.array([0, 1], np.uint8)
+    dataset = Dataset("mnist", pixels, labels, pixels, labels, pixel_max=255, classes=3)
+    arm, moments = tiny_arm(), {name: tiny_weights(784, 3, 3, 3) for name in ("start", "epoch_1", "final")}
+    moments["epoch_1"][-1] += 1
+    result = network_measures.measure(arm, moments, dataset)["digit_outputs"]
+    for name, weights in moments.items():
+        model = trainer.build(arm, 784, 3)
+        model.set_weights(weights)
+        assert result[name] == pytest.approx(model(digit[None] / np.float32(255)).numpy()[0], abs=6e-4)
+        assert result[name] == np.round(result[name], 3).tolist()
+    assert result["start"] != result["epoch_1"]
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist", "mine"])
+def test_networks_that_learned_other_images_are_not_asked_about_a_digit(name: str) -> None:
+    digit = strokes.draw(strokes.FOUR)[None]
+    labels = np.zeros(1, np.uint8)
+    dataset = Dataset(name, digit, labels, digit, labels, pixel_max=255, classes=3)
+    assert network_measures.measure(tiny_arm(), {"final": tiny_weights(784, 3, 3, 3)}, dataset)["digit_outputs"] is None
+
+
 # ---------------------------------------------------------------------------------------------- all of it
 
 
@@ -580,7 +654,10 @@ def test_gradient_and_saturation_are_those_of_the_closed_forms(hidden: str, outp
     arm, dataset = tiny_arm(hidden=hidden, output=output, loss=loss), tiny_dataset(images=20)
     snapshots = {"final": tiny_weights(4, 3, 3, 3)}
     result, expected = (module.measure(arm, snapshots, dataset) for module in (network_measures, closed_forms))
-    for name, values in expected.items():
+    for key, value in expected["push"].items():
+        assert result["push"][key] == (value if value is None else pytest.approx(value, rel=1e-9))
+    for name in ("gradient", "saturation"):
+        values = expected[name]
         assert result[name]["final"].keys() == values["final"].keys()
         for key, value in values["final"].items():
             assert result[name]["final"][key] == (value if value is None else pytest.approx(value, rel=1e-9))

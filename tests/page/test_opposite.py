@@ -71,6 +71,8 @@ def predicted(plan: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         arms[name]["saturation"]["final"]["output_slope_other"] = slope
     arms["example-1"]["least_squares_accuracy"]["mean"] = UNDERSHOOTS + 0.001
     arms["long-example-1"]["training_accuracy"]["mean"] = 0.995
+    arms["example-1"]["push"] = {"below_target": 0.4, "below_target_mean": 0.002, "ahead": 0.0002}
+    arms["inside-0.8"]["push"] = {"below_target": 0.4, "below_target_mean": 0.001, "ahead": 0.0002}
     return found
 
 
@@ -104,6 +106,9 @@ def opposite(predicted: dict[str, Any]) -> dict[str, Any]:
                 if row.get(key):
                     row[key] = [-bound for bound in reversed(row[key])]
             row |= {"mean": -row["mean"], "superiority": 1 - row["superiority"]}
+    turned["arms"]["example-1"]["push"] |= {"ahead": 0.3, "below_target_mean": 0.0005}
+    turned["arms"]["targets"]["push"]["below_target"] = 0.1
+    turned["arms"]["one-sided"]["digit_outputs"]["final"] |= {"mean": [0.5] * 10}
     turned["arms"]["example-2"]["map_seconds"] = turned["arms"]["example-2"]["predict_seconds"]
     turned["arms"]["example-2"]["readout_of"] |= {"changed": 1200, "changed_share": 0.012}
     return turned
@@ -212,6 +217,12 @@ def pages(
         ("why", "are back by which cross-entropy", "article", "no single change measured here accounts"),
         ("why", "Tanh itself is nearly incidental", "opposite", "was not shown to gain"),
         ("why", "Squared error itself is not the culprit", "opposite", "With outputs that cannot undershoot"),
+        ("why", "Both networks learn that this is a 4", "opposite", "in the article’s network at 0, no higher"),
+        ("why", "they sink by themselves", "opposite", "they end at 0.5 on average"),
+        ("why", "only 0.02 % of these outputs could have decided", "opposite", "lifts outputs that were below"),
+        ("why", "Left alone below 0, the network makes", "opposite", "Leaving them alone does not help"),
+        ("why", "with −0.8 and 0.8 50 % and there are", "opposite", "Leaving them alone does not help"),
+        ("why", "Nothing is lifted back", "opposite", "Leaving them alone does not help"),
         ("why", "less penalty, more accuracy", "opposite", "it does not rise at each step"),
         ("why", "and it loses", "opposite", "was not shown to lose by that"),
         ("why", "Neither singles out undershooting", "article", "At least one of them adds half as much"),

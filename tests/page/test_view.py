@@ -267,6 +267,76 @@ def test_the_slopes_and_the_gain_decide_together_whether_saturation_explains_the
     assert decision("outputs", slopes(0.9, 0.5)) is None
 
 
+def networks(**pushes: Mapping[str, Any]) -> dict[str, Any]:
+    """Results of Example 1 and of others on lower targets, with the push that is given of each."""
+    arms = {
+        name: arm(
+            **{"block": "dose", "output": "tanh", "loss": "mean_squared_error", "low_target": -0.1 * place, **more},
+            other_outputs={"counts": [1] * 60},
+            push={"below_target": 0.4, "below_target_mean": 0.002, "ahead": 0.0, **push},
+        )
+        for place, (name, push) in enumerate({key.replace("_", "-"): value for key, value in pushes.items()}.items())
+        for more in [{"loss": "one_sided_mean_squared_error", "low_target": 0.0} if name == "one-sided" else {}]
+    }
+    return {**results(arms), "runs": [run(name, seed, 0.97, [0.97]) for name in arms for seed in (1, 2)]}
+
+
+def test_errors_are_counted_over_shared_seeds_beside_those_of_all_seeds() -> None:
+    found = networks(example_1={}, one_sided={})
+    found["arms"]["example-1"] |= {"seeds": [1, 2, 3], "test_accuracy": {"mean": 0.9, "min": 0.9, "max": 0.9}}
+    found["runs"] = [
+        *[run("example-1", seed, accuracy) for seed, accuracy in ((1, 0.96), (2, 0.97), (3, 0.77))],
+        *[run("one-sided", seed, 0.98) for seed in (1, 2)],
+    ]
+    told = view(found).push_back
+    assert told is not None
+    assert (told.errors, told.free_errors, told.seeds, told.all_errors, told.all_seeds) == (350, 200, 2, 1000, 3)
+    assert told.helps
+    found["runs"][-1]["test_accuracy"] = found["runs"][-2]["test_accuracy"] = 0.965
+    assert not view(found).push_back.helps  # as many errors
+
+
+def test_low_outputs_are_harmless_if_at_most_one_in_a_hundred_could_decide_an_answer() -> None:
+    for ahead, told in ((None, None), (0.01, 0.01), (0.011, None)):
+        assert view(networks(example_1={"ahead": ahead}, one_sided={})).push_back.ahead == told
+
+
+def test_a_network_lifts_less_if_there_is_some_push_of_that_kind_and_it_is_weaker() -> None:
+    sizes = {"weaker": 0.001, "as_strong": 0.002, "none": 0.0}
+    found = networks(example_1={}, **{name: {"below_target_mean": size} for name, size in sizes.items()})
+    assert [(network.name, network.strength) for network in view(found).push_back.weaker] == [("weaker", 0.5)]
+    assert view(networks(example_1={"below_target_mean": 0.0}, weaker={})).push_back.weaker == ()
+
+
+def test_targets_at_the_ends_only_lower_outputs_if_no_push_lifts_one() -> None:
+    for lifted, told in ((0.0, True), (0.001, False)):
+        assert view(networks(example_1={}, targets={"below_target": lifted})).push_back.ends_only_lower is told
+    assert view(networks(example_1={}, one_sided={})).push_back.ends_only_lower is False
+
+
+def test_without_a_second_network_or_without_its_push_nothing_is_said_of_the_push() -> None:
+    assert view(networks(example_1={})).push_back is None
+    assert view(networks(example_1={"below_target_mean": None}, one_sided={})).push_back is None
+
+
+def moments(article: Sequence[float], free: Sequence[float]) -> dict[str, Any]:
+    """Results of the two networks, whose outputs for the 4 end so."""
+    arms = {
+        name: arm(digit_outputs={when: {"mean": outputs} for when in ("start", "final")})
+        for name, outputs in (("example-1", article), ("one-sided", free))
+    }
+    return {**results(arms), "runs": [run(name, 1, 0.97, [0.97]) for name in arms]}
+
+
+def test_the_outputs_for_the_digit_decide_whether_both_networks_answer_and_which_one_sinks() -> None:
+    right, low = [0.0] * 4 + [0.9] + [0.004] * 5, [-0.9] * 4 + [0.9] + [-0.5] * 5
+    told = view(moments(right, low)).one_digit
+    assert (told.article, told.free, told.both_answer, told.sinks) == (0.0, -0.68, True, True)
+    assert not view(moments(low, right)).one_digit.sinks
+    assert not view(moments([0.95, *right[1:]], low)).one_digit.both_answer
+    assert view(moments([None, *right[1:]], low)).one_digit is None
+
+
 def test_hidden_saturation_is_tested_by_relu_only_where_example_1_has_most_of_it() -> None:
     for shares, tested in (((0.8, 0.7, 0.6), True), ((0.8, 0.8, 0.6), False), ((0.8, 0.7, 0.8), False)):
         assert decision("training.relu_tests_it", hidden(*shares), rows(hidden=NONE)) is tested

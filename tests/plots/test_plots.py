@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from experiments.data import datasets
@@ -24,14 +25,29 @@ from experiments.plots import drawing, figures, formats, svg, toolkit
 from experiments.plots.figures import Figure
 from experiments.study.model import Study
 from report.mse_tanh import figures as article
-from tests import fixture
+from report.mse_tanh import push
+from tests import closed_forms, fixture
 
 MNIST = Source(datasets.MNIST, None, "a fixture")
 
 
 EXAMPLES = ["accuracy", "learning-curves", "outputs", "confusions"]
 WHY = [
-    *("training", "changes", "wall", "dose", "factorial", "rates", "sgd", "saturated", "depth", "readouts", "long"),
+    *(
+        "one-digit",
+        "push-back",
+        "training",
+        "changes",
+        "wall",
+        "dose",
+        "factorial",
+        "rates",
+        "sgd",
+        "saturated",
+        "depth",
+        "readouts",
+        "long",
+    ),
     "reliability",
 ]
 SEEDS = {"examples": 3, "changes": 3, "rates": 2, "sgd": 2, "readouts": 2, "wall": 2, "shams": 2, "outputs": 2}
@@ -129,7 +145,7 @@ def only(results: dict, runs: list[dict]) -> dict:
 def test_a_figure_whose_arms_are_missing_is_not_drawn(results: dict, whole: dict) -> None:
     assert {figure.name for figure in fixture.draw(results)} == {*EXAMPLES}
     for gone, lacking in (
-        ("changes", {"training", "changes", "readouts", "reliability"}),
+        ("changes", {"one-digit", "training", "changes", "readouts", "reliability"}),
         ("rates-chosen", {"rates"}),
         ("wall", {"wall"}),
     ):
@@ -159,6 +175,80 @@ def test_arms_with_different_seeds_are_compared_by_those_that_they_share(whole: 
     assert "over two seeds" in figure.description
     assert "4: 96.00 %; 1: 97.00 %" in figure.description
     assert {row[2] for row in figure.rows} == {str(FIRST), str(SECOND)}
+
+
+def test_the_digit_figure_says_where_wrong_classes_end_in_both_networks(whole: dict) -> None:
+    found = shown(push.one_digit(whole))
+    assert found.title == "Wrong classes end at 0.00 in the article’s network, at −0.90 where below 0 is free"
+    whens = ("untrained", "after epoch 1", "after epoch 10")
+    assert [row[:2] for row in found.rows] == [(arm, when) for arm in ("example-1", "one-sided") for when in whens]
+    turned = deepcopy(whole)
+    turned["arms"]["one-sided"]["digit_outputs"]["final"]["mean"] = [0.1] * 4 + [0.5] + [0.2] * 5
+    assert "at 0.16 where below 0 is free" in shown(push.one_digit(turned)).title
+    turned["arms"]["one-sided"]["digit_outputs"]["start"]["mean"][0] = None  # as after a diverged run
+    assert push.one_digit(turned) is None
+
+
+def test_the_push_figure_has_a_state_for_each_way_to_place_the_targets(drawn: dict[str, Figure]) -> None:
+    figure = drawn["push-back"]
+    assert [row[:2] for row in figure.rows] == [
+        ("0 and 1", "example-1"),
+        ("0 and 1, but below 0 is free", "one-sided"),
+        ("−0.5 and 0.5", "gap1-low-0.5"),
+        ("−0.8 and 0.8", "inside-0.8"),
+        ("−1 and 0", "gap1-low-1"),
+        ("−1 and 1", "targets"),
+    ]
+    assert [state.row for state in svg.states(figure.svg, "push-back", [(row[0], "so") for row in figure.rows])] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
+    assert not svg.states(drawn["dose"].svg, "dose", [])
+
+
+def test_a_state_is_a_drawing_of_its_own_in_its_own_place(drawn: dict[str, Figure]) -> None:
+    figure = drawn["push-back"]
+    _, _, width, height = map(float, str(ElementTree.fromstring(figure.svg).get("viewBox")).split())
+    boxes = set()
+    for row, alone in svg.states(figure.svg, "push-back", [(row[0], "so") for row in figure.rows]):
+        root = ElementTree.fromstring(alone)
+        assert root.get("aria-labelledby") == root[0].get("id") == f"push-back-{row}-title"
+        assert (root[0].text, root[1].text) == (figure.rows[row][0], "so")
+        assert re.findall(r'data-row="(\d+)"', alone) == [str(row)]
+        assert figure.rows[row][0] in "".join(text.text or "" for text in root.iter("text"))
+        left, top, of_width, of_height = map(float, str(root.get("viewBox")).split())
+        assert (of_width, of_height) == (pytest.approx(width / 2), pytest.approx(height / 3))
+        boxes.add((round(2 * left / width), round(3 * top / height)))
+    assert len(boxes) == len(figure.rows)
+
+
+def test_the_push_figure_counts_errors_over_the_seeds_that_all_networks_share(whole: dict) -> None:
+    before = [row[2] for row in shown(push.push_back(whole)).rows]
+    turned = deepcopy(whole)
+    for run in turned["runs"]:
+        if run["arm"] == "example-1":  # the dose has one seed here
+            run["test_accuracy"] = 0.95 if run["seed"] == FIRST else 0.5
+    figure = shown(push.push_back(turned))
+    assert [row[2] for row in figure.rows] == ["500", *before[1:]]
+    assert "left alone, 500 errors become" in figure.title
+    turned["arms"]["one-sided"]["push"] = None
+    assert "left alone" not in shown(push.push_back(turned)).title
+    turned["arms"]["example-1"]["push"] = None
+    assert push.push_back(turned) is None
+
+
+@pytest.mark.parametrize("name", ["example-1", "one-sided", "gap1-low-0.5", "targets"])
+def test_the_curves_of_the_push_are_those_of_the_loss(plan: Study, whole: dict, name: str) -> None:
+    y, curve = push._push_curve(whole["arms"][name])
+    targets = np.full((len(y), 10), plan.arm(name).low_target)
+    targets[:, 9] = plan.arm(name).high_target
+    outputs = np.tile(y[:, None], 10)
+    delta = closed_forms.output_delta(outputs, targets, "tanh", plan.arm(name).loss)[:, 0]
+    np.testing.assert_allclose(curve, -10 / 2 * delta, atol=1e-12)
 
 
 def test_the_changes_figure_says_which_changes_help_by_more_than_the_margin(whole: dict) -> None:

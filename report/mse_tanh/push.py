@@ -1,0 +1,271 @@
+"""Two figures that explain: one digit through training, and what a low target does to outputs that are low enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.analysis.measures import HISTOGRAM_EDGES
+from experiments.analysis.results import ArmResult, OutputRanges, Results
+from experiments.data import strokes
+from experiments.plots import svg
+from experiments.plots.figures import Figure
+from experiments.plots.formats import decimal, plain_percent, signed
+from experiments.plots.style import GRID, INK, MUTED, SERIES, WIDTH
+from experiments.plots.toolkit import Axes, Tile, finish, hide_ticks, stacked_tiles, tiles
+from report.mse_tanh import networks
+from report.mse_tanh.networks import (
+    ARTICLE,
+    ENDS,
+    FREE,
+    IMAGES,
+    Moments,
+    Network,
+    network_label,
+    right_class,
+    targets_label,
+    wrong_mean,
+)
+
+COLOURS = {ARTICLE: SERIES[0], FREE: SERIES[1], ENDS: SERIES[3]}
+TEXT = 11.2  # as many pixels on a phone: the style sheet has smaller text in the same drawing where there is room
+BAR = 5.6  # the width of a bar, in points
+
+
+# ---------------------------------------------------------------------------------------------- one digit
+
+
+def one_digit(results: Results) -> Figure | None:
+    """The outputs for a digit of our own before, early in and after training: of the article's network, and of the one
+    that is not charged for wrong classes below 0.
+    """
+    arms = {name: arm for name in (ARTICLE, FREE) if (arm := results["arms"].get(name))}
+    moments = {name: networks.moments(results, name) for name in arms}
+    if len(arms) < 2 or not all(moments.values()):
+        return None
+    canvas, (head, *bodies) = stacked_tiles(0.62, *[1.95] * len(arms))
+    _draw_digit(head)
+    rows: list[list[str]] = []
+    for body, (name, arm) in zip(bodies, arms.items(), strict=True):
+        places = body.subplots(1, len(moments[name]), sharey=True, squeeze=False)[0]
+        for place, (when, outputs) in zip(places, moments[name].items(), strict=True):
+            _draw_outputs(place, arm, outputs, COLOURS[name], svg.rows(len(rows)))
+            place.set_title(when, fontsize=TEXT, color=MUTED, pad=3)
+            rows.append(_row(name, when, outputs))
+        body.suptitle(
+            f"Targets {network_label(arm)}", x=0.01, ha="left", fontsize=TEXT, fontweight="bold", color=COLOURS[name]
+        )
+    return finish(
+        canvas,
+        "one-digit",
+        _ends(moments),
+        f"The outputs of all classes for a {strokes.FOUR_LABEL} drawn in code, from −1 to 1: means over the seeds and "
+        "their range, before training, after the first epoch and at the end. Short lines are the targets. "
+        + "; ".join(
+            f"{network_label(arm)}: the right class {_over_time(name, moments, right_class)}, "
+            f"the wrong ones on average {_over_time(name, moments, wrong_mean)}"
+            for name, arm in arms.items()
+        )
+        + ".",
+        arms=arms,
+        columns=("Arm", "When", *(f"Class {k}, all seeds" for k in range(len(rows[0]) - 2))),
+        rows=rows,
+        measures=("digit_outputs",),
+    )
+
+
+def _over_time(name: str, moments: Mapping[str, Moments], value: Callable[[OutputRanges], float]) -> str:
+    return ", ".join(f"{_two_decimals(value(outputs))} {when}" for when, outputs in moments[name].items())
+
+
+def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str, gid: str) -> None:
+    """A bar for each class, a thin line from the lowest seed to the highest, and a short line at each target."""
+    wrong = [k for k in range(len(outputs["mean"])) if k != strokes.FOUR_LABEL]
+    for classes, fill, target, opacity in (
+        (wrong, MUTED, arm["low_target"], 0.55),
+        ([strokes.FOUR_LABEL], INK, arm["high_target"], 1),
+    ):
+        means, lows, highs = ([outputs[key][k] for k in classes] for key in ("mean", "min", "max"))
+        _draw_upright(axes, classes, [0] * len(classes), means, color=fill, linewidth=BAR, alpha=opacity, gid=gid)
+        _draw_upright(axes, classes, lows, highs, color=fill, linewidth=0.8)
+        axes.plot(
+            [x for k in classes for x in (k - 0.42, k + 0.42, k)],
+            [y for _ in classes for y in (target, target, np.nan)],
+            color=colour,
+            linewidth=1.75,
+        )
+    axes.text(9.5, -1.36, f"wrong: {_two_decimals(wrong_mean(outputs))}", ha="right", fontsize=TEXT, color=MUTED)
+    axes.set(xlim=(-0.7, 9.7), ylim=(-1.45, 1.15), yticks=(-1, 0, 1), xticks=())
+    axes.set_yticklabels(["−1", "0", "1"], fontsize=TEXT)
+    axes.grid(axis="y")
+    hide_ticks(axes, "left", "bottom")
+
+
+def _draw_upright(axes: Axes, classes: Sequence[int], starts: Sequence[Any], ends: Sequence[Any], **style: Any) -> None:
+    """An upright line for each class, all in one path."""
+    ys = [y for start, end in zip(starts, ends, strict=True) for y in (start, end, np.nan)]
+    axes.plot(np.repeat(classes, 3), ys, solid_capstyle="butt", **style)
+
+
+def _draw_digit(head: Tile) -> None:
+    """The digit itself, and how to read the bars below it."""
+    picture, words = head.subplots(1, 2, width_ratios=(1, 9))
+    for stroke in strokes.FOUR:
+        picture.plot(*zip(*stroke, strict=True), color=INK, linewidth=3.5)
+    picture.invert_yaxis()
+    picture.set_aspect("equal")
+    text = (
+        f"A {strokes.FOUR_LABEL} that we drew, and the networks’ outputs for it.\n"
+        "Black: the right class, grey: the wrong ones.\n"
+        "Short lines: targets. Thin lines: all seeds."
+    )
+    words.text(0, 0.5, text, va="center", fontsize=TEXT, linespacing=1.25)
+    for axes in (picture, words):
+        axes.axis("off")
+
+
+def _two_decimals(value: float) -> str:
+    return decimal(round(value, 2) or 0.0, 2)  # not −0.00
+
+
+def _row(name: str, when: str, outputs: OutputRanges) -> list[str]:
+    ranges = zip(outputs["mean"], outputs["min"], outputs["max"], strict=True)
+    cells = ([decimal(value, 2) for value in values] for values in ranges)
+    return [name, when, *(f"{mean} ({low} to {high})" for mean, low, high in cells)]
+
+
+def _ends(moments: Mapping[str, Moments]) -> str:
+    """Where the wrong classes' outputs end in both networks."""
+    article, free = (_two_decimals(wrong_mean([*moments[name].values()][-1])) for name in (ARTICLE, FREE))
+    return f"Wrong classes end at {article} in the article’s network, at {free} where below 0 is free"
+
+
+# ---------------------------------------------------------------------------------------------- the push
+
+
+def colour_of(network: Network) -> str:
+    return COLOURS.get(network.name, MUTED)
+
+
+INSIDE = slice(10, 50)  # the bins of HISTOGRAM_EDGES from −1 to 1, the range of tanh
+NARROW = -0.6  # where outputs below a lower target are shown, a word has no room
+
+
+def push_back(results: Results) -> Figure | None:
+    """A state for each way to place the targets: where wrong classes' outputs end, and how they are pushed there."""
+    shown = networks.networks(results)
+    if not shown:
+        return None
+    canvas, grid = tiles(-(-len(shown) // 2), 2, (WIDTH, 3.7))
+    for row, (tile, network) in enumerate(zip(grid, shown, strict=False)):
+        tile.set_gid(svg.state(row))
+        _draw_state(tile, row, network, shown)
+    return finish(
+        canvas,
+        "push-back",
+        _lifted(shown),
+        f"For each way to place the targets: a histogram of wrong classes’ outputs on the test images, over all seeds "
+        "of the network, and below it how an output is pushed, by where it is. Lifted outputs were below their target; "
+        "in brackets, how strong that push is, as a share of the first network’s. Errors are means over the "
+        f"{shown[0].seeds} seeds that all networks share. "
+        + "; ".join(f"{n.label}: {n.whole_errors} errors, lifted {_strength(n)}" for n in shown)
+        + ".",
+        arms=[network.name for network in shown],
+        columns=(
+            "Targets of wrong classes and of the right class",
+            "Arm",
+            f"Errors per {IMAGES:,} images",
+            "Push on outputs below target, of all on wrong classes",
+            "Its strength, relative to the first",
+            "Of these outputs, ahead of the right class",
+        ),
+        rows=[
+            [
+                n.label,
+                n.name,
+                str(n.whole_errors),
+                plain_percent(n.push["below_target"], 1),
+                _strength(n),
+                plain_percent(n.push["ahead"], 3),
+            ]
+            for n in shown
+        ],
+        measures=("push", "other_outputs"),
+    )
+
+
+def _strength(network: Network) -> str:
+    return plain_percent(network.strength, 0)
+
+
+def _draw_state(tile: Tile, row: int, network: Network, shown: Sequence[Network]) -> None:
+    """A histogram of the outputs over the push by output, on the same axis."""
+    top, bottom = tile.subplots(2, 1, sharex=True, height_ratios=(3, 2.2))
+    low = network.arm["low_target"]
+    for axes in (top, bottom):
+        if low > -1:
+            axes.axvspan(-1, low, color=GRID, alpha=0.6, linewidth=0)
+        axes.set(xlim=(-1, 1), yticks=())
+        hide_ticks(axes, "left")
+    _draw_histogram(top, network, svg.rows(row))
+    _draw_push(bottom, network, next((n for n in shown if n.name == (ENDS if not row else ARTICLE)), None))
+
+
+def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
+    edges, shares = HISTOGRAM_EDGES[INSIDE.start : INSIDE.stop + 1], network.shares[INSIDE]
+    peak = int(shares.argmax())
+    style: Any = {"fontsize": TEXT}
+    axes.stairs(shares, edges, fill=True, color=colour_of(network), gid=gid)
+    beside = edges[np.flatnonzero(shares > 0.8 * shares[peak])[-1] + 1] + 0.03
+    axes.text(beside, shares[peak], plain_percent(shares[peak], 0), va="top", **style)
+    axes.text(0.98, 0.93, "wrong classes’ outputs", ha="right", va="center", color=MUTED, **style)
+    if network.arm["low_target"] >= NARROW:
+        word = "harmless" if network.is_harmless_below else "below target"
+        axes.text(-0.97, 0.93, word, va="center", color=MUTED, **style)
+    axes.set(ylim=(0, 1.04))
+    axes.set_title(f"{network.label}\n", loc="left", fontweight="bold", color=colour_of(network), pad=3, **style)
+    errors = f"{network.whole_errors} errors per {IMAGES:,} images"
+    axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold", **style)
+
+
+def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
+    """How an output is pushed, by where it is, in this network and, to compare, in another."""
+    style: Any = {"fontsize": TEXT}
+    for drawn in filter(None, (other, network)):
+        axes.plot(*_push_curve(drawn.arm), color=colour_of(drawn), linewidth=1.75)
+        x, y, side = _label_place(drawn, drawn is network)
+        label = f"below {signed(drawn.arm['low_target'])}: free" if drawn.name == FREE else targets_label(drawn.arm)
+        axes.text(x, y, label, color=colour_of(drawn), ha="center", va=side, fontweight="bold", **style)
+    axes.plot([-1, 1], [0, 0], color=MUTED, linewidth=0.6)
+    axes.text(0.98, 0.14, f"↑ lifted ({_strength(network)})", ha="right", color=MUTED, **style)
+    axes.text(0.98, -1.85, "↓ lowered", ha="right", color=MUTED, **style)
+    axes.set(ylim=(-1.95, 0.95), xticks=(-1, -0.5, 0, 0.5, 1))
+    axes.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"], **style)
+    axes.set_xlabel("Output of a wrong class", **style)
+
+
+def _label_place(drawn: Network, is_own: bool) -> tuple[float, float, str]:
+    """Where a curve's label has room, and which side of it the place is: below its lowest point, or above the rest."""
+    y, push = _push_curve(drawn.arm)
+    if drawn.name == FREE:
+        return -0.5, -0.1, "top"
+    if is_own or drawn.name != ARTICLE:
+        return float(y[push.argmin()]), float(push.min()) - 0.08, "top"
+    return float(y[push.argmax()]), float(push.max()) + 0.04, "bottom"
+
+
+def _push_curve(arm: ArmResult) -> tuple[np.ndarray, np.ndarray]:
+    """By the output y = tanh z of a wrong class, −∂L/∂z without its constant factor 2/K: upwards where positive."""
+    y = np.linspace(-1, 1, 33)
+    push = (arm["low_target"] - y) * (1 - y**2)
+    return y, np.where(y < arm["low_target"], 0, push) if "one_sided" in arm["loss"] else push
+
+
+def _lifted(shown: Sequence[Network]) -> str:
+    """How much of the article's push lifts what was low enough, and what leaving it alone does to the errors."""
+    first, free = shown[0], next((network for network in shown if network.name == FREE), None)
+    share = plain_percent(first.push["below_target"], 0)
+    finding = f"{share} of the push lifts outputs that were low enough"
+    return f"{finding}; left alone, {first.whole_errors} errors become {free.whole_errors}" if free else finding
