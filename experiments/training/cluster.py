@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -57,7 +57,8 @@ class Cluster(Executor):
             if name.startswith(("distributed", "tornado")):  # we report errors ourselves, in one line
                 logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
-            asyncio.run(asyncio.wait_for(_greet(self.address), ANSWER_SECONDS))
+            with ThreadPoolExecutor(1) as thread:  # this one may run an event loop of its own, as in a notebook
+                thread.submit(asyncio.run, asyncio.wait_for(_greet(self.address), ANSWER_SECONDS)).result()
         except Exception as error:  # whatever Dask makes of the bytes that another program answers
             raise UserError(
                 f"No scheduler of a Dask cluster answers at {self.address}. Expected an address such as "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -230,6 +231,15 @@ def test_whatever_else_listens_at_the_schedulers_address_is_one_line(
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(UserError, match=rf"^No scheduler of a Dask cluster answers at {address}\. "):
             cluster.Cluster(address, ()).submit(print)
+
+
+def test_a_scheduler_is_found_from_within_an_event_loop_too(dask: Dask, capsys: pytest.CaptureFixture[str]) -> None:
+    async def connect() -> None:
+        with cluster.Cluster(dask.address, ()) as executor:
+            assert executor._executor
+
+    asyncio.run(connect())
+    assert capsys.readouterr().out == "Cluster: 0 workers.\n"
 
 
 @pytest.mark.parametrize(
