@@ -177,7 +177,7 @@ def test_no_data_no_images_and_nothing_large_is_committed() -> None:
     unwanted = {".npz", ".npy", ".gz", ".h5", ".keras", ".png", ".jpg", ".webp"}
     assert [p for p in tracked() if p.suffix in unwanted] == [ROOT / "docs" / "page.webp"]  # the README's picture
     assert (ROOT / "docs" / "page.webp").stat().st_size < 80_000
-    assert not [p.name for p in tracked() if p.stat().st_size > 600_000]
+    assert not [p.name for p in tracked() if p.stat().st_size > 700_000]
 
 
 def test_build_output_is_ignored() -> None:
