@@ -117,7 +117,7 @@ def _draw_digit(head: Tile) -> None:
     picture.invert_yaxis()
     picture.set_aspect("equal")
     text = (
-        f"A {strokes.FOUR_LABEL} that we drew, and the networks’ outputs for it.\n"
+        f"A {strokes.FOUR_LABEL} that we drew, and the outputs for it.\n"
         "Black: the right class, grey: the wrong ones.\n"
         "Short lines: targets. Thin lines: all seeds."
     )
@@ -225,7 +225,8 @@ def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
         word = "harmless" if network.is_harmless_below else "below target"
         axes.text(-0.97, 0.93, word, va="center", color=MUTED, **style)
     axes.set(ylim=(0, 1.04))
-    axes.set_title(f"{network.label}\n", loc="left", fontweight="bold", color=colour_of(network), pad=3, **style)
+    title: Any = {**style, "fontweight": "bold", "color": colour_of(network), "linespacing": 1.5}
+    axes.set_title(f"{network.label}\n", loc="left", pad=3, **title)
     errors = f"{network.whole_errors} errors per {IMAGES:,} images"
     axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold", **style)
 
