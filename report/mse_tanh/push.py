@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis.measures import HISTOGRAM_EDGES
-from experiments.analysis.results import ArmResult, OutputRanges, Results
+from experiments.analysis.results import ArmResult, OutputRanges, Results, require
 from experiments.data import strokes
 from experiments.plots import svg
 from experiments.plots.figures import Figure
@@ -84,7 +84,7 @@ def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str
     """A bar for each class, a thin line from the lowest seed to the highest, and a short line at each target."""
     wrong = [k for k in range(len(outputs["mean"])) if k != strokes.FOUR_LABEL]
     for classes, fill, target, opacity in (
-        (wrong, MUTED, arm["low_target"], 0.72),
+        (wrong, MUTED, arm["low_target"], 0.7),
         ([strokes.FOUR_LABEL], INK, arm["high_target"], 1),
     ):
         means, lows, highs = ([outputs[key][k] for k in classes] for key in ("mean", "min", "max"))
@@ -117,7 +117,7 @@ def _draw_digit(head: Tile) -> None:
     picture.invert_yaxis()
     picture.set_aspect("equal")
     text = (
-        f"A {strokes.FOUR_LABEL} that we drew, and the networks’ outputs for it.\n"
+        f"A {strokes.FOUR_LABEL} that we drew, and the outputs for it.\n"
         "Black: the right class, grey: the wrong ones.\n"
         "Short lines: targets. Thin lines: all seeds."
     )
@@ -132,7 +132,7 @@ def _two_decimals(value: float) -> str:
 
 def _row(name: str, when: str, outputs: OutputRanges) -> list[str]:
     ranges = zip(outputs["mean"], outputs["min"], outputs["max"], strict=True)
-    cells = ([decimal(value, 2) for value in values] for values in ranges)
+    cells = ([_two_decimals(require(value)) for value in values] for values in ranges)
     return [name, when, *(f"{mean} ({low} to {high})" for mean, low, high in cells)]
 
 
@@ -206,7 +206,7 @@ def _draw_state(tile: Tile, row: int, network: Network, shown: Sequence[Network]
     low = network.arm["low_target"]
     for axes in (top, bottom):
         if low > -1:
-            axes.axvspan(-1, low, color=GRID, alpha=0.6, linewidth=0)
+            axes.axvspan(-1, low, color=GRID, alpha=0.4, linewidth=0)
         axes.set(xlim=(-1, 1), yticks=())
         hide_ticks(axes, "left")
     _draw_histogram(top, network, svg.rows(row))
@@ -225,7 +225,8 @@ def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
         word = "harmless" if network.is_harmless_below else "below target"
         axes.text(-0.97, 0.93, word, va="center", color=MUTED, **style)
     axes.set(ylim=(0, 1.04))
-    axes.set_title(f"{network.label}\n", loc="left", fontweight="bold", color=colour_of(network), pad=3, **style)
+    title: Any = {**style, "fontweight": "bold", "color": colour_of(network), "linespacing": 1.5}
+    axes.set_title(f"{network.label}\n", loc="left", pad=3, **title)
     errors = f"{network.whole_errors} errors per {IMAGES:,} images"
     axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold", **style)
 
@@ -264,8 +265,8 @@ def _push_curve(arm: ArmResult) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _lifted(shown: Sequence[Network]) -> str:
-    """How much of the article's push lifts what was low enough, and what leaving it alone does to the errors."""
+    """How much of the article's push lifts what was below its target, and what leaving it alone does to the errors."""
     first, free = shown[0], next((network for network in shown if network.name == FREE), None)
     share = plain_percent(first.push["below_target"], 0)
-    finding = f"{share} of the push lifts outputs that were low enough"
+    finding = f"{share} of the push lifts outputs already below target"
     return f"{finding}; left alone, {first.whole_errors} errors become {free.whole_errors}" if free else finding

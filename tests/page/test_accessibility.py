@@ -212,6 +212,41 @@ def test_every_figure_is_labelled_with_its_finding_and_has_a_description(browser
         expect(drawing).to_have_accessible_description(re.compile(r"(\S+\s+){10}"))
 
 
+def test_a_stepper_shows_the_chosen_state_alone_without_a_script_and_print_shows_all(
+    browser: Browser, path: Path
+) -> None:
+    sheet = opened(browser, path, java_script_enabled=False)
+    choices, states = sheet.locator(".stepper label"), sheet.locator(".states svg")
+    assert choices.count() == states.count() == 6
+    for chosen in (0, 3, 5):
+        choices.nth(chosen).click()
+        assert [state.is_visible() for state in states.all()] == [number == chosen for number in range(6)]
+    sheet.keyboard.press("ArrowLeft")
+    assert states.nth(4).is_visible()
+    sheet.emulate_media(media="print")
+    assert all(state.is_visible() for state in states.all())
+    assert not choices.first.is_visible()
+
+
+def test_the_choices_of_a_stepper_are_large_enough_for_a_finger(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path, viewport={"width": 375, "height": 800})
+    boxes = [label.bounding_box() for label in sheet.locator(".stepper label").all()]
+    assert all(box and min(box["width"], box["height"]) >= 44 for box in boxes)
+
+
+@pytest.mark.parametrize("width", [320, 375, 480, 1440])
+def test_text_in_the_explaining_figures_is_never_small(browser: Browser, path: Path, width: int) -> None:
+    sheet = opened(browser, path, viewport={"width": width, "height": 800})
+    sizes = sheet.evaluate("""() => ['one-digit', 'push-back'].flatMap(name =>
+        [...document.querySelectorAll(`#figure-${name} svg text`)].map(text => {
+          const svg = text.ownerSVGElement;
+          const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+          return scale * parseFloat(getComputedStyle(text).fontSize);
+        }))""")
+    assert len(sizes) > 50
+    assert 12 <= min(sizes) <= max(sizes) < 20
+
+
 def test_the_audit_says_what_is_missing_and_how_to_install_it() -> None:
     command = [sys.executable, "-m", "tests.audit"]
     result = subprocess.run(command, cwd=audit.ROOT, env=os.environ | {"PATH": ""}, capture_output=True, text=True)
