@@ -238,7 +238,8 @@ def test_a_scheduler_is_found_from_within_an_event_loop_too(dask: Dask, capsys: 
         with cluster.Cluster(dask.address, ()) as executor:
             assert executor._executor
 
-    asyncio.run(connect())
+    with ThreadPoolExecutor(1) as thread:  # this one may run a loop already, a browser's
+        thread.submit(asyncio.run, connect()).result()
     assert capsys.readouterr().out == "Cluster: 0 workers.\n"
 
 
