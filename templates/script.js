@@ -45,7 +45,9 @@
   });
   const tools = make("p", { className: "tools" });
   tools.append(theme, unfold, keep);
-  document.querySelector("nav").append(tools);
+  const contents = document.querySelector("nav details"); // a line on a phone; unfolded where there is room
+  contents.append(tools);
+  contents.open = matchMedia("(min-width: 64rem)").matches;
 
   // The table of contents shows where the reader is.
   const links = new Map(all("nav a[href^='#']").map((link) => [link.hash.slice(1), link]));

@@ -179,7 +179,7 @@ def test_the_page_never_scrolls_sideways_when_zoomed_in_a_1280_pixel_window(
 def test_nothing_moves_when_the_reader_prefers_reduced_motion(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path, reduced_motion="reduce")
     assert sheet.evaluate(MOVING) == []
-    sheet.locator("summary").first.click()
+    sheet.locator("main summary").first.click()
     assert sheet.evaluate("document.getAnimations().length") == 0
 
 

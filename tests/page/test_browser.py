@@ -105,7 +105,7 @@ def test_every_control_is_reachable_by_keyboard_and_shows_its_focus(browser: Bro
         if sheet.evaluate("document.activeElement === document.body"):
             break
         reached += 1
-    operable = ":is(a[href], summary, button, select, input, [tabindex='0'])"
+    operable = ":is(a[href], main summary, button, select, input, [tabindex='0'])"
     closed = sheet.evaluate(f'document.querySelectorAll("{operable}").length')
     inside = sheet.evaluate(
         f'document.querySelectorAll("details:not([open]) > :not(summary) {operable}, '
@@ -215,6 +215,7 @@ def test_light_and_dark_can_be_chosen_and_the_choice_is_remembered(browser: Brow
     light = sheet.evaluate(paper)
     sheet.get_by_role("button", name="Dark colours").click()
     dark = sheet.evaluate(paper)
+    sheet.wait_for_timeout(300)  # a busy browser stores the choice a moment later
     sheet.reload()
     assert sheet.evaluate(paper) == dark != light
     sheet.get_by_role("button", name="Light colours").click()
