@@ -20,6 +20,7 @@ EXPECTED = (
 )
 
 
+PROSE_HINT = "Expected code_blocks, folded, finding, [changes], [[figures]], [[notes]] and [[live]]."  # article.toml
 MAX_LIVE = 3  # networks that run in the page: as many as it has colours for
 
 
@@ -77,7 +78,7 @@ class ArticleFolder:
         path = self.prose / "article.toml"
         if not os.path.lexists(path):
             return ()
-        root = TomlReader(path, "Expected code_blocks, [changes], [[figures]], [[notes]] and [[live]].").root
+        root = TomlReader(path, PROSE_HINT).root
         tables = root.list_of_tables("live")
         if len(tables) > MAX_LIVE:
             raise root.error("live", f"{len(tables)} tables", f"at most {MAX_LIVE}")

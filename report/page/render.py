@@ -28,7 +28,7 @@ from experiments.files.toml import TEXT, TEXTS, TomlReader, TomlTable
 from experiments.plots import formats, svg
 from experiments.plots.figures import Figure
 from report.article import document, quotes
-from report.article.folder import DEFAULT
+from report.article.folder import DEFAULT, PROSE_HINT
 from report.claims.model import Judged, Ledger
 from report.claims.robustness import Robust
 from report.page import measured, view
@@ -75,11 +75,8 @@ def load_prose(folder: Path) -> Prose:
     decide = view.load(folder.parent)
     if not os.path.lexists(path):
         return Prose(folder, view=decide)
-    keys = ("code_blocks", "folded", "finding", "changes", "figures", "notes", "live")
-    article = TomlReader(
-        path, "Expected code_blocks, folded, finding, [changes], [[figures]], [[notes]], [[live]]."
-    ).root
-    article.reject_unknown(keys)
+    article = TomlReader(path, PROSE_HINT).root
+    article.reject_unknown(("code_blocks", "folded", "finding", "changes", "figures", "notes", "live"))
     changes = article.table("changes", required=False)
     return Prose(
         folder,
