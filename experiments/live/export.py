@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from experiments.data import strokes as pen
 from experiments.data.datasets import MNIST
 from experiments.data.sources import Source
 from experiments.files.durable import write_atomically
@@ -22,7 +23,10 @@ from experiments.study.model import Study
 FORMAT = 1
 FILE = "live.json"  # in the results folder
 DATASET = MNIST  # strokes become images of its kind alone
-CODE = tuple(Path(__file__).with_name(f"{name}.py") for name in ("copies", "export", "rounding", "shapes", "strokes"))
+CODE = (
+    Path(pen.__file__),
+    *(Path(__file__).with_name(f"{name}.py") for name in ("copies", "export", "rounding", "shapes", "strokes")),
+)
 TRIED, CONTESTED = 80, 3  # variations of each digit that are tried, and how many drawings are kept
 
 

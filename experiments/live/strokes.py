@@ -11,13 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-SIDE = 28  # pixels of an image, across and down; the centre of pixel i is at i
-BOX = 20.0  # pixels: the longer side of what is drawn, pen and all
-RADIUS = 1.25  # pixels, of the pen
-CENTRE = 14.0  # where the centre of mass is put, across and down
-POINTS = 24  # of each stroke that is ready to draw: enough for its curves, and the same for all, so that they blend
+from experiments.data.strokes import CENTRE, Strokes, centre_of_mass, ink, scale_to_box
 
-Strokes = Sequence[np.ndarray]  # each [points, 2]: across and down, in any unit
+POINTS = 24  # of each stroke that is ready to draw: enough for its curves, and the same for all, so that they blend
 
 
 def smooth(controls: Sequence[tuple[float, float]], pieces: int = 12) -> np.ndarray:
@@ -48,25 +44,5 @@ def image(strokes: Strokes) -> np.ndarray:
 def fit(strokes: Strokes) -> list[np.ndarray]:
     """The strokes in pixels: as large as the box allows, in the middle of the image. A point alone stays a point."""
     points = np.vstack(list(strokes))
-    low, high = points.min(axis=0), points.max(axis=0)
-    size = (high - low).max()
-    scale = (BOX - 2 * RADIUS) / size if size else 1.0
-    return [(stroke - (low + high) / 2) * scale + CENTRE for stroke in strokes]
-
-
-def ink(strokes: Strokes) -> np.ndarray:
-    """How much of each pixel [28, 28] a round pen covers, 0 … 1: by its centre's distance from the nearest stroke."""
-    start = np.vstack([stroke[:-1] if len(stroke) > 1 else stroke for stroke in strokes])
-    along = np.vstack([np.diff(stroke, axis=0) if len(stroke) > 1 else np.zeros((1, 2)) for stroke in strokes])
-    y, x = np.divmod(np.arange(SIDE * SIDE), SIDE)
-    apart = np.stack([x, y], axis=1)[:, None] - start  # [pixels, segments, 2]
-    length = (along**2).sum(axis=1)
-    part = np.clip((apart * along).sum(axis=2) / np.where(length, length, 1), 0, 1)
-    nearest = np.hypot(*np.moveaxis(apart - part[:, :, None] * along, 2, 0)).min(axis=1)
-    return np.asarray(np.clip(RADIUS + 0.5 - nearest, 0, 1)).reshape(SIDE, SIDE)
-
-
-def centre_of_mass(pixels: np.ndarray) -> np.ndarray:
-    """Of an image [28, 28] that is not empty: across and down, in pixels."""
-    places = np.arange(SIDE)
-    return np.asarray([pixels.sum(axis=0) @ places, pixels.sum(axis=1) @ places] / pixels.sum())
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    return [(stroke - middle) * scale_to_box(strokes) + CENTRE for stroke in strokes]

@@ -14,6 +14,7 @@ from typing import cast
 import numpy as np
 from markupsafe import Markup
 
+from experiments.data.strokes import SIDE
 from experiments.files.sealed import compact
 from experiments.live import copies, shapes, strokes
 from experiments.live.copies import Network, Networks
@@ -84,7 +85,7 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
     Raises `ValueError` or `LookupError` where they are no such networks.
     """
     networks = cast(Networks, json.loads(text))
-    kept = copies.unpack_pixels(networks["pixels"], strokes.SIDE**2)
+    kept = copies.unpack_pixels(networks["pixels"], SIDE**2)
     drawn = shapes.from_numbers(_numbers(shapes.drawn(shapes.DIGITS[shapes.FROM])))  # as the script has it
     image = strokes.image(drawn)
     pairs = zip(networks["networks"], declared, strict=True)
@@ -157,7 +158,7 @@ def path(stroke: np.ndarray) -> str:
 def shades(image: np.ndarray) -> tuple[tuple[int, str], ...]:
     """The pixels of each darkness as a path, by darkness, 1 … LEVELS; white ones are left out."""
     level = np.ceil(image * LEVELS).astype(int)
-    squares = [f"M{pixel % strokes.SIDE} {pixel // strokes.SIDE}h1v1h-1z" for pixel in range(len(image))]
+    squares = [f"M{pixel % SIDE} {pixel // SIDE}h1v1h-1z" for pixel in range(len(image))]
     return tuple(
         (darkness, "".join(squares[pixel] for pixel in np.flatnonzero(level == darkness)))
         for darkness in range(1, LEVELS + 1)

@@ -21,11 +21,11 @@ def test_the_digit_fills_the_box_that_mnist_scales_digits_into_and_is_centred_by
 
 
 def test_the_size_of_the_strokes_and_where_they_are_change_nothing() -> None:
-    moved = [[(3 * x + 40, 3 * y - 7) for x, y in stroke] for stroke in strokes.FOUR]
+    moved = [3 * stroke + (40, -7) for stroke in strokes.FOUR]
     np.testing.assert_array_equal(strokes.draw(moved).reshape(28, 28), drawn())
 
 
 def test_the_pen_is_as_wide_as_it_is_said_to_be_with_a_soft_edge() -> None:
-    image = strokes.draw([((0, 0), (0, 10))]).reshape(28, 28)[14] / 255
+    image = strokes.draw([np.array([(0, 0), (0, 10)])]).reshape(28, 28)[14] / 255
     assert abs(image.sum() - 2 * strokes.RADIUS) < 0.01
     assert ((image > 0) & (image < 1)).any()

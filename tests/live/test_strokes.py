@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from experiments.data import strokes as pen
 from experiments.data.datasets import Dataset
 from experiments.live import shapes, strokes
 from tests.live import networks
@@ -15,7 +16,7 @@ EVERY = [*map(shapes.drawn, shapes.DIGITS), *map(shapes.drawn, shapes.LETTERS.va
 @pytest.mark.parametrize("drawn", EVERY, ids=[*"0123456789", *shapes.LETTERS])
 def test_an_image_fills_the_box_and_has_its_centre_of_mass_in_the_middle(drawn: strokes.Strokes) -> None:
     image = strokes.image(drawn).reshape(28, 28)
-    assert strokes.centre_of_mass(image) == pytest.approx([14, 14], abs=0.05)
+    assert pen.centre_of_mass(image) == pytest.approx([14, 14], abs=0.05)
     sides = [np.flatnonzero((image > 0.5).any(axis=axis)) for axis in (0, 1)]
     assert max(side[-1] - side[0] + 1 for side in sides) in (19, 20, 21)
     assert 0 <= image.min() < image.max() == 1
@@ -33,7 +34,7 @@ def test_a_dot_is_as_wide_as_the_pen() -> None:
     assert image[14, 14] == 1
     assert image[14, 15] == pytest.approx(0.75)
     assert image[14, 16] == 0
-    assert image.sum() == pytest.approx(np.pi * strokes.RADIUS**2, rel=0.1)
+    assert image.sum() == pytest.approx(np.pi * pen.RADIUS**2, rel=0.1)
 
 
 def test_a_curve_goes_through_its_control_points_and_is_sampled_at_equal_distances() -> None:
@@ -82,7 +83,7 @@ def test_digits_shifted_by_four_pixels_are_read_as_before_once_centred(mnist: Da
         return field[down : down + 28, across : across + 28]
 
     shifted = np.array([window(field, 12, 12) for field in fields])
-    centred = np.array([window(field, *np.rint(mass(field) - strokes.CENTRE).astype(int)) for field in fields])
+    centred = np.array([window(field, *np.rint(mass(field) - pen.CENTRE).astype(int)) for field in fields])
     for network in loaded:
         before, lost, after = (
             np.mean(network.outputs(np.reshape(kind, (-1, 784))).argmax(axis=1) == mnist.y_test)
