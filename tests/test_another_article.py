@@ -136,6 +136,12 @@ def test_results_of_another_study_are_never_shown_in_an_articles_words(built: Pa
     assert not (tmp_path / "site" / "index.html").exists()
 
 
+def test_another_articles_results_are_never_shown_in_the_first_articles_words(built: Path, tmp_path: Path) -> None:
+    error = command("report", "render", "--site", str(tmp_path), "--results", str(built / "results"), status=2)
+    assert "measured for another study than experiments/study.toml is now. Run 'make report' first." in error
+    assert not (tmp_path / "index.html").exists()
+
+
 # ---------------------------------------------------------------------------------------------- the third article
 
 
