@@ -94,9 +94,9 @@
   }
 
   // The exact values of a mark, on pointer or with the arrow keys: the row of the table that it is tied to.
-  for (const figure of all("figure[id]")) {
+  for (const [number, figure] of all("figure[id]").entries()) {
     const heads = all("thead th", figure);
-    const rest = "Point at a mark, or use the arrow keys in the drawing, for its exact values.";
+    const rest = number ? "" : "Point at a mark, or use the arrow keys in the drawing, for its exact values."; // once is enough
     const told = make("p", { className: "told" }, rest);
     told.setAttribute("role", "status");
     lastOf(figure).after(told);

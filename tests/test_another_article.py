@@ -101,7 +101,7 @@ def test_the_terminal_lists_its_verdicts(built: Path) -> None:
             "claims.toml:10: claim 'wider-is-better': the article nowhere says 'a hidden layer is",
         ),
         ("arm wide test", "arm wild test", "wild"),
-        ('reading = "Longer', 'because = "Longer', "unknown key 'because'"),
+        ('reading = "Longer', 'meaning = "Longer', "unknown key 'meaning'"),
         (
             'id = "takes-longer"',
             'id = "takes-longer"\nfigures = ["contrasts", "no-such"]',

@@ -26,19 +26,20 @@ INLINE = {"em", "strong", "del", "code", "a", "span", "sup", "img", "br"}
 
 @dataclass(frozen=True)
 class Half:
-    """A half of a mark: what was asked, the verdict, the CSS classes of both, and the ids of the drawings for it."""
+    """A half of a mark: what was asked, the verdict, the CSS classes of both, the drawings' ids, and why, in brief."""
 
     asked: str
     verdict: str
     kind: str
     drawings: tuple[str, ...] = ()
+    because: str = ""
 
 
 @dataclass(frozen=True)
 class Mark:
     """A link to the claim `id`, after the last fragment of `quote`: its number and a half for each of its questions.
 
-    Its text is, say, "3 as the article has it: supported; the reason: not supported".
+    Its text is, say, "3 as the article has it: supported; the reason: not supported. Tanh is as good."
     """
 
     id: str
@@ -209,13 +210,15 @@ def _link(mark: Mark) -> Element:
         drawing = SubElement(element, "svg", {"aria-hidden": "true", "class": "g"})
         for use in half.drawings:
             SubElement(drawing, "use", {"href": f"#{use}"})
-        asked = SubElement(element, "span", {"class": "asked"})
+        text = SubElement(element, "span", {"class": "reading"})
+        asked = SubElement(text, "span", {"class": "asked"})
         asked.text = f"{half.asked}: "
-        verdict = SubElement(element, "span", {"class": "said-verdict"})
-        verdict.text = half.verdict
+        verdict = SubElement(text, "b")
+        verdict.text = f"{half.verdict}{'.' if half.because else ''}"
+        verdict.tail = half.because and f" {half.because}"
         if place < len(mark.halves):
             separator = SubElement(element, "span", {"class": "unseen"})
-            separator.text, element.tail = ";", " "
+            separator.text, element.tail = "" if half.because else ";", " "
     return link
 
 
@@ -251,11 +254,33 @@ _ADDRESS = re.compile(r"\]\([^)]*\)|\]\[[^\]]*\]")  # of a link, after its words
 def sentences(article: document.Article) -> list[str]:
     """The sentences of the article's prose, headings left out, with single spaces."""
     result = []
-    for paragraph in "\n\n".join(part.source for part in article.parts if part.kind == "prose").split("\n\n"):
-        text = " ".join(dialect.words(paragraph).split())
-        if text and not text.startswith("#") and not re.fullmatch(r"\*\*[^*]+\*\*", text):
-            result += re.split(r"(?<=[.!?])\s+(?=[A-Z])", text)
+    for paragraph in _paragraphs(article):
+        if not _is_heading(paragraph):
+            result += re.split(r"(?<=[.!?])\s+(?=[A-Z])", paragraph)
     return result
+
+
+def section(article: document.Article, fragment: str) -> str:
+    """The heading above the article's first paragraph with the words `fragment`, cut at a colon; "" before any."""
+    heading = ""
+    for paragraph in _paragraphs(article):
+        if _is_heading(paragraph):
+            heading = re.sub(r"^[\d.)]+ ", "", paragraph.strip("#* ")).split(":")[0]
+        if plain_words(fragment) in plain_words(paragraph):
+            break
+    return heading
+
+
+def _paragraphs(article: document.Article) -> Iterator[str]:
+    """The article's prose, with single spaces."""
+    for paragraph in "\n\n".join(part.source for part in article.parts if part.kind == "prose").split("\n\n"):
+        if text := " ".join(dialect.words(paragraph).split()):
+            yield text
+
+
+def _is_heading(paragraph: str) -> bool:
+    """Whether it is marked as one, or bold as a whole."""
+    return paragraph.startswith("#") or bool(re.fullmatch(r"\*\*[^*]+\*\*", paragraph))
 
 
 def plain_words(text: str) -> str:

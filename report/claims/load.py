@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from experiments.data.datasets import MNIST
 from experiments.files.errors import UserError, display_path
@@ -16,9 +17,13 @@ from experiments.study.model import Arm, Study
 from report.claims.margins import check_rule
 from report.claims.model import (
     GENERAL,
+    NOT,
+    NOT_TESTABLE,
+    PARTLY,
     PARTS,
     PREDICTION,
     STATED,
+    SUPPORTED,
     UNITS,
     Claim,
     Evidence,
@@ -41,6 +46,7 @@ _ID = Expected(str, "letters, digits, dots and hyphens, 64 at most", lambda valu
 _SENTENCE = Expected(str, "a sentence", str.strip)
 _TEXT = Expected(str, "a text")
 _FLAG = Expected(bool, "true or false")
+_REASON = Expected(str, "at most eight words: it stands in the margin", lambda reason: 0 < len(reason.split()) <= 8)
 _QUOTE = Expected(
     (str, list), "words of the article, or a list of such", lambda value: value and TEXTS.is_valid(_listed(value))
 )
@@ -48,9 +54,9 @@ _ABOVE_0 = Expected(float, "a number above 0", lambda value: value > 0)
 _EVIDENCE, _THRESHOLD = '{ path = "…", label = "…", unit = "…" }', '{ value = 0.0025, reason = "…" }'
 _TEXTS_OF_A_CLAIM = ("seen", "topic", "note")
 _RULES = ("supported", "partly")
-_KEYS = ("question", "reading", "evidence", *_RULES, "none", "not_testable", "theorem", "after_runs")
+_KEYS = ("question", "reading", "evidence", *_RULES, "none", "not_testable", "because", "theorem", "after_runs")
 _EXCLUDED = {  # by a key that says why there is no rule: what can't be beside it
-    "none": ("not_testable", "question", "reading", "evidence", *_RULES, "theorem", "after_runs"),
+    "none": ("not_testable", "question", "reading", "evidence", *_RULES, "because", "theorem", "after_runs"),
     "not_testable": ("evidence", *_RULES, "theorem"),
 }
 _ABSENT = {  # what to write where a whole part is missing
@@ -155,9 +161,12 @@ def _question(part: str, claim: TomlTable, thresholds: Mapping[str, Threshold]) 
     for reason, excluded in _EXCLUDED.items():
         if reason in table.values:
             _reject_beside(table, reason, excluded)
-            texts = {key: table.get_valid(key, _SENTENCE, default="") for key in ("question", "reading")}
+            texts: dict[str, Any] = {
+                key: table.get_valid(key, _SENTENCE, default="") for key in ("question", "reading")
+            }
             why = {reason: table.get_valid(reason, _SENTENCE)}
             after_runs = table.get_valid("after_runs", _FLAG, default=False)
+            texts["because"] = _because(table)
             return Question(part, asks, **texts, **why, after_runs=after_runs, line=table.line())
     return _question_with_rule(part, asks, table, thresholds)
 
@@ -181,10 +190,18 @@ def _question_with_rule(part: str, asks: str, table: TomlTable, thresholds: Mapp
         evidence=evidence,
         supported=_rule(table, "supported", evidence, thresholds, needs_rule),
         partly=_rule(table, "partly", evidence, thresholds, required=False),
+        because=_because(table),
         theorem=theorem,
         after_runs=table.get_valid("after_runs", _FLAG, default=False),
         line=table.line(),
     )
+
+
+def _because(question: TomlTable) -> dict[str, str]:
+    """By verdict, what follows from it, for those of which the question says it."""
+    table = question.table("because", required=False)
+    table.reject_unknown((SUPPORTED, PARTLY, NOT, NOT_TESTABLE))
+    return {verdict: table.get_valid(verdict, _REASON) for verdict in table.values}
 
 
 def _evidence(tables: TomlTable, thresholds: Collection[str]) -> dict[str, Evidence]:

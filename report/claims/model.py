@@ -56,8 +56,9 @@ class Question:
 
     `part`: one of `PARTS`, or `PREDICTION`. `asks`: "stated", "reason" or "general", which of these it asks about, or
     `PREDICTION`. `reading`: why the words are read so. `none`: why there is no such question; `not_testable`: why no
-    rule can decide it. `theorem`: the answer follows by arithmetic, whatever is measured. `after_runs`: the rule was
-    fixed after the study had run. `line`: where it is in the ledger.
+    rule can decide it. `because`: by verdict, what follows from it, in at most eight words; not declared.
+    `theorem`: the answer follows by arithmetic, whatever is measured. `after_runs`: the rule was fixed after the study
+    had run. `line`: where it is in the ledger.
     """
 
     part: str
@@ -69,6 +70,7 @@ class Question:
     partly: str = ""
     none: str = ""
     not_testable: str = ""
+    because: Mapping[str, str] = field(default_factory=dict)
     theorem: bool = False
     after_runs: bool = False
     line: int = field(default=0, compare=False)

@@ -126,7 +126,10 @@ def render(
     folders = (*templates, words.folder)
     environment = _environment(folders)
     ordered = _in_article_order(article, verdicts)
-    rows = view.claim_rows(results, figures, ordered, recorded or {}, dict(words.figures), ledger, robustness or {})
+    sections = {judged.claim.id: quotes.section(article, judged.claim.quote[0]) for judged in ordered}
+    rows = view.claim_rows(
+        results, figures, ordered, recorded or {}, dict(words.figures), ledger, robustness or {}, sections
+    )
     page = view.page_view(
         results,
         figures,
@@ -363,7 +366,7 @@ def _parts(
 def _half(part: view.PartRow) -> quotes.Half:
     verdict = f"{part.verdict}, {view.CLOSE_CALL}" if part.close else part.verdict
     drawings = (part.mark, "g-close") if part.close else (part.mark,)
-    return quotes.Half(part.label, verdict, f"{part.question.part} {css_class(part.verdict)}", drawings)
+    return quotes.Half(part.label, verdict, f"{part.question.part} {css_class(part.verdict)}", drawings, part.because)
 
 
 def slim(html: str) -> str:

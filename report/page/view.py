@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from experiments.analysis import inference, records
@@ -81,6 +82,11 @@ class PageView:
     usual_settings: Mapping[str, SettingValue]
     arms: tuple[ArmRow, ...]
     other_article: bool
+
+    @property
+    def claims_by_section(self) -> list[tuple[str, list[ClaimRow]]]:
+        """The claims under the article's headings, in its order."""
+        return [(section, list(rows)) for section, rows in groupby(self.claims, lambda row: row.section)]
 
     @property
     def supported(self) -> tuple[ClaimRow, ...]:
@@ -414,6 +420,11 @@ class PartRow:
         return mark(self.verdict, self.hollow)
 
     @property
+    def because(self) -> str:
+        """What follows from the verdict, in a few words, or ""."""
+        return self.question.because.get(self.verdict, "")
+
+    @property
     def close(self) -> bool:
         return bool(self.robust and self.robust.close)
 
@@ -434,13 +445,17 @@ class PartRow:
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """A claim with its number in the article's order, its two parts, and name and question of figures to see."""
+    """A claim with its number in the article's order, its two parts, and name and question of figures to see.
+
+    section: the heading under which the article makes it, "" before any.
+    """
 
     number: int
     claim: Claim
     stated: PartRow
     general: PartRow
     figures: tuple[tuple[str, str], ...]
+    section: str = ""
 
     @property
     def parts(self) -> tuple[PartRow, PartRow]:
@@ -456,6 +471,11 @@ class ClaimRow:
         return tuple(part for part in self.parts if part.is_asked)
 
     @property
+    def because(self) -> str:
+        """What follows from its verdicts, in a few words for each, or ""."""
+        return " ".join(part.because for part in self.parts if part.because)
+
+    @property
     def key(self) -> EvidenceRow | None:
         """The number that stands for the claim in its line: the first that any of its rules names."""
         return next((number for part in self.parts for number in part.evidence), None)
@@ -469,8 +489,10 @@ def claim_rows(
     questions: Mapping[str, str],
     ledger: Ledger,
     robustness: Robust,
+    sections: Mapping[str, str] = {},
 ) -> tuple[ClaimRow, ...]:
-    """`verdicts`: in the article's order; `recorded`, `robustness`: by claim and part; `questions`: by figure."""
+    """`verdicts`: in the article's order; `recorded`, `robustness`: by claim and part; `questions`: by figure;
+    `sections`: by claim, the heading under which it stands."""
     measured, units, rows = Measured(results), words.units_of_thresholds(ledger), []
     for number, judged in enumerate(verdicts, 1):
         claim = judged.claim
@@ -485,7 +507,8 @@ def claim_rows(
             )
             for part in (STATED, GENERAL)
         )
-        rows.append(ClaimRow(number, claim, stated, general, _shown(claim.figures, figures, questions)))
+        shown = _shown(claim.figures, figures, questions)
+        rows.append(ClaimRow(number, claim, stated, general, shown, sections.get(claim.id, "")))
     return tuple(rows)
 
 

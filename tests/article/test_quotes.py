@@ -26,11 +26,13 @@ def mark(*quote: str, name: str = "c") -> quotes.Mark:
 
 
 STATED = quotes.Half("as the article has it", "supported", "stated v-supported", ("g-yes",))
-REASON = quotes.Half("the reason", "not supported", "general v-not-supported", ("g-hollow-no", "g-close"))
+REASON = quotes.Half(
+    "the reason", "not supported", "general v-not-supported", ("g-hollow-no", "g-close"), "Sleet isn’t."
+)
 LINK = (
     '<a class="mark whole" href="#claim-c"><span class="number">1</span> <span class="half stated v-supported">'
     '<svg aria-hidden="true" class="g"><use href="#g-yes"></use></svg>'
-    '<span class="asked">as the article has it: </span><span class="said-verdict">supported</span></span></a>'
+    '<span class="reading"><span class="asked">as the article has it: </span><b>supported</b></span></span></a>'
 )
 
 
@@ -49,7 +51,7 @@ def test_a_mark_has_a_half_for_each_question_and_reads_as_a_sentence() -> None:
     assert re.findall(r'class="half ([^"]*)"', link[0]) == ["stated v-supported", "general v-not-supported"]
     assert re.findall(r'use href="#([^"]*)"', link[0]) == ["g-yes", "g-hollow-no", "g-close"]
     text = re.sub("<[^>]*>", "", link[0])
-    assert text == "3 as the article has it: supported; the reason: not supported"
+    assert text == "3 as the article has it: supported; the reason: not supported. Sleet isn’t."
 
 
 @pytest.mark.parametrize("source", ["Snow is\nwhite.", "Snow  is   white.", "Snow *is* white.", "* Snow **is white**."])
@@ -155,6 +157,12 @@ def written(tmp_path: Path, text: str) -> document.Article:
     path = tmp_path / "article.md"
     path.write_text(f"---\ntitle: t\ndate: 2026-01-01\nid: i\n---\n{text}")
     return document.load(path)
+
+
+def test_a_quote_stands_under_the_heading_above_it_without_number_and_what_follows_a_colon(tmp_path: Path) -> None:
+    text = "Snow.\n\n## 1. Water: a start\n\nRain, and snow again.\n\n**Example 2: Ice**\n\nHail *falls*.\n"
+    found = [quotes.section(written(tmp_path, text), words) for words in ("Snow", "snow again", "Hail falls")]
+    assert found == ["", "Water", "Example 2"]
 
 
 def test_sentences_are_split_and_headings_left_out(tmp_path: Path) -> None:

@@ -370,7 +370,9 @@ def test_a_rule_too_deep_to_be_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ("because = 1", "unknown key 'because'"),
+        ("because = 1", "because is 1. Expected a table"),
+        ('because.true = "it is"', "unknown key 'true'. Known here: supported, partly supported, not supported"),
+        ('because.supported = "a b c d e f g h i"', "Expected at most eight words: it stands in the margin"),
         ('asks = "reason"', "unknown key 'asks'"),
         ("after_runs = 1", ".after_runs is 1. Expected true or false."),
         ("theorem = 1", ".theorem is 1. Expected true or false."),
