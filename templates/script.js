@@ -47,7 +47,7 @@
   tools.append(theme, unfold, keep);
   const contents = document.querySelector("nav details"); // a line on a phone; unfolded where there is room
   contents.append(tools);
-  contents.open = matchMedia("(min-width: 64rem)").matches;
+  contents.open = matchMedia("(min-width: 82rem)").matches;
 
   // The table of contents shows where the reader is.
   const links = new Map(all("nav a[href^='#']").map((link) => [link.hash.slice(1), link]));
@@ -68,6 +68,30 @@
   }, "quiet");
   for (const section of all("section[id]")) section.querySelector("h1, h2").append(linkTo(section));
   for (const claim of all(".ledger .parts[id]")) claim.querySelector(".places").append(" ", linkTo(claim));
+
+  // For a projector.
+  const enlarge = (place) => button("Full screen", () => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(), "quiet enlarge");
+  if (document.fullscreenEnabled) {
+    for (const place of all("figure[id] figcaption, #try h2")) place.append(" ", enlarge(place.closest("figure, section")));
+  }
+
+  // The article's program with a change of ours, which is shown as lines to take out and to put in.
+  const changed = (program, lines) => {
+    for (const line of lines) {
+      const text = line.textContent.slice(1);
+      program = line.matches("del") ? program.replace("\n\0", "").replace(text, "\0") : program.replace("\0", text + "\n\0");
+    }
+    return program.replace("\n\0", "");
+  };
+  const program = document.querySelector(".source pre")?.textContent;
+  for (const change of all("#code pre")) {
+    const copy = button("Copy the whole program", async (self) => {
+      try { await navigator.clipboard.writeText(changed(program, all("del, ins", change))); self.textContent = "Copied"; }
+      catch { self.textContent = "Your browser forbids it"; }
+      setTimeout(() => (self.textContent = "Copy the whole program"), 2000);
+    }, "quiet");
+    change.after(copy);
+  }
 
   // A figure and its numbers to take along, made from what is in the page; a picture only where the site has one.
   const drawing = (svg) => {

@@ -147,7 +147,7 @@
   };
   const say = (text) => { if (status.textContent !== text) status.textContent = text; };
   let strokes = [];
-  let remark = "";
+  let remark = () => "";
   let own = false; // whether the strokes are the reader's, who goes on drawing them
   let down = false; // the pen
   const cursor = make("circle", { cx: 50, cy: 50, r: 5 });
@@ -159,14 +159,14 @@
     const shades = Array.from({ length: 5 }, () => "");
     pixels.forEach((value, pixel) => { if (value > 0) shades[Math.ceil(value * 5) - 1] += `M${pixel % SIDE} ${Math.floor(pixel / SIDE)}h1v1h-1z`; });
     [...seen.children].forEach((layer, n) => layer.setAttribute("d", shades[n]));
-    say(strokes.length ? reading(outputs.map(largest)) + remark : "Draw a digit.");
+    say(strokes.length ? reading(outputs.map(largest)) + remark(outputs) : "Draw a digit.");
   };
 
   // ---- what is ready to draw, and the slider
 
   const chips = [];
   const slider = make("input", { type: "range", min: 0, max: 20, value: 0 });
-  const choose = (drawing, chip, words = "") => {
+  const choose = (drawing, chip, words = () => "") => {
     [strokes, remark, own, down] = [drawing, words, false, false];
     for (const other of chips) other.setAttribute("aria-pressed", String(other === chip));
     show();
@@ -174,7 +174,10 @@
   const chip = (name, drawing, words) => {
     const made = make("button", { type: "button", class: "t-chip", "aria-label": name, "aria-pressed": "false" },
       make("svg", { viewBox: "0 0 100 100", "aria-hidden": "true" }, ...drawing.map(path)));
-    made.addEventListener("click", () => choose(drawing, made, words));
+    made.addEventListener("click", () => {
+      slider.value = 0;
+      choose(drawing, made, words);
+    });
     chips.push(made);
     return made;
   };
@@ -182,10 +185,11 @@
   const ready = make("div", { class: "t-ready" }, group("Ready-made", digits.map((drawing, digit) => chip(String(digit), drawing))));
   if (contested.length) {
     ready.append(group("They disagree", contested.map(({ digit, strokes: drawing }) =>
-      chip("a " + digit + " that they read differently", drawing, " It was drawn as " + digit + "."))));
+      chip("a " + digit + " that they read differently", drawing, () => " It was drawn as " + digit + "."))));
   }
   ready.append(group("Not a digit", Object.entries(letters).map(([name, drawing]) =>
-    chip(name, drawing, " It is no digit, and none of them can say so."))));
+    chip(name, drawing, (outputs) => " It is no digit, and none has an output for that." + labels.filter((_, n) => Math.max(...outputs[n]) < 0)
+      .map((label) => " " + label + " comes near: all its outputs are below 0.").join("")))));
   const [first, last] = blend.map((digit) => digits[digit]);
   const slide = () => {
     const part = slider.value / slider.max;
@@ -198,6 +202,7 @@
   // ---- drawing by pointer and by keyboard
 
   const erase = () => {
+    slider.value = 0;
     choose([], null);
     own = true;
   };

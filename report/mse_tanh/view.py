@@ -83,7 +83,8 @@ class Answer:
 
     undershooting_costs: whether not penalising it is a gain, by the loss and by the targets; tanh_is_incidental:
     whether it is one with a linear output too, None where that was not measured. margin_images, margin_of_errors: the
-    equivalence margin in test images, and as a share of cross-entropy's errors.
+    equivalence margin in test images, and as a share of cross-entropy's errors. errors: a run's mean number of errors
+    on the test images, by arm.
     """
 
     example_1: float | None
@@ -97,6 +98,7 @@ class Answer:
     tanh_is_incidental: bool | None
     margin_images: int | None
     margin_of_errors: float | None
+    errors: Mapping[str, int]
 
 
 def _answer(m: Measured, c: Contrasts) -> Answer:
@@ -114,7 +116,14 @@ def _answer(m: Measured, c: Contrasts) -> Answer:
         c.linear_one_sided.positive if c.linear_one_sided else None,
         None if margin is None else round(margin * m.results["dataset"]["test_images"]),
         margin / errors if margin is not None and errors else None,
+        {arm: count for arm in ("example-1", "targets", "cross-entropy") if (count := _errors(m, arm)) is not None},
     )
+
+
+def _errors(m: Measured, arm: str) -> int | None:
+    """A run's mean number of errors on the test images."""
+    share = m.number(arm, "test_error", "mean")
+    return None if share is None else round(share * m.results["dataset"]["test_images"])
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,7 @@ class Changes:
 
     number: int
     gains: int
+    all_gain: bool
     single_gain: bool
     uncertain: tuple[Difference, ...]
 
@@ -211,7 +221,8 @@ class Changes:
 def _changes(m: Measured) -> Changes:
     measured = [change.difference for change in changes(m.results, dict.fromkeys(ONE_CHANGE, ""))]
     gains = [change for change in measured if change.positive]
-    return Changes(len(measured), len(gains), len(gains) == 1, tuple(c for c in gains if c.uncertain_over_images))
+    uncertain = tuple(change for change in gains if change.uncertain_over_images)
+    return Changes(len(measured), len(gains), len(gains) == len(measured) > 1, len(gains) == 1, uncertain)
 
 
 @dataclass(frozen=True)
@@ -257,6 +268,7 @@ class PushBack:
     lifted: of the article's push on wrong classes, what lifts outputs that were low enough; ahead: of these outputs,
     those that could decide an answer, where they are few. helps: leaving them alone makes fewer errors. weaker: the
     networks whose push of that kind is weaker, though there is some. ends_only_lower: targets −1 and 1 lift nothing.
+    close: a network that lifts nothing either, and still makes more errors, with targets that lie closer together.
     """
 
     lifted: float
@@ -267,6 +279,7 @@ class PushBack:
     helps: bool
     weaker: tuple[networks.Network, ...]
     ends_only_lower: bool
+    close: networks.Network | None
     seeds: int
     all_errors: int
     all_seeds: int
@@ -287,10 +300,18 @@ def _push_back(m: Measured) -> PushBack | None:
         free is not None and free.errors < article.errors,
         tuple(network for network in measured.values() if network.strength and network.strength < 1),
         ends is not None and ends.push["below_target"] == 0,
+        next((network for network in measured.values() if ends and _is_close(network, ends)), None),
         article.seeds,
         round(networks.IMAGES * (1 - accuracy)),
         seeds,
     )
+
+
+def _is_close(network: networks.Network, ends: networks.Network) -> bool:
+    """Whether it lifts nothing, as `ends` does, and makes more errors with targets that lie closer together."""
+    lifts = network.push["below_target"] or ends.push["below_target"]
+    distance, widest = (arm["high_target"] - arm["low_target"] for arm in (network.arm, ends.arm))
+    return not lifts and distance < widest and network.errors > ends.errors and network.name != networks.FREE
 
 
 @dataclass(frozen=True)
@@ -923,11 +944,7 @@ class Confusions:
 
 
 def _confusions(m: Measured) -> Confusions:
-    def errors(arm: str) -> int | None:
-        share = m.number(arm, "test_error", "mean")
-        return None if share is None else round(share * m.results["dataset"]["test_images"])
-
-    counts = errors("example-1"), errors("example-3")
+    counts = _errors(m, "example-1"), _errors(m, "example-3")
     always = m.number("example-1", "always_wrong"), m.number("example-3", "always_wrong")
     return Confusions(*counts, None not in counts, *always, None not in always)
 

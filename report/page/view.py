@@ -471,9 +471,9 @@ class ClaimRow:
         return tuple(part for part in self.parts if part.is_asked)
 
     @property
-    def because(self) -> str:
-        """What follows from its verdicts, in a few words for each, or ""."""
-        return " ".join(part.because for part in self.parts if part.because)
+    def has_reasons(self) -> bool:
+        """Whether something is said of each of its verdicts, in a few words."""
+        return all(part.because for part in self.asked)
 
     @property
     def key(self) -> EvidenceRow | None:

@@ -132,7 +132,7 @@ def test_networks_disagree_where_the_page_says_so_and_cannot_say_that_it_is_no_d
         expect(sheet.locator(".live .t-status")).to_contain_text(f" It was drawn as {drawing['digit']}.")
         assert len(set(np.argmax(values(sheet), axis=1))) > 1
     chip(sheet, "A")
-    expect(sheet.locator(".live .t-status")).to_contain_text("It is no digit, and none of them can say so.")
+    expect(sheet.locator(".live .t-status")).to_contain_text("It is no digit, and none has an output for that.")
 
 
 def test_the_slider_turns_a_4_into_a_9(browser: Browser, path: Path) -> None:
