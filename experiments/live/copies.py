@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypedDict
 
 import numpy as np
@@ -51,6 +52,7 @@ class Network(TypedDict):
     high_target: float
     units: list[int]
     weights: str
+    training_agreement: float
     agreement: float
     wrong: int
     original_wrong: int
@@ -69,7 +71,6 @@ class Networks(TypedDict):
     dataset: str
     test_images: int
     pixels: str
-    training_agreement: float
     networks: list[Network]
     contested: list[Contested]
 
@@ -155,6 +156,7 @@ class Maker:
         inputs = [self._products(original.first(depth)) for depth in range(1, len(original.layers))]
         sums = [_mean_sums(products, *layer) for products, layer in zip(inputs, original.layers[1:], strict=True)]
 
+        @cache
         def copy(error: float) -> list[Rounded]:
             return self._round(original, [error / effect for effect in effects], sums)
 
@@ -179,11 +181,13 @@ class Maker:
     def measure(
         self, weights: Sequence[np.ndarray], hidden: Sequence[str], output: str, copy: Layers
     ) -> dict[str, float]:
-        """How a copy answers the test images, beside its original."""
+        """How a copy answers, beside its original; all but the first number are of the test images."""
         images, labels = scaled(self._dataset.x_test, self._dataset), self._dataset.y_test
         networks = Layers.of(weights, hidden, output), copy
+        first, second = map(self._answers, networks)
         before, after = (network.outputs(images).argmax(axis=1) for network in networks)
         return {
+            "training_agreement": float(np.mean(first == second)),
             "agreement": float(np.mean(before == after)),
             "wrong": int(np.sum(after != labels)),
             "original_wrong": int(np.sum(before != labels)),

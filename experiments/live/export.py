@@ -70,7 +70,6 @@ def make(entries: Sequence[Entry], source: Source) -> Networks:
         "dataset": source.name,
         "test_images": len(dataset.x_test),
         "pixels": copies.pack_pixels(maker.pixels),
-        "training_agreement": copies.MIN_AGREEMENT,
         "networks": [network for network, _ in made],
         "contested": contested([copy for _, copy in made]),
     }

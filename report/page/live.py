@@ -60,8 +60,8 @@ class LiveView:
     """data and drawings: JSON for the script. pen: the lines of the drawing; shades: the image, by darkness from 1.
 
     reading: what the networks answer, as a sentence; others: how many classes are wrong ones; pixels: how many have
-    weights, of so many all_pixels; bits: of a weight in the mean; training_agreement: how often they had to answer as
-    their originals; agreement: how often they do, the least of all; ticks: of the axis; middle: where 0 is.
+    weights, of so many all_pixels; bits: of a weight in the mean; training_agreement, agreement: the smallest of all
+    networks; ticks: of the axis; middle: where 0 is.
     """
 
     data: Markup
@@ -111,7 +111,7 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
         kept,
         len(pixels),
         _bits(networks["networks"], kept),
-        networks["training_agreement"],
+        min(network["training_agreement"] for network in networks["networks"]),
         networks["test_images"],
         min(network["agreement"] for network in networks["networks"]),
         tuple((_percent(value), formats.signed(value)) for value in (LOWEST, 0, HIGHEST)),
