@@ -40,7 +40,8 @@
     for (const layer of layers) {
       const steps = layer.inputs.flatMap((input) => layer.units.map((unit) => input + unit)); // exponents of the weights
       layer.kernel = new Float64Array(steps.length);
-      for (const weight of [...steps.keys()].sort((a, b) => steps[a] - steps[b])) layer.kernel[weight] = code() * 2 ** (steps[weight] / OCTAVE);
+      const finestFirst = [...steps.keys()].sort((a, b) => steps[a] - steps[b]);
+      for (const weight of finestFirst) layer.kernel[weight] = code() * 2 ** (steps[weight] / OCTAVE);
     }
     if (place !== content.byteLength) throw new Error("other weights than the layers need");
     return (image) => layers.reduce(answer, kept.map((pixel) => image[pixel]));
@@ -48,7 +49,8 @@
   const answer = (inputs, { bias, kernel, finish }) => {
     const sums = bias.slice();
     inputs.forEach((input, index) => {
-      if (input) for (let unit = 0; unit < sums.length; unit++) sums[unit] += input * kernel[index * sums.length + unit]; // most pixels are white
+      if (!input) return; // most pixels are white
+      for (let unit = 0; unit < sums.length; unit++) sums[unit] += input * kernel[index * sums.length + unit];
     });
     return finish(sums);
   };

@@ -20,8 +20,8 @@ from experiments.live.rounding import OCTAVE, Inputs, Rounded, round_layer
 from experiments.study.model import Arm
 
 MIN_INKED = 0.0005  # of the training images: a pixel with ink in fewer has no weight
-MIN_AGREEMENT = 0.999  # with the original, on the training images
-ERRORS = 2.0 ** (-np.arange(20 * OCTAVE) / OCTAVE)  # that are tried, by which a weight's step moves the outputs
+MIN_AGREEMENT = 0.999  # with the original, on the training images; on others it disagrees about twice as often
+ERRORS = 2.0 ** (-np.arange(20 * OCTAVE) / OCTAVE)  # by which a step of a weight may move the outputs' sums
 LEAST_EFFECT = 1e-9  # of a unit that is never active
 CHUNK = 5000  # images at a time: they are many times larger as float32
 
@@ -163,7 +163,7 @@ class Maker:
         def agrees(error: float) -> bool:
             return bool(np.mean(self._answers(_rounded(copy(error), original)) == answers) >= MIN_AGREEMENT)
 
-        place = bisect_left(ERRORS, True, key=agrees)
+        place = bisect_left(ERRORS, True, key=agrees)  # the coarsest that agrees: finer ones do so as well
         text = packing.encode(copy(ERRORS[min(place, len(ERRORS) - 1)]))
         return text, decode(text, [len(bias) for _, bias in original.layers], self.pixels, hidden, output)
 

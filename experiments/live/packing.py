@@ -32,7 +32,7 @@ def unpack(text: str, count: int) -> np.ndarray:
     decompressor = zlib.decompressobj(-15)
     numbers = decompressor.decompress(base64.b64decode(text, validate=True), count + 1)
     if len(numbers) != count or not decompressor.eof:
-        raise ValueError(f"the networks have other numbers than {count} bytes of them")
+        raise ValueError(f"the networks are not {count} bytes of numbers")
     return np.frombuffer(numbers, np.int8)
 
 

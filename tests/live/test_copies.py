@@ -46,7 +46,7 @@ def test_pixels_without_ink_have_no_weight_and_the_others_exponents_that_can_be_
     pixels = Maker(DATASET).pixels
     assert (pixels == LEFT_OUT).tolist() == [True] * 3 + [False] * 17
     assert copies.unpack_pixels(copies.pack_pixels(pixels), 20).tolist() == pixels.tolist()
-    with pytest.raises(ValueError, match="other numbers than 784 bytes"):
+    with pytest.raises(ValueError, match="not 784 bytes of numbers"):
         copies.unpack_pixels(copies.pack_pixels(pixels), 784)
 
 
