@@ -9,11 +9,10 @@
   const { labels, digits, letters, blend } = data("drawings");
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
-  // ---- the networks: see experiments/live/copies.py
+  // ---- the networks: see experiments/live/packing.py
 
   const SIDE = 28;
-  const bits = bytes(pixels);
-  const kept = [...Array(SIDE * SIDE).keys()].filter((pixel) => (bits[pixel >> 3] << (pixel & 7)) & 128);
+  const [OCTAVE, LEFT_OUT] = [4, -128];
   const softmax = (sums) => {
     const most = Math.max(...sums);
     const powers = sums.map((sum) => Math.exp(sum - most));
@@ -27,31 +26,41 @@
     const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
     return new DataView(await new Response(stream).arrayBuffer());
   };
-  const load = async ({ weights, units, hidden, output }) => {
+  const load = async ({ weights, units, hidden, output }, first) => {
     const content = await unpack(weights);
     let place = 0;
-    const floats = (count) => Float64Array.from({ length: count }, () => content.getFloat32((place += 4) - 4, true));
-    const layers = units.map((count) => ({ count, scales: floats(count), bias: floats(count) }));
-    layers.forEach((layer, depth) => {
-      layer.before = depth ? units[depth - 1] : kept.length;
-      layer.codes = new Int8Array(content.buffer, place, layer.before * layer.count);
-      layer.finish = functions[[...hidden, output][depth]];
-      place += layer.codes.length;
-    });
-    if (place !== content.byteLength) throw new Error("other weights than the layers need");
-    return (image) => layers.reduce(answer, Float64Array.from(kept, (pixel) => image[pixel]));
-  };
-  const answer = (inputs, { count, before, scales, bias, codes, finish }) => {
-    const inked = [];
-    inputs.forEach((input, index) => input && inked.push(index)); // most pixels are white
-    return finish(Float64Array.from({ length: count }, (_, unit) => {
-      let sum = 0;
-      for (const index of inked) sum += codes[unit * before + index] * inputs[index];
-      return sum * scales[unit] + bias[unit];
+    const code = () => content.getInt8(place++);
+    const float = () => content.getFloat32((place += 4) - 4, true);
+    const layers = units.map((count, depth) => ({
+      inputs: depth ? Array.from({ length: units[depth - 1] }, code) : first,
+      units: Array.from({ length: count }, code),
+      bias: Float64Array.from({ length: count }, float),
+      finish: functions[[...hidden, output][depth]],
     }));
+    for (const layer of layers) {
+      const steps = layer.inputs.flatMap((input) => layer.units.map((unit) => input + unit)); // exponents of the weights
+      layer.kernel = new Float64Array(steps.length);
+      const finestFirst = [...steps.keys()].sort((a, b) => steps[a] - steps[b]);
+      for (const weight of finestFirst) layer.kernel[weight] = code() * 2 ** (steps[weight] / OCTAVE);
+    }
+    if (place !== content.byteLength) throw new Error("other weights than the layers need");
+    return (image) => layers.reduce(answer, kept.map((pixel) => image[pixel]));
   };
+  const answer = (inputs, { bias, kernel, finish }) => {
+    const sums = bias.slice();
+    inputs.forEach((input, index) => {
+      if (!input) return; // most pixels are white
+      for (let unit = 0; unit < sums.length; unit++) sums[unit] += input * kernel[index * sums.length + unit];
+    });
+    return finish(sums);
+  };
+  const kept = [];
   let asked;
-  try { asked = await Promise.all(networks.map(load)); } catch { return; }
+  try {
+    const exponents = [...new Int8Array((await unpack(pixels)).buffer)];
+    exponents.forEach((exponent, pixel) => exponent === LEFT_OUT || kept.push(pixel));
+    asked = await Promise.all(networks.map((network) => load(network, kept.map((pixel) => exponents[pixel]))));
+  } catch { return; }
 
   // ---- strokes → an image: see experiments/live/strokes.py. A stroke is [x0, y0, x1, y1, …].
 

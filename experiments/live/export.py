@@ -20,13 +20,11 @@ from experiments.store.store import Entry, Store
 from experiments.study import keys
 from experiments.study.model import Study
 
-FORMAT = 1
+FORMAT = 2
 FILE = "live.json"  # in the results folder
 DATASET = MNIST  # strokes become images of its kind alone
-CODE = (
-    Path(pen.__file__),
-    *(Path(__file__).with_name(f"{name}.py") for name in ("copies", "export", "rounding", "shapes", "strokes")),
-)
+MODULES = ("copies", "export", "packing", "rounding", "shapes", "strokes")
+CODE = (Path(pen.__file__), *(Path(__file__).with_name(f"{module}.py") for module in MODULES))
 TRIED, CONTESTED = 80, 3  # variations of each digit that are tried, and how many drawings are kept
 
 
@@ -71,8 +69,7 @@ def make(entries: Sequence[Entry], source: Source) -> Networks:
     return {
         "dataset": source.name,
         "test_images": len(dataset.x_test),
-        "pixels": copies.pack_pixels(maker.kept),
-        "bits": [copies.HIDDEN_BITS, copies.OUTPUT_BITS],
+        "pixels": copies.pack_pixels(maker.pixels),
         "networks": [network for network, _ in made],
         "contested": contested([copy for _, copy in made]),
     }

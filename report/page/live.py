@@ -6,6 +6,7 @@ per cent across and in pixels down, so that texts keep their size.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from experiments.data.strokes import SIDE
 from experiments.files.sealed import compact
 from experiments.live import copies, shapes, strokes
 from experiments.live.copies import Network, Networks
+from experiments.live.rounding import LEFT_OUT
 from experiments.plots import formats
 from report.article.folder import LiveNetwork
 
@@ -58,7 +60,8 @@ class LiveView:
     """data and drawings: JSON for the script. pen: the lines of the drawing; shades: the image, by darkness from 1.
 
     reading: what the networks answer, as a sentence; others: how many classes are wrong ones; pixels: how many have
-    weights, of so many all_pixels; agreement: the smallest of all networks; ticks: of the axis; middle: where 0 is.
+    weights, of so many all_pixels; bits: of a weight in the mean; training_agreement, agreement: the smallest of all
+    networks; ticks: of the axis; middle: where 0 is.
     """
 
     data: Markup
@@ -72,7 +75,8 @@ class LiveView:
     others: int
     pixels: int
     all_pixels: int
-    bits: Sequence[int]
+    bits: float
+    training_agreement: float
     test_images: int
     agreement: float
     ticks: tuple[tuple[str, str], ...]
@@ -85,12 +89,13 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
     Raises `ValueError` or `LookupError` where they are no such networks.
     """
     networks = cast(Networks, json.loads(text))
-    kept = copies.unpack_pixels(networks["pixels"], SIDE**2)
+    pixels = copies.unpack_pixels(networks["pixels"], SIDE**2)
+    kept = int(np.sum(pixels != LEFT_OUT))
     drawn = shapes.from_numbers(_numbers(shapes.drawn(shapes.DIGITS[shapes.FROM])))  # as the script has it
     image = strokes.image(drawn)
     pairs = zip(networks["networks"], declared, strict=True)
     shown = tuple(
-        _network(number, network, words, copies.read(network, kept).outputs(image[None])[0])
+        _network(number, network, words, copies.read(network, pixels).outputs(image[None])[0])
         for number, (network, words) in enumerate(pairs, start=1)
     )
     return LiveView(
@@ -103,9 +108,10 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
         tuple(path(stroke) for stroke in drawn),
         shades(image),
         len(shapes.DIGITS) - 1,
-        int(kept.sum()),
-        len(kept),
-        networks["bits"],
+        kept,
+        len(pixels),
+        _bits(networks["networks"], kept),
+        min(network["training_agreement"] for network in networks["networks"]),
         networks["test_images"],
         min(network["agreement"] for network in networks["networks"]),
         tuple((_percent(value), formats.signed(value)) for value in (LOWEST, 0, HIGHEST)),
@@ -118,6 +124,13 @@ def _network(number: int, network: Network, words: LiveNetwork, outputs: np.ndar
     bars = tuple(_bar(digit, float(value), digit == answer) for digit, value in enumerate(outputs))
     targets = (_percent(network["low_target"]), _percent(network["high_target"]))
     return NetworkView(number, words.label, words.note, answer, bars, targets, network)
+
+
+def _bits(networks: Sequence[Network], pixels: int) -> float:
+    """What a weight takes in the mean of all networks, with its share of the rest; a letter of base64 has 6 bits."""
+    sizes = [[pixels, *network["units"]] for network in networks]
+    weights = sum(before * after for units in sizes for before, after in itertools.pairwise(units))
+    return 6 * sum(len(network["weights"]) for network in networks) / weights
 
 
 def _bar(digit: int, value: float, largest: bool) -> Bar:

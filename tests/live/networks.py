@@ -22,8 +22,8 @@ def committed() -> Networks:
 
 
 def layers(networks: Networks) -> list[Layers]:
-    kept = copies.unpack_pixels(networks["pixels"], 784)
-    return [copies.read(network, kept) for network in networks["networks"]]
+    pixels = copies.unpack_pixels(networks["pixels"], 784)
+    return [copies.read(network, pixels) for network in networks["networks"]]
 
 
 def text(networks: Networks) -> str:
