@@ -72,7 +72,7 @@
   // For a projector.
   const enlarge = (place) => button("Full screen", () => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(), "quiet enlarge");
   if (document.fullscreenEnabled) {
-    for (const place of all("figure[id] figcaption, #try h2")) place.append(" ", enlarge(place.closest("figure, section")));
+    for (const place of all("figure[id] figcaption{% if live %}, #try h2{% endif %}")) place.append(" ", enlarge(place.closest("figure, section")));
   }
 
   // The article's program with a change of ours, which is shown as lines to take out and to put in.
