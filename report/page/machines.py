@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ def _article(shared: Publication) -> Entity:
     source = shared.article
     return {
         "@id": "index.html#article",
-        "@type": "Article",
+        "@type": ["Article", "CreativeWork"],
         "name": source.title,
         "datePublished": source.date,
         "identifier": source.id,
@@ -179,8 +179,10 @@ def _file(name: str, content: bytes, drawn: Mapping[str, Figure]) -> Entity:
     }
 
 
-def _references(entities: Sequence[Entity] | Iterator[Entity]) -> list[Entity]:
-    return [{"@id": entity["@id"]} for entity in entities]
+def _references(entities: Iterable[Entity]) -> Entity | list[Entity]:
+    """A single one stands for itself, as RO-Crate recommends."""
+    references = [{"@id": entity["@id"]} for entity in entities]
+    return references[0] if len(references) == 1 else references
 
 
 def _without_empty(entity: Entity) -> Entity:
@@ -237,7 +239,6 @@ def _claim_review(shared: Publication, row: ClaimRow) -> Entity:
     return {
         "@type": "ClaimReview",
         "url": f"{shared.url}#claim-{row.claim.id}",
-        "datePublished": shared.day,
         "author": [{"@type": kind, "name": name} for kind, name in shared.authors],
         "claimReviewed": " … ".join(row.claim.quote),
         "itemReviewed": {"@type": "Claim", "appearance": {"@id": shared.article_url}},
