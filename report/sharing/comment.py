@@ -110,16 +110,9 @@ def _undecided(before: Site, after: Site) -> Iterator[str]:
 
 
 def _close(before: Site, after: Site) -> Iterator[str]:
-    both, gone_or_new = before.verdicts.keys() & after.verdicts.keys(), ("no more", "yes")
-    rows = [
-        (
-            _code(name),
-            words.ASKED[asks],
-            after.verdicts[name, asks],
-            "yes" if (name, asks) in after.close else "no more",
-        )
-        for name, asks in sorted((before.close ^ after.close) & both)
-    ]
+    changed = sorted((before.close ^ after.close) & before.verdicts.keys() & after.verdicts.keys())
+    words_for = {True: "yes", False: "no more"}
+    rows = [(_code(one[0]), words.ASKED[one[1]], after.verdicts[one], words_for[one in after.close]) for one in changed]
     if rows:
         yield _table(f"Close calls, new or gone: {len(rows)}", ("claim", "asked", "verdict", "close call"), rows)
 
