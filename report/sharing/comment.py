@@ -110,7 +110,9 @@ def _undecided(before: Site, after: Site) -> Iterator[str]:
 
 
 def _close(before: Site, after: Site) -> Iterator[str]:
-    changed = sorted((before.close ^ after.close) & before.verdicts.keys() & after.verdicts.keys())
+    """Of the verdicts that both could decide."""
+    decided = [{name for name, verdict in one.verdicts.items() if verdict in DECIDED} for one in (before, after)]
+    changed = sorted((before.close ^ after.close) & decided[0] & decided[1])
     words_for = {True: "yes", False: "no more"}
     rows = [(_code(one[0]), words.ASKED[one[1]], after.verdicts[one], words_for[one in after.close]) for one in changed]
     if rows:
