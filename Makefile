@@ -128,7 +128,7 @@ screenshots: $(DEV_LAYER) ## Take pictures of the page into screenshots/: light,
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.screenshots
 
-audit: $(DEV_LAYER) ## Check the page with the Nu HTML checker and Lighthouse (needs Node and Java too)
+audit: $(DEV_LAYER) ## Check the page with the Nu HTML checker and Lighthouse, and its files for programs (needs Node and Java too)
 	@$(PY) -m tests.audit install
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.audit

@@ -48,9 +48,12 @@ def crate_faults(site: Path) -> list[str]:
 
 
 def table_faults(path: Path) -> list[str]:
-    table = csvw.CSVW(str(path), validate=True)
-    faults = [str(warning.message) for warning in table.warnings]
-    return faults or ([] if table.is_valid else ["not valid"])
+    try:
+        table = csvw.CSVW(str(path), validate=True)
+        faults = [str(warning.message) for warning in table.warnings]
+        return faults or ([] if table.is_valid else ["not valid"])
+    except ValueError as error:
+        return [str(error)]
 
 
 def main(site: Path) -> None:
