@@ -14,6 +14,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -149,7 +150,7 @@ def _data(results: Results) -> Iterator[Entity]:
     for summary in (results, *results["replications"].values()):
         dataset = summary["dataset"]
         yield {
-            "@id": f"#{dataset['name']}",
+            "@id": f"#data-{quote(dataset['name'])}",  # a user's data set has the name of its file
             "@type": "CreativeWork",
             "name": data_name(dataset["name"]),
             "description": f"{dataset['train_images']} training and {dataset['test_images']} test images.",
