@@ -81,8 +81,8 @@ verify: $(PAGE_LAYER) ## Derive a page again from the evidence in it, and compar
 	@$(PY) -m report verify $(READ) $(call option,seconds,$(PATIENCE)) $(call path,$(or $(PAGE),site/index.html)) || \
 	  { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: saved by a browser, and verified
 
-compare: $(PAGE_LAYER) ## List changed verdicts and moved effects (A=old.html B=new.html, or results.json; ALL=1)
-	@$(PY) -m report compare $(READ) $(if $(call on,ALL),--all) $(if $(A),$(call path,$(A))) $(if $(B),$(call path,$(B)))
+compare: $(PAGE_LAYER) ## List changed verdicts and moved effects (A=old.html B=new.html, or results.json; ALL=1; FORMAT=markdown: of two sites)
+	@$(PY) -m report compare $(READ) $(call option,format,$(call given,FORMAT)) $(if $(call on,ALL),--all) $(if $(A),$(call path,$(A))) $(if $(B),$(call path,$(B)))
 
 publish: $(PAGE_LAYER) ## Show what publishing site/ to the branch gh-pages would change; PUSH=1 does it (REMOTE=origin)
 	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(call on,PUSH),--push) $(VERBOSE)
@@ -128,7 +128,7 @@ screenshots: $(DEV_LAYER) ## Take pictures of the page into screenshots/: light,
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.screenshots
 
-audit: $(DEV_LAYER) ## Check the page with the Nu HTML checker and Lighthouse (needs Node and Java too)
+audit: $(DEV_LAYER) ## Check the page with the Nu HTML checker and Lighthouse, and its files for programs (needs Node and Java too)
 	@$(PY) -m tests.audit install
 	@$(MAKE) --no-print-directory render
 	@$(PY) -m tests.audit
@@ -157,6 +157,7 @@ clean-all: clean ## Also remove the trained runs and the installed packages
 LOCK = $(VENV)/bin/uv pip compile -q --universal --generate-hashes $(if $(call on,UPGRADE),--upgrade)
 lock: $(DEV_LAYER) ## Renew the locks in requirements/ from pyproject.toml (UPGRADE=1 takes the newest versions)
 	@$(LOCK) --group uv -o requirements/uv.txt
+	@$(LOCK) --group audit -o requirements/audit.txt
 	@$(LOCK) --extra train --extra cluster --extra dev pyproject.toml -o requirements/dev.txt
 	@$(LOCK) -c requirements/dev.txt --extra train --extra cluster pyproject.toml -o requirements/cluster.txt
 	@$(LOCK) -c requirements/dev.txt --extra train pyproject.toml -o requirements/train.txt

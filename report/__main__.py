@@ -251,12 +251,16 @@ SAVE_AS = "Did a browser save this as a complete page? Save it as 'HTML only', a
 def compare_results(arguments: argparse.Namespace) -> int:
     """Prints what changed between two pages or results.json. 0: no verdict turned, no effect moved; else 1.
 
-    With `--all`, each effect that did not move too.
+    With `--all`, each effect that did not move too. With `--format markdown`, the comment on a pull request, about two
+    folders that `render` wrote; always 0.
     """
-    from report.sharing import compare, verify
+    from report.sharing import comment, compare, verify
 
     if len(arguments.files) != 2:
         raise UserError(f"{len(arguments.files)} files are named. Expected two: make compare A=old.html B=new.html")
+    if arguments.format == "markdown":
+        print(comment.write(*map(comment.read, arguments.files)), end="")
+        return 0
     folder = open_folder(arguments.article)
     before, after = (_results_in(path, folder, arguments.seconds) for path in arguments.files)
     with verify.foreign(arguments.seconds):
@@ -401,7 +405,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("networks", record_networks, "write the record’s networks that run in the page", options.add_results)
     add("readme", write_findings, "put the record's results into the README")
     add("verify", verify_page, "derive a page again from its evidence, and compare", _files, _article)
-    add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all)
+    add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all, _format)
     add("publish", publish_site, "publish the site to a branch", options.add_results, _site, _remote)
     add("serve", serve_site, "serve the site on this machine", _site, _port)
     return parser.parse_args(argv)
@@ -431,12 +435,17 @@ def _no_live(parser: argparse.ArgumentParser) -> None:
 
 
 def _files(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="*", type=Path, help="verify: a page; compare: two pages or results.json")
+    parser.add_argument("files", nargs="*", type=Path, help="verify: a page; compare: two pages, results.json or sites")
     parser.add_argument("--seconds", type=float, help="how much processor time it may take")
 
 
 def _all(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="list the effects that did not move too")
+
+
+def _format(parser: argparse.ArgumentParser) -> None:
+    described = "markdown: a comment for a pull request, from two sites; silent where nothing moved"
+    parser.add_argument("--format", choices=("text", "markdown"), default="text", help=described)
 
 
 def _remote(parser: argparse.ArgumentParser) -> None:

@@ -88,11 +88,30 @@ def install(layer: str) -> None:
     if not stamp.exists():
         print(f"Installing what is needed {LAYERS[layer]} …", flush=True)
         UNFINISHED.touch()
-        here = ["--python", str(PYTHON), "--no-config", *_index()]
-        _run([str(UV), "pip", "install", *here, "--require-hashes", "--no-deps", "--no-build", "-r", str(lock)])
-        _run([str(UV), "pip", "check", "--python", str(PYTHON), "--no-config"])
+        _install_lock(lock, PYTHON)
         UNFINISHED.unlink()
     stamp.write_text(stamps[stamp])  # now it is younger than its lock
+
+
+def install_apart(name: str, folder: Path) -> Path:
+    """Installs `<name>.txt` into an environment of its own: programs that need other versions. Returns its Python.
+
+    `.venv` must have a layer already. Raises `Failure`.
+    """
+    lock, python, stamp = HERE / f"{name}.txt", folder / "bin" / "python", folder / ".complete"
+    if not stamp.exists() or stamp.read_text(errors="replace") != _digest(lock):
+        shutil.rmtree(folder, ignore_errors=True)
+        _run([str(UV), "venv", "--no-config", "--python", str(PYTHON), str(folder)])
+        _install_lock(lock, python)
+        stamp.write_text(_digest(lock))
+    return python
+
+
+def _install_lock(lock: Path, python: Path) -> None:
+    here = ["--python", str(python), "--no-config"]
+    exactly = ["--require-hashes", "--no-deps", "--no-build", "-r", str(lock)]
+    _run([str(UV), "pip", "install", *here, *_index(), *exactly])
+    _run([str(UV), "pip", "check", *here])
 
 
 def _index() -> list[str]:

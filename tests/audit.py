@@ -1,7 +1,9 @@
-"""`make audit`: site/ held against the Nu HTML checker and against Lighthouse, as a phone and as a desktop computer.
+"""`make audit`: site/ held against the Nu HTML checker, against Lighthouse, as a phone and as a desktop computer, and
+its files for programs against the validators of their formats.
 
-Both are Node packages, pinned by package-lock.json. Lighthouse opens no files, so that the site is served to it,
-gzipped, on this machine alone. Performance is told and not required: it depends on what else the machine is doing.
+The first two are Node packages, pinned by package-lock.json. Lighthouse opens no files, so that the site is served to
+it, gzipped, on this machine alone. Performance is told and not required: it depends on what else the machine is doing.
+The validators are Python packages, pinned by requirements/audit.txt; see `tests.validators`.
 """
 
 from __future__ import annotations
@@ -21,12 +23,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from requirements import install as environments
 from tests import chromium
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "site"
 LOCK = ROOT / "package-lock.json"
 MODULES = ROOT / "node_modules"
+VALIDATORS = ROOT / ".venv" / "audit"  # an environment of their own
 INSTALLED = MODULES / ".package-lock.json"  # npm writes it last
 CHECKER = MODULES / "vnu-jar" / "build" / "dist" / "vnu.jar"
 LIGHTHOUSE = MODULES / "lighthouse" / "cli" / "index.js"
@@ -44,7 +48,7 @@ def main(arguments: list[str]) -> None:
     index = SITE / "index.html"
     if not index.exists() or not INSTALLED.exists():
         stop("there is nothing to audit, or nothing to audit it with. Run 'make audit'.")
-    faults = check_html(sorted(SITE.glob("*.html")))
+    faults = check_html(sorted(SITE.glob("*.html"))) + validate(SITE)
     with served(files(SITE)) as url:
         reports = {form: lighthouse(url, options) for form, options in FORMS.items()}
     tell(reports)
@@ -86,7 +90,11 @@ def version(command: str) -> str:
 
 
 def install() -> None:
-    """Installs the locked Node packages, unless they are there."""
+    """Installs the locked packages, unless they are there."""
+    try:
+        environments.install_apart("audit", VALIDATORS)
+    except environments.Failure as failure:
+        stop(str(failure))
     if INSTALLED.exists() and INSTALLED.stat().st_mtime > LOCK.stat().st_mtime:
         return
     print("Installing what the audit needs besides (about 220 MB, once) …", flush=True)
@@ -102,6 +110,18 @@ def check_html(pages: list[Path]) -> list[str]:
     names = ", ".join(page.name for page in pages)
     print(f"Nu HTML checker {found['version'].split()[0]}, {names}: {len(messages) or 'no'} errors or warnings\n")
     return [f"{Path(one['url']).name}:{one.get('lastLine', '?')}: {one['type']}: {one['message']}" for one in messages]
+
+
+def validate(site: Path) -> list[str]:
+    """What the validators of RO-Crate and of CSV on the Web say of the site, a line each."""
+    program = ROOT / "tests" / "validators.py"
+    done = subprocess.run([VALIDATORS / "bin" / "python", "-I", program, site], capture_output=True, text=True)
+    if done.returncode:
+        stop(f"the validators did not finish: {done.stderr.strip()[-500:]}")
+    found = json.loads(done.stdout)
+    for name, faults in found.items():
+        print(f"{name}: {len(faults) or 'no'} errors or warnings\n")
+    return [f"{name}: {fault}" for name, faults in found.items() for fault in faults]
 
 
 def files(folder: Path) -> dict[str, tuple[str, bytes]]:

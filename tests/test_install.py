@@ -150,6 +150,26 @@ def test_nothing_from_the_old_lock_is_left_after_the_lock_changes(project: Proje
     assert project.installed() == {"gamma": "1.0"}
 
 
+def test_what_needs_other_versions_gets_an_environment_of_its_own_that_follows_its_lock(project: Project) -> None:
+    project.install()
+    apart = project.root / ".venv" / "audit"
+    call = f"import install, pathlib; print(install.install_apart('audit', pathlib.Path({str(apart)!r})))"
+    for packages in (("alpha", "beta", "gamma"), ("gamma",)):
+        project.lock("audit", *packages)
+        for environment in ({}, {"UV_FIND_LINKS": "", "UV_OFFLINE": "1"}):  # the second time nothing is fetched
+            done = subprocess.run(
+                [sys.executable, "-c", call],
+                env=project.environment | environment,
+                cwd=project.locks,
+                text=True,
+                capture_output=True,
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.splitlines()[-1] == str(apart / "bin" / "python")
+        assert {path.stem for path in apart.glob("lib/*/site-packages/*.py")} - {"_virtualenv"} == {*packages}
+    assert project.installed() == LOCKED
+
+
 def test_an_interrupted_installation_does_not_count_as_complete(project: Project) -> None:
     project.install("page")
     venv = project.root / ".venv"

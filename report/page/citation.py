@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -73,8 +73,15 @@ class Publication:
         lines = "".join(f",\n  {name} = {{{value}}}" for name, value in fields.items() if value)
         return f"@misc{{{key}{lines}\n}}"
 
-    def linked_data(self, headline: str, description: str) -> dict[str, object]:
-        """The page and its data as JSON-LD in the vocabulary of schema.org, without empty fields."""
+    @property
+    def article_url(self) -> str:
+        """Where the page quotes the article; "" where the page has no address."""
+        return self.url and f"{self.url}#article"
+
+    def linked_data(
+        self, headline: str, description: str, reviews: Sequence[Mapping[str, object]] = ()
+    ) -> dict[str, object]:
+        """The page and its data as JSON-LD in the vocabulary of schema.org, without empty fields, then `reviews`."""
         source = self.article
         fields = {
             "@context": "https://schema.org",
@@ -89,11 +96,18 @@ class Publication:
             "url": self.url,
             "image": self.url and f"{self.url}preview.png",
             "isBasedOn": _without_empty(
-                {"@type": "Article", "headline": source.title, "datePublished": source.date, "identifier": source.id}
+                {
+                    "@type": "Article",
+                    "@id": self.article_url,
+                    "headline": source.title,
+                    "datePublished": source.date,
+                    "identifier": source.id,
+                }
             ),
             "hasPart": [self._dataset(*row) for row in DATA],
         }
-        return _without_empty(fields)
+        page = _without_empty(fields)
+        return {"@context": page.pop("@context"), "@graph": [page, *reviews]} if reviews else page
 
     def _dataset(self, name: str, media_type: str, description: str) -> dict[str, object]:
         file = {"@type": "DataDownload", "contentUrl": self.url + name, "encodingFormat": media_type}

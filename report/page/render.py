@@ -31,7 +31,7 @@ from report.article import document, quotes
 from report.article.folder import DEFAULT, PROSE_HINT
 from report.claims.model import Judged, Ledger
 from report.claims.robustness import Robust
-from report.page import measured, view
+from report.page import machines, measured, view
 from report.page.citation import Publication
 from report.page.live import LiveView
 from report.page.passport import passport
@@ -148,6 +148,7 @@ def render(
         "article": article,
         "numerals": numerals,
         "shared": shared,
+        "reviews": machines.claim_reviews(shared, rows),
         "evidence": evidence,
         "live": live,
         "sentences": quotes.sort(article, [judged.claim.quote for judged in ordered], ledger.unchecked),

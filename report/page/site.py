@@ -25,7 +25,7 @@ from experiments.study.model import SETTINGS
 from report.article.folder import ArticleFolder
 from report.claims.model import PREDICTION, JudgedPrediction, Robustness, Verdict
 from report.claims.verdicts import judge_predictions
-from report.page import citation
+from report.page import citation, in_markdown, machines
 
 if TYPE_CHECKING:  # Jinja and Markdown: only where something is rendered
     from report.page.compose import Page
@@ -120,11 +120,11 @@ def _fingerprints(folder: ArticleFolder, results_folder: Path) -> list[str]:
         folder.prose,
     )
     files = {path for base in folders for path in base.rglob("*.*") if path.is_file() and path.suffix != ".pyc"}
-    texts = [*sorted(files), folder.article, folder.claims, folder.study, citation.CITATION]
+    texts = [*sorted(files), folder.article, folder.claims, folder.study, citation.CITATION, machines.README]
     texts += [path for path in (folder.figures, folder.view) if path]
     texts += [path for path in (folder.live, results_folder / export.FILE) if path.exists()]
     texts += [results_folder / "plots" / name for name in ("figures.json", "preview.png")]
-    versions = keys.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe")
+    versions = keys.versions("jinja2", "markdown", "math-core", "pygments", "markupsafe", "selectolax")
     return [*(reading.sha256(path, "Expected what the page is made of.") for path in texts), *versions.values()]
 
 
@@ -152,6 +152,7 @@ def write(
     }
     if page.shared.url:
         outputs["sitemap.xml"] = page.shared.sitemap()
+    outputs |= machine_readable(page, results, drawn, outputs)
     for name, content in outputs.items():
         write_atomically(site / name, content)
     for name, sha256 in _written(memory).items():  # by an earlier page; whatever else is there is the user's
@@ -159,6 +160,18 @@ def write(
             (site / name).unlink()
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in outputs.items()}
     write_atomically(memory, to_json({"format": MEMORY_FORMAT, "inputs": inputs, "files": hashes}))
+
+
+def machine_readable(
+    page: Page, results: Results, drawn: Mapping[str, figures.Figure], outputs: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """The site's files for programs, by name; the last of them lists all the others: those and `outputs`."""
+    files = {
+        "report.md": in_markdown.convert(page.html).encode(),
+        machines.COLUMNS_FILE: machines.to_text(machines.columns(COLUMNS, page.shared)),
+    }
+    crate = machines.crate(page.html, page.shared, results, drawn, {**outputs, **files})
+    return {**files, machines.CRATE_FILE: machines.to_text(crate)}
 
 
 def claims_json(page: Page, predictions: Sequence[JudgedPrediction]) -> dict[str, Any]:

@@ -98,13 +98,17 @@ class Comparison:
 
 def compare(before: Results, after: Results, ledger: Ledger) -> Comparison:
     """What changed from one results.json to another, by the rules of the same claims."""
-    old, new = _verdicts(before, ledger), _verdicts(after, ledger)
+    return differences(before, after, _verdicts(before, ledger), _verdicts(after, ledger))
+
+
+def differences(before: Results, after: Results, old: Verdicts, new: Verdicts) -> Comparison:
+    """What changed from one results.json to another, with the verdicts that each had."""
     first, second = _measured(before), _measured(after)
     return Comparison(
         tuple(
             Turned(*name, old[name], new[name])
             for name in old
-            if {old[name], new[name]} <= set(DECIDED) and old[name] != new[name]
+            if name in new and {old[name], new[name]} <= set(DECIDED) and old[name] != new[name]
         ),
         tuple(Effect(name, first[name], second[name]) for name in first if name in second),
         tuple(sorted(first.keys() ^ second.keys())),
@@ -112,10 +116,10 @@ def compare(before: Results, after: Results, ledger: Ledger) -> Comparison:
     )
 
 
-_Verdicts = Mapping[tuple[str, str], str]  # by claim or prediction, and what is asked
+Verdicts = Mapping[tuple[str, str], str]  # by claim or prediction, and what is asked
 
 
-def _verdicts(results: Results, ledger: Ledger) -> _Verdicts:
+def _verdicts(results: Results, ledger: Ledger) -> Verdicts:
     """The verdicts on all questions that results could decide."""
     verdicts = [(judged.claim.id, verdict) for judged in judge(ledger, results) for verdict in judged.verdicts.values()]
     verdicts += [(judged.prediction.id, judged.verdict) for judged in judge_predictions(ledger, results)]
@@ -126,9 +130,9 @@ def _verdicts(results: Results, ledger: Ledger) -> _Verdicts:
     }
 
 
-def _undecided(old: _Verdicts, new: _Verdicts) -> tuple[Counter[str], Counter[str], Counter[str]]:
+def _undecided(old: Verdicts, new: Verdicts) -> tuple[Counter[str], Counter[str], Counter[str]]:
     """As in `Comparison`."""
-    pairs = [(old[name], new[name]) for name in old]
+    pairs = [(old[name], new[name]) for name in old if name in new]
     both = Counter(first for first, second in pairs if first == second and first not in DECIDED)
     return (
         Counter(first for first, second in pairs if first not in DECIDED and first != second),

@@ -62,8 +62,15 @@ def head(html: str) -> dict[str, str]:
 
 
 def linked(html: str) -> dict:
+    """The JSON-LD in the head; where the page has an address, its graph begins with the page, and reviews follow."""
     (data,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', html, re.DOTALL)
     return json.loads(data)
+
+
+def page_data(html: str) -> dict:
+    """What the JSON-LD says of the page."""
+    data = linked(html)
+    return data["@graph"][0] if "@graph" in data else data
 
 
 def published(
@@ -91,8 +98,8 @@ def test_no_file_names_an_address_if_none_is_given(measured: Path, tmp_path: Pat
 @pytest.mark.parametrize("given", [URL, URL.rstrip("/")])
 def test_every_file_names_the_address_if_one_is_given(measured: Path, tmp_path: Path, given: str) -> None:
     html = rendered(measured, tmp_path, "--url", given)
-    assert head(html)["canonical"] == head(html)["og:url"] == linked(html)["url"] == URL
-    assert head(html)["og:image"] == linked(html)["image"] == f"{URL}preview.png"
+    assert head(html)["canonical"] == head(html)["og:url"] == page_data(html)["url"] == URL
+    assert head(html)["og:image"] == page_data(html)["image"] == f"{URL}preview.png"
     assert (head(html)["og:image:width"], head(html)["og:image:height"]) == ("1200", "630")
     assert head(html)["twitter:card"] == "summary_large_image"
     assert URL in said(html, "methods")
@@ -217,12 +224,13 @@ def test_the_policy_lists_the_linked_data_by_its_hash(results: dict, tmp_path: P
 
 
 def test_linked_data_names_every_downloadable_file(measured: Path, tmp_path: Path) -> None:
-    files = [part["distribution"] for part in linked(rendered(measured, tmp_path))["hasPart"]]
+    files = [part["distribution"] for part in page_data(rendered(measured, tmp_path))["hasPart"]]
     assert {file["contentUrl"]: file["encodingFormat"] for file in files} == {
         f"data/{path.name}": {".csv": "text/csv", ".json": "application/json"}[path.suffix]
         for path in (tmp_path / "data").iterdir()
+        if path.name != "runs.csv-metadata.json"
     }
-    away = linked(rendered(measured, tmp_path, "--url", URL))["hasPart"]
+    away = page_data(rendered(measured, tmp_path, "--url", URL))["hasPart"]
     assert [part["distribution"]["contentUrl"] for part in away] == [f"{URL}{file['contentUrl']}" for file in files]
 
 
@@ -342,7 +350,7 @@ def test_a_deleted_preview_is_redrawn(results: dict, tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------- the files, the browser
 
 
-@pytest.mark.parametrize("name", ["404.html", "preview.png", "sitemap.xml"])
+@pytest.mark.parametrize("name", ["404.html", "preview.png", "sitemap.xml", "report.md", "ro-crate-metadata.json"])
 def test_changed_files_of_the_site_are_rewritten(measured: Path, tmp_path: Path, name: str) -> None:
     rendered(measured, tmp_path, "--url", URL)
     whole = (tmp_path / name).read_bytes()
