@@ -93,13 +93,13 @@ def _history(root: Path, commit: str) -> dict[str, tuple[str, str, str]]:
     """By version: the commit that published it, the digest of what it published, the last commit that changed it."""
     plain = ("-c", "color.ui=false", "-c", "log.showSignature=false", "-c", "log.decorate=false")
     order = ("--topo-order", "--reverse", "--full-history", "-m")  # a merge may drop what its second parent had
-    form = ("--raw", "-t", "--no-abbrev", "--no-renames", "--format=%h")
+    form = ("--raw", "-t", "--no-abbrev", "--no-renames", "--format=%H")
     log = git.run(root, *plain, "log", *order, *form, commit, "--", VERSIONS_FOLDER)
     history: dict[str, tuple[str, str, str]] = {}
     at = ""
     for line in filter(None, log.splitlines()):
         if not line.startswith(":"):
-            at = line
+            at = line[:10]
             continue
         change, path = line.split("\t", 1)
         version = path.removeprefix(f"{VERSIONS_FOLDER}/")
