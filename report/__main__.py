@@ -251,6 +251,8 @@ def verify_page(arguments: argparse.Namespace) -> int:
         for difference in differences[:MAX_DIFFERENCES]:
             print(f"  {difference}")
         print(f"  {'… and more. ' if differences[MAX_DIFFERENCES:] else ''}{SAVE_AS}")
+        if version:
+            print(f"  {MADE_BY.format(version, url)}")
     else:
         print(f"  {CAVEAT}")
         if version:
@@ -273,6 +275,9 @@ ATTESTED = {  # by `verify.Result`, of a published version
     "its numbers are right.",
     3: "Version {}. An attestation is of the file as it was published: download that to check one.",
 }
+MADE_BY = (
+    "Version {} follows from the code that made it. Check out the commit that {}versions.html names, and try again."
+)
 SAVE_AS = "Did a browser save this as a complete page? Save it as 'HTML only', and verify that."
 
 

@@ -5,14 +5,19 @@ Reading it brings objects into the clone's store and nothing else: no branch, no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from experiments.files.errors import UserError, display_path
 from report.page.citation import PAGE_VERSION, VERSIONS_FOLDER, version_address
 from report.sharing import git
 from report.sharing.versions import Published, in_order
+
+PROGRAM = "Program"  # what the message of a commit that publishes a version says the code's commit after
+PROGRAMS = re.compile(r"[0-9a-f]{40,64}(?: with changes)?")
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,10 @@ def look(root: Path, remote: str, name: str) -> Branch:
     _check_not_rewritten(root, remote, name, commit)
     if not commit:
         return Branch(remote, name, "", ())
-    folders = _folders(root, commit)
-    _check_unchanged(root, remote, name, commit, folders)
-    return Branch(remote, name, commit, [_published(root, commit, version) for version in in_order(folders)])
+    folders, history = _folders(root, commit), _history(root, remote, name, commit)
+    _check_unchanged(name, folders, history)
+    versions = [_published(root, commit, version, history[version].first) for version in in_order(folders)]
+    return Branch(remote, name, commit, versions)
 
 
 def _fetch(root: Path, remote: str, name: str) -> str:
@@ -70,8 +76,16 @@ def _folders(root: Path, commit: str) -> dict[str, str]:
     return {name.removeprefix(f"{VERSIONS_FOLDER}/"): digest for name, digest in entries.items()}
 
 
-def _check_unchanged(root: Path, remote: str, name: str, commit: str, folders: Mapping[str, str]) -> None:
-    """Raises `UserError` unless each version is, byte for byte, what its first commit published."""
+class Kept(NamedTuple):
+    """A version in the branch's history: the commits that published and last changed it, and what was published."""
+
+    first: str
+    digest: str
+    last: str
+
+
+def _history(root: Path, remote: str, name: str, commit: str) -> dict[str, Kept]:
+    """Every version that the branch ever had. Raises `UserError` where this clone has not all of its history."""
     shallow = root / git.run(root, "rev-parse", "--git-path", "shallow").strip()
     first_commits = git.run(root, "rev-list", "--max-parents=0", commit).split()
     if shallow.exists() and set(shallow.read_text().split()) & set(first_commits):
@@ -79,23 +93,11 @@ def _check_unchanged(root: Path, remote: str, name: str, commit: str, folders: M
             f"This clone lacks the beginning of '{name}', so nobody can tell whether its versions are as they were "
             f"published. Get it: git fetch --unshallow {remote}"
         )
-    for version, (first, digest, last) in _history(root, commit).items():
-        if folders.get(version) != digest:
-            folder = f"{VERSIONS_FOLDER}/{version}"
-            raise UserError(
-                f"The branch '{name}' has {folder} {'with other bytes' if version in folders else 'no longer'}, since "
-                f"commit {last}. What is published stays. Restore it there and push: git restore --source={first} "
-                f"--staged --worktree {folder}"
-            )
-
-
-def _history(root: Path, commit: str) -> dict[str, tuple[str, str, str]]:
-    """By version: the commit that published it, the digest of what it published, the last commit that changed it."""
     plain = ("-c", "color.ui=false", "-c", "log.showSignature=false", "-c", "log.decorate=false")
     order = ("--topo-order", "--reverse", "--full-history", "-m")  # a merge may drop what its second parent had
     form = ("--raw", "-t", "--no-abbrev", "--no-renames", "--format=%H")
     log = git.run(root, *plain, "log", *order, *form, commit, "--", VERSIONS_FOLDER)
-    history: dict[str, tuple[str, str, str]] = {}
+    history: dict[str, Kept] = {}
     at = ""
     for line in filter(None, log.splitlines()):
         if not line.startswith(":"):
@@ -104,17 +106,30 @@ def _history(root: Path, commit: str) -> dict[str, tuple[str, str, str]]:
         change, path = line.split("\t", 1)
         version = path.removeprefix(f"{VERSIONS_FOLDER}/")
         if PAGE_VERSION.fullmatch(version):
-            first, digest, _ = history.get(version, (at, change.split()[3], at))
-            history[version] = first, digest, at
+            history[version] = history.get(version, Kept(at, change.split()[3], at))._replace(last=at)
     return history
 
 
-def _published(root: Path, commit: str, name: str) -> Published:
+def _check_unchanged(name: str, folders: Mapping[str, str], history: Mapping[str, Kept]) -> None:
+    """Raises `UserError` unless each version is, byte for byte, what its first commit published."""
+    for version, kept in history.items():
+        if folders.get(version) != kept.digest:
+            folder = f"{VERSIONS_FOLDER}/{version}"
+            raise UserError(
+                f"The branch '{name}' has {folder} {'with other bytes' if version in folders else 'no longer'}, since "
+                f"commit {kept.last}. What is published stays. Restore it there and push: git restore "
+                f"--source={kept.first} --staged --worktree {folder}"
+            )
+
+
+def _published(root: Path, commit: str, name: str, first: str) -> Published:
+    """A version on the branch, which the commit `first` published."""
     folder = version_address("", name)
-    listed = git.entries(root, commit, folder, below=True)
+    entries = git.entries(root, commit, folder, below=True)
+    said = git.run(root, "log", "-1", f"--format=%(trailers:key={PROGRAM},valueonly)", first).strip()
 
     def read(path: str) -> str:
-        sha = listed.get(f"{folder}{path}")
+        sha = entries.get(f"{folder}{path}")
         return git.read(root, sha).decode("utf-8", "replace") if sha else ""
 
-    return Published(name, read)
+    return Published(name, read, said if PROGRAMS.fullmatch(said) else "")

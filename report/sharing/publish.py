@@ -17,10 +17,11 @@ from pathlib import Path
 
 from experiments.analysis.results import Results
 from experiments.files.errors import UserError, display_path, printable
+from experiments.store import provenance
 from report.page import render
 from report.page.citation import VERSIONS_FOLDER, version_address
 from report.sharing import git
-from report.sharing.branch import Branch, look
+from report.sharing.branch import PROGRAM, Branch, look
 from report.sharing.versions import Published, next_name
 
 KEPT = ("CNAME", VERSIONS_FOLDER)  # of what is published: where GitHub keeps a domain of one's own, and all versions
@@ -76,7 +77,7 @@ def plan(site: Site, root: Path, remote: str, branch_name: str, day: str, moved:
     version, page = _version(site, root, branch, day)
     is_new, lasting = version not in [known.name for known in published], {}
     if is_new:
-        published.append(Published(version, lambda name: page.get(name, b"").decode()))
+        published.append(Published(version, lambda name: page.get(name, b"").decode(), _program(root)))
         lasting = {f"{version_address('', version)}{name}": content for name, content in _lasting(page, site).items()}
     files = {**page, **site.around(version, published), **lasting}
     tree = git.write_tree(root, files, branch.commit, KEPT)
@@ -87,8 +88,18 @@ def plan(site: Site, root: Path, remote: str, branch_name: str, day: str, moved:
         size_bytes=sum(map(len, files.values())),
         changes=_folded(changes, version_address("", version)) if is_new else changes,
         notes=[*notes(site.results, bool(site.address)), *_not_published(site.folder, site.names)],
-        message=f"Version {version}" if is_new else f"The site around version {version}",
+        message=_message(published[-1]) if is_new else f"The site around version {version}",
     )
+
+
+def _program(root: Path) -> str:
+    """The commit of the code that renders, and whether it has changes; "" where there is none."""
+    code = provenance.code_version(root)
+    return f"{code['commit']}{' with changes' if code['dirty'] else ''}"
+
+
+def _message(version: Published) -> str:
+    return f"Version {version.name}\n\n{PROGRAM}: {version.program}" if version.program else f"Version {version.name}"
 
 
 def check_folder(site: Path, names: Sequence[str]) -> Sequence[str]:

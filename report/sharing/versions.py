@@ -60,10 +60,14 @@ def next_name(names: Sequence[str], day: str) -> str:
 
 @dataclass(frozen=True)
 class Published:
-    """A version. `read` gives the text of its file of a name, "" where it has no such file."""
+    """A version. `read` gives the text of its file of a name, "" where it has no such file.
+
+    program: the commit of the code that made it, "" where nobody knows.
+    """
 
     name: str
     read: Callable[[str], str]
+    program: str = ""
 
     @property
     def site(self) -> str:
@@ -87,6 +91,7 @@ class Row:
     """A version in the list. about: what its page shows; changes: since the version before; problem: why not known."""
 
     name: str
+    program: str
     about: str = ""
     changes: Comparison | None = None
     problem: str = ""
@@ -118,7 +123,7 @@ def rows(versions: Sequence[Published], folder: ArticleFolder) -> Iterator[Row]:
             problem = f"What changed is not known. {error}"
         if number and not before:
             problem = problem or "What changed is not known: the numbers of the version before can’t be read."
-        yield Row(version.name, about, changes, problem)
+        yield Row(version.name, version.program, about, changes, problem)
         before = results
 
 

@@ -17,6 +17,7 @@ from experiments.files.sealed import to_json
 from report import __main__ as command
 from report.page.site import MEMORY_FORMAT, written_files
 from report.sharing import publish, versions
+from report.sharing.branch import look
 from report.sharing.versions import Published
 
 MEASURED = {
@@ -329,6 +330,16 @@ def test_of_three_publications_each_stays_byte_for_byte_and_the_root_is_the_newe
     assert git(remote, "log", "--format=%s", "gh-pages").splitlines() == [
         *("Version 2026-02-01", "Version 2026-01-03-2", "Version 2026-01-03")
     ]
+
+
+def test_a_version_names_the_commit_of_the_code_that_made_it(root: Path, remote: Path) -> None:
+    code = git(root, "rev-parse", "HEAD")
+    publish_page(root, "<p>VERSION one\n")
+    git(root, "checkout", "--quiet", "code.py")
+    git(root, "commit", "--quiet", "--message=Two")
+    publish_page(root, "<p>VERSION two\n")
+    programs = [version.program for version in look(root, "origin", "gh-pages").versions]
+    assert programs == [f"{code} with changes", git(root, "rev-parse", "HEAD")]
 
 
 def test_the_same_page_is_no_other_version_on_whatever_day(root: Path, remote: Path) -> None:

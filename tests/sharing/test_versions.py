@@ -85,7 +85,7 @@ def usual(no_record: None, plan: Study, tmp_path_factory: pytest.TempPathFactory
 def version(name: str, results: dict | str, page: str = "") -> Published:
     text = results if isinstance(results, str) else to_json(results).decode()
     files = {"data/results.json": text, "index.html": page}
-    return Published(name, files.__getitem__)
+    return Published(name, files.__getitem__, f"commit-of-{name}")
 
 
 def listed(*published: Published) -> list[Row]:
@@ -116,6 +116,7 @@ def test_each_version_is_listed_with_the_verdicts_that_turned_and_the_effects_th
     assert re.search(
         r"contrast recipe<td>1\.29<td>−1\.31<td>−2\.60<td>±0\.\d\d", re.sub(r"</?t[hr][^>]*>|\n", "", second)
     )
+    assert "Made by the code of commit <code>commit-of-2026-01-31-2</code>." in second
     assert "33 runs on MNIST, the last of 2026-01-01." in second
     assert "“A &lt;title&gt;”" in html
 
@@ -194,14 +195,13 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "clone"
 
 
-def publish(clone: Path, plan: Study, scores: dict, day: str, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """Measures, draws, renders and publishes what has these scores."""
+def rendered(clone: Path, plan: Study, scores: dict, url: str = URL) -> tuple[str, ...]:
+    """Measures, draws and renders what has these scores; where that is."""
     folder = clone.parent / f"results-{scores['example-1']}"
     figures.update(fixture.results(plan, folder, MNIST, scores), folder / "plots", fixture.draw, fixture.FIGURES)
-    monkeypatch.setattr(versions, "today", lambda: day)
     places = ("--results", str(folder), "--site", str(clone / "site"))
     command.main(command.parse(["render", *places, "--url", url]))
-    command.main(command.parse(["publish", "--push", *places]))
+    return places
 
 
 @pytest.mark.slow("renders seven pages and derives two of them again")
@@ -216,10 +216,14 @@ def test_three_published_pages_stay_with_their_own_addresses_and_verify(
     def published(name: str) -> bytes:
         return git(tmp_path / "remote.git", "show", f"gh-pages:{name}")
 
-    publish(clone, plan, fixture.SCORES, "2026-03-01", monkeypatch, URL)
+    def publish(scores: dict, day: str) -> None:
+        monkeypatch.setattr(versions, "today", lambda: day)
+        command.main(command.parse(["publish", "--push", *rendered(clone, plan, scores)]))
+
+    publish(fixture.SCORES, "2026-03-01")
     first = published("v/2026-03-01/index.html")
-    publish(clone, plan, SWAPPED, "2026-03-01", monkeypatch, URL)
-    publish(clone, plan, fixture.SCORES, "2026-03-02", monkeypatch, URL)
+    publish(SWAPPED, "2026-03-01")
+    publish(fixture.SCORES, "2026-03-02")
     assert published("v/2026-03-01/index.html") == first
     for name in ("2026-03-01", "2026-03-01-2", "2026-03-02"):
         html = published(f"v/{name}/index.html").decode()
@@ -237,14 +241,15 @@ def test_three_published_pages_stay_with_their_own_addresses_and_verify(
     assert "Version 2026-03-01. If GitHub Actions published it, 'gh attestation verify" in told
     assert "not that its numbers are right." in told
     (tmp_path / "page.html").write_bytes(first.replace(b"v/2026-03-01/", b"v/2026-03-02/"))
+    capsys.readouterr()
     assert command.main(command.parse(["verify", str(tmp_path / "page.html")])) == 1
+    assert f"Check out the commit that {URL}versions.html names, and try again." in capsys.readouterr().out
 
 
 def test_a_page_that_was_rendered_before_something_changed_is_not_published(
-    no_record: None, plan: Study, clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    no_record: None, plan: Study, clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish(clone, plan, fixture.SCORES, "2026-03-01", monkeypatch, URL)
+    places = rendered(clone, plan, fixture.SCORES)
     monkeypatch.setattr(command.site, "digest_inputs", lambda *_: "others")
-    places = ("--results", str(tmp_path / "results-0.965"), "--site", str(clone / "site"))
     with pytest.raises(UserError, match=rf"site: rendered before something changed\. Run 'make render SITE_URL={URL}'"):
         command.main(command.parse(["publish", *places]))
