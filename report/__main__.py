@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import sys
 import textwrap
 from collections import Counter
@@ -400,12 +401,10 @@ def _publishable(arguments: argparse.Namespace) -> Publishable:
         raise UserError(
             f"{display_path(arguments.site)}: rendered before something changed. Run 'make render{address}'."
         )
-    pages: dict[str, Page] = {}
 
+    @functools.cache
     def page_of(version: str) -> Page:
-        if version not in pages:
-            pages[version] = _compose(folder, arguments.results, results, drawn, url, live, version)
-        return pages[version]
+        return _compose(folder, arguments.results, results, drawn, url, live, version)
 
     def around(version: str, published: Sequence[Published]) -> dict[str, bytes]:
         page = page_of(version)
