@@ -84,8 +84,8 @@ verify: $(PAGE_LAYER) ## Derive a page again from the evidence in it, and compar
 compare: $(PAGE_LAYER) ## List changed verdicts and moved effects (A=old.html B=new.html, or results.json; ALL=1; FORMAT=markdown: of two sites)
 	@$(PY) -m report compare $(READ) $(call option,format,$(call given,FORMAT)) $(if $(call on,ALL),--all) $(if $(A),$(call path,$(A))) $(if $(B),$(call path,$(B)))
 
-publish: $(PAGE_LAYER) ## Show what publishing site/ to the branch gh-pages would change; PUSH=1 does it (REMOTE=origin)
-	@$(PY) -m report publish $(call option,remote,$(REMOTE)) $(if $(call on,PUSH),--push) $(VERBOSE)
+publish: $(PAGE_LAYER) ## Show what publishing site/ to the branch gh-pages would change; PUSH=1 does it (REMOTE=origin, INTO=folder)
+	@$(PY) -m report publish $(READ) $(call option,remote,$(REMOTE)) $(call option,into,$(INTO)) $(if $(call on,MOVED),--moved) $(if $(call on,PUSH),--push)
 
 mnist: $(TRAIN_LAYER) ## Download MNIST and Fashion-MNIST through Keras, unless named or cached
 	@$(PY) -m experiments mnist $(VERBOSE)

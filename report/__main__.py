@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from experiments import options
 from experiments.analysis import records
@@ -25,6 +26,7 @@ from experiments.files.errors import UserError, display_path
 from experiments.files.sealed import read_json, to_json
 from experiments.live import export
 from experiments.plots import formats
+from experiments.plots.figures import Figure
 from experiments.store.store import Store
 from experiments.study import load as studies
 from report.article.folder import DEFAULT, ArticleFolder, open_folder
@@ -33,6 +35,11 @@ from report.claims.model import CANNOT_TELL, NOT_MEASURED, Verdict
 from report.claims.verdicts import judge, judge_predictions
 from report.page import citation, site
 from report.sharing.compare import Effect
+
+if TYPE_CHECKING:  # Jinja and Markdown take time to import
+    from report.page.compose import Page
+    from report.sharing.publish import Site as Publishable
+    from report.sharing.versions import Published
 
 ROOT = Path(__file__).parent.parent
 MAX_DIFFERENCES = 20  # that `verify` prints
@@ -87,26 +94,38 @@ def write_site(arguments: argparse.Namespace) -> None:
 
     For callers that have locked the results.
     """
-    folder, url = open_folder(arguments.article), citation.address(arguments.url)
+    folder, url, live = open_folder(arguments.article), citation.address(arguments.url), not arguments.no_live
     site.clean_up(arguments.site)
     results, drawn = site.read_results(folder, arguments.results)
-    inputs = site.digest_inputs(folder, arguments.results, results, url, not arguments.no_live)
+    inputs = site.digest_inputs(folder, arguments.results, results, url, live)
     memory, index = arguments.results / "rendered.json", arguments.site / "index.html"
     if site.is_current(memory, inputs, arguments.site):
         print(f"Page: nothing to render, {display_path(index)} is up to date. {OPEN}")
         return
+    page = _compose(folder, arguments.results, results, drawn, url, live)
+    if page.numerals:
+        print(f"Numbers: {page.numerals}.")
+    site.write(arguments.site, memory, inputs, page, results, drawn, live)
+    print(f"Page: {display_path(index)}, {len(page.html.encode()) / 1000:.0f} kB. {OPEN}")
 
+
+def _compose(
+    folder: ArticleFolder,
+    results_folder: Path,
+    results: ResultsFile,
+    drawn: Mapping[str, Figure],
+    url: str,
+    live: bool,
+    version: str = "",
+) -> Page:
+    """The page of what was measured. live: whether networks run in it; version: as in `compose`."""
     from report.page.compose import compose  # Jinja and Markdown take time to import
     from report.sharing import verify
 
-    content = site.read_evidence(arguments.results, results)
-    networks = "" if arguments.no_live else site.read_networks(folder, arguments.results, results, content)
-    packed = verify.carried(content, results, drawn, folder.load_claims(), url, networks)
-    page = compose(folder, results, drawn, url, packed, content, networks)
-    if page.numerals:
-        print(f"Numbers: {page.numerals}.")
-    site.write(arguments.site, memory, inputs, page, results, drawn)
-    print(f"Page: {display_path(index)}, {len(page.html.encode()) / 1000:.0f} kB. {OPEN}")
+    content = site.read_evidence(results_folder, results)
+    networks = site.read_networks(folder, results_folder, results, content) if live else ""
+    packed = verify.carried(content, results, drawn, folder.load_claims(), url, networks, version)
+    return compose(folder, results, drawn, url, packed, content, networks, version)
 
 
 # ---------------------------------------------------------------------------------------------- claims, readme
@@ -220,8 +239,8 @@ def verify_page(arguments: argparse.Namespace) -> int:
         proof = verify.proof(html, folder.load_study)
         drawn = {figure.name: figure for figure in draw(proof.results, folder.figures, pictures=False)}
         networks = verify.networks(html, proof, site.recorded_networks(folder) if proof.results["recorded"] else "")
-        url = citation.address(proof.url)
-        derived = compose(folder, proof.results, drawn, url, proof.text, proof.evidence, networks or "")
+        url, version = citation.address(proof.url), citation.page_version(proof.version)
+        derived = compose(folder, proof.results, drawn, url, proof.text, proof.evidence, networks or "", version)
     result = verify.judge(html, derived.html) if networks is not None else verify.Result.CHANGED
     claims = len(derived.verdicts)
     counts = f"{len(proof.results['runs'])} runs, {len(drawn)} figures, {claims} claims derived again"
@@ -233,8 +252,12 @@ def verify_page(arguments: argparse.Namespace) -> int:
         for difference in differences[:MAX_DIFFERENCES]:
             print(f"  {difference}")
         print(f"  {'… and more. ' if differences[MAX_DIFFERENCES:] else ''}{SAVE_AS}")
+        if version:
+            print(f"  {MADE_BY.format(version, url)}")
     else:
         print(f"  {CAVEAT}")
+        if version:
+            print(f"  {ATTESTED[result].format(version, display_path(path))}")
     return result
 
 
@@ -245,6 +268,17 @@ VERIFIED_AS = (  # by `verify.Result`
     "Saved: {} is, byte for byte, the page that follows from its evidence, as a browser writes it",
 )
 CAVEAT = "Evidence that was changed with all that follows from it looks the same: only 'make report' would find that."
+_ASK_GITHUB = (
+    "'gh attestation verify {} --repo OWNER/NAME' says which workflow built these very bytes, of which commit."
+)
+ATTESTED = {  # by `verify.Result`, of a published version
+    0: f"Version {{}}. If GitHub Actions published it, {_ASK_GITHUB} That proves where the page comes from, not that "
+    "its numbers are right.",
+    3: "Version {}. An attestation is of the file as it was published: download that to check one.",
+}
+MADE_BY = (
+    "Version {} follows from the code that made it. Check out the commit that {}versions.html names, and try again."
+)
 SAVE_AS = "Did a browser save this as a complete page? Save it as 'HTML only', and verify that."
 
 
@@ -268,22 +302,17 @@ def compare_results(arguments: argparse.Namespace) -> int:
     for turned in changes.turned:
         asked = words.ASKED[turned.asks]
         print(f"{'verdict turned':23}  {turned.claim}, {asked}: {turned.before} → {turned.after}")
-    moved = [effect for effect in changes.effects if effect.moved]
-    undecided = [effect for effect in changes.effects if effect.undecided]
-    rest = [effect for effect in changes.effects if not effect.moved and not effect.undecided]
-    for word, effects in (("moved beyond seed noise", moved), ("changed, noise unknown", undecided)):
-        _print_effects(word, effects)
-    _print_effects("not moved", rest if arguments.all else ())
+    _print_effects("moved beyond seed noise", changes.moved)
+    _print_effects("changed, noise unknown", changes.unclear)
+    _print_effects("not moved", changes.unmoved if arguments.all else ())
     for name in changes.single:
         print(f"{'only in one':23}  {name}")
     first, second = (f"could not be decided on {display_path(path)}" for path in arguments.files)
     for where, numbers in zip((first, second, "could be decided on neither"), changes.undecided, strict=True):
         for verdict, number in numbers.items():
             print(f"{number} verdicts {where}: {UNDECIDED[verdict]} there")
-    counts = f"{len(moved)} of {len(changes.effects)} effects moved beyond seed noise, {len(rest)} did not"
-    unclear = f", {len(undecided)} undecided: too few seeds, or identical ones" if undecided else ""
-    hint = " ALL=1 lists those that did not move." if rest and not arguments.all else ""
-    print(f"{len(changes.turned)} verdicts turned; {counts}{unclear}.{hint}")
+    hint = " ALL=1 lists those that did not move." if changes.unmoved and not arguments.all else ""
+    print(f"{changes.counts}.{hint}")
     return int(changes.differs)
 
 
@@ -337,17 +366,23 @@ def _read_page(path: Path) -> str:
 
 
 def publish_site(arguments: argparse.Namespace) -> None:
-    """Prints what publishing would change; with `--push`, publishes."""
-    from report.sharing import publish
+    """Prints what publishing would change; with `--push`, publishes. With `--into`, writes the whole site there."""
+    from report.sharing import publish, versions
 
-    names = site.written_files(arguments.results / "rendered.json", arguments.site)
-    planned = publish.plan(arguments.site, names, ROOT, arguments.remote, BRANCH)
+    with Store(arguments.results).locked():
+        planned = publish.plan(
+            _publishable(arguments), ROOT, arguments.remote, BRANCH, versions.today(), arguments.moved
+        )
     size = f"{planned.files} files, {planned.size_bytes / 1000:.0f} kB"
     print(f"{display_path(arguments.site)}: {size}, for the branch '{BRANCH}' of the git remote '{arguments.remote}'.")
+    print(f"Version {planned.version}{', which stays for good' if planned.is_new else ', which is published already'}.")
     for kind, name in planned.changes:
         print(f"  {kind:8} {name}")
     for note in planned.notes:
         print(f"Note: {note}.")
+    if arguments.into:
+        publish.write(planned, ROOT, arguments.into)
+        print(f"The whole site: {display_path(arguments.into)}.")
     if not planned.changes:
         print("Nothing to publish: all of it is there.")
     elif arguments.push:
@@ -355,6 +390,35 @@ def publish_site(arguments: argparse.Namespace) -> None:
         print("Published.")
     else:
         print("A dry run: nothing was pushed. To publish this: make publish PUSH=1")
+
+
+def _publishable(arguments: argparse.Namespace) -> Publishable:
+    """The site as it was rendered. Raises `UserError` unless it is still the page of what was measured."""
+    from report.sharing import publish, versions
+
+    folder, memory = open_folder(arguments.article), arguments.results / "rendered.json"
+    names = publish.check_folder(arguments.site, site.written_files(memory, arguments.site))
+    url, live = site.options_of(memory)
+    results, drawn = site.read_results(folder, arguments.results)
+    if not site.is_current(memory, site.digest_inputs(folder, arguments.results, results, url, live), arguments.site):
+        address = f" SITE_URL={url}" if url else ""
+        raise UserError(
+            f"{display_path(arguments.site)}: rendered before something changed. Run 'make render{address}'."
+        )
+
+    @functools.cache
+    def page_of(version: str) -> Page:
+        return _compose(folder, arguments.results, results, drawn, url, live, version)
+
+    def around(version: str, published: Sequence[Published]) -> dict[str, bytes]:
+        page = page_of(version)
+        return {**site.site_files(page), **versions.files(published, folder, page.shared)}
+
+    return publish.Site(
+        *(arguments.site, names, url, results),
+        page=lambda version: site.page_files(page_of(version), results, drawn),
+        around=around,
+    )
 
 
 def serve_site(arguments: argparse.Namespace) -> None:
@@ -406,7 +470,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     add("readme", write_findings, "put the record's results into the README")
     add("verify", verify_page, "derive a page again from its evidence, and compare", _files, _article)
     add("compare", compare_results, "list changed verdicts and moved effects", _files, _article, _all, _format)
-    add("publish", publish_site, "publish the site to a branch", options.add_results, _site, _remote)
+    add("publish", publish_site, "publish the site to a branch", options.add_results, _article, _site, _remote)
     add("serve", serve_site, "serve the site on this machine", _site, _port)
     return parser.parse_args(argv)
 
@@ -450,6 +514,8 @@ def _format(parser: argparse.ArgumentParser) -> None:
 
 def _remote(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remote", default="origin", help="the git remote to publish to")
+    parser.add_argument("--moved", action="store_true", help="the site has another address than its earlier versions")
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="write the site with all its versions there too")
     parser.add_argument("--push", action="store_true", help="publish; without it, only what would change is printed")
 
 

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from experiments.study import load as studies
 from experiments.study.model import SETTINGS
@@ -171,6 +172,24 @@ def test_the_workflows_actions_are_pinned_by_commit_with_their_version_beside() 
     assert used
     assert not [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)]
     assert len(set(used)) == len({action.split("@")[0] for action in used})  # one version of each, wherever it is used
+
+
+def test_what_runs_our_code_signs_nothing_and_only_publishing_pushes() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text())
+    assert workflow["permissions"] == {}
+    jobs = workflow["jobs"]
+    assert {name: job["permissions"] for name, job in jobs.items()} == {
+        "build": {"contents": "read", "pages": "read"},
+        "publish": {"contents": "write"},
+        "attest": {"id-token": "write", "attestations": "write"},
+        "deploy": {"pages": "write", "id-token": "write"},
+    }
+    steps = {name: str(job["steps"]) for name, job in jobs.items()}
+    assert [name for name, step in steps.items() if "actions/checkout" in step or "make " in step] == [
+        *("build", "publish")
+    ]
+    assert "actions/attest-build-provenance" in steps["attest"]
+    assert "make publish PUSH=1" in steps["publish"]
 
 
 def test_no_data_no_images_and_nothing_large_is_committed() -> None:

@@ -307,7 +307,8 @@ class EvidenceFile(Observations):
 class PageEvidence(Observations):
     """The evidence in a page, format 2, unpacked."""
 
-    url: str  # where the page is published, or ""
+    url: str  # where the newest page is published, or ""
+    version: NotRequired[str]  # the name under which this page stays published, or ""
     measuring: bool  # whether the measurements had just begun
     networks: NotRequired[str]  # SHA-256 of the networks that run in the page, or ""
 

@@ -37,11 +37,12 @@ def compose(
     packed: str,
     content: Mapping[str, Any],
     networks: str = "",
+    version: str = "",
 ) -> Page:
     """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit.
 
     `content`: that evidence, or all of evidence.json; of both follows the same page. `networks`: that run in it, as the
-    page carries them; "" for none.
+    page carries them; "" for none. `version`: the name under which the page stays published, or "".
     """
     words, source = render.load_prose(folder.prose), document.load(folder.article)
     ledger = folder.load_claims()
@@ -53,13 +54,14 @@ def compose(
     quotes.check(source, ledger.claims, folder.claims)
     _check_figures(folder, words, ledger, next(iter(drawn)))
     verdicts = judge(ledger, results)
-    shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)
+    shared = citation.publication(url, results, source, page_version=version)
+    recorded = verdicts_on_record(results, ledger)
     robust = robustness.of_page(ledger, results, content, folder.robustness)
     toy = live.view(networks, folder.load_live()) if networks else None
     html = render.render(
         results, drawn, source, words, ledger, verdicts, recorded, robust, coverage, shared, packed, toy
     )
-    return Page(html, render.not_found_page(shared.url), ledger, verdicts, robust, shared, coverage)
+    return Page(html, render.not_found_page(shared.site), ledger, verdicts, robust, shared, coverage)
 
 
 def _check_figures(folder: ArticleFolder, words: render.Prose, ledger: Ledger, first: str) -> None:

@@ -246,6 +246,17 @@ def not_found_page(url: str) -> str:
     return environment.get_template("404.html").render(_style(environment), home=url or "index.html")
 
 
+def versions_page(context: Mapping[str, object]) -> str:
+    """The list of versions, from what its template names: see `report.sharing.versions`."""
+    environment = _environment(TEMPLATES)
+    return slim(environment.get_template("versions.html").render(_style(environment), **context))
+
+
+def way_up_page() -> str:
+    """The page beside a version without an address, which leads to the list of versions two folders above."""
+    return _environment(TEMPLATES).get_template("way-up.html").render()
+
+
 def readme(results: Summary, words: Prose) -> str:
     """The README's findings as Markdown, from the template readme.md of the prose."""
     labels = [*words.changes.values()]

@@ -136,41 +136,56 @@ def clean_up(site: Path) -> None:
     sweep(site, site / "data", site / "figures")
 
 
-def write(
-    site: Path, memory: Path, inputs: str, page: Page, results: Results, drawn: Mapping[str, figures.Figure]
-) -> None:
-    """Writes the site, removes what an earlier page had written beside it, and notes both in `memory`."""
-    outputs = {
+def page_files(page: Page, results: Results, drawn: Mapping[str, figures.Figure]) -> dict[str, bytes]:
+    """The page and what belongs to it, by name: with these files it can be published in any folder."""
+    files = {
         "index.html": page.html.encode(),
-        "404.html": page.not_found.encode(),
         "preview.png": next(iter(drawn.values())).preview,
         **{f"figures/{name}.png": figure.png for name, figure in drawn.items()},
         "data/results.json": to_json(results),
         "data/runs.csv": runs_csv(results).encode(),
         "data/claims.json": to_json(claims_json(page, judge_predictions(page.ledger, results))),
-        ".nojekyll": b"",
     }
-    if page.shared.url:
-        outputs["sitemap.xml"] = page.shared.sitemap()
-    outputs |= machine_readable(page, results, drawn, outputs)
+    return files | machine_readable(page, results, drawn, files)
+
+
+def site_files(page: Page) -> dict[str, bytes]:
+    """What the root of a site has besides, by name."""
+    shared = page.shared
+    sitemap = {"sitemap.xml": citation.sitemap([(shared.url, shared.published)])} if shared.url else {}
+    return {"404.html": page.not_found.encode(), ".nojekyll": b"", **sitemap}
+
+
+def write(
+    site: Path,
+    memory: Path,
+    inputs: str,
+    page: Page,
+    results: Results,
+    drawn: Mapping[str, figures.Figure],
+    live: bool = True,
+) -> None:
+    """Writes the site, removes what an earlier page had written beside it, and notes both in `memory`."""
+    outputs = {**page_files(page, results, drawn), **site_files(page)}
     for name, content in outputs.items():
         write_atomically(site / name, content)
     for name, sha256 in _written(memory).items():  # by an earlier page; whatever else is there is the user's
         if name not in outputs and _holds(site / name, sha256):
             (site / name).unlink()
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in outputs.items()}
-    write_atomically(memory, to_json({"format": MEMORY_FORMAT, "inputs": inputs, "files": hashes}))
+    note = {"format": MEMORY_FORMAT, "inputs": inputs, "files": hashes, "url": page.shared.site, "live": live}
+    write_atomically(memory, to_json(note))
 
 
 def machine_readable(
-    page: Page, results: Results, drawn: Mapping[str, figures.Figure], outputs: Mapping[str, bytes]
+    page: Page, results: Results, drawn: Mapping[str, figures.Figure], others: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """The site's files for programs, by name; the last of them lists all the others: those and `outputs`."""
+    """The page's files for programs, by name; the last of them lists all the others: those and `others`."""
     files = {
         "report.md": in_markdown.convert(page.html).encode(),
         machines.COLUMNS_FILE: machines.to_text(machines.columns(COLUMNS, page.shared)),
     }
-    crate = machines.crate(page.html, page.shared, results, drawn, {**outputs, **files})
+    crate = machines.crate(page.html, page.shared, results, drawn, {**others, **files})
     return {**files, machines.CRATE_FILE: machines.to_text(crate)}
 
 
@@ -222,6 +237,15 @@ def _written(memory: Path) -> dict[str, str]:
         return dict(read_json(memory, MEMORY_FORMAT)["files"])
     except UserError:
         return {}
+
+
+def options_of(memory: Path) -> tuple[str, bool]:
+    """What the site was rendered with: its address, and whether networks run in its page."""
+    try:
+        content = read_json(memory, MEMORY_FORMAT)
+    except UserError:
+        return "", True
+    return content.get("url", ""), content.get("live", True)
 
 
 def written_files(memory: Path, site: Path) -> list[str]:

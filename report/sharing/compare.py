@@ -92,8 +92,27 @@ class Comparison:
     undecided: tuple[Mapping[str, int], Mapping[str, int], Mapping[str, int]] = ({}, {}, {})
 
     @property
+    def moved(self) -> list[Effect]:
+        return [effect for effect in self.effects if effect.moved]
+
+    @property
+    def unclear(self) -> list[Effect]:
+        return [effect for effect in self.effects if effect.undecided]
+
+    @property
+    def unmoved(self) -> list[Effect]:
+        return [effect for effect in self.effects if not effect.moved and not effect.undecided]
+
+    @property
     def differs(self) -> bool:
-        return bool(self.turned) or any(effect.moved for effect in self.effects)
+        return bool(self.turned or self.moved)
+
+    @property
+    def counts(self) -> str:
+        """How many verdicts turned and how many effects moved, in words."""
+        moved = f"{len(self.moved)} of {len(self.effects)} effects moved beyond seed noise, {len(self.unmoved)} did not"
+        unclear = f", {len(self.unclear)} undecided: too few seeds, or identical ones" if self.unclear else ""
+        return f"{len(self.turned)} verdicts turned; {moved}{unclear}"
 
 
 def compare(before: Results, after: Results, ledger: Ledger) -> Comparison:

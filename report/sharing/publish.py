@@ -1,42 +1,62 @@
 """site/ → one more commit on a branch of a remote, as GitHub Pages and its like serve it. Nothing is ever forced.
 
-The commit stands on the one that is published, so that earlier pages stay where `git` finds them. It is made of git's
-own objects, with an index of its own: neither the working tree, nor the index, nor any local branch is touched, and
-before a push not even what the clone knows of its remotes.
+The branch has the newest page at its root, and each page that was published in a folder of its own, such as
+v/2026-01-31/, for good. Those folders are taken over from the commit that is published, as git's own objects, so that
+not a byte of them can change. The newest page is the same file in both places, with the address that lasts: whoever
+cites, mails or saves it from the root names what will still be there.
+
+The commit stands on the one that is published, and has an index of its own: neither the working tree, nor the index,
+nor any local branch is touched, and before a push not even what the clone knows of its remotes.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from experiments.analysis.results import Results
-from experiments.analysis.summary import FORMAT
-from experiments.files.errors import UserError, display_path
-from experiments.files.sealed import read_json
-from experiments.store.provenance import git_environment
+from experiments.files.errors import UserError, display_path, printable
+from experiments.store import provenance
+from report.page import render
+from report.page.citation import VERSIONS_FOLDER, version_address
+from report.sharing import git
+from report.sharing.branch import PROGRAM, Branch, look
+from report.sharing.versions import Published, next_name
 
-KEPT = ("CNAME",)  # of what is published and not in site/: where GitHub keeps a domain of one's own
+KEPT = ("CNAME", VERSIONS_FOLDER)  # of what is published: where GitHub keeps a domain of one's own, and all versions
 GIT_KEEP = ".gitkeep"  # by which git has the empty folder
-KINDS = {"A": "new", "M": "changed", "D": "removed"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """What can be published.
+
+    folder: the site as it was rendered. names: the files in it that rendering wrote; nothing else is published: it may
+    be the user's, or a link to it. address: where the site is on the web, or "". results: what the page shows. page:
+    the files of the page as the version of this name. around: what belongs to the root besides, given all versions.
+    """
+
+    folder: Path
+    names: Sequence[str]
+    address: str
+    results: Results
+    page: Callable[[str], Mapping[str, bytes]]
+    around: Callable[[str, Sequence[Published]], Mapping[str, bytes]]
 
 
 @dataclass(frozen=True)
 class Plan:
     """What there is to publish.
 
-    parent: the commit that is published, "" where none is. changes: (new, changed or removed, name), as against it.
-    notes: what whoever publishes should know about the page. message: that of the commit.
+    version: the name of the newest version then; is_new: whether it is one more. changes: (new, changed or removed,
+    name), as against what is published. notes: what whoever publishes should know about the page. message: that of the
+    commit.
     """
 
-    remote: str
-    branch: str
-    parent: str
+    branch: Branch
+    version: str
+    is_new: bool
     tree: str
     files: int
     size_bytes: int
@@ -45,48 +65,92 @@ class Plan:
     message: str
 
 
-def plan(site: Path, names: Sequence[str], root: Path, remote: str, branch: str) -> Plan:
+def plan(site: Site, root: Path, remote: str, branch_name: str, day: str, moved: bool = False) -> Plan:
     """Looks at the site and at the remote; of the repository at `root`, only its store of objects is written to.
 
-    `names`: the files in `site` that rendering wrote. Nothing else is published: it may be the user's, or a link to it.
+    day: of the publication. moved: whether the site may have another address than the versions that are published.
     """
+    branch = look(root, remote, branch_name)
+    published = [*branch.versions]
+    if published and not moved:
+        _check_address(site.address, published[-1])
+    version, page = _version(site, root, branch, day)
+    is_new, lasting = version not in [known.name for known in published], {}
+    if is_new:
+        published.append(Published(version, lambda name: page.get(name, b"").decode(), _program(root)))
+        lasting = {f"{version_address('', version)}{name}": content for name, content in _lasting(page, site).items()}
+    files = {**page, **site.around(version, published), **lasting}
+    tree = git.write_tree(root, files, branch.commit, KEPT)
+    changes = git.changes(root, branch.commit, tree)
+    return Plan(
+        *(branch, version, is_new, tree),
+        files=len(files),
+        size_bytes=sum(map(len, files.values())),
+        changes=_folded(changes, version_address("", version)) if is_new else changes,
+        notes=[*notes(site.results, bool(site.address)), *_not_published(site.folder, site.names)],
+        message=_message(published[-1]) if is_new else f"The site around version {version}",
+    )
+
+
+def _program(root: Path) -> str:
+    """The commit of the code that renders, and whether it has changes; "" where there is none."""
+    code = provenance.code_version(root)
+    return f"{code['commit']}{' with changes' if code['dirty'] else ''}"
+
+
+def _message(version: Published) -> str:
+    return f"Version {version.name}\n\n{PROGRAM}: {version.program}" if version.program else f"Version {version.name}"
+
+
+def check_folder(site: Path, names: Sequence[str]) -> Sequence[str]:
+    """The `names` of files that rendering wrote. Raises `UserError` unless the page is among them."""
     index = site / "index.html"
     if not index.is_file():
         raise UserError(
             f"{display_path(index)}: missing, so that there is nothing to publish. Run 'make report' first."
         )
-    fix = "Run 'make render': it is written again."
     if index.name not in names:
-        raise UserError(f"{display_path(index)}: not as it was rendered. {fix}")
-    results = cast(Results, read_json(site / "data" / "results.json", FORMAT, fix))
-    if not (root / ".git").exists():  # else git would take a repository around this folder
-        raise UserError(
-            f"{display_path(root)}: not a git repository. Publish from a clone, or copy {display_path(site)} yourself."
-        )
-    remotes = _git(root, "remote").split()
-    if remote not in remotes:
-        advice = f"Known: {', '.join(remotes)}. Name one" if remotes else f"Add it: git remote add {remote} ADDRESS. Or"
-        raise UserError(f"There is no git remote '{remote}'. {advice}: make publish REMOTE=…")
-    parent = _published(root, remote, branch)
-    paths = [site / name for name in sorted(names)]
-    tree = _tree(root, site, paths, parent)
-    return Plan(
-        *(remote, branch, parent, tree),
-        files=len(paths),
-        size_bytes=sum(path.stat().st_size for path in paths),
-        changes=_changes(root, parent, tree),
-        notes=[*notes(results, "sitemap.xml" in names), *_not_published(site, names)],
-        message=f"The report of {max(run['finished'] for run in results['runs'])[:10]}",
-    )
+        raise UserError(f"{display_path(index)}: not as it was rendered. Run 'make render': it is written again.")
+    return names
+
+
+def _version(site: Site, root: Path, branch: Branch, day: str) -> tuple[str, Mapping[str, bytes]]:
+    """The name of the version that the page is or will be, with its files; the newest one's, if it is the same page."""
+    names = [version.name for version in branch.versions]
+    for newest in names[-1:]:
+        page, folder = site.page(newest), version_address("", newest)
+        same = {f"{folder}{name}": sha for name, sha in git.store(root, _lasting(page, site)).items()}
+        if same == git.entries(root, branch.commit, folder, below=True):
+            return newest, page
+    name = next_name(names, day)
+    return name, site.page(name)
+
+
+def _lasting(page: Mapping[str, bytes], site: Site) -> Mapping[str, bytes]:
+    """The files of a version's folder."""
+    return page if site.address else {**page, "versions.html": render.way_up_page().encode()}
 
 
 def push(plan: Plan, root: Path) -> None:
     """Commits the planned tree and pushes it. Raises `UserError` where the remote refuses."""
-    above = ["-p", plan.parent] if plan.parent else []
-    commit = _git(root, "commit-tree", plan.tree, *above, "-m", plan.message, fix="Fix that and publish again.")
-    target = f"{commit.strip()}:refs/heads/{plan.branch}"
-    fix = f"Nothing was forced. Where '{plan.branch}' has moved meanwhile, 'make publish' tells what is there now."
-    _git(root, "push", plan.remote, target, fix=fix)
+    branch = plan.branch
+    above = ["-p", branch.commit] if branch.commit else []
+    commit = git.run(root, "commit-tree", plan.tree, *above, "-m", plan.message, fix="Fix that and publish again.")
+    target = f"{commit.strip()}:refs/heads/{branch.name}"
+    fix = f"Nothing was forced. Where '{branch.name}' has moved meanwhile, 'make publish' tells what is there now."
+    git.run(root, "push", branch.remote, target, fix=fix)
+
+
+def write(plan: Plan, root: Path, folder: Path) -> None:
+    """Writes the site with all its versions into a new folder, as it is or would be published."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{display_path(folder)}: there already. Expected a new folder, or an empty one. Name another.")
+    for name, sha in git.entries(root, plan.tree, below=True).items():
+        path = folder / name
+        if ".." in path.parts:
+            raise UserError(f"The branch '{plan.branch.name}' has a file '{printable(name)}'. Remove it there.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(git.read(root, sha))
 
 
 def notes(results: Results, has_address: bool) -> list[str]:
@@ -111,49 +175,15 @@ def _not_published(site: Path, names: Sequence[str]) -> list[str]:
     return [f"not published, because rendering did not write them: {', '.join(others)}"] if others else []
 
 
-def _published(root: Path, remote: str, branch: str) -> str:
-    """The commit at the tip of the remote's branch, brought here; "" where there is no such branch."""
-    fix = "Check its address and your access: git remote -v"
-    listed = _git(root, "ls-remote", remote, f"refs/heads/{branch}", fix=fix)
-    if not listed:
-        return ""
-    quietly = ("--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")  # objects alone, no branch of any kind
-    _git(root, "fetch", *quietly, remote, f"refs/heads/{branch}", fix=fix)
-    return listed.split()[0]
-
-
-def _tree(root: Path, site: Path, paths: Sequence[Path], parent: str) -> str:
-    """The files byte for byte, with what is kept of the parent, as a tree in git's store."""
-    hashes = _git(
-        root, "hash-object", "-w", "--no-filters", "--stdin-paths", given="\n".join(map(os.path.abspath, paths))
-    )
-    entries = [
-        f"100644 {sha}\t{path.relative_to(site).as_posix()}" for sha, path in zip(hashes.split(), paths, strict=True)
-    ]
-    kept = _git(root, "ls-tree", "-z", parent, *KEPT).split("\0")[:-1] if parent else []
-    with tempfile.TemporaryDirectory() as folder:
-        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-        listing = "\0".join([*kept, *entries, ""])
-        _git(root, "update-index", "-z", "--index-info", given=listing, environment=index)
-        return _git(root, "write-tree", environment=index).strip()
-
-
-def _changes(root: Path, parent: str, tree: str) -> list[tuple[str, str]]:
-    before = parent or _git(root, "mktree", given="").strip()  # the empty tree
-    told = _git(root, "diff-tree", "-r", "-z", "--no-renames", "--name-status", before, tree).split("\0")
-    return [(KINDS[kind], name) for kind, name in zip(told[:-1:2], told[1::2], strict=True)]
-
-
-def _git(root: Path, *arguments: str, given: str = "", fix: str = "", environment: Mapping[str, str] = {}) -> str:
-    """What git prints. Where it fails, a `UserError` with git's own words and the `fix`."""
-    environment = git_environment() | {"LC_ALL": "C"} | dict(environment)
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], env=environment, input=given, capture_output=True, text=True
+def _check_address(address: str, newest: Published) -> None:
+    if newest.site not in ("", address):
+        raise UserError(
+            f"Version {newest.name} was published for {newest.site}, this page is for {address or 'no address'}. "
+            f"Render it with SITE_URL={newest.site} or, if the site has moved for good, publish with MOVED=1."
         )
-    except FileNotFoundError as error:
-        raise UserError("git is not installed. Debian, Ubuntu: sudo apt-get install git") from error
-    if done.returncode:
-        told = " ".join(line.strip() for line in done.stderr.splitlines() if not line.startswith("hint:"))
-        raise UserError(f"git {arguments[0]}: {told}. {fix}")
-    return done.stdout
+
+
+def _folded(changes: Sequence[tuple[str, str]], folder: str) -> list[tuple[str, str]]:
+    """The changes with all new files of a `folder` as one."""
+    rest = [(kind, name) for kind, name in changes if not name.startswith(folder)]
+    return [*rest, ("new", f"{folder} ({len(changes) - len(rest)} files)")]

@@ -48,10 +48,11 @@ def carried(
     ledger: Ledger,
     url: str,
     networks: str = "",
+    version: str = "",
 ) -> str:
     """The evidence as the page carries it. `content`: what evidence.json holds; {} where all is from the record.
 
-    `networks`: those that run in the page, as it carries them.
+    `networks`: those that run in the page, as it carries them. `version`: as in `compose`.
     """
     claimed = rules.keys_by_arm(ledger, results["arms"])
     elsewhere = {
@@ -65,6 +66,7 @@ def carried(
         {
             "format": evidence.FORMAT,
             "url": url,
+            "version": version,
             "measuring": bool(results["dataset"].get("measuring")),
             "networks": digest(networks),
             **{key: content.get(key) for key in ("quick", "source", "record", "arms", "expected")},
@@ -96,8 +98,8 @@ def digest(networks: str) -> str:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a page carries. text: as it stands there; evidence: the same, unpacked; url: where the page is published;
-    results: what follows.
+    """What a page carries. text: as it stands there; evidence: the same, unpacked; url: where the newest page is
+    published; version: the name under which this one stays published, or ""; results: what follows.
 
     foreign_arms: those that this study doesn't have, or has otherwise, so that `results` are without them.
     """
@@ -105,6 +107,7 @@ class Proof:
     text: str
     evidence: PageEvidence
     url: str
+    version: str
     results: Results
     foreign_arms: tuple[str, ...] = ()
 
@@ -146,7 +149,7 @@ def proof(html: str, load: Callable[[], Study], to_compare: bool = False) -> Pro
         )
     _leave_out(content, foreign_arms)
     derived = json.loads(compact(results(content, plan)))  # as the page's were read: keys in order
-    return Proof(marks[0], content, content["url"], derived, tuple(foreign_arms))
+    return Proof(marks[0], content, content["url"], content.get("version", ""), derived, tuple(foreign_arms))
 
 
 def _foreign_arms(content: PageEvidence, plan: Study) -> dict[str, str]:

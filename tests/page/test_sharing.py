@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 from playwright.sync_api import Browser
 
 from experiments.data import datasets
@@ -74,11 +75,11 @@ def page_data(html: str) -> dict:
 
 
 def published(
-    results: dict, folder: Path, url: str = "", title: str = "A title", cff: str = CITED
+    results: dict, folder: Path, url: str = "", title: str = "A title", cff: str = CITED, version: str = ""
 ) -> citation.Publication:
     (folder / "CITATION.cff").write_text(cff)
     return citation.publication(
-        url, results, document.Article(title, "2020-01-02", "an-id", ()), folder / "CITATION.cff"
+        url, results, document.Article(title, "2020-01-02", "an-id", ()), folder / "CITATION.cff", version
     )
 
 
@@ -207,7 +208,8 @@ def test_linked_data_describes_the_page_and_its_sources(measured: Path, tmp_path
     assert (data["headline"], data["description"]) == (head(html)["title"], head(html)["description"])
     assert data["datePublished"] == head(html)["article:published_time"] == "2026-01-01"
     assert data["license"] == "https://spdx.org/licenses/MIT"
-    source = data["isBasedOn"]
+    source, program = data["isBasedOn"]
+    assert (program["@type"], program["name"]) == ("SoftwareSourceCode", "Article Under Test")
     assert source["headline"].startswith("How does using mean squared error loss")
     assert (source["datePublished"], source["identifier"]) == (
         *("2025-01-30", "how-does-using-mean-squared-error-loss-and"),
@@ -238,7 +240,7 @@ def test_a_hostile_title_stays_text(results: dict, other: Path) -> None:
     plain = fixture.page_of(results, shared=published(results, other))
     html = fixture.page_of(results, other, shared=published(results, other, title=HOSTILE))
     assert html.count("<script") == html.count("</script") == plain.count("<script")
-    assert linked(html)["isBasedOn"]["headline"] == HOSTILE
+    assert linked(html)["isBasedOn"][0]["headline"] == HOSTILE
     assert HOSTILE in said(html, "methods")
 
 
@@ -247,9 +249,10 @@ def test_the_page_says_how_to_cite_it(results: dict, tmp_path: Path) -> None:
     text = said(fixture.page_of(results, shared=published(results, tmp_path, URL, cff=CITED + people)), "methods")
     assert (
         f"Curie, Marie; The Lab (2026). Under & Test: “A title”, checked on MNIST. "
-        f"Version 1.2.3, runs of 2026-01-01. {URL} @misc{{under-test-2026, author = {{Curie, Marie and {{The Lab}}}}, "
+        f"Runs of 2026-01-01, software version 1.2.3. {URL} "
+        "@misc{under-test-2026, author = {Curie, Marie and {The Lab}}, "
         f"title = {{Under \\& Test: {{A title}}}}, year = {{2026}}, "
-        f"note = {{Version 1.2.3, runs of 2026-01-01}}, url = {{{URL}}} }}"
+        f"note = {{Runs of 2026-01-01, software version 1.2.3}}, url = {{{URL}}} }}"
     ) in text
 
 
@@ -262,6 +265,56 @@ def test_unknown_details_are_left_out_of_the_citation(results: dict, tmp_path: P
     assert "Plain: “A title”, checked on MNIST. Runs of 2026-01-01." in said(
         fixture.page_of(results, shared=shared), "methods"
     )
+
+
+def test_a_version_is_cited_by_the_address_and_the_day_that_it_keeps(results: dict, tmp_path: Path) -> None:
+    shared = published(results, tmp_path, URL, version="2027-01-31-2")
+    html = fixture.page_of(results, shared=shared)
+    address = f"{URL}v/2027-01-31-2/"
+    assert head(html)["canonical"] == head(html)["og:url"] == linked(html)["url"] == address
+    assert (
+        "Under & Test: “A title”, checked on MNIST. "
+        f"Version 2027-01-31-2, runs of 2026-01-01, software version 1.2.3. {address} @misc{{under-test-2027-01-31-2, "
+    ) in said(html, "methods")
+    assert f"url = {{{address}}}" in shared.bibtex
+    assert "year = {2027}" in shared.bibtex
+    assert (linked(html)["version"], linked(html)["datePublished"]) == ("2027-01-31-2", "2027-01-31")
+    assert {part["distribution"]["contentUrl"].removesuffix(part["name"]) for part in linked(html)["hasPart"]} == {
+        address
+    }
+
+
+def test_page_citation_file_and_linked_data_agree(measured: Path, tmp_path: Path) -> None:
+    html = rendered(measured, tmp_path, "--url", URL)
+    fields = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    data, text = linked(html), said(html, "methods")
+    _, program = data["isBasedOn"]
+    assert (program["name"], program["version"]) == (fields["title"], fields["version"])
+    assert data["license"].endswith(f"/{fields['license']}")
+    assert [author["name"] for author in data["author"]] == [author["name"] for author in fields["authors"]]
+    assert f"{fields['authors'][0]['name']} (2026). {fields['title']}: “{data['isBasedOn'][0]['headline']}”" in text
+    assert f"software version {fields['version']}. {data['url']} @misc" in text
+
+
+def test_no_page_pretends_to_have_a_doi(results: dict, tmp_path: Path) -> None:
+    html = fixture.page_of(results, shared=published(results, tmp_path, URL, version="2027-01-31"))
+    assert "doi" not in said(html, "methods")
+    assert "doi.org" not in html
+    given = published(results, tmp_path, URL, cff=f"{CITED}doi: 10.5281/zenodo.123\n")
+    assert "software version 1.2.3, doi:10.5281/zenodo.123" in said(fixture.page_of(results, shared=given), "methods")
+    assert given.linked_data("", "")["isBasedOn"][1]["identifier"] == "https://doi.org/10.5281/zenodo.123"
+    with pytest.raises(UserError, match=r"CITATION\.cff: the doi 'pending' is not of the form 10\.1234/abc\."):
+        published(results, tmp_path, cff=f"{CITED}doi: pending\n")
+
+
+@pytest.mark.parametrize(("url", "link"), [(URL, f"{URL}versions.html"), ("", "versions.html")])
+def test_a_version_names_itself_at_the_top_and_leads_to_the_list(
+    results: dict, tmp_path: Path, url: str, link: str
+) -> None:
+    html = fixture.page_of(results, shared=published(results, tmp_path, url, version="2027-01-31"))
+    assert f'Version 2027-01-31: <a href="{link}">is it the newest?</a>' in html.split("<h1>")[0]
+    assert "This version stays as it is." in said(html, "methods")
+    assert "is it the newest?" not in fixture.page_of(results, shared=published(results, tmp_path, url))
 
 
 def test_tex_commands_are_escaped(results: dict, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
 from report import __main__ as command
-from report.page.site import MEMORY_FORMAT
-from report.sharing import publish
+from report.page.site import MEMORY_FORMAT, written_files
+from report.sharing import publish, versions
+from report.sharing.branch import look
+from report.sharing.versions import Published
 
 MEASURED = {
     "format": summary.FORMAT,
@@ -77,6 +81,8 @@ def root(tmp_path: Path, remote: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (root / "site" / ".gitkeep").touch()
     monkeypatch.setattr(command, "ROOT", root)
+    monkeypatch.setattr(command, "_publishable", lambda _: publishable(root))
+    monkeypatch.setattr(versions, "today", lambda: "2026-01-03")
     return root
 
 
@@ -88,10 +94,41 @@ def site(root: Path, files: dict[str, bytes]) -> None:
     write_atomically(root.parent / "results" / "rendered.json", to_json({"format": MEMORY_FORMAT, "files": written}))
 
 
+def publishable(root: Path, address: str = "") -> publish.Site:
+    """The site in `root` as if its page were rendered again for each version; its words may name the `VERSION`."""
+    folder, memory = root / "site", root.parent / "results" / "rendered.json"
+    names = publish.check_folder(folder, written_files(memory, folder))
+    files = {name: (folder / name).read_bytes() for name in names}
+
+    def page(version: str) -> dict[str, bytes]:
+        canonical = f'<link rel="canonical" href="{address}v/{version}/">' if address else ""
+        return {
+            name: content.replace(b"VERSION", f"{version}{canonical}".encode())
+            for name, content in files.items()
+            if name != "404.html"
+        }
+
+    def around(version: str, versions: Sequence[Published]) -> dict[str, bytes]:
+        others = {name: content for name, content in files.items() if name == "404.html"}
+        return {**others, "versions.html": " ".join(version.name for version in versions).encode()}
+
+    results = json.loads(files.get("data/results.json", to_json(MEASURED)))
+    return publish.Site(folder, names, address, results, page, around)
+
+
 def told(root: Path, capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
     places = ("--site", str(root / "site"), "--results", str(root.parent / "results"))
     command.main(command.parse(["publish", *places, *options]))
     return capsys.readouterr().out.splitlines()
+
+
+def publish_page(root: Path, words: str = "<p>VERSION", day: str = "2026-01-03", address: str = "") -> publish.Plan:
+    """Publishes a page with these words."""
+    site(root, {"index.html": words.encode(), "data/results.json": to_json(MEASURED)})
+    planned = publish.plan(publishable(root, address), root, "origin", "gh-pages", day)
+    if planned.changes:
+        publish.push(planned, root)
+    return planned
 
 
 def state(root: Path) -> list[str]:
@@ -109,8 +146,15 @@ def test_a_dry_run_lists_what_would_be_new_and_pushes_nothing(
 ) -> None:
     before = state(root)
     lines = told(root, capsys)
-    assert lines[0].endswith("site: 3 files, 2 kB, for the branch 'gh-pages' of the git remote 'origin'.")
-    assert lines[1:4] == ["  new      data/results.json", "  new      index.html", "  new      preview.png"]
+    assert lines[0].endswith("site: 8 files, 5 kB, for the branch 'gh-pages' of the git remote 'origin'.")
+    assert lines[1:7] == [
+        "Version 2026-01-03, which stays for good.",
+        "  new      data/results.json",
+        "  new      index.html",
+        "  new      preview.png",
+        "  new      versions.html",
+        "  new      v/2026-01-03/ (4 files)",
+    ]
     assert lines[-1] == "A dry run: nothing was pushed. To publish this: make publish PUSH=1"
     assert git(remote, "for-each-ref") == ""
     assert git(root, "for-each-ref", "refs/remotes") == ""
@@ -122,11 +166,12 @@ def test_a_push_publishes_every_byte_and_leaves_tree_index_and_branches_alone(
 ) -> None:
     before = state(root)
     assert told(root, capsys, "--push")[-1] == "Published."
-    assert git(remote, "ls-tree", "-r", "--name-only", "gh-pages").split() == [
-        *("data/results.json", "index.html", "preview.png")
+    page = ["data/results.json", "index.html", "preview.png", "versions.html"]
+    assert sorted(git(remote, "ls-tree", "-r", "--name-only", "gh-pages").split()) == [
+        *(*page[:2], "preview.png", *(f"v/2026-01-03/{name}" for name in page), "versions.html")
     ]
     assert published(remote, "index.html") == b"<p>old\r\n"
-    assert git(remote, "log", "--format=%an: %s", "gh-pages") == "A Tester: The report of 2026-01-02"
+    assert git(remote, "log", "--format=%an: %s", "gh-pages") == "A Tester: Version 2026-01-03"
     assert state(root) == before
 
 
@@ -138,9 +183,12 @@ def test_the_next_page_is_one_more_commit_with_the_changes_that_the_dry_run_list
     told(root, capsys, "--push")
     site(root, {**always, "index.html": b"<p>new\n", "figures/new.png": b"new"})
     (root / "site" / "figures" / "old.png").unlink()
-    changes = ["  new      figures/new.png", "  removed  figures/old.png", "  changed  index.html"]
-    assert told(root, capsys)[1:4] == changes
-    assert told(root, capsys, "--push")[1:4] == changes
+    changes = [
+        *("  new      figures/new.png", "  removed  figures/old.png", "  changed  index.html"),
+        *("  changed  versions.html", "  new      v/2026-01-03-2/ (5 files)"),
+    ]
+    assert told(root, capsys)[2:7] == changes
+    assert told(root, capsys, "--push")[2:7] == changes
     assert published(remote, "index.html") == b"<p>new\n"
     assert git(remote, "rev-list", "--count", "gh-pages") == "2"
     assert published(remote, "index.html", "gh-pages~") == b"<p>old\r\n"
@@ -163,7 +211,7 @@ def test_publishing_adds_to_what_others_published_and_keeps_their_domain(
     assert git(root, "for-each-ref", "refs/remotes") == ""
     told(root, capsys, "--push")
     assert published(remote, "CNAME") == b"example.org\n"
-    assert git(remote, "log", "--format=%s", "gh-pages").splitlines() == ["The report of 2026-01-02", "Theirs"]
+    assert git(remote, "log", "--format=%s", "gh-pages").splitlines() == ["Version 2026-01-03", "Theirs"]
     assert state(root) == before
 
 
@@ -178,8 +226,9 @@ def test_only_what_rendering_wrote_is_published_and_all_else_is_named(
     assert [line for line in lines if line.startswith("Note: not published")] == [
         "Note: not published, because rendering did not write them: figures, link.html, notes.txt."
     ]
-    assert git(remote, "ls-tree", "-r", "--name-only", "gh-pages").split() == [
-        *("data/results.json", "index.html", "preview.png")
+    page = ["data/results.json", "index.html", "preview.png", "versions.html"]
+    assert sorted(git(remote, "ls-tree", "-r", "--name-only", "gh-pages").split()) == [
+        *(*page[:2], "preview.png", *(f"v/2026-01-03/{name}" for name in page), "versions.html")
     ]
 
 
@@ -195,7 +244,7 @@ def test_a_branch_that_has_moved_on_is_not_forced(root: Path, remote: Path) -> N
     plans = []
     for content in (b"mine\n", b"theirs\n"):
         site(root, {"index.html": content})
-        plans.append(publish.plan(root / "site", ("index.html",), root, "origin", "gh-pages"))
+        plans.append(publish.plan(publishable(root), root, "origin", "gh-pages", "2026-01-03"))
     publish.push(plans[1], root)
     with pytest.raises(UserError, match=r"^git push: (?!.*hint:).*rejected.*'make publish' tells what is there now\.$"):
         publish.push(plans[0], root)
@@ -228,12 +277,12 @@ def test_a_missing_address_is_reported_before_pushing(root: Path, capsys: pytest
 
 
 def test_mistakes_are_one_line_that_ends_with_the_fix(root: Path, remote: Path, tmp_path: Path) -> None:
-    def error(folder: Path = root, name: str = "origin") -> str:
+    def error(name: str = "origin") -> str:
         with pytest.raises(UserError) as raised:
-            publish.plan(folder / "site", ("index.html",), folder, name, "gh-pages")
+            publish.plan(publishable(root), root, name, "gh-pages", "2026-01-03")
         return str(raised.value).replace(str(tmp_path), "…")
 
-    assert error(name="mirror") == "There is no git remote 'mirror'. Known: origin. Name one: make publish REMOTE=…"
+    assert error("mirror") == "There is no git remote 'mirror'. Known: origin. Name one: make publish REMOTE=…"
     remote.rename(tmp_path / "away")
     assert error().startswith("git ls-remote: fatal: '…/remote.git' does not appear to be a git repository")
     assert error().endswith("Check its address and your access: git remote -v")
@@ -241,8 +290,8 @@ def test_mistakes_are_one_line_that_ends_with_the_fix(root: Path, remote: Path, 
     assert error().startswith("There is no git remote 'origin'. Add it: git remote add origin ADDRESS.")
     (root / ".git").rename(tmp_path / "no-git")
     assert "…/clone: not a git repository." in error()
-    (root / "site" / "data" / "results.json").write_text("{}")
-    assert error().endswith("Run 'make render': it is written again.")
+    write_atomically(root.parent / "results" / "rendered.json", b"{}")
+    assert error() == "…/clone/site/index.html: not as it was rendered. Run 'make render': it is written again."
     (root / "site" / "index.html").unlink()
     assert error() == "…/clone/site/index.html: missing, so that there is nothing to publish. Run 'make report' first."
 
@@ -252,4 +301,184 @@ def test_git_variables_for_another_repository_are_ignored(
 ) -> None:
     git(tmp_path, "init", "--quiet", "another")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "another" / ".git"))
-    assert publish.plan(root / "site", ("index.html",), root, "origin", "gh-pages").remote == "origin"
+    assert publish_page(root).branch.remote == "origin"
+
+
+# ---------------------------------------------------------------------------------------------- versions stay
+
+
+def files_of(remote: Path, version: str) -> dict[str, bytes]:
+    """Every file of a version, by its name."""
+    names = git(remote, "ls-tree", "-r", "--name-only", f"gh-pages:v/{version}").split()
+    return {name: published(remote, f"v/{version}/{name}") for name in names}
+
+
+def test_of_three_publications_each_stays_byte_for_byte_and_the_root_is_the_newest(root: Path, remote: Path) -> None:
+    assert publish_page(root, "<p>VERSION one\r\n").version == "2026-01-03"
+    first = files_of(remote, "2026-01-03")
+    assert first["index.html"] == b"<p>2026-01-03 one\r\n"
+    assert publish_page(root, "<p>VERSION two\n").version == "2026-01-03-2"
+    assert publish_page(root, "<p>VERSION three\n", "2026-02-01").version == "2026-02-01"
+    assert set(git(remote, "ls-tree", "--name-only", "gh-pages:v").split()) == {
+        *("2026-01-03", "2026-01-03-2", "2026-02-01")
+    }
+    assert files_of(remote, "2026-01-03") == first
+    assert git(remote, "rev-parse", "gh-pages~2:v/2026-01-03") == git(remote, "rev-parse", "gh-pages:v/2026-01-03")
+    assert files_of(remote, "2026-01-03-2")["index.html"] == b"<p>2026-01-03-2 two\n"
+    assert published(remote, "index.html") == files_of(remote, "2026-02-01")["index.html"]
+    assert published(remote, "versions.html") == b"2026-01-03 2026-01-03-2 2026-02-01"
+    assert git(remote, "log", "--format=%s", "gh-pages").splitlines() == [
+        *("Version 2026-02-01", "Version 2026-01-03-2", "Version 2026-01-03")
+    ]
+
+
+def test_a_version_names_the_commit_of_the_code_that_made_it(root: Path, remote: Path) -> None:
+    code = git(root, "rev-parse", "HEAD")
+    publish_page(root, "<p>VERSION one\n")
+    git(root, "checkout", "--quiet", "code.py")
+    git(root, "commit", "--quiet", "--message=Two")
+    publish_page(root, "<p>VERSION two\n")
+    programs = [version.program for version in look(root, "origin", "gh-pages").versions]
+    assert programs == [f"{code} with changes", git(root, "rev-parse", "HEAD")]
+
+
+def test_the_same_page_is_no_other_version_on_whatever_day(root: Path, remote: Path) -> None:
+    publish_page(root)
+    again = publish_page(root, day="2026-05-05")
+    assert (again.version, again.is_new, again.changes) == ("2026-01-03", False, [])
+
+
+def test_what_changed_only_around_the_page_is_published_without_a_version(root: Path, remote: Path) -> None:
+    site(root, {"index.html": b"VERSION", "404.html": b"old"})
+    publish.push(publish.plan(publishable(root), root, "origin", "gh-pages", "2026-01-03"), root)
+    site(root, {"index.html": b"VERSION", "404.html": b"new"})
+    planned = publish.plan(publishable(root), root, "origin", "gh-pages", "2026-05-05")
+    assert (planned.changes, planned.is_new) == ([("changed", "404.html")], False)
+    assert planned.message == "The site around version 2026-01-03"
+
+
+@pytest.mark.parametrize(("address", "leads"), [("", True), ("https://example.org/report/", False)])
+def test_beside_a_version_without_an_address_a_file_leads_up_to_the_list(
+    root: Path, remote: Path, address: str, leads: bool
+) -> None:
+    publish_page(root, address=address)
+    assert (b'href="../../versions.html"' in files_of(remote, "2026-01-03").get("versions.html", b"")) == leads
+
+
+def test_the_whole_site_can_be_written_into_a_new_folder(
+    root: Path, remote: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_page(root, "<p>VERSION one\r\n")
+    site(root, {"index.html": b"<p>VERSION two\n"})
+    lines = told(root, capsys, "--into", str(tmp_path / "whole"))
+    assert f"The whole site: {tmp_path / 'whole'}." in lines
+    assert (tmp_path / "whole" / "v" / "2026-01-03" / "index.html").read_bytes() == b"<p>2026-01-03 one\r\n"
+    assert (tmp_path / "whole" / "index.html").read_bytes() == b"<p>2026-01-03-2 two\n"
+    assert git(remote, "rev-list", "--count", "gh-pages") == "1"
+    with pytest.raises(UserError, match=r"whole: there already\. Expected a new folder, or an empty one\."):
+        told(root, capsys, "--into", str(tmp_path / "whole"))
+
+
+# ---------------------------------------------------------------------------------------------- what nobody may do
+
+
+@pytest.fixture
+def other(root: Path, remote: Path, tmp_path: Path) -> Path:
+    """Somebody's clone of the published branch, after two publications."""
+    publish_page(root, "<p>VERSION one\n")
+    publish_page(root, "<p>VERSION two\n")
+    git(tmp_path, "clone", "--quiet", "--branch=gh-pages", str(remote), "other")
+    return tmp_path / "other"
+
+
+def refused(root: Path, remote: Path, day: str = "2026-01-03", address: str = "") -> str:
+    """The error of a publication, which leaves the remote as it is."""
+    before = git(remote, "for-each-ref")
+    with pytest.raises(UserError) as error:
+        publish_page(root, "<p>VERSION three\n", day, address)
+    assert git(remote, "for-each-ref") == before
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def commit(clone: Path) -> str:
+    git(clone, "commit", "--quiet", "--all", "--message=Tidy")
+    git(clone, "push", "--quiet", "--force", "origin", "gh-pages")
+    return git(clone, "rev-parse", "HEAD")[:10]
+
+
+def test_a_version_with_other_bytes_than_it_was_published_with_stops_the_next(
+    root: Path, remote: Path, other: Path
+) -> None:
+    first = git(other, "rev-parse", "HEAD~")[:10]
+    (other / "v" / "2026-01-03" / "index.html").write_text("better")
+    guilty = commit(other)
+    fix = f"git restore --source={first} --staged --worktree v/2026-01-03"
+    assert refused(root, remote) == (
+        f"The branch 'gh-pages' has v/2026-01-03 with other bytes, since commit {guilty}. What is published stays. "
+        f"Restore it there and push: {fix}"
+    )
+    git(other, *fix.split()[1:])
+    commit(other)
+    assert publish_page(root, "<p>VERSION three\n").version == "2026-01-03-3"
+
+
+def test_a_version_that_was_removed_stops_the_next(root: Path, remote: Path, other: Path) -> None:
+    git(other, "rm", "--quiet", "-r", "v/2026-01-03-2")
+    guilty = commit(other)
+    assert f"has v/2026-01-03-2 no longer, since commit {guilty}." in refused(root, remote)
+
+
+def test_a_version_that_a_merge_dropped_stops_the_next(root: Path, remote: Path, other: Path) -> None:
+    git(other, "checkout", "--quiet", "--orphan", "new")
+    git(other, "rm", "--quiet", "-rf", "v")
+    git(other, "commit", "--quiet", "--message=Anew")
+    git(other, "merge", "--quiet", "--strategy=ours", "--allow-unrelated-histories", "--no-edit", "gh-pages")
+    git(other, "push", "--quiet", "origin", "new:gh-pages")
+    assert "has v/2026-01-03 no longer, since commit" in refused(root, remote)
+
+
+def test_a_branch_that_was_rewritten_or_removed_is_noticed_and_not_added_to(
+    root: Path, remote: Path, other: Path
+) -> None:
+    known = git(remote, "rev-parse", "gh-pages")[:10]
+    git(other, "commit", "--quiet", "--amend", "--message=Anew")
+    git(other, "push", "--quiet", "--force", "origin", "gh-pages")
+    told = refused(root, remote)
+    assert told.startswith(f"The branch 'gh-pages' of 'origin' was rewritten: it no longer has commit {known}")
+    assert told.endswith("Restore it or, if it was meant, run: git fetch --prune origin")
+    git(remote, "update-ref", "-d", "refs/heads/gh-pages")
+    assert "was removed: it no longer has commit" in refused(root, remote)
+    git(root, "fetch", "--quiet", "--prune", "origin")
+    assert publish_page(root, "<p>VERSION three\n", "2026-02-01").version == "2026-02-01"
+
+
+def test_a_clone_without_the_beginning_of_the_branch_says_how_to_get_it(
+    root: Path, remote: Path, other: Path, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "--quiet", "--depth=1", "--branch=gh-pages", f"file://{remote}", "shallow")
+    (root / ".git").rename(tmp_path / "full")
+    (tmp_path / "shallow" / ".git").rename(root / ".git")
+    assert refused(root, remote).endswith("Get it: git fetch --unshallow origin")
+    git(root, "fetch", "--quiet", "--unshallow", "origin")
+    assert publish_page(root, "<p>VERSION three\n").version == "2026-01-03-3"
+
+
+def test_a_repository_without_a_commit_can_publish(root: Path, remote: Path, tmp_path: Path) -> None:
+    (root / ".git").rename(tmp_path / "full")
+    git(root, "init", "--quiet")
+    git(root, "remote", "add", "origin", str(remote))
+    assert publish_page(root).version == "2026-01-03"
+    assert git(remote, "rev-list", "--count", "gh-pages") == "1"
+
+
+def test_another_address_than_that_of_the_published_versions_must_be_meant(root: Path, remote: Path) -> None:
+    publish_page(root, "<p>VERSION one\n", address="https://example.org/a&b/")
+    for address, name in (("https://example.net/", "https://example.net/"), ("", "no address")):
+        assert refused(root, remote, address=address) == (
+            f"Version 2026-01-03 was published for https://example.org/a&b/, this page is for {name}. Render it with "
+            "SITE_URL=https://example.org/a&b/ or, if the site has moved for good, publish with MOVED=1."
+        )
+    site(root, {"index.html": b"<p>VERSION two\n"})
+    there = publishable(root, "https://example.net/")
+    assert publish.plan(there, root, "origin", "gh-pages", "2026-01-03", moved=True).version == "2026-01-03-2"

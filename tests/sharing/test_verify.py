@@ -157,7 +157,7 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "row of a table": (r"(<td>The article’s network<td>\d\d)(\d)", "figure-accuracy"),
     "passport": (r'(<div class="passport">\s*<p>)(\d)', "figure-accuracy"),
     "word of the article": (r"(<article.*?The intera)(c)", "article"),
-    "verdict in the margin": (r'(class="said-verdict">)(\w)', "article"),
+    "verdict in the margin": (r'(class="reading">.*?<b>)(\w)', "article"),
     "box below the code": (r"(<strong>Measured here: )(\d)", "article"),
     "verdict in the ledger": (r'(<section id="claims".*?<span class="verdict [^>]*><svg.*?</svg>)(\w)', "claim-"),
     "number in the ledger": (r"(id=\"claim-.*?<strong>[^\d]*)(\d)", "claim-"),
