@@ -271,15 +271,15 @@ def test_a_version_is_cited_by_the_address_and_the_day_that_it_keeps(results: di
     shared = published(results, tmp_path, URL, version="2027-01-31-2")
     html = fixture.page_of(results, shared=shared)
     address = f"{URL}v/2027-01-31-2/"
-    assert head(html)["canonical"] == head(html)["og:url"] == linked(html)["url"] == address
+    assert head(html)["canonical"] == head(html)["og:url"] == page_data(html)["url"] == address
     assert (
         "Under & Test: “A title”, checked on MNIST. "
         f"Version 2027-01-31-2, runs of 2026-01-01, software version 1.2.3. {address} @misc{{under-test-2027-01-31-2, "
     ) in said(html, "methods")
     assert f"url = {{{address}}}" in shared.bibtex
     assert "year = {2027}" in shared.bibtex
-    assert (linked(html)["version"], linked(html)["datePublished"]) == ("2027-01-31-2", "2027-01-31")
-    assert {part["distribution"]["contentUrl"].removesuffix(part["name"]) for part in linked(html)["hasPart"]} == {
+    assert (page_data(html)["version"], page_data(html)["datePublished"]) == ("2027-01-31-2", "2027-01-31")
+    assert {part["distribution"]["contentUrl"].removesuffix(part["name"]) for part in page_data(html)["hasPart"]} == {
         address
     }
 
@@ -287,7 +287,7 @@ def test_a_version_is_cited_by_the_address_and_the_day_that_it_keeps(results: di
 def test_page_citation_file_and_linked_data_agree(measured: Path, tmp_path: Path) -> None:
     html = rendered(measured, tmp_path, "--url", URL)
     fields = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    data, text = linked(html), said(html, "methods")
+    data, text = page_data(html), said(html, "methods")
     _, program = data["isBasedOn"]
     assert (program["name"], program["version"]) == (fields["title"], fields["version"])
     assert data["license"].endswith(f"/{fields['license']}")
@@ -449,6 +449,7 @@ def test_the_browser_reads_the_linked_data_and_shows_the_citation(
     sheet = test_browser.opened(browser, tmp_path / "index.html", viewport={"width": 320, "height": 800})
     read = sheet.evaluate("JSON.parse(document.querySelector('script[type=\"application/ld+json\"]').textContent)")
     assert read == linked(html)
+    sheet.locator("#cite > summary").click()
     assert sheet.get_by_role("region", name="BibTeX").is_visible()
     assert sheet.evaluate("document.documentElement.scrollWidth") <= 320
 
