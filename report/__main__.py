@@ -102,7 +102,8 @@ def write_site(arguments: argparse.Namespace) -> None:
     content = site.read_evidence(arguments.results, results)
     networks = "" if arguments.no_live else site.read_networks(folder, arguments.results, results, content)
     packed = verify.carried(content, results, drawn, folder.load_claims(), url, networks)
-    page = compose(folder, results, drawn, url, packed, content, networks)
+    robust = site.read_robustness(folder, arguments.results, results, content)
+    page = compose(folder, results, drawn, url, packed, content, networks, robust)
     if page.numerals:
         print(f"Numbers: {page.numerals}.")
     site.write(arguments.site, memory, inputs, page, results, drawn)

@@ -37,11 +37,12 @@ def compose(
     packed: str,
     content: Mapping[str, Any],
     networks: str = "",
+    robust: robustness.Robust | None = None,
 ) -> Page:
     """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit.
 
     `content`: that evidence, or all of evidence.json; of both follows the same page. `networks`: that run in it, as the
-    page carries them; "" for none.
+    page carries them; "" for none. `robust`: how robust the verdicts are, where that is known already.
     """
     words, source = render.load_prose(folder.prose), document.load(folder.article)
     ledger = folder.load_claims()
@@ -54,7 +55,8 @@ def compose(
     _check_figures(folder, words, ledger, next(iter(drawn)))
     verdicts = judge(ledger, results)
     shared, recorded = citation.publication(url, results, source), verdicts_on_record(results, ledger)
-    robust = robustness.of_page(ledger, results, content, folder.robustness)
+    if robust is None:
+        robust = robustness.of_page(ledger, results, content, folder.robustness)
     toy = live.view(networks, folder.load_live()) if networks else None
     html = render.render(
         results, drawn, source, words, ledger, verdicts, recorded, robust, coverage, shared, packed, toy
@@ -91,5 +93,5 @@ def verdicts_on_record(results: Results, ledger: Ledger) -> dict[str, dict[str, 
         return {}
     return {
         judged.claim.id: {part: verdict.verdict for part, verdict in judged.verdicts.items()}
-        for judged in judge(ledger, record)
+        for judged in judge(ledger, record, turns=False)
     }
