@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import tempfile
 from collections import Counter
@@ -14,8 +15,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from experiments.analysis import records
+from experiments.analysis.results import Results
 from experiments.data import datasets, sources
 from experiments.data.sources import Source
+from experiments.plots import drawing
+from experiments.plots.figures import Figure
 from experiments.study import load as studies
 from experiments.study.model import Study
 from experiments.training import pool
@@ -130,6 +134,19 @@ def drawn_once(shared_folder: Path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def commands_draw_once(drawn_once: None) -> Iterator[None]:
+    """Commands that draw this article's figures take what `fixture.draw` has drawn of equal results."""
+    draw = drawing.draw
+
+    def drawn(results: Results, figures: Path | None = None, pictures: bool = True) -> list[Figure]:
+        return fixture.draw(results, pictures) if figures == fixture.FIGURES else draw(results, figures, pictures)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "draw", drawn)
+        yield
+
+
 @pytest.fixture(autouse=True, scope="session")
 def unsynced() -> Iterator[None]:
     """No test of this process waits for the disk: what it stores need not survive a power cut."""
@@ -192,6 +209,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Modules that take long come first: each runs in one process, and all processes should end together."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what the tests have imported, TensorFlow above all, out of every garbage collection to come."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -166,14 +166,18 @@ def whole(plan: Study, store: Store, scores: Callable[[list[Run]], Mapping[str, 
 
 
 DRAWN: Path | None = None  # where `draw` keeps what it has drawn; set for a test run
+_draw = drawing.draw
 
 
-def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
-    """As `drawing.draw` with this article's figures, but equal results are drawn once in a test run."""
+def draw(results: Mapping[str, Any], pictures: bool = False) -> list[Figure]:
+    """As `drawing.draw` with this article's figures, but equal results are drawn once in a test run.
+
+    Without `pictures`, which cost half the time, unless a test looks at them.
+    """
     kept = DRAWN and DRAWN / f"{hashlib.sha256(to_json(results)).hexdigest()}{'-pictures' * pictures}"
     if kept and kept.exists():
         return pickle.loads(kept.read_bytes())
-    drawn = drawing.draw(results, FIGURES, pictures)
+    drawn = _draw(results, FIGURES, pictures)
     if kept:
         kept.parent.mkdir(exist_ok=True)
         write_atomically(kept, pickle.dumps(drawn))

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 MODULES = sorted(path for package in ("experiments", "report") for path in (ROOT / package).rglob("*.py"))
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Every module that the file imports, at its top or inside a function, by dotted name."""
     names: set[str] = set()
@@ -113,6 +115,7 @@ def test_what_makes_and_checks_pages_needs_the_page_layer_alone(tmp_path: Path) 
         assert (command, done.returncode, done.stderr) == (command, 0, "")
 
 
+@cache
 def names_of_this_article() -> set[str]:
     """Arms, blocks, contrasts and figures that only this article's study.toml and modules of figures define.
 
