@@ -32,8 +32,10 @@ FASHION_NPZ = os.environ.pop("FASHION_NPZ", "")
 os.environ.pop("DATASET_NPZ", None)
 
 LONGEST = (  # the modules that take longest
-    *("test_runner", "test_early", "test_training", "test_install", "test_crash", "test_plots", "test_accessibility"),
-    *("test_hostile", "test_browser", "test_article_code", "test_golden", "test_sharing", "test_why"),
+    *("test_runner", "test_accessibility", "test_article_code", "test_training", "test_crash", "test_plots"),
+    *("test_hostile", "test_measures", "test_install", "test_another_article", "test_verify", "test_live"),
+    *("test_browser", "test_vocabulary", "test_why", "test_networks", "test_early", "test_records", "test_page"),
+    *("test_opposite", "test_sharing", "test_unfinished", "test_golden"),
 )
 
 

@@ -304,6 +304,7 @@ def test_characters_that_the_terminal_cannot_show_stop_nothing(
     assert terminal.buffer.getvalue() == b"Installing page ?\n"  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow("it makes environments anew")
 def test_a_missing_network_is_one_line_with_the_fix(project: Project, installer: ModuleType) -> None:
     address = "http://127.0.0.1:9/nothing"
     result = project.install(

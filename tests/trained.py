@@ -19,7 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.analysis import summary
+from experiments.data.sources import DIGITS
+from experiments.store.store import Store
 from experiments.study import load as studies
+from tests import fixture
 
 ROOT = Path(__file__).parent.parent
 SECOND, THIRD, FOURTH = (Path(__file__).with_name(name) for name in ("second", "third", "fourth"))
@@ -188,7 +191,10 @@ def second_article(folder: Path) -> None:
 
 
 def third_article(folder: Path) -> None:
-    """Makes the `results` and the `site` of tests/third."""
+    """Makes the `results` of tests/third, which are made up, and its `site`."""
+    store = Store(folder / "results")
+    for run in studies.load(THIRD / "study.toml").runs(DIGITS.spec.name):
+        fixture.fill_run(store, run, DIGITS, {"patient-rate": 0.9})
     _report(THIRD, folder)
 
 

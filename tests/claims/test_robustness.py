@@ -345,6 +345,7 @@ def table(name: str) -> list[str]:
     return text.split(f"<!-- {name} -->\n")[1].split("\n<!-- end -->")[0].splitlines()[2:]
 
 
+@pytest.mark.slow("simulates hundreds of studies; in `make test`, test_redraw.py checks what they are redrawn by")
 def test_the_table_of_simulations_is_what_the_simulation_gives() -> None:
     assert table("seeds")[0] == bench_robustness.row("normal", 3, bench_robustness.of_seeds("normal", 3))
 
