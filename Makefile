@@ -147,7 +147,7 @@ bench: $(DEV_LAYER) ## Compare training speed and page size with other tools (WH
 
 clean: ## Remove page, plots and statistics, but keep all trained runs
 	@find site/ -mindepth 1 ! -name .gitkeep -delete
-	@rm -rf screenshots experiments/results/plots experiments/results/results.json experiments/results/live.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf screenshots experiments/results/plots experiments/results/results.json experiments/results/live.json experiments/results/robustness.json .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find experiments report tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## Also remove the trained runs and the installed packages

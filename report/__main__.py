@@ -125,7 +125,8 @@ def _compose(
     content = site.read_evidence(results_folder, results)
     networks = site.read_networks(folder, results_folder, results, content) if live else ""
     packed = verify.carried(content, results, drawn, folder.load_claims(), url, networks, version)
-    return compose(folder, results, drawn, url, packed, content, networks, version)
+    robust = site.read_robustness(folder, results_folder, results, content)
+    return compose(folder, results, drawn, url, packed, content, networks, version, robust)
 
 
 # ---------------------------------------------------------------------------------------------- claims, readme

@@ -63,7 +63,11 @@ def measure(arm: Arm, snapshots: Mapping[str, Sequence[Array]], dataset: Dataset
     targets = np.where(is_target, arm.high_target, arm.low_target)
     activations = [part.name for part in (*arm.hidden, arm.output)]
     gradients, saturations, pushes = {}, {}, {}
+    first: dict[int, str] = {}  # made-up weights are often the same ones throughout
     for name, weights in snapshots.items():
+        if (known := first.setdefault(id(weights), name)) != name:
+            gradients[name], saturations[name], pushes[name] = gradients[known], saturations[known], pushes[known]
+            continue
         kernels, biases = [np.asarray(kernel, np.float64) for kernel in weights[::2]], weights[1::2]
         layers = [images]
         for kernel, bias in zip(kernels, biases, strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import tempfile
 from collections import Counter
@@ -14,8 +15,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from experiments.analysis import records
+from experiments.analysis.results import Results
 from experiments.data import datasets, sources
 from experiments.data.sources import Source
+from experiments.plots import drawing
+from experiments.plots.figures import Figure
 from experiments.study import load as studies
 from experiments.study.model import Study
 from experiments.training import pool
@@ -28,8 +32,10 @@ FASHION_NPZ = os.environ.pop("FASHION_NPZ", "")
 os.environ.pop("DATASET_NPZ", None)
 
 LONGEST = (  # the modules that take longest
-    *("test_runner", "test_early", "test_training", "test_install", "test_crash", "test_plots", "test_accessibility"),
-    *("test_hostile", "test_browser", "test_article_code", "test_golden", "test_sharing", "test_why"),
+    *("test_runner", "test_accessibility", "test_article_code", "test_training", "test_crash", "test_plots"),
+    *("test_hostile", "test_measures", "test_install", "test_another_article", "test_verify", "test_live"),
+    *("test_browser", "test_vocabulary", "test_why", "test_networks", "test_early", "test_records", "test_page"),
+    *("test_opposite", "test_sharing", "test_unfinished", "test_golden"),
 )
 
 
@@ -130,6 +136,19 @@ def drawn_once(shared_folder: Path) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def commands_draw_once(drawn_once: None) -> Iterator[None]:
+    """Commands that draw this article's figures take what `fixture.draw` has drawn of equal results."""
+    draw = drawing.draw
+
+    def drawn(results: Results, figures: Path | None = None, pictures: bool = True) -> list[Figure]:
+        return fixture.draw(results, pictures) if figures == fixture.FIGURES else draw(results, figures, pictures)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "draw", drawn)
+        yield
+
+
 @pytest.fixture(autouse=True, scope="session")
 def unsynced() -> Iterator[None]:
     """No test of this process waits for the disk: what it stores need not survive a power cut."""
@@ -192,6 +211,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Modules that take long come first: each runs in one process, and all processes should end together."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+
+
+def pytest_collection_finish() -> None:
+    """Leaves what the tests have imported, TensorFlow above all, out of every garbage collection to come."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -166,14 +166,18 @@ def whole(plan: Study, store: Store, scores: Callable[[list[Run]], Mapping[str, 
 
 
 DRAWN: Path | None = None  # where `draw` keeps what it has drawn; set for a test run
+_draw = drawing.draw
 
 
-def draw(results: Mapping[str, Any], pictures: bool = True) -> list[Figure]:
-    """As `drawing.draw` with this article's figures, but equal results are drawn once in a test run."""
+def draw(results: Mapping[str, Any], pictures: bool = False) -> list[Figure]:
+    """As `drawing.draw` with this article's figures, but equal results are drawn once in a test run.
+
+    Without `pictures`, which cost half the time, unless a test looks at them.
+    """
     kept = DRAWN and DRAWN / f"{hashlib.sha256(to_json(results)).hexdigest()}{'-pictures' * pictures}"
     if kept and kept.exists():
         return pickle.loads(kept.read_bytes())
-    drawn = drawing.draw(results, FIGURES, pictures)
+    drawn = _draw(results, FIGURES, pictures)
     if kept:
         kept.parent.mkdir(exist_ok=True)
         write_atomically(kept, pickle.dumps(drawn))
@@ -188,10 +192,15 @@ def untestable(keys: str, why: str = "No.", question: str = "?") -> str:
     )
 
 
-def page_of(results: dict[str, Any], folder: Path = DEFAULT, **options: Any) -> str:
-    """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`."""
+def page_of(
+    results: dict[str, Any], folder: Path = DEFAULT, drawn: Sequence[Figure] | None = None, **options: Any
+) -> str:
+    """The page of `results` as `make render` makes it, with the article, the claims and the prose in `folder`.
+
+    drawn: figures in place of those of the results, for tests that look at none.
+    """
     ledger, source = ledgers.load(folder / "claims.toml"), document.load(folder / "article.md")
-    drawn = {figure.name: figure for figure in draw(results, pictures=False)}
+    figures = {figure.name: figure for figure in (draw(results) if drawn is None else drawn)}
     words = render.load_prose(folder / "prose")
     verdicts = judge(ledger, results)
     options = {
@@ -199,4 +208,4 @@ def page_of(results: dict[str, Any], folder: Path = DEFAULT, **options: Any) -> 
         "shared": citation.publication("", results, source),
         **options,
     }
-    return render.render(results, drawn, source, words, ledger, verdicts, **options)
+    return render.render(results, figures, source, words, ledger, verdicts, **options)

@@ -565,12 +565,13 @@ def test_a_damaged_store_gives_the_same_statistics_or_is_refused(
 
 SEEN = {"images": 20, "wrong_images": [3, 5], "wrong": 2}
 CONTENT = {"format": 2, "runs": [{**SEEN, "seed": seed} for seed in range(3)], "replications": {"digits": []}}
+PACKED = evidence.pack(CONTENT).encode()
 
 
 @tried(100)
 @given(edits=EDITS)
 def test_damaged_evidence_unpacks_to_the_original_or_is_refused(edits: list) -> None:
-    text = damaged(evidence.pack(CONTENT).encode(), edits).decode("latin-1")
+    text = damaged(PACKED, edits).decode("latin-1")
     found = []
     if answers("The evidence in the page is damaged", lambda: found.append(evidence.unpack(text))):
         assert found == [CONTENT]
@@ -702,6 +703,11 @@ def test_a_time_limit_that_is_not_a_number_of_seconds_is_refused(tmp_path: Path,
         command.main(command.parse(["verify", f"--seconds={seconds}", str(tmp_path / "page.html")]))
 
 
+@pytest.fixture(scope="module")
+def page(results: dict) -> str:
+    return fixture.page_of(results, evidence="abcd" * 200)
+
+
 @pytest.mark.parametrize(
     "repeated",
     [
@@ -732,14 +738,13 @@ def test_a_time_limit_that_is_not_a_number_of_seconds_is_refused(tmp_path: Path,
         ),
     ],
 )
-def test_four_megabytes_of_anything_are_compared_in_little_memory(results: dict, repeated: str) -> None:
-    html = fixture.page_of(results, evidence="abcd" * 200)
-    most = command.PAGE_BYTES - len(html.encode())
-    before, after = html.split("<h1>")
+def test_four_megabytes_of_anything_are_compared_in_little_memory(page: str, repeated: str) -> None:
+    most = command.PAGE_BYTES - len(page.encode())
+    before, after = page.split("<h1>")
     file = f"{before}{repeated * (most // len(repeated))}<h1>{after}"
     with little_memory(200_000_000):
-        assert verify.judge(file, html) == verify.Result.CHANGED
-        found = list(islice(verify.differences(file, html), 21))
+        assert verify.judge(file, page) == verify.Result.CHANGED
+        found = list(islice(verify.differences(file, page), 21))
         assert found[0].place == "answer"
         assert all(len(str(difference)) < 500 for difference in found)
         assert len(verify.MARK.findall(file)) == 1

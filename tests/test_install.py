@@ -117,9 +117,11 @@ def project(tmp_path: Path, registry: tuple[Path, dict[str, str]]) -> Project:
 LOCKED = {"alpha": "1.0", "beta": "1.0", "gamma": "1.0"}
 
 
-def test_locked_versions_are_installed_despite_newer_releases_and_the_users_settings(
-    project: Project, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def installed(registry: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with its page layer, which was installed under hostile settings; tests leave it as it is."""
+    tmp_path = tmp_path_factory.mktemp("installed")
+    project = Project(tmp_path / "a project's folder", *registry)
     (tmp_path / "pip.py").write_text("raise SystemExit('the pip of PYTHONPATH ran')")
     (tmp_path / "constraints.txt").write_text("alpha==1.1\n")
     hostile = {
@@ -131,14 +133,18 @@ def test_locked_versions_are_installed_despite_newer_releases_and_the_users_sett
     }
     result = project.install(**hostile)
     assert (result.returncode, result.stderr) == (0, "")
-    assert project.installed() == LOCKED
-    assert not (tmp_path / "elsewhere").exists()
+    return project
 
 
-def test_an_installed_layer_is_not_installed_again_and_needs_no_network(project: Project) -> None:
-    project.install("page")
+def test_locked_versions_are_installed_despite_newer_releases_and_the_users_settings(installed: Project) -> None:
+    assert installed.installed() == LOCKED
+    assert not (installed.root.parent / "elsewhere").exists()
+
+
+def test_an_installed_layer_is_not_installed_again_and_needs_no_network(installed: Project) -> None:
     offline = {"UV_FIND_LINKS": "/nowhere", "PIP_FIND_LINKS": "/nowhere"}
-    assert (project.install("page", **offline).returncode, project.install("page", **offline).stdout) == (0, "")
+    result = installed.install("page", **offline)
+    assert (result.returncode, result.stdout) == (0, "")
 
 
 @pytest.mark.slow("it makes environments anew")
@@ -150,33 +156,31 @@ def test_nothing_from_the_old_lock_is_left_after_the_lock_changes(project: Proje
     assert project.installed() == {"gamma": "1.0"}
 
 
-def test_what_needs_other_versions_gets_an_environment_of_its_own_that_follows_its_lock(project: Project) -> None:
-    project.install()
-    apart = project.root / ".venv" / "audit"
+def test_what_needs_other_versions_gets_an_environment_of_its_own_that_follows_its_lock(installed: Project) -> None:
+    apart = installed.root / ".venv" / "audit"
     call = f"import install, pathlib; print(install.install_apart('audit', pathlib.Path({str(apart)!r})))"
     for packages in (("alpha", "beta", "gamma"), ("gamma",)):
-        project.lock("audit", *packages)
+        installed.lock("audit", *packages)
         for environment in ({}, {"UV_FIND_LINKS": "", "UV_OFFLINE": "1"}):  # the second time nothing is fetched
             done = subprocess.run(
                 [sys.executable, "-c", call],
-                env=project.environment | environment,
-                cwd=project.locks,
+                env=installed.environment | environment,
+                cwd=installed.locks,
                 text=True,
                 capture_output=True,
             )
             assert (done.returncode, done.stderr) == (0, "")
             assert done.stdout.splitlines()[-1] == str(apart / "bin" / "python")
         assert {path.stem for path in apart.glob("lib/*/site-packages/*.py")} - {"_virtualenv"} == {*packages}
-    assert project.installed() == LOCKED
+    assert installed.installed() == LOCKED
 
 
-def test_an_interrupted_installation_does_not_count_as_complete(project: Project) -> None:
-    project.install("page")
-    venv = project.root / ".venv"
+def test_an_interrupted_installation_does_not_count_as_complete(installed: Project) -> None:
+    venv = installed.root / ".venv"
     next(venv.glob("lib/*/site-packages/alpha.py")).unlink()  # but its metadata says that it is there
     (venv / ".page").unlink()
     (venv / ".unfinished").touch()
-    assert project.install("page").returncode == 0
+    assert installed.install("page").returncode == 0
     assert next(venv.glob("lib/*/site-packages/alpha.py")).exists()
 
 
@@ -300,6 +304,7 @@ def test_characters_that_the_terminal_cannot_show_stop_nothing(
     assert terminal.buffer.getvalue() == b"Installing page ?\n"  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow("it makes environments anew")
 def test_a_missing_network_is_one_line_with_the_fix(project: Project, installer: ModuleType) -> None:
     address = "http://127.0.0.1:9/nothing"
     result = project.install(

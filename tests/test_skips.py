@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+ALIKE = pytest.mark.slow("starts pytest once more; in CI, in one process, is in `make test`")
 
-@pytest.mark.parametrize(("ci", "workers", "status"), [("", 0, 0), ("true", 0, 1), ("true", 2, 1)])
+
+@pytest.mark.parametrize(
+    ("ci", "workers", "status"),
+    [pytest.param("", 0, 0, marks=ALIKE), ("true", 0, 1), pytest.param("true", 2, 1, marks=ALIKE)],
+)
 def test_tests_that_need_mnist_are_listed_in_one_line_without_it_and_fail_in_ci(
     tmp_path: Path, ci: str, workers: int, status: int
 ) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.trained import FOURTH, ROOT, offline
 
+TRAINS = pytest.mark.slow("trains the whole article; test_training.py compares such words of Keras with model.fit")
+
 
 @pytest.fixture(scope="module")
 def results(fourth: Path) -> dict[str, Any]:
@@ -23,6 +25,7 @@ def test_its_folder_has_no_code() -> None:
     assert sorted(path.name for path in FOURTH.iterdir()) == ["article.md", "claims.toml", "study.toml"]
 
 
+@TRAINS
 def test_each_of_its_claims_gets_a_verdict_from_measured_numbers(fourth: Path) -> None:
     rows = json.loads((fourth / "site" / "data" / "claims.json").read_text())["claims"]
     verdicts = {row["claim"]["id"]: row["verdicts"]["stated"] for row in rows}
@@ -36,6 +39,7 @@ def test_each_of_its_claims_gets_a_verdict_from_measured_numbers(fourth: Path) -
         assert None not in verdict["values"].values()
 
 
+@TRAINS
 def test_what_the_study_names_is_what_was_trained(results: dict[str, Any], fourth: Path) -> None:
     arms = results["arms"]
     assert arms["rmsprop"]["optimizer"] == "rmsprop(rho=0.95)"
@@ -48,6 +52,7 @@ def test_what_the_study_names_is_what_was_trained(results: dict[str, Any], fourt
     assert hidden["gelu"] == "tanh, gelu(approximate=True)"
 
 
+@TRAINS
 def test_measures_that_do_not_apply_to_a_layer_say_so(results: dict[str, Any]) -> None:
     tanh, gelu = results["arms"]["gelu"]["saturation"]["final"]["hidden"]
     assert (tanh is None, gelu) == (False, None)
@@ -55,6 +60,7 @@ def test_measures_that_do_not_apply_to_a_layer_say_so(results: dict[str, Any]) -
     assert (deep["hidden"], len(deep["dead"])) == (None, 6)
 
 
+@TRAINS
 def test_its_page_shows_its_settings_and_proves_itself(fourth: Path) -> None:
     page = fourth / "site" / "index.html"
     assert "tanh, gelu(approximate=True)" in page.read_text()

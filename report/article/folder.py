@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from experiments.files.errors import UserError, display_path
@@ -35,7 +36,7 @@ class LiveNetwork:
 
 @dataclass(frozen=True)
 class ArticleFolder:
-    """Where everything about one article is.
+    """Where everything about one article is; its study and claims are read once.
 
     study: experiments/study.toml if the folder has no study.toml of its own. prose: a folder, which may be missing.
     figures: the article's own figures.py, or None for the generic figures. view: its view.py, or None.
@@ -65,10 +66,18 @@ class ArticleFolder:
         return self.path == DEFAULT
 
     def load_study(self) -> Study:
+        return self._study
+
+    @cached_property
+    def _study(self) -> Study:
         return studies.load(self.study)
 
     def load_claims(self) -> Ledger:
         """The claims. Raises `UserError` unless the study has the evidence that they name."""
+        return self._ledger
+
+    @cached_property
+    def _ledger(self) -> Ledger:
         ledger = ledgers.load(self.claims)
         ledgers.check(ledger, self.load_study(), self.claims)
         return ledger

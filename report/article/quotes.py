@@ -111,14 +111,24 @@ def _index(root: Element, block: Element) -> int:
     return next(n for n, child in enumerate(root) if any(inner is block for inner in child.iter()))
 
 
-_LETTER = r"[^\W\u0600-\U0010ffff]"  # of the scripts that have spaces between words, above all
+_LETTER = re.compile(r"[^\W\u0600-\U0010ffff]")  # of the scripts that have spaces between words, above all
 
 
 def _place(words: str, text: str) -> tuple[int, int] | None:
     """Where `words` stand in `text` as whole words, however their spaces are broken."""
-    pattern = r"\s+".join(map(re.escape, words.split()))
-    match = re.search(rf"(?:(?<!{_LETTER})|(?!{_LETTER})){pattern}(?:(?!{_LETTER})|(?<!{_LETTER}))", text)
+    pieces = words.split()
+    if not all(piece in text for piece in pieces):  # far faster than a pattern
+        return None
+    pattern = re.compile(r"\s+".join(map(re.escape, pieces)))
+    match = pattern.search(text)
+    while match and any(_splits_word(text, place) for place in match.span()):
+        match = pattern.search(text, match.start() + 1)
     return match.span() if match else None
+
+
+def _splits_word(text: str, place: int) -> bool:
+    """Whether there is a letter on both sides of a place in `text`."""
+    return 0 < place < len(text) and all(_LETTER.match(char) for char in text[place - 1 : place + 1])
 
 
 class _Char(NamedTuple):
@@ -139,6 +149,8 @@ def _characters(text: str, stash: HtmlStash) -> list[_Char]:
 
 
 def _shown(written: str, stash: HtmlStash) -> str:
+    if len(written) == 1:
+        return written
     if entity := HTML_PLACEHOLDER_RE.fullmatch(written):
         return unescape(str(stash.rawHtmlBlocks[int(entity[1])]))
     if escaped := re.fullmatch(rf"{STX}(\d+){ETX}", written):

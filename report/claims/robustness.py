@@ -8,6 +8,7 @@ share, nor has one that follows by arithmetic, or from times alone.
 from __future__ import annotations
 
 import ast
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -17,10 +18,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from experiments.analysis import evidence, records
-from experiments.analysis.results import Observation, Results, Summary
+from experiments.analysis import evidence, inference, records
+from experiments.analysis.results import Observation, Results, ResultsFile, Summary
 from experiments.files.durable import write_atomically
 from experiments.files.sealed import is_made_from, read_json, to_json
+from experiments.plots import figures
 from experiments.study import keys
 from report.claims.model import (
     CANNOT_MEET,
@@ -72,6 +74,38 @@ def of_page(ledger: Ledger, results: Results, content: Mapping[str, Any], path: 
     return cast(Robust, read_json(path, FORMAT)["robustness"]) if is_made_from(path, _inputs(ledger)) else {}
 
 
+def update(ledger: Ledger, results: ResultsFile, content: Mapping[str, Any], path: Path) -> Robust:
+    """As `assess`, from the file at `path`; that is written first where numbers, rules or code have changed since."""
+    inputs = _inputs_here(ledger, results)
+    if not is_made_from(path, inputs):
+        robust = json.dumps(assess(ledger, results, content))  # in the order in which the page has it
+        write_atomically(path, to_json({"format": FORMAT, "inputs": inputs, "robustness": robust}))
+    return cast(Robust, json.loads(read_json(path, FORMAT)["robustness"]))
+
+
+def _inputs_here(ledger: Ledger, results: ResultsFile) -> str:
+    """A digest of all that robustness follows from: results, rules, code and what computes."""
+    rules = {name: _decisive(question) for name, question in ledger.questions.items()}
+    folders = (Path(__file__).parent, Path(inference.__file__).parent)
+    code = [keys.file_digest(path) for folder in folders for path in sorted(folder.glob("*.py"))]
+    return keys.digest(
+        {
+            "results": results["inputs"],
+            "rules": rules,
+            "limits": ledger.limits(),
+            "code": [*code, keys.file_digest(Path(figures.__file__))],
+            "versions": dict(keys.versions("numpy", "scipy")),
+        }
+    )
+
+
+def _decisive(question: Question) -> list[object]:
+    """What of a question decides its verdict; all else is words."""
+    evidence = {name: [named.path, named.unit] for name, named in question.evidence.items()}
+    excluded = [bool(question.none), bool(question.not_testable), question.theorem]
+    return [question.part, question.supported, question.partly, evidence, excluded]
+
+
 def record(ledger: Ledger, results: Results, content: Mapping[str, Any], path: Path) -> None:
     """Writes how robust the verdicts are on `results`, of which the record was made."""
     robust = assess(ledger, results, content)
@@ -103,9 +137,12 @@ def assess(ledger: Ledger, results: Results, content: Mapping[str, Any]) -> Robu
 def _verdicts(ledger: Ledger, results: Summary) -> dict[tuple[str, str], Verdict]:
     """By claim and part; by PREDICTION and its id."""
     claims = {
-        (each.claim.id, part): verdict for each in judge(ledger, results) for part, verdict in each.verdicts.items()
+        (each.claim.id, part): verdict
+        for each in judge(ledger, results, turns=False)
+        for part, verdict in each.verdicts.items()
     }
-    return claims | {(PREDICTION, each.prediction.id): each.verdict for each in judge_predictions(ledger, results)}
+    predictions = judge_predictions(ledger, results, turns=False)
+    return claims | {(PREDICTION, each.prediction.id): each.verdict for each in predictions}
 
 
 # ---------------------------------------------------------------------------------------------- one study

@@ -165,7 +165,7 @@ def _misnamed(kind: Any, keys: Sequence[str]) -> tuple[str, str] | None:
     if origin is UnionType:
         return _misnamed(inner[0], keys)
     if is_typeddict(kind):
-        fields = get_type_hints(kind)
+        fields = _fields(kind)
         return _misnamed(fields[key], rest) if key in fields else (key, f"one of {', '.join(fields)}")
     if origin is list:
         return _misnamed(inner[0], rest) if re.fullmatch(r"-?\d+", key) else (key, "a place such as 0 or -1")
@@ -174,6 +174,12 @@ def _misnamed(kind: Any, keys: Sequence[str]) -> tuple[str, str] | None:
     if key:
         return key, "nothing"
     return None if kind in (int, float, bool) else (key, "a number")
+
+
+@cache
+def _fields(kind: Any) -> Mapping[str, Any]:
+    """The type of each key of a TypedDict, which takes long to find."""
+    return get_type_hints(kind)
 
 
 def keys_by_arm(ledger: Ledger, arms: Collection[str], dataset: str = "") -> dict[str, list[tuple[str, ...]]]:

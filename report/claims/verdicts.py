@@ -13,40 +13,44 @@ from report.claims.model import CANNOT_TELL, DECIDED, Evidence, Judged, JudgedPr
 from report.claims.rules import find_number, find_tables, number_at, on_dataset, parse_path, verdict_of
 
 
-def judge(ledger: Ledger, results: Summary) -> list[Judged]:
-    """The verdicts on both questions of every claim, from what results.json holds."""
+def judge(ledger: Ledger, results: Summary, turns: bool = True) -> list[Judged]:
+    """The verdicts on both questions of every claim, from what results.json holds.
+
+    turns: whether to find what would change them, which takes longer than the verdicts.
+    """
     limits = ledger.limits()
     return [
         Judged(
             claim,
-            {part: _judge(f"claim '{claim.id}'.{part}", q, limits, results) for part, q in claim.parts.items()},
+            {part: _judge(f"claim '{claim.id}'.{part}", q, limits, results, turns) for part, q in claim.parts.items()},
         )
         for claim in ledger.claims
     ]
 
 
-def judge_predictions(ledger: Ledger, results: Summary) -> list[JudgedPrediction]:
-    """Whether each prediction holds."""
+def judge_predictions(ledger: Ledger, results: Summary, turns: bool = True) -> list[JudgedPrediction]:
+    """Whether each prediction holds. turns: as of `judge`."""
     limits = ledger.limits()
     return [
-        JudgedPrediction(one, _judge(f"prediction '{one.id}'", one.question, limits, results))
+        JudgedPrediction(one, _judge(f"prediction '{one.id}'", one.question, limits, results, turns))
         for one in ledger.predictions
     ]
 
 
-def _judge(name: str, question: Question, limits: dict[str, float], results: Summary) -> Verdict:
+def _judge(name: str, question: Question, limits: dict[str, float], results: Summary, turns: bool) -> Verdict:
     """Raises `UserError` where a rule that could be read cannot be evaluated with these numbers: 1 / max(x, y)."""
     values = {name: number_at(evidence.path, results) for name, evidence in question.evidence.items()}
     counts = {name: seeds_agreeing(evidence, results) for name, evidence in question.evidence.items()}
     agreeing = {name: count for name, count in counts.items() if count is not None}
     seeds = None if question.theorem else fewest_seeds(question, results)
     try:
-        verdict, turns = verdict_of(question, values, limits), tuple(flips(question, values, limits))
+        verdict = verdict_of(question, values, limits)
+        changes = tuple(flips(question, values, limits)) if turns else ()
     except (ArithmeticError, ValueError, RecursionError) as error:
         raise UserError(f"line {question.line} of the claims: {name}: {error}, with {values}. Fix its rule.") from error
     if seeds == 1 and verdict in DECIDED:
         return Verdict(question, CANNOT_TELL, values, (), agreeing, seeds)
-    return Verdict(question, verdict, values, turns, agreeing, seeds)
+    return Verdict(question, verdict, values, changes, agreeing, seeds)
 
 
 # ---------------------------------------------------------------------------------------------- seeds

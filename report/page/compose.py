@@ -38,11 +38,13 @@ def compose(
     content: Mapping[str, Any],
     networks: str = "",
     version: str = "",
+    robust: robustness.Robust | None = None,
 ) -> Page:
     """The page of `results`, which carries the evidence `packed`. Raises `UserError` where something does not fit.
 
     `content`: that evidence, or all of evidence.json; of both follows the same page. `networks`: that run in it, as the
-    page carries them; "" for none. `version`: the name under which the page stays published, or "".
+    page carries them; "" for none. `version`: the name under which the page stays published, or "". `robust`: how
+    robust the verdicts are, where that is known already.
     """
     words, source = render.load_prose(folder.prose), document.load(folder.article)
     ledger = folder.load_claims()
@@ -56,7 +58,8 @@ def compose(
     verdicts = judge(ledger, results)
     shared = citation.publication(url, results, source, page_version=version)
     recorded = verdicts_on_record(results, ledger)
-    robust = robustness.of_page(ledger, results, content, folder.robustness)
+    if robust is None:
+        robust = robustness.of_page(ledger, results, content, folder.robustness)
     toy = live.view(networks, folder.load_live()) if networks else None
     html = render.render(
         results, drawn, source, words, ledger, verdicts, recorded, robust, coverage, shared, packed, toy
@@ -93,5 +96,5 @@ def verdicts_on_record(results: Results, ledger: Ledger) -> dict[str, dict[str, 
         return {}
     return {
         judged.claim.id: {part: verdict.verdict for part, verdict in judged.verdicts.items()}
-        for judged in judge(ledger, record)
+        for judged in judge(ledger, record, turns=False)
     }

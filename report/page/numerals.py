@@ -243,7 +243,7 @@ def _only(text: str, quoted: Sequence[tuple[int, int]], fill: str) -> str:
 
 
 def _blank(text: str, fill: str = SLOT) -> str:
-    return re.sub(r"[^\n]", fill, text)
+    return "\n".join(fill * len(line) for line in text.split("\n"))
 
 
 class Entry(NamedTuple):

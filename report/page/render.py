@@ -1,4 +1,4 @@
-"""Results, figures and the article → the page. The only importer of jinja2.
+"""Results, figures and the article → the page. Only this and `compiled` beside it import jinja2.
 
 The page is one file: its style is in it, its figures are inline SVG, and nothing is fetched.
 """
@@ -33,6 +33,7 @@ from report.claims.model import Judged, Ledger
 from report.claims.robustness import Robust
 from report.page import machines, measured, view
 from report.page.citation import Publication
+from report.page.compiled import Compiled
 from report.page.live import LiveView
 from report.page.passport import passport
 
@@ -306,6 +307,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=Compiled(),
     )
     environment.filters.update(
         **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,

@@ -23,6 +23,7 @@ from experiments.plots import figures
 from experiments.study import keys
 from experiments.study.model import SETTINGS
 from report.article.folder import ArticleFolder
+from report.claims import robustness
 from report.claims.model import PREDICTION, JudgedPrediction, Robustness, Verdict
 from report.claims.verdicts import judge_predictions
 from report.page import citation, in_markdown, machines
@@ -72,6 +73,16 @@ def read_evidence(folder: Path, results: ResultsFile) -> dict[str, Any]:
     return content if content and content["inputs"] == results["inputs"] else {}
 
 
+def read_robustness(
+    folder: ArticleFolder, results_folder: Path, results: ResultsFile, content: Mapping[str, Any]
+) -> robustness.Robust:
+    """How robust the verdicts on these results are. content: their evidence."""
+    ledger = folder.load_claims()
+    if results["recorded"]:
+        return robustness.of_page(ledger, results, content, folder.robustness)
+    return robustness.update(ledger, results, content, results_folder / "robustness.json")
+
+
 def read_networks(folder: ArticleFolder, results_folder: Path, results: Results, content: Mapping[str, Any]) -> str:
     """The networks that run in the page, as it carries them; "" where there are none of the runs that it shows.
 
@@ -119,7 +130,9 @@ def _fingerprints(folder: ArticleFolder, results_folder: Path) -> list[str]:
         *(ROOT / "experiments" / room for room in ("plots", "live")),
         folder.prose,
     )
-    files = {path for base in folders for path in base.rglob("*.*") if path.is_file() and path.suffix != ".pyc"}
+    files = {
+        path for base in folders for path in base.rglob("*.*") if path.is_file() and path.parent.name != "__pycache__"
+    }
     texts = [*sorted(files), folder.article, folder.claims, folder.study, citation.CITATION, machines.README]
     texts += [path for path in (folder.figures, folder.view) if path]
     texts += [path for path in (folder.live, results_folder / export.FILE) if path.exists()]

@@ -33,6 +33,12 @@ HIDDEN = ("tanh", "relu", "sigmoid")
 PAIRS = [(output, loss) for output in ("tanh", "linear", "sigmoid", "softmax") for loss in SQUARED]
 PAIRS += [("softmax", "categorical_crossentropy"), ("sigmoid", "binary_crossentropy")]
 CODINGS = [(0.0, 1.0), (-1.0, 1.0), (-0.25, 1.0), (-1.0, 0.0)]
+ALIKE = pytest.mark.slow("another activation of hidden layers, one for each pair of output and loss, is in `make test`")
+NETWORKS = [  # of every hidden activation, output and loss
+    pytest.param(hidden, *pair, marks=[] if place % len(HIDDEN) == number else [ALIKE])
+    for number, hidden in enumerate(HIDDEN)
+    for place, pair in enumerate(PAIRS)
+]
 
 
 def tiny_arm(**changes: Any) -> Arm:
@@ -335,7 +341,7 @@ def random_images(count: int = 6, pixels: int = 4) -> Array:
     return np.random.default_rng(5).uniform(0, 1, (count, pixels))
 
 
-@pytest.mark.parametrize("scale", [1, 20, 1000])
+@pytest.mark.parametrize("scale", [1, pytest.param(20, marks=pytest.mark.slow("1 and 1000 are in `make test`")), 1000])
 @pytest.mark.parametrize(
     ("output", "loss", "coding"),
     [(*pair, coding) for pair in PAIRS for coding in (CODINGS if pair[1] in SQUARED else [(0.0, 1.0)])],
@@ -359,8 +365,7 @@ def test_the_output_delta_of_a_weighted_error_has_its_closed_form(coding: tuple[
     np.testing.assert_allclose(layer.deltas, expected, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize(("output", "loss"), PAIRS)
+@pytest.mark.parametrize(("hidden", "output", "loss"), NETWORKS)
 def test_hidden_deltas_and_kernel_gradients_are_those_of_the_chain_rule(hidden: str, output: str, loss: str) -> None:
     """δ_l = (δ_{l+1} Wᵀ_{l+1}) ∘ activation′(z_l) (Rumelhart, Hinton & Williams 1986)."""
     images, targets, kernels = random_images(), np.eye(3)[[0, 1, 2, 0, 1, 2]], tiny_weights(4, 3, 3, 3)[::2]
@@ -459,8 +464,7 @@ def test_tanh_with_targets_of_one_sign_each_is_the_sigmoid_of_twice_z_four_times
     )
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize(("output", "loss"), PAIRS)
+@pytest.mark.parametrize(("hidden", "output", "loss"), NETWORKS)
 def test_kernel_norms_are_those_of_tensorflow_on_the_studys_own_model(hidden: str, output: str, loss: str) -> None:
     low = -0.5 if loss == "mean_squared_error" else 0.0
     arm = tiny_arm(hidden=hidden, output=output, loss=loss, low_target=low)
@@ -648,8 +652,7 @@ def measure(arm: Arm, snapshots: dict[str, list[Array]], outputs: Array, dataset
     return measures.measure(arm, outputs, dataset) | network_measures.measure(arm, snapshots, dataset)
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize(("output", "loss"), PAIRS)
+@pytest.mark.parametrize(("hidden", "output", "loss"), NETWORKS)
 def test_gradient_and_saturation_are_those_of_the_closed_forms(hidden: str, output: str, loss: str) -> None:
     arm, dataset = tiny_arm(hidden=hidden, output=output, loss=loss), tiny_dataset(images=20)
     snapshots = {"final": tiny_weights(4, 3, 3, 3)}
@@ -663,7 +666,7 @@ def test_gradient_and_saturation_are_those_of_the_closed_forms(hidden: str, outp
             assert result[name]["final"][key] == (value if value is None else pytest.approx(value, rel=1e-9))
 
 
-@pytest.mark.parametrize("classes", [2, 3, 10])
+@pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow("2 and 10 are in `make test`")), 10])
 @pytest.mark.parametrize(("output", "loss"), PAIRS)
 def test_every_measure_is_there_for_any_number_of_classes(classes: int, output: str, loss: str) -> None:
     arm, dataset = tiny_arm(output=output, loss=loss), tiny_dataset(classes, images=20)
@@ -690,8 +693,7 @@ def test_every_measure_is_there_for_any_number_of_classes(classes: int, output: 
     assert "epoch_1" not in result["saturation"]
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize(("output", "loss"), PAIRS)
+@pytest.mark.parametrize(("hidden", "output", "loss"), NETWORKS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_diverged_run_has_an_accuracy_and_none_for_what_is_undefined(
     value: float, hidden: str, output: str, loss: str

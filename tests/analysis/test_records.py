@@ -25,6 +25,7 @@ from tests import fixture
 
 COMMITTED = records.RECORD
 OFFLINE = Source(datasets.DIGITS, None, "scikit-learn", fallback="no network: no answer")
+pytestmark = pytest.mark.usefixtures("commands_draw_once")
 
 
 @pytest.fixture

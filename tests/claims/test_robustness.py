@@ -285,6 +285,39 @@ def test_a_prediction_about_fashion_mnist_has_no_view_of_it(whole: tuple[dict, d
     assert [robust[prediction.id]["fashion"] for prediction in about] == [None] * len(about)
 
 
+# ---------------------------------------------------------------------------------------------- computed once
+
+
+def test_robustness_is_computed_again_only_if_numbers_or_rules_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rule = tmp_path / "robustness.json", ledger(tmp_path, "lead > matters", lead=MEAN)
+    results, content = study(tmp_path, 0.003)
+    computed = robustness.assess(rule, results, content)
+    calls: list[object] = []
+    monkeypatch.setattr(robustness, "assess", lambda *given: calls.append(given) or computed)
+
+    def times(rule: Ledger, inputs: str = "first") -> int:
+        assert robustness.update(rule, {**results, "inputs": inputs}, content, path) == computed
+        return len(calls)
+
+    assert times(rule) == times(rule) == 1
+    (claim,) = rule.claims
+    reworded = replace(claim, quote=("other",), parts={k: replace(q, question="?") for k, q in claim.parts.items()})
+    assert times(replace(rule, claims=(reworded,))) == 1
+    assert times(ledger(tmp_path, "abs(lead) > matters", lead=MEAN)) == 2
+    assert times(ledger(tmp_path, "abs(lead) > matters", matters=0.1, lead=MEAN)) == 3
+    assert times(ledger(tmp_path, "abs(lead) > matters", matters=0.1, lead=SUPERIOR)) == 4
+    assert times(ledger(tmp_path, "abs(lead) > matters", matters=0.1, lead=SUPERIOR), "second") == 5
+
+
+def test_what_is_kept_has_the_order_of_what_was_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robustness, "assess", lambda *_: {"b": {}, "a": {}})
+    rule, (results, content) = ledger(tmp_path, "lead > matters", lead=MEAN), study(tmp_path, 0.003)
+    again = robustness.update(rule, {**results, "inputs": "these"}, content, tmp_path / "robustness.json")
+    assert list(again) == ["b", "a"]
+
+
 # ---------------------------------------------------------------------------------------------- of the record
 
 
@@ -312,6 +345,7 @@ def table(name: str) -> list[str]:
     return text.split(f"<!-- {name} -->\n")[1].split("\n<!-- end -->")[0].splitlines()[2:]
 
 
+@pytest.mark.slow("simulates hundreds of studies; in `make test`, test_redraw.py checks what they are redrawn by")
 def test_the_table_of_simulations_is_what_the_simulation_gives() -> None:
     assert table("seeds")[0] == bench_robustness.row("normal", 3, bench_robustness.of_seeds("normal", 3))
 

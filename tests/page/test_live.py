@@ -238,12 +238,17 @@ def test_print_shows_the_picture_whatever_was_drawn(browser: Browser, path: Path
 MODES = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark"},
-    "narrow": {"viewport": {"width": 375, "height": 800}},
+    "narrow": {"color_scheme": "dark", "viewport": {"width": 375, "height": 800}},
     "forced": {"forced_colors": "active"},
 }
 
 
-@pytest.mark.parametrize("mode", MODES)
+NEARLY = pytest.mark.slow("narrow, and with forced colours, is in `make test`")
+
+
+@pytest.mark.parametrize(
+    "mode", [pytest.param(mode, marks=[NEARLY] if mode in ("light", "dark") else []) for mode in MODES]
+)
 def test_axe_finds_no_violations_in_the_section(browser: Browser, path: Path, mode: str) -> None:
     sheet = running(browser, path, **MODES[mode])
     sheet.locator("#try details").evaluate("details => details.open = true")

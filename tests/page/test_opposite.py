@@ -259,7 +259,7 @@ def test_sentences_that_depend_on_the_numbers_change_with_them(
 def test_a_failed_prediction_comes_first(pages: Callable[[str], dict[str, str]], predicted: dict[str, Any]) -> None:
     failed = deepcopy(predicted)
     failed["arms"]["example-1"]["least_squares_accuracy"]["mean"] = 0.99
-    page = fixture.page_of(failed)
+    page = fixture.page_of(failed, drawn=fixture.draw(predicted))
     assert "predictions that we drew from this explanation, one failed." in said(page, "answer")
     first = said(page, "predictions").index("refuted")
     assert first < said(page, "predictions").index("holds")

@@ -350,7 +350,7 @@ def size(png: bytes) -> tuple[int, int]:
 
 
 def test_the_preview_has_the_standard_size(results: dict) -> None:
-    preview = fixture.draw(results)[0].preview
+    preview = fixture.draw(results, pictures=True)[0].preview
     assert size(preview) == (1200, 630)
     assert len(preview) < 150_000
 

@@ -142,16 +142,25 @@ def only(results: dict, runs: list[dict]) -> dict:
     return {**results, "arms": arms, "runs": runs, "contrasts": contrasts}
 
 
-def test_a_figure_whose_arms_are_missing_is_not_drawn(results: dict, whole: dict) -> None:
+def test_the_examples_alone_have_their_figures(results: dict) -> None:
     assert {figure.name for figure in fixture.draw(results)} == {*EXAMPLES}
-    for gone, lacking in (
+
+
+ANOTHER = pytest.mark.slow("draws all other figures again; one missing block is in `make test`")
+
+
+@pytest.mark.parametrize(
+    ("gone", "lacking"),
+    [
         ("changes", {"one-digit", "training", "changes", "readouts", "reliability"}),
-        ("rates-chosen", {"rates"}),
-        ("wall", {"wall"}),
-    ):
-        runs = [run for run in whole["runs"] if whole["arms"][run["arm"]]["block"] != gone]
-        found = drawing.draw(only(whole, runs), fixture.FIGURES, pictures=False)
-        assert {figure.name for figure in found} == {*EXAMPLES, *WHY} - lacking
+        pytest.param("rates-chosen", {"rates"}, marks=ANOTHER),
+        pytest.param("wall", {"wall"}, marks=ANOTHER),
+    ],
+)
+def test_a_figure_whose_arms_are_missing_is_not_drawn(whole: dict, gone: str, lacking: set[str]) -> None:
+    runs = [run for run in whole["runs"] if whole["arms"][run["arm"]]["block"] != gone]
+    found = drawing.draw(only(whole, runs), fixture.FIGURES, pictures=False)
+    assert {figure.name for figure in found} == {*EXAMPLES, *WHY} - lacking
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -415,12 +424,12 @@ def test_the_readouts_figure_says_how_much_the_exact_readout_wins_back(whole: di
 def test_accuracies_on_held_out_and_on_test_images_never_share_an_axis(results: dict) -> None:
     changed = deepcopy(results)
     hold_out(changed, "example-2")
-    first = drawing.draw(changed, fixture.FIGURES)[0]
+    first = drawing.draw(changed, fixture.FIGURES, pictures=False)[0]
     assert first.name == "accuracy"
     assert first.arms == ("example-1", "example-3")
     for name in ("example-1", "example-3"):
         hold_out(changed, name)
-    first = drawing.draw(changed, fixture.FIGURES)[0]
+    first = drawing.draw(changed, fixture.FIGURES, pictures=False)[0]
     assert len(first.arms) == 3
     assert first.description.startswith("Accuracy on held-out training images of every run on MNIST")
     assert first.columns == ("Arm", "Seed", "Accuracy on held-out training images")
@@ -552,8 +561,8 @@ def test_text_stays_text_and_colours_are_classes(drawn: dict[str, Figure]) -> No
 
 
 def test_drawing_the_same_numbers_twice_gives_the_same_bytes(whole: dict, drawn: dict[str, Figure]) -> None:
-    again = json.loads(to_json(whole))
-    assert [figure.svg for figure in drawing.draw(again, fixture.FIGURES)] == [figure.svg for figure in drawn.values()]
+    again = drawing.draw(json.loads(to_json(whole)), fixture.FIGURES, pictures=False)
+    assert [figure.svg for figure in again] == [figure.svg for figure in drawn.values()]
 
 
 def test_every_class_in_a_figure_has_a_rule_in_the_style_sheet(drawn: dict[str, Figure]) -> None:

@@ -19,6 +19,7 @@ from tests.live import networks
 from tests.sharing.test_verify import page_in, verified
 
 MNIST = Source(datasets.MNIST, None, "a fixture")
+pytestmark = pytest.mark.usefixtures("commands_draw_once")
 RECORD = fixture.DEFAULT.parents[1] / "experiments" / "record.json"
 
 
@@ -116,6 +117,7 @@ def test_a_page_with_networks_is_compared_with_one_without(
     assert command.main(command.parse(["compare", *map(str, pages)])) == 0
 
 
+@pytest.mark.slow("derives the whole page of the record twice; smaller pages with networks are verified above")
 def test_the_page_of_the_record_has_its_networks_and_is_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,7 @@ from experiments.files import errors
 from experiments.files.durable import write_atomically
 from experiments.files.errors import UserError
 from experiments.files.sealed import to_json
-from experiments.plots import drawing, figures
+from experiments.plots import figures
 from experiments.store.store import Store
 from experiments.study import keys
 from experiments.study import load as studies
@@ -31,12 +31,13 @@ from tests import fixture
 from tests.page import test_browser
 
 MNIST = Source(datasets.MNIST, None, "a fixture")
+pytestmark = pytest.mark.usefixtures("commands_draw_once")
 
 
 def page_in(folder: Path) -> Path:
-    """The page of the results in `folder`, as `make plots render` writes it."""
+    """The page of the results in `folder`, as `make plots render` writes it; its figures have no PNG beside it."""
     found = summary.read_json(folder / "results.json", summary.FORMAT)
-    figures.update(found, folder / "plots", lambda results: drawing.draw(results, fixture.FIGURES), fixture.FIGURES)
+    figures.update(found, folder / "plots", fixture.draw, fixture.FIGURES)
     command.main(command.parse(["render", "--results", str(folder), "--site", str(folder / "site")]))
     return folder / "site" / "index.html"
 

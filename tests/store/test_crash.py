@@ -151,6 +151,7 @@ def test_plots_killed_at_any_moment_are_completed_by_the_next_call(tmp_path: Pat
     assert figures.read(tmp_path / "plots")
 
 
+@pytest.mark.slow("trains in four processes; in test_store.py, a second process waits for the first one")
 def test_two_calls_at_once_train_each_run_once_and_leave_complete_results(
     trained_at_once: Path, tmp_path: Path
 ) -> None:

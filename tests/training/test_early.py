@@ -171,7 +171,11 @@ def test_ctrl_c_leaves_a_page_of_the_finished_runs(
     ("error", "message"),
     [
         (UserError("no page of this."), "no page of this."),
-        (FileExistsError(17, "File exists"), "File exists. Expected"),
+        pytest.param(
+            FileExistsError(17, "File exists"),
+            "File exists. Expected",
+            marks=pytest.mark.slow("measures the study again; the same for a mistake is in `make test`"),
+        ),
     ],
     ids=["a mistake", "the file system"],
 )
