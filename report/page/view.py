@@ -375,12 +375,11 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Ma
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """A number that a rule names. letter: by which its rule in words names it, "" where it is the only one.
+    """A number that a rule names.
 
     agreeing: in how many `seeds` a difference has the sign of its mean; None where there are too few to count.
     """
 
-    letter: str
     label: str
     value: float | None
     unit: str
@@ -429,13 +428,16 @@ class PartRow:
         return bool(self.robust and self.robust.close)
 
     @property
+    def has_letters(self) -> bool:
+        """Whether the rule has several numbers, and names each by its letter in the list: (a), (b), …"""
+        return len(self.evidence) > 1
+
+    @property
     def computed(self) -> str:
-        """The rule and its evidence as they are computed, a line each."""
-        question = self.question
-        yes = HOLDS if question.part == PREDICTION else SUPPORTED
-        rules = [(yes, question.supported), (PARTLY, question.partly)]
-        paths = [f"{name} = {evidence.path}" for name, evidence in question.evidence.items()]
-        return "\n".join([*(f"{verdict} if {rule}" for verdict, rule in rules if rule), *paths])
+        """What each number is in the results, a line each."""
+        letters = words.letters(self.question)
+        paths = {name: evidence.path for name, evidence in self.question.evidence.items()}
+        return "\n".join(f"{letters[name]} = {path}" if self.has_letters else path for name, path in paths.items())
 
     @property
     def unfolds(self) -> bool:
@@ -532,7 +534,7 @@ def _part_row(
         seeds=judged.seeds,
         evidence=tuple(_evidence_row(judged, name) for name in judged.values),
         rule=words.rule(question, ledger.limits(), units),
-        margin=margins.margin(judged),
+        margin=margins.margin(judged, words.letters(question)),
         uncertain=tuple(contrast for contrast in uncertain if contrast),
         verdict_on_record=on_record if on_record != judged.verdict else "",
         robust=robust_row(question, judged.verdict, robustness, ledger),
@@ -619,10 +621,9 @@ def threshold_rows(ledger: Ledger) -> tuple[ThresholdRow, ...]:
 def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
     evidence = judged.question.evidence[name]
     label = evidence.label[:1].upper() + evidence.label[1:]
-    letter = words.letters(judged.question)[name] if len(judged.values) > 1 else ""
     agreeing, seeds = judged.agreeing.get(name, (0, 0))
     counted = (agreeing, seeds) if seeds >= FEW_SEEDS else (None, None)
-    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *counted)
+    return EvidenceRow(label, judged.values[name], evidence.unit, *counted)
 
 
 def _uncertain(measured: Measured, of: str) -> Difference | None:

@@ -766,8 +766,12 @@ def test_the_two_parts_of_a_claim_say_what_they_ask(results: dict) -> None:
 def test_several_numbers_have_letters_for_the_rule_and_a_single_one_has_none(results: dict) -> None:
     for row in page_of(results).claims:
         for part in row.parts:
-            letters = [number.letter for number in part.evidence]
-            assert letters == ([""] if len(letters) == 1 else [f"({'abcdefghijkl'[n]})" for n in range(len(letters))])
+            starts = [line.partition(" = ")[0] for line in part.computed.splitlines()]
+            assert part.has_letters == (len(starts) > 1)
+            if part.has_letters:
+                assert starts == [f"({letter})" for letter in "abcdefghijkl"[: len(starts)]]
+            if part.margin and "single number" not in part.margin:
+                assert f" if {'(' if part.has_letters else 'it '}" in part.margin
 
 
 def test_a_threshold_is_shown_in_the_unit_of_what_it_is_compared_with(results: dict) -> None:
