@@ -43,7 +43,7 @@ from report.claims.model import (
 from report.claims.robustness import Robust
 from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
-from report.page.passport import other_settings
+from report.page.passport import unusual_settings, usual_settings
 from report.page.robust import RobustRow, Strip, mark, robust_row, strip
 
 
@@ -176,7 +176,7 @@ def page_view(
         strip=strip(rows),
         declared=ledger.declared,
         commit=results.get("declared_commit") or "",
-        usual_settings=other_settings(results["arms"]).usual,
+        usual_settings={label: value for label, value in usual_settings(results).items() if value != ""},
         arms=arm_rows(results),
         other_article=other_article,
     )
@@ -674,7 +674,7 @@ def arm_rows(results: Results) -> tuple[ArmRow, ...]:
     runs: dict[str, list[RunResult]] = {}
     for run in results["runs"]:
         runs.setdefault(run["arm"], []).append(run)
-    unusual = other_settings(results["arms"]).unusual
+    unusual = unusual_settings(results)
     return tuple(_arm_row(runs[name], unusual[name]) for name in sorted(runs, key=lambda name: (name.lower(), name)))
 
 
