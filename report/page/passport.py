@@ -32,7 +32,6 @@ _LABELS = {  # what settings are called whose own names do not say it
 FIELDS = {name: _LABELS.get(name, name.replace("_", " ")) for name in (*SETTINGS, "epochs")}
 IN_COLUMNS = (  # of the table of every run
     *("hidden", "depth", "output", "loss", "low_target", "high_target", "optimizer", "learning_rate", "schedule"),
-    "holdout",
 )
 
 

@@ -31,7 +31,7 @@ from report.article import document, quotes
 from report.article.folder import DEFAULT, PROSE_HINT
 from report.claims.model import Judged, Ledger
 from report.claims.robustness import Robust
-from report.page import machines, measured, view
+from report.page import machines, measured, minify, view
 from report.page.citation import Publication
 from report.page.live import LiveView
 from report.page.passport import passport
@@ -260,8 +260,8 @@ def readme(results: Summary, words: Prose) -> str:
 def _style(environment: Environment, live: bool = False) -> dict[str, str]:
     """Style sheet and script, with their hashes for the Content-Security-Policy. live: with what networks need."""
     style: dict[str, str] = {}
-    for name, file in (("style", "style.css"), ("script", "script.js")):
-        text = environment.get_template(file).render(live=live)
+    for name, file, shorten in (("style", "style.css", minify.style), ("script", "script.js", minify.script)):
+        text = shorten(environment.get_template(file).render(live=live))
         style |= {name: Markup(text), f"{name}_hash": _csp_hash(text)}
     return style
 

@@ -16,7 +16,7 @@ from experiments.analysis import inference, records
 from experiments.analysis.results import ContrastResult, DatasetDescription, Results, RunResult, Summary
 from experiments.files.errors import UserError, code_place, display_path
 from experiments.files.python import load_module
-from experiments.plots.figures import Figure, final_accuracy, plotted_runs
+from experiments.plots.figures import Figure, PlottedRun, final_accuracy, plotted_runs
 from experiments.study.model import SettingValue
 from report.claims import margins, words
 from report.claims.model import (
@@ -43,7 +43,7 @@ from report.claims.model import (
 from report.claims.robustness import Robust
 from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
-from report.page.passport import unusual_settings, usual_settings
+from report.page.passport import ranges, unusual_settings, usual_settings
 from report.page.robust import RobustRow, Strip, mark, robust_row, strip
 
 
@@ -96,6 +96,12 @@ class PageView:
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
+
+    @property
+    def single_day(self) -> str:
+        """The day on which every run finished, "" if these are several."""
+        days = {row.finished for row in self.arms}
+        return days.pop() if len(days) == 1 else ""
 
     @property
     def few_seeds(self) -> int:
@@ -638,9 +644,9 @@ def _uncertain(measured: Measured, of: str) -> Difference | None:
 
 @dataclass(frozen=True)
 class Score:
-    """What a seed scored, or which quantile of many, in per cent."""
+    """What a seed scored, in per cent; or a quantile of many, which `label` names."""
 
-    seed: int | str
+    label: str
     percent: float
     diverged: bool
 
@@ -649,7 +655,7 @@ class Score:
 class ArmRow:
     """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant rate.
 
-    held_out: training images that it is measured on, 0 for the test images; other_settings: those without a column.
+    other_settings: those without a column. seeds: of its runs, as text; scores: in their order. finished: the day.
     """
 
     name: str
@@ -664,7 +670,7 @@ class ArmRow:
     schedule: str
     epochs: int
     other_settings: Mapping[str, SettingValue]
-    held_out: int
+    seeds: str
     scores: tuple[Score, ...]
     finished: str
 
@@ -679,7 +685,7 @@ def arm_rows(results: Results) -> tuple[ArmRow, ...]:
 
 
 def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, SettingValue]) -> ArmRow:
-    first = runs[0]
+    first, runs = runs[0], sorted(runs, key=lambda run: run["seed"])
     return ArmRow(
         name=first["arm"],
         hidden=first["hidden"].replace("_", " "),
@@ -693,12 +699,15 @@ def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, SettingValue]) ->
         schedule="" if first["schedule"] == "constant" else first["schedule"],
         epochs=first["epochs"],
         other_settings=settings,
-        held_out=first["holdout"],
-        scores=tuple(
-            Score(run["seed"], 100 * final_accuracy(run), bool(run["diverged_epoch"])) for run in plotted_runs(runs)
-        ),
-        finished=max(run["finished"] for run in runs)[:16].replace("T", " "),
+        seeds=ranges([run["seed"] for run in runs]),
+        scores=tuple(_score(run) for run in plotted_runs(runs)),
+        finished=max(run["finished"] for run in runs)[:10],
     )
+
+
+def _score(run: RunResult | PlottedRun) -> Score:
+    label = "" if isinstance(run["seed"], int) else run["seed"]
+    return Score(label, 100 * final_accuracy(run), bool(run["diverged_epoch"]))
 
 
 # ---------------------------------------------------------------------------------------------- an article's own view

@@ -905,9 +905,14 @@ def test_arms_are_listed_by_name_with_their_runs_latest_day(results: dict) -> No
     rows = page.arm_rows(results)
     assert [row.name for row in rows] == ["example-1", "example-2", "example-3"]
     first = rows[0]
-    assert (first.layers, first.schedule, first.loss, first.held_out) == (None, "", "mean squared error", 0)
-    assert (first.scores[0].seed, round(first.scores[0].percent, 9), first.scores[0].diverged) == (300, 96.5, False)
-    assert first.finished == "2026-01-01 00:00"
+    assert (first.layers, first.schedule, first.loss) == (None, "", "mean squared error")
+    assert (first.seeds, round(first.scores[0].percent, 9), first.scores[0].diverged) == ("300–310", 96.5, False)
+    assert first.finished == "2026-01-01"
+    assert page_of(results).single_day == "2026-01-01"
+    later = [
+        {**run, "finished": "2026-01-02T00:00:00"} if run["arm"] == "example-1" else run for run in results["runs"]
+    ]
+    assert page_of({**results, "runs": later}).single_day == ""
     runs = [{**run, "depth": 8, "schedule": "cosine", "diverged_epoch": 2} for run in results["runs"]]
     deep = page.arm_rows({**results, "runs": runs})[0]
     assert (deep.layers, deep.schedule, deep.scores[0].diverged) == (8, "cosine", True)
