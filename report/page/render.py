@@ -35,6 +35,7 @@ from report.page import machines, measured, minify, view
 from report.page.citation import Publication
 from report.page.live import LiveView
 from report.page.passport import passport
+from report.page.tables import merged
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = (ROOT / "templates",)
@@ -187,6 +188,7 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
                 "figure": figure,
                 "svg": Markup(figure.svg),
                 "states": _states(figure),
+                "rows": merged(figure.rows),
                 "passport": passport(results, figure),
             }
             for name, figure in figures.items()
@@ -370,10 +372,16 @@ def _half(part: view.PartRow) -> quotes.Half:
     return quotes.Half(part.label, verdict, f"{part.question.part} {css_class(part.verdict)}", drawings, part.because)
 
 
+OPTIONAL_END = re.compile(  # a paragraph also ends where such an element begins, or where the one around it ends
+    r"</(?:td|th|tr|li|thead|tbody)>"
+    r"|</p>(?=\s*<(?:(?:p|ul|ol|dl|div|table|h[1-6]|figure|section|aside)\b|/(?:div|section|aside|article|footer)>))"
+)
+
+
 def slim(html: str) -> str:
     """`html` without indentation and without optional end tags: a tenth smaller, the same page."""
     pieces = re.split(r"(<(?:pre|script|style)\b.*?</(?:pre|script|style)>)", html, flags=re.DOTALL)
-    pieces[::2] = [re.sub(r"</(?:td|th|tr|li|thead|tbody)>", "", re.sub(r"\n\s+", "\n", part)) for part in pieces[::2]]
+    pieces[::2] = [OPTIONAL_END.sub("", re.sub(r"\n\s+", "\n", part)) for part in pieces[::2]]
     return "".join(pieces)
 
 
