@@ -104,7 +104,15 @@
     });
     return new XMLSerializer().serializeToString(copy);
   };
-  const csv = (row) => [...row.cells].map((cell) => '"' + words(cell).replaceAll('"', '""') + '"').join(",");
+  const csv = (cells) => cells.map((cell) => '"' + cell.replaceAll('"', '""') + '"').join(",");
+  const table = (figure) => { // its head and its rows; a cell that reaches over several rows is in each of them
+    const rows = all("tr", figure), filled = rows.map(() => []);
+    rows.forEach((row, at) => [...row.cells].forEach((cell) => {
+      const column = [...filled[at], undefined].indexOf(undefined);
+      for (let below = 0; below < cell.rowSpan; below += 1) filled[at + below][column] = words(cell);
+    }));
+    return filled;
+  };
   const lastOf = (figure) => figure.querySelector(".states") || figure.querySelector("svg");
   for (const figure of all("figure[id]")) {
     const name = figure.id.replace("figure-", "");
@@ -112,14 +120,14 @@
     const take = make("p", { className: "tools" });
     take.append(linkTo(figure));
     take.append(button("Save SVG", () => save(drawing(visible()), "image/svg+xml", name + ".svg"), "quiet"));
-    take.append(button("Save CSV", () => save(all("tr", figure).map(csv).join("\n") + "\n", "text/csv", name + ".csv"), "quiet"));
+    take.append(button("Save CSV", () => save(table(figure).map(csv).join("\n") + "\n", "text/csv", name + ".csv"), "quiet"));
     if (location.protocol !== "file:") take.append(make("a", { href: "figures/" + name + ".png", download: name + ".png" }, "PNG"));
     figure.querySelector(".data > summary").after(take);
   }
 
   // The exact values of a mark, on pointer or with the arrow keys: the row of the table that it is tied to.
   for (const [number, figure] of all("figure[id]").entries()) {
-    const heads = all("thead th", figure);
+    const [heads, ...rows] = table(figure);
     const rest = number ? "" : "Point at a mark, or use the arrow keys in the drawing, for its exact values."; // once is enough
     const told = make("p", { className: "told" }, rest);
     told.setAttribute("role", "status");
@@ -129,8 +137,8 @@
       if (mark === current) return;
       current?.classList.remove("on");
       mark?.classList.add("on");
-      const cells = mark ? [...all("tbody tr", figure)[mark.dataset.row].cells] : [];
-      told.textContent = cells.map((cell, n) => words(heads[n]) + ": " + words(cell)).join(" · ") || rest;
+      const cells = mark ? rows[mark.dataset.row] : [];
+      told.textContent = cells.map((cell, n) => heads[n] + ": " + cell).join(" · ") || rest;
       current = mark;
     };
     // Of several marks under the pointer the nearest one counts, and where there is none, the nearest one around it.

@@ -55,7 +55,7 @@ def test_the_commands_on_its_page_name_its_folder(html: str) -> None:
 
 
 def test_an_article_without_figures_of_its_own_gets_the_generic_ones(html: str) -> None:
-    assert re.findall(r'<svg [^>]*aria-labelledby="([a-z-]+)-title"', html) == [
+    assert re.findall(r'<svg [^>]*aria-describedby="([a-z-]+)-description"', html) == [
         *("accuracy", "learning-curves", "outputs", "reliability", "confusions")
     ]
 
@@ -151,7 +151,7 @@ def test_an_article_brings_its_own_figure_and_its_own_words(third: Path) -> None
         "a network with a learning rate of a ten-thousandth is behind1 as the article has it: supported one with"
         in said(html, "article")
     )
-    assert re.findall(r'<svg [^>]*aria-labelledby="([a-z-]+)-title"', html) == ["accuracy", "price-of-patience"]
+    assert re.findall(r'<svg [^>]*aria-describedby="([a-z-]+)-description"', html) == ["accuracy", "price-of-patience"]
     assert (third / "site" / "figures" / "price-of-patience.png").exists()
     assert re.search(r"Here the hasty network reached \d\d\.\d\d\u202f%\.", html)
 

@@ -152,21 +152,24 @@ def plot_epochs(
     canvas, axes = subplots(figsize=(WIDTH, 2.9))
     longest = max(curve.shape[1] for curve in curves.values())
     step = 1 if longest <= 12 else 5
-    first = 0  # the row of the table with which the arm begins
+    listed: list[tuple[str, int]] = []  # arm and epoch of each row of the table: those with a mark, the first, the last
     ends = []
     for arm, curve in curves.items():
         label, colour, marker = recipes[arm]
         epochs = np.arange(1, curve.shape[1] + 1)
         axes.fill_between(epochs, curve.min(0), curve.max(0), color=colour, alpha=0.18, linewidth=0)
-        places = range(step - 1, len(epochs), step)
-        style: Any = {"markersize": 3, "markevery": list(places), "gid": svg.rows(*(first + place for place in places))}
+        marked = range(step, len(epochs) + 1, step)
+        fit = {epoch: fit for epoch, fit in (fits or {}).get(arm, {}).items() if epoch <= len(epochs)}
+        listed += [(arm, epoch) for epoch in sorted({1, *marked, *fit, len(epochs)})]
+        tied = {epoch: row for row, (of, epoch) in enumerate(listed) if of == arm}
+        places = [epoch - 1 for epoch in marked]
+        style: Any = {"markersize": 3, "markevery": places, "gid": svg.rows(*(tied[epoch] for epoch in marked))}
         axes.plot(epochs, curve.mean(0), color=colour, marker=marker, **style)
         ends.append((label, colour, epochs[-1], curve.mean(0)[-1]))
-        if fit := {epoch: fit for epoch, fit in (fits or {}).get(arm, {}).items() if epoch <= len(epochs)}:
-            style = {"markersize": 4, "mew": 1, "gid": svg.rows(*(first + epoch - 1 for epoch in fit))}
+        if fit:
+            style = {"markersize": 4, "mew": 1, "gid": svg.rows(*(tied[epoch] for epoch in fit))}
             values = [100 * value for value in fit.values()]
             axes.plot(list(fit), values, ":", color=colour, marker=marker, markerfacecolor=PAPER, **style)
-        first += len(epochs)
     ylabel = "Accuracy, %: test (filled), training (hollow)" if fits else f"{measure}, %"
     axes.set(xlabel="Epoch", ylabel=ylabel, xticks=np.arange(1, longest + 1)[step - 1 :: step])
     axes.grid(axis="y")
@@ -192,6 +195,7 @@ def plot_epochs(
             row + ([plain_percent(fits.get(arm, {}).get(epoch))] if fits else [])
             for arm, curve in curves.items()
             for epoch, row in enumerate(_epoch_rows(results, arm, curve), 1)
+            if (arm, epoch) in listed
         ],
         measures=("training_loss_by_epoch",),
     )

@@ -39,7 +39,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes as Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.figure import SubFigure
+from matplotlib.patches import PathPatch
 from matplotlib.patches import Rectangle as Rectangle
+from matplotlib.path import Path
 
 Canvas = MatplotlibFigure
 Tile = SubFigure
@@ -183,6 +185,16 @@ def draw_dumbbell(
     of_start, of_end = map(svg.rows, table_rows)
     axes.plot([start], [row], marker, color=colour, markersize=5, mew=1, markerfacecolor=PAPER, gid=of_start)
     axes.plot([end], [row], marker, color=colour, markersize=5, mew=0, gid=of_end)
+
+
+def draw_cubic(
+    axes: Axes, xs: tuple[float, float], ys: tuple[float, float], slopes: tuple[float, float], **style: Any
+) -> None:
+    """The cubic polynomial with these values and slopes at both ends, which is one Bézier curve."""
+    third = (xs[1] - xs[0]) / 3
+    inner = [(xs[0] + third, ys[0] + third * slopes[0]), (xs[1] - third, ys[1] - third * slopes[1])]
+    points = [(xs[0], ys[0]), *inner, (xs[1], ys[1])]
+    axes.add_patch(PathPatch(Path(points, [Path.MOVETO, *[Path.CURVE4] * 3]), fill=False, capstyle="round", **style))
 
 
 def rows_of_arm(runs: Sequence[RunResult | PlottedRun], arm: str) -> str:

@@ -18,8 +18,11 @@ MAX_TURNS = 100  # of a rule; beyond, the search for its limits would not end
 MAX_DEPTH = 100  # of expressions in expressions; what reads a rule calls itself for each
 
 
-def margin(judged: Verdict) -> str:
-    """How far the verdict is from another one, in a sentence; nothing where it could not be decided, or needs none."""
+def margin(judged: Verdict, names: Mapping[str, str] | None = None) -> str:
+    """How far the verdict is from another one, in a sentence; nothing where it could not be decided, or needs none.
+
+    `names`: what to call each evidence, such as (a); its label where it is None.
+    """
     if judged.verdict not in DECIDED or not judged.values or None in judged.values.values():
         return ""
     if not judged.flips:
@@ -35,7 +38,7 @@ def margin(judged: Verdict) -> str:
     else:
         moved = "fell to" if flip.at_limit else "fell below"
     becomes = {HOLDS: "hold", REFUTED: "be refuted"}.get(flip.verdict, f"become {flip.verdict}")
-    return f"Would {becomes} if {evidence.label} {moved} {limit}; it is {value}."
+    return f"Would {becomes} if {names[flip.name] if names else evidence.label} {moved} {limit}; it is {value}."
 
 
 # ---------------------------------------------------------------------------------------------- flips

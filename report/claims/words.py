@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
@@ -32,7 +33,7 @@ _RISING, _FALLING = (ast.Gt, ast.GtE), (ast.Lt, ast.LtE)
 
 
 def rule(question: Question, thresholds: Mapping[str, float], units: Mapping[str, str] | None = None) -> str:
-    """Supported if both numbers are above 0.25 points; partly if one of them is above 0. "" where there is no rule.
+    """Supported if both numbers are above 0.25 points; partly if one of them is. "" where there is no rule.
 
     `units`: of the thresholds, see `units_of_thresholds`; they tell what is in points where thresholds are multiplied.
     """
@@ -40,8 +41,15 @@ def rule(question: Question, thresholds: Mapping[str, float], units: Mapping[str
         return ""
     reader = _Reader(question, thresholds, letters(question), units or {})
     start = "Holds" if question.part == PREDICTION else "Supported"
-    partly = f"; partly if {reader.words(parse(question.partly))}" if question.partly else ""
-    return f"{start} if {reader.words(parse(question.supported))}{partly}."
+    supported = reader.words(parse(question.supported))
+    partly = f"; partly if {_shortened(reader.words(parse(question.partly)), supported)}" if question.partly else ""
+    return f"{start} if {supported}{partly}."
+
+
+def _shortened(partly: str, supported: str) -> str:
+    """What holds of one number, after the same was said of all."""
+    every, one = (re.fullmatch(r".* numbers? (?:are|is) (.*)", words) for words in (supported, partly))
+    return "one of them is" if every and one and every[1] == one[1] else partly
 
 
 def letters(question: Question) -> dict[str, str]:

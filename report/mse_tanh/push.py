@@ -14,7 +14,7 @@ from experiments.plots import svg
 from experiments.plots.figures import Figure
 from experiments.plots.formats import decimal, plain_percent, signed
 from experiments.plots.style import GRID, INK, MUTED, SERIES, WIDTH
-from experiments.plots.toolkit import Axes, Tile, finish, hide_ticks, stacked_tiles, tiles
+from experiments.plots.toolkit import Axes, Tile, draw_cubic, finish, hide_ticks, stacked_tiles, tiles
 from report.mse_tanh import networks
 from report.mse_tanh.networks import (
     ARTICLE,
@@ -235,7 +235,13 @@ def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
     """How an output is pushed, by where it is, in this network and, to compare, in another."""
     style: Any = {"fontsize": TEXT}
     for drawn in filter(None, (other, network)):
-        axes.plot(*_push_curve(drawn.arm), color=colour_of(drawn), linewidth=1.75)
+        low = drawn.arm["low_target"]
+        start = low if "one_sided" in drawn.arm["loss"] else -1
+        draw_cubic(
+            axes, (start, 1), (_push(start, low), 0), _slopes(start, low), color=colour_of(drawn), linewidth=1.75
+        )
+        if start > -1:
+            axes.plot([-1, start], [0, 0], color=colour_of(drawn), linewidth=1.75)
         x, y, side = _label_place(drawn, drawn is network)
         label = f"below {signed(drawn.arm['low_target'])}: free" if drawn.name == FREE else targets_label(drawn.arm)
         axes.text(x, y, label, color=colour_of(drawn), ha="center", va=side, fontweight="bold", **style)
@@ -258,10 +264,19 @@ def _label_place(drawn: Network, is_own: bool) -> tuple[float, float, str]:
 
 
 def _push_curve(arm: ArmResult) -> tuple[np.ndarray, np.ndarray]:
-    """By the output y = tanh z of a wrong class, −∂L/∂z without its constant factor 2/K: upwards where positive."""
-    y = np.linspace(-1, 1, 33)
-    push = (arm["low_target"] - y) * (1 - y**2)
-    return y, np.where(y < arm["low_target"], 0, push) if "one_sided" in arm["loss"] else push
+    """The push on a wrong class by its output, at 33 places."""
+    y, low = np.linspace(-1, 1, 33), arm["low_target"]
+    return y, np.where(y < low, 0, _push(y, low)) if "one_sided" in arm["loss"] else _push(y, low)
+
+
+def _push(y: Any, low: float) -> Any:
+    """−∂L/∂z for the output y = tanh z of a wrong class, without its constant factor 2/K: upwards where positive."""
+    return (low - y) * (1 - y**2)
+
+
+def _slopes(start: float, low: float) -> tuple[float, float]:
+    """The derivative of `_push` at `start` and at 1."""
+    return start**2 - 1 - 2 * start * (low - start), -2 * (low - 1)
 
 
 def _lifted(shown: Sequence[Network]) -> str:

@@ -1,5 +1,6 @@
-"""A figure's passport: the runs behind it, how they were configured, on what data, with what, when, and how to repeat.
+"""A figure's passport: the runs behind it, how they were configured, when, and how to repeat them.
 
+Data, versions and the settings that most arms have are the same for all figures: the page's Methods say them once.
 Pure: the results in, words' raw material out; the template passport.html says it.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from experiments.analysis.results import ArmResult, Results, Settings
+from experiments.analysis.results import ArmResult, Results, Settings, Summary
 from experiments.plots.figures import Figure
 from experiments.study.model import SETTINGS, SettingValue
 
@@ -31,7 +32,6 @@ _LABELS = {  # what settings are called whose own names do not say it
 FIELDS = {name: _LABELS.get(name, name.replace("_", " ")) for name in (*SETTINGS, "epochs")}
 IN_COLUMNS = (  # of the table of every run
     *("hidden", "depth", "output", "loss", "low_target", "high_target", "optimizer", "learning_rate", "schedule"),
-    "holdout",
 )
 
 
@@ -56,7 +56,8 @@ class Passport:
     """What stands behind a figure.
 
     blocks: those of the study that the figure draws from, in their order.
-    shared and differing: configuration by name: the one value of all runs, or the several, in order.
+    shared and differing: configuration by name: the one value of all runs where it is not the usual one, or the
+    several, in order.
     first_day and last_day: when the runs finished, ISO 8601.
     """
 
@@ -85,37 +86,30 @@ def passport(results: Results, figure: Figure) -> Passport:
         blocks.setdefault(arm["block"], []).append(arm)
     seeds = {name: ranges(sorted({seed for arm in arms for seed in arm["seeds"]})) for name, arms in blocks.items()}
     values_of = {label: sorted({_values(run)[key] for run in runs}) for key, label in FIELDS.items()}
-    days = sorted(run["finished"][:10] for run in runs)
+    days, usual = sorted(run["finished"][:10] for run in runs), usual_settings(results)
     return Passport(
         len(runs),
         tuple(Block(name, len(arms), seeds[name]) for name, arms in blocks.items()),
-        {label: values[0] for label, values in values_of.items() if len(values) == 1 and values[0] != ""},
+        {label: values[0] for label, values in values_of.items() if len(values) == 1 and values[0] != usual[label]},
         {label: tuple(values) for label, values in values_of.items() if len(values) > 1},
         days[0],
         days[-1],
     )
 
 
-@dataclass(frozen=True)
-class OtherSettings:
-    """The settings without a column of their own in the table of every run, by label.
-
-    usual: the most common value of each; unusual: for each arm, the values that differ from that.
-    """
-
-    usual: Mapping[str, SettingValue]
-    unusual: Mapping[str, Mapping[str, SettingValue]]
+def usual_settings(results: Summary) -> dict[str, SettingValue]:
+    """The value of each setting that most arms have, by label; "" where most have none."""
+    arms = {run["arm"]: _values(run) for run in results["runs"]}
+    return {label: Counter(arm[key] for arm in arms.values()).most_common(1)[0][0] for key, label in FIELDS.items()}
 
 
-def other_settings(arms: Mapping[str, Settings]) -> OtherSettings:
-    """What the table has to add to its columns, so that arms with different settings have different rows."""
-    keys = [key for key in SETTINGS if key not in IN_COLUMNS]
-    values = {name: _values(arm) for name, arm in arms.items()}
-    usual = {key: Counter(arm[key] for arm in values.values()).most_common(1)[0][0] for key in keys}
-    return OtherSettings(
-        {FIELDS[key]: value for key, value in usual.items() if value != ""},
-        {name: {FIELDS[key]: arm[key] for key in keys if arm[key] != usual[key]} for name, arm in values.items()},
-    )
+def unusual_settings(results: Summary) -> dict[str, dict[str, SettingValue]]:
+    """For each arm, by label, what it has unlike most and in no column of its own in the table of every run."""
+    usual, keys = usual_settings(results), [key for key in SETTINGS if key not in IN_COLUMNS]
+    return {
+        name: {FIELDS[key]: value for key in keys if (value := _values(arm)[key]) != usual[FIELDS[key]]}
+        for name, arm in results["arms"].items()
+    }
 
 
 def _values(configured: Settings) -> Mapping[str, SettingValue]:

@@ -16,7 +16,7 @@ from experiments.analysis import inference, records
 from experiments.analysis.results import ContrastResult, DatasetDescription, Results, RunResult, Summary
 from experiments.files.errors import UserError, code_place, display_path
 from experiments.files.python import load_module
-from experiments.plots.figures import Figure, final_accuracy, plotted_runs
+from experiments.plots.figures import Figure, PlottedRun, final_accuracy, plotted_runs
 from experiments.study.model import SettingValue
 from report.claims import margins, words
 from report.claims.model import (
@@ -43,7 +43,7 @@ from report.claims.model import (
 from report.claims.robustness import Robust
 from report.claims.verdicts import judge_predictions
 from report.page.measured import Change, Difference, Measured, changes, difference
-from report.page.passport import other_settings
+from report.page.passport import ranges, unusual_settings, usual_settings
 from report.page.robust import RobustRow, Strip, mark, robust_row, strip
 
 
@@ -96,6 +96,12 @@ class PageView:
     @property
     def partly_supported(self) -> tuple[ClaimRow, ...]:
         return tuple(row for row in self.claims if row.stated.verdict == PARTLY)
+
+    @property
+    def single_day(self) -> str:
+        """The day on which every run finished, "" if these are several."""
+        days = {row.finished for row in self.arms}
+        return days.pop() if len(days) == 1 else ""
 
     @property
     def few_seeds(self) -> int:
@@ -176,7 +182,7 @@ def page_view(
         strip=strip(rows),
         declared=ledger.declared,
         commit=results.get("declared_commit") or "",
-        usual_settings=other_settings(results["arms"]).usual,
+        usual_settings={label: value for label, value in usual_settings(results).items() if value != ""},
         arms=arm_rows(results),
         other_article=other_article,
     )
@@ -375,12 +381,11 @@ def record(results: Results, rows: Sequence[ClaimRow], recorded: Mapping[str, Ma
 
 @dataclass(frozen=True)
 class EvidenceRow:
-    """A number that a rule names. letter: by which its rule in words names it, "" where it is the only one.
+    """A number that a rule names.
 
     agreeing: in how many `seeds` a difference has the sign of its mean; None where there are too few to count.
     """
 
-    letter: str
     label: str
     value: float | None
     unit: str
@@ -429,13 +434,16 @@ class PartRow:
         return bool(self.robust and self.robust.close)
 
     @property
+    def has_letters(self) -> bool:
+        """Whether the rule has several numbers, and names each by its letter in the list: (a), (b), …"""
+        return len(self.evidence) > 1
+
+    @property
     def computed(self) -> str:
-        """The rule and its evidence as they are computed, a line each."""
-        question = self.question
-        yes = HOLDS if question.part == PREDICTION else SUPPORTED
-        rules = [(yes, question.supported), (PARTLY, question.partly)]
-        paths = [f"{name} = {evidence.path}" for name, evidence in question.evidence.items()]
-        return "\n".join([*(f"{verdict} if {rule}" for verdict, rule in rules if rule), *paths])
+        """What each number is in the results, a line each."""
+        letters = words.letters(self.question)
+        paths = {name: evidence.path for name, evidence in self.question.evidence.items()}
+        return "\n".join(f"{letters[name]} = {path}" if self.has_letters else path for name, path in paths.items())
 
     @property
     def unfolds(self) -> bool:
@@ -532,7 +540,7 @@ def _part_row(
         seeds=judged.seeds,
         evidence=tuple(_evidence_row(judged, name) for name in judged.values),
         rule=words.rule(question, ledger.limits(), units),
-        margin=margins.margin(judged),
+        margin=margins.margin(judged, words.letters(question)),
         uncertain=tuple(contrast for contrast in uncertain if contrast),
         verdict_on_record=on_record if on_record != judged.verdict else "",
         robust=robust_row(question, judged.verdict, robustness, ledger),
@@ -619,10 +627,9 @@ def threshold_rows(ledger: Ledger) -> tuple[ThresholdRow, ...]:
 def _evidence_row(judged: Verdict, name: str) -> EvidenceRow:
     evidence = judged.question.evidence[name]
     label = evidence.label[:1].upper() + evidence.label[1:]
-    letter = words.letters(judged.question)[name] if len(judged.values) > 1 else ""
     agreeing, seeds = judged.agreeing.get(name, (0, 0))
     counted = (agreeing, seeds) if seeds >= FEW_SEEDS else (None, None)
-    return EvidenceRow(letter, label, judged.values[name], evidence.unit, *counted)
+    return EvidenceRow(label, judged.values[name], evidence.unit, *counted)
 
 
 def _uncertain(measured: Measured, of: str) -> Difference | None:
@@ -637,9 +644,9 @@ def _uncertain(measured: Measured, of: str) -> Difference | None:
 
 @dataclass(frozen=True)
 class Score:
-    """What a seed scored, or which quantile of many, in per cent."""
+    """What a seed scored, in per cent; or a quantile of many, which `label` names."""
 
-    seed: int | str
+    label: str
     percent: float
     diverged: bool
 
@@ -648,7 +655,7 @@ class Score:
 class ArmRow:
     """An arm's runs. layers: hidden layers, where there are several that are alike; schedule: "" for a constant rate.
 
-    held_out: training images that it is measured on, 0 for the test images; other_settings: those without a column.
+    other_settings: those without a column. seeds: of its runs, as text; scores: in their order. finished: the day.
     """
 
     name: str
@@ -663,7 +670,7 @@ class ArmRow:
     schedule: str
     epochs: int
     other_settings: Mapping[str, SettingValue]
-    held_out: int
+    seeds: str
     scores: tuple[Score, ...]
     finished: str
 
@@ -673,12 +680,12 @@ def arm_rows(results: Results) -> tuple[ArmRow, ...]:
     runs: dict[str, list[RunResult]] = {}
     for run in results["runs"]:
         runs.setdefault(run["arm"], []).append(run)
-    unusual = other_settings(results["arms"]).unusual
+    unusual = unusual_settings(results)
     return tuple(_arm_row(runs[name], unusual[name]) for name in sorted(runs, key=lambda name: (name.lower(), name)))
 
 
 def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, SettingValue]) -> ArmRow:
-    first = runs[0]
+    first, runs = runs[0], sorted(runs, key=lambda run: run["seed"])
     return ArmRow(
         name=first["arm"],
         hidden=first["hidden"].replace("_", " "),
@@ -692,12 +699,15 @@ def _arm_row(runs: Sequence[RunResult], settings: Mapping[str, SettingValue]) ->
         schedule="" if first["schedule"] == "constant" else first["schedule"],
         epochs=first["epochs"],
         other_settings=settings,
-        held_out=first["holdout"],
-        scores=tuple(
-            Score(run["seed"], 100 * final_accuracy(run), bool(run["diverged_epoch"])) for run in plotted_runs(runs)
-        ),
-        finished=max(run["finished"] for run in runs)[:16].replace("T", " "),
+        seeds=ranges([run["seed"] for run in runs]),
+        scores=tuple(_score(run) for run in plotted_runs(runs)),
+        finished=max(run["finished"] for run in runs)[:10],
     )
+
+
+def _score(run: RunResult | PlottedRun) -> Score:
+    label = "" if isinstance(run["seed"], int) else run["seed"]
+    return Score(label, 100 * final_accuracy(run), bool(run["diverged_epoch"]))
 
 
 # ---------------------------------------------------------------------------------------------- an article's own view

@@ -545,9 +545,12 @@ def claim(supported: str, partly: str = "", **units: str) -> Question:
 
 def margin(about: Question, **values: float | None) -> str:
     """The sentence, with common spaces."""
+    return margins.margin(verdict_on(about, **values)).replace(formats.NARROW, " ")
+
+
+def verdict_on(about: Question, **values: float | None) -> Verdict:
     verdict = rules.verdict_of(about, values, THRESHOLDS)
-    judged = Verdict(about, verdict, values, tuple(margins.flips(about, values, THRESHOLDS)))
-    return margins.margin(judged).replace(formats.NARROW, " ")
+    return Verdict(about, verdict, values, tuple(margins.flips(about, values, THRESHOLDS)))
 
 
 def test_the_margin_describes_the_nearest_flip_in_a_sentence() -> None:
@@ -563,6 +566,7 @@ def test_the_margin_describes_the_nearest_flip_in_a_sentence() -> None:
     assert margin(share, share=0.7) == "Would become supported if the share fell to 50 %; it is 70 %."
     at_least = claim("share >= half", share="percent")
     assert margin(at_least, share=0.7) == "Would become not supported if the share fell below 50 %; it is 70 %."
+    assert " if (a) fell to 50" in margins.margin(verdict_on(share, share=0.7), {"share": "(a)"})
     alike = claim("alike == 0", alike="yes")
     assert margin(alike, alike=1.0) == "Would become supported if the alike were no; it is yes."
 
@@ -813,8 +817,8 @@ def test_a_rule_is_read_aloud_with_letters_and_thresholds(supported: str, partly
     ("supported", "partly", "names", "expected"),
     [
         ("a > quarter", "a > 0", "a", "Supported if it is above 0.25 points; partly if it is above 0."),
-        ("a > 0 and b > 0", "a > 0 or b > 0", "ab", "both numbers are above 0; partly if one of the two numbers is"),
-        ("min(a, b, c) > 0", "max(a, b, c) > 0", "abc", "all three numbers are above 0; partly if one of the three"),
+        ("a > 0 and b > 0", "a > 0 or b > 0", "ab", "both numbers are above 0; partly if one of them is."),
+        ("min(a, b, c) > 0", "max(a, b, c) > 0", "abc", "all three numbers are above 0; partly if one of them is."),
     ],
 )
 def test_all_numbers_together_are_not_listed(supported: str, partly: str, names: str, expected: str) -> None:
@@ -883,4 +887,4 @@ def test_the_page_has_the_ledger_with_the_evidence_for_each_verdict(results: dic
     assert html.count('id="claim-') == len(CLAIMS)
     assert "“My experience working on various image recognition projects … has consistently" in html
     assert "What the map adds to the accuracy: <strong>0.00 points</strong>" in html
-    assert "\ngain = arm example-2 test_accuracy mean - arm example-1" in html
+    assert "<pre>arm example-2 test_accuracy mean - arm example-1 test_accuracy mean</pre>" in html

@@ -119,9 +119,16 @@ def test_unmeasured_contrasts_say_so(html: str) -> None:
 
 
 def test_every_run_is_in_the_table_of_its_arm(results: dict, html: str) -> None:
-    rows = re.findall(r'<tr><th scope="row">(example-\d)<.*?<td class="seeds">(.*?)<', html)
-    shown = {(arm, *score.split(": ")) for arm, scores in rows for score in scores.split(", ")}
-    assert shown == {(r["arm"], str(r["seed"]), f"{100 * r['test_accuracy']:.2f}") for r in results["runs"]}
+    rows = {arm: cells.split("<td>") for arm, cells in table_of_runs(html).items()}
+    assert rows.keys() == {run["arm"] for run in results["runs"]}
+    for arm, cells in rows.items():
+        runs = sorted((run for run in results["runs"] if run["arm"] == arm), key=lambda run: run["seed"])
+        assert cells[-2:] == ["300–310", ", ".join(f"{100 * run['test_accuracy']:.2f}" for run in runs)]
+
+
+def table_of_runs(html: str) -> dict[str, str]:
+    """What the table of every run has on each arm, by its name."""
+    return dict(re.findall(r'<th scope="row">([^<]*)<td>(.*)\n', html.partition('id="runs"')[2]))
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +157,7 @@ def test_only_arms_with_the_same_settings_look_alike_in_the_table_and_in_runs_cs
     }
     rows = list(csv.DictReader(io.StringIO(site.runs_csv(every_arm))))
     assert alike({row["arm"]: [row[name] for name in (*SETTINGS, "epochs")] for row in rows}) == same
-    cells = dict(
-        re.findall(r'<th scope="row">([^<]*)(<td>(?:(?!<tr>).)*)<td class="seeds">', fixture.page_of(every_arm))
-    )
+    cells = {name: row.split("<td>")[:-2] for name, row in table_of_runs(fixture.page_of(every_arm)).items()}
     assert cells.keys() == every_arm["arms"].keys()
     assert alike(cells) == same
 
@@ -170,14 +175,9 @@ def test_accuracy_on_held_out_images_is_never_called_test_accuracy(plan: Study, 
         for measure in ("accuracy", "error"):
             assert (arm[f"test_{measure}"] is None) == (name in held_out)
             assert (arm[f"held_out_{measure}"] is None) == (name not in held_out)
-    shown = dict(
-        re.findall(
-            r'<th scope="row">([^<]*)<td>(?:(?!<tr>).)*<td>([^<]*)<td class="seeds">', fixture.page_of(every_arm)
-        )
-    )
-    assert shown == {
-        name: "5,000 held-out training images" if name in held_out else "test images" for name in every_arm["arms"]
-    }
+    shown = table_of_runs(fixture.page_of(every_arm))
+    assert shown.keys() == every_arm["arms"].keys()
+    assert {name for name, row in shown.items() if "held-out training images 5,000" in row} == held_out
 
 
 def test_an_arm_with_many_runs_is_summarised_by_quantiles(results: dict) -> None:

@@ -10,7 +10,7 @@ import pytest
 from experiments.plots import formats
 from experiments.plots.figures import Figure
 from experiments.study.model import SETTINGS
-from report.page.passport import FIELDS, passport, ranges
+from report.page.passport import FIELDS, passport, ranges, usual_settings
 from tests import fixture
 
 
@@ -26,16 +26,17 @@ def test_consecutive_seeds_are_written_as_a_range(numbers: list[int], message: s
     assert ranges(numbers) == message
 
 
-def test_shared_settings_are_listed_once_and_differing_ones_with_every_value(results: dict) -> None:
-    found = passport(results, figure("example-1", "example-3"))
+def test_shared_settings_are_listed_where_they_are_unusual_and_differing_ones_with_every_value(results: dict) -> None:
+    changed = deepcopy(results)
+    for run in changed["runs"]:
+        run["dropout"] = 0.5 if run["arm"] in ("example-1", "example-3") else 0.0
+    changed["runs"] += [{**run, "arm": f"{run['arm']}-{k}"} for run in results["runs"] for k in range(2)]
+    found = passport(changed, figure("example-1", "example-3"))
     assert found.runs == 22
     assert found.blocks == (("examples", 2, "300–310"),)
-    assert found.shared["epochs"] == 10
-    assert found.shared["batch size"] == 32
+    assert found.shared == {"dropout": 0.5}
     assert found.differing["hidden activation"] == ("relu", "tanh")
     assert found.differing["loss"] == ("categorical_crossentropy", "mean_squared_error")
-    assert "readout" in found.shared
-    assert not found.shared.keys() & found.differing.keys()
 
 
 def test_many_values_are_abbreviated_to_the_first_and_the_last() -> None:
@@ -43,10 +44,16 @@ def test_many_values_are_abbreviated_to_the_first_and_the_last() -> None:
     assert formats.listed([*range(2, 1000)]) == "998 values from 2 to 999"
 
 
-def test_a_passport_lists_every_setting_and_omits_those_that_no_run_has(results: dict) -> None:
+def test_methods_list_every_usual_setting_and_omit_those_that_most_arms_do_not_have(results: dict) -> None:
     assert set(FIELDS) == {*SETTINGS, "epochs"}
-    found = passport(results, figure("example-1"))
-    assert found.shared.keys() == set(FIELDS.values()) - {"hidden layers taken from", "rate and schedule chosen from"}
+    assert usual_settings(results).keys() == set(FIELDS.values())
+    html = fixture.page_of(results)
+    listed = html[html.index("usual settings: ") :].partition(". All start")[0]
+    assert "batch size 32" in listed
+    assert all(
+        (f"{label} " in listed) == (label not in ("hidden layers taken from", "rate and schedule chosen from"))
+        for label in FIELDS.values()
+    )
 
 
 def test_a_passport_names_the_arm_whose_hidden_layers_are_used(results: dict) -> None:

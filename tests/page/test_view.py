@@ -766,8 +766,12 @@ def test_the_two_parts_of_a_claim_say_what_they_ask(results: dict) -> None:
 def test_several_numbers_have_letters_for_the_rule_and_a_single_one_has_none(results: dict) -> None:
     for row in page_of(results).claims:
         for part in row.parts:
-            letters = [number.letter for number in part.evidence]
-            assert letters == ([""] if len(letters) == 1 else [f"({'abcdefghijkl'[n]})" for n in range(len(letters))])
+            starts = [line.partition(" = ")[0] for line in part.computed.splitlines()]
+            assert part.has_letters == (len(starts) > 1)
+            if part.has_letters:
+                assert starts == [f"({letter})" for letter in "abcdefghijkl"[: len(starts)]]
+            if part.margin and "single number" not in part.margin:
+                assert f" if {'(' if part.has_letters else 'it '}" in part.margin
 
 
 def test_a_threshold_is_shown_in_the_unit_of_what_it_is_compared_with(results: dict) -> None:
@@ -901,9 +905,14 @@ def test_arms_are_listed_by_name_with_their_runs_latest_day(results: dict) -> No
     rows = page.arm_rows(results)
     assert [row.name for row in rows] == ["example-1", "example-2", "example-3"]
     first = rows[0]
-    assert (first.layers, first.schedule, first.loss, first.held_out) == (None, "", "mean squared error", 0)
-    assert (first.scores[0].seed, round(first.scores[0].percent, 9), first.scores[0].diverged) == (300, 96.5, False)
-    assert first.finished == "2026-01-01 00:00"
+    assert (first.layers, first.schedule, first.loss) == (None, "", "mean squared error")
+    assert (first.seeds, round(first.scores[0].percent, 9), first.scores[0].diverged) == ("300–310", 96.5, False)
+    assert first.finished == "2026-01-01"
+    assert page_of(results).single_day == "2026-01-01"
+    later = [
+        {**run, "finished": "2026-01-02T00:00:00"} if run["arm"] == "example-1" else run for run in results["runs"]
+    ]
+    assert page_of({**results, "runs": later}).single_day == ""
     runs = [{**run, "depth": 8, "schedule": "cosine", "diverged_epoch": 2} for run in results["runs"]]
     deep = page.arm_rows({**results, "runs": runs})[0]
     assert (deep.layers, deep.schedule, deep.scores[0].diverged) == (8, "cosine", True)

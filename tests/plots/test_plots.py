@@ -84,9 +84,9 @@ def test_every_figure_has_a_title_a_description_and_its_numbers(drawn: dict[str,
     for name, figure in drawn.items():
         root = ElementTree.fromstring(figure.svg)
         assert root.get("role") == "img"
-        assert root.get("aria-labelledby") == f"{name}-title"
         assert (root[0].tag, root[0].text) == ("title", figure.title)
         assert (root[1].tag, root[1].text) == ("desc", figure.description)
+        assert root.get("aria-describedby") == root[1].get("id") == f"{name}-description"
         assert figure.rows
         assert all(len(row) == len(figure.columns) for row in figure.rows)
         assert len(figure.title) <= 90
@@ -114,7 +114,7 @@ def test_every_mark_that_shows_a_value_has_a_row_in_the_table(drawn: dict[str, F
 
 @pytest.mark.parametrize(("name", "column"), [("accuracy", 2), ("readouts", 3), ("changes", 3)])
 def test_marks_further_right_have_higher_values_in_their_rows(drawn: dict[str, Figure], name: str, column: int) -> None:
-    marks = re.findall(r'<use [^>]*x="([\d.]+)"[^>]*data-row="(\d+)"', drawn[name].svg)
+    marks = [(x, row) for row, x in re.findall(r'<path data-row="(\d+)" [^>]*d="M([\d.]+) ', drawn[name].svg)]
     values = [drawn[name].rows[int(row)][column] for _, row in marks]
     told = [float(value.removesuffix(" %").replace("−", "-")) for value in values]
     assert len({x for x, _ in marks}) > 2
@@ -225,7 +225,7 @@ def test_a_state_is_a_drawing_of_its_own_in_its_own_place(drawn: dict[str, Figur
     boxes = set()
     for row, alone in svg.states(figure.svg, "push-back", [(row[0], "so") for row in figure.rows]):
         root = ElementTree.fromstring(alone)
-        assert root.get("aria-labelledby") == root[0].get("id") == f"push-back-{row}-title"
+        assert root.get("aria-describedby") == root[1].get("id") == f"push-back-{row}-description"
         assert (root[0].text, root[1].text) == (figure.rows[row][0], "so")
         assert re.findall(r'data-row="(\d+)"', alone) == [str(row)]
         assert figure.rows[row][0] in "".join(text.text or "" for text in root.iter("text"))
@@ -452,9 +452,15 @@ def test_long_training_is_judged_on_test_and_on_training_images(whole: dict) -> 
     figure = shown(article.long(turned))
     title = "Cross-entropy’s lead after 30 epochs: +1.00 points on test, +0.30 on training images"
     assert figure.title == title
-    fits = [row[-1] for row in figure.rows if row[0] == "long-example-1"]
-    assert (fits[9], fits[29]) == ("99.00 %", "99.60 %")  # after ten epochs, from the shorter run of the same seed
-    assert set(fits[:9]) == {"–"}
+    fits = {int(row[1]): row[-1] for row in figure.rows if row[0] == "long-example-1"}
+    assert (fits[10], fits[30]) == ("99.00 %", "99.60 %")  # after ten epochs, from the shorter run of the same seed
+    assert {epoch for epoch, fit in fits.items() if fit == "–"} == {
+        1,
+        5,
+        15,
+        20,
+        25,
+    }  # the first, and those with a mark
     for run in turned["runs"]:
         run["training_accuracy"] = None  # as in an older record
     assert shown(article.long(turned)).title == "After 30 epochs cross-entropy leads Example 1 by 1.00 points"
@@ -686,9 +692,8 @@ def test_cleaning_drops_only_elements_that_show_nothing() -> None:
     )
     assert svg.clean(raw, "f", "T", "D") == (
         '<svg viewBox="0 0 9 9" font-size="8.5px" fill="none" stroke-width="0.6" role="img" '
-        'aria-labelledby="f-title" aria-describedby="f-description">'
-        '<title id="f-title">T</title><desc id="f-description">D</desc>'
-        '<path stroke-width="0.8" d="M1.2 2L3.1 4" class="s-ink"/></svg>'
+        'aria-describedby="f-description"><title>T</title><desc id="f-description">D</desc>'
+        '<path stroke-width="0.8" d="M1.2 2 3.1 4" class="s-ink"/></svg>'
     )
 
 
@@ -696,9 +701,11 @@ def test_cleaning_drops_only_elements_that_show_nothing() -> None:
     ("given", "message"),
     [
         ("M 0 0 L 5 0 L 9 0 L 9 4", "M0 0H9V4"),  # level, then upright
-        ("M 0 0 L 5 0 L 3 0", "M0 0H5H3"),  # a way back is drawn
-        ("M 1 1 L 1 1 L 2 2 z", "M1 1L2 2z"),  # a step that goes nowhere is not
+        ("M 0 0 L 5 0 L 3 0", "M0 0H5 3"),  # a way back is drawn
+        ("M 1 1 L 1 1 L 2 2 z", "M1 1 2 2z"),  # a step that goes nowhere is not
         ("M 0 0 C 1 1 2 2 3 3", "M0 0C1 1 2 2 3 3"),  # curves stay
+        ("M 100 100 L 100.5 99 L 101 102", "M100 100l.5-1 .5 3"),  # from point to point where that is shorter
+        ("M 50 90 L 90 50 z M 51 91 L 60 95", "M50 90 90 50zm1 1 9 4"),  # a closed path ends at its start
     ],
 )
 def test_a_path_is_written_in_the_fewest_steps(given: str, message: str) -> None:
@@ -708,13 +715,14 @@ def test_a_path_is_written_in_the_fewest_steps(given: str, message: str) -> None
 
 def test_marks_of_one_class_share_a_group_and_each_has_its_row() -> None:
     use = f'<use xmlns:x="{svg.XLINK}" x:href="#mark" x="{{}}" y="1" style="fill: #0072b2"/>'
-    group = f'<g id="{svg.rows(3, 7)}"><defs><path id="mark" d="M 0 0 L 1 1"/></defs>{use.format(1)}{use.format(2)}</g>'
+    shape = '<path id="mark" d="M 0 0 L 1 1 L 0 1 z"/>'
+    group = f'<g id="{svg.rows(3, 7)}"><defs>{shape}</defs>{use.format(1)}{use.format(2)}</g>'
     cleaned = svg.clean(f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9">{group}</svg>', "f", "T", "D")
-    marks = '<use href="#f-0" x="1" y="1" data-row="3"/><use href="#f-0" x="2" y="1" data-row="7"/>'
-    assert cleaned.endswith(f'<g class="f-a">{marks}</g></svg>')
+    marks = '<path data-row="3" d="M1 1 2 2H1z"/><path data-row="7" d="M2 1 3 2H2z"/>'
+    assert cleaned.endswith(f'<g class="f-a point">{marks}</g></svg>')
 
 
-def test_marks_that_are_circles_are_circles_and_share_their_opacity() -> None:
+def test_round_marks_are_points_with_round_ends_and_share_their_opacity() -> None:
     with toolkit.styled():
         canvas, axes = toolkit.plt.subplots()
         axes.scatter([1, 2, 3], [1, 2, 3], color="#0072b2", alpha=0.5, linewidths=0)
@@ -723,10 +731,13 @@ def test_marks_that_are_circles_are_circles_and_share_their_opacity() -> None:
         canvas.savefig(buffer, format="svg")
         toolkit.plt.close(canvas)
     cleaned = svg.clean(buffer.getvalue(), "f", "T", "D")
-    (radius,) = re.findall(r'<circle id="[^"]+" r="([\d.]+)"/>', cleaned)
-    assert float(radius) == pytest.approx(toolkit.plt.rcParams["lines.markersize"] / 2, abs=0.1)
-    assert len(re.findall(r'<g class="f-a" fill-opacity="0.5">(?:<use href="[^>]*/>){3}</g>', cleaned)) == 2
-    assert cleaned.count("fill-opacity") == 2
+    ((width, points),) = re.findall(
+        r'<g stroke-width="([\d.]+)" stroke-linecap="round" stroke-opacity="0.5" class="s-a">(.*?)</g>', cleaned
+    )
+    assert float(width) == pytest.approx(toolkit.plt.rcParams["lines.markersize"], abs=0.2)
+    assert re.fullmatch(r'(<path d="M[\d.]+ [\d.]+h.01"/>){3}', points)
+    assert len(re.findall(r'<g fill-opacity="0.5" class="f-a">(?:<path d="M[^"]*z"/>){3}</g>', cleaned)) == 1
+    assert (cleaned.count("-opacity"), cleaned.count("<use"), cleaned.count("<defs")) == (2, 0, 0)
     assert not re.search(r'd="[^"]*C', cleaned)
 
 
@@ -741,3 +752,27 @@ def test_the_drawings_are_the_same_without_png_copies(results: dict) -> None:
     assert [replace(figure, png=b"", preview=b"") for figure in whole] == without
     assert whole[0].png
     assert whole[0].preview
+
+
+def drawing_of(*elements: str) -> str:
+    """What is left of these elements, without the drawing around them."""
+    cleaned = svg.clean(f'<svg xmlns="{svg.SVG}" viewBox="0 0 9 9">{"".join(elements)}</svg>', "f", "T", "D")
+    return cleaned.split("</desc>")[1].removesuffix("</svg>")
+
+
+def test_lines_that_look_the_same_are_one_path_but_not_where_crossings_would_vanish_or_rows_would_mix() -> None:
+    plain = '<path d="M 0 0 L 9 0" style="stroke: #111111"/>'
+    sheer = '<path d="M 0 0 L 9 0" style="stroke: #111111; stroke-opacity: 0.5"/>'
+    assert drawing_of(plain, plain).count("<path") == 1
+    assert drawing_of(sheer, sheer).count("<path") == 2
+    assert drawing_of(f'<g id="{svg.rows(0, 1)}">{plain}{plain}</g>').count("<path") == 2
+
+
+def test_labels_that_look_the_same_share_a_group_and_most_text_says_no_size() -> None:
+    label = '<text style="font-size: 11px; text-anchor: middle" x="1" y="{}">a</text>'
+    grid = '<path d="M 0 {0} L 9 {0}" style="stroke: #dddddd"/>'
+    ticks = [element.format(y) for y in (1, 2) for element in (grid, label)]
+    assert drawing_of(*ticks) == (
+        '<path d="M0 1H9M0 2H9" class="s-grid"/>'
+        '<g text-anchor="middle"><text x="1" y="1">a</text><text x="1" y="2">a</text></g>'
+    )

@@ -131,7 +131,7 @@ FORGERIES: dict[str, tuple[str, str, str]] = {  # pattern, replacement, place; e
     "neighbouring marks merged": (r'(<use [^>]*?)( x="[^"]*")([^>]*?)/>(<use )', r"\1\3/>\4\2", "figure-accuracy"),
     "a paragraph that ends the drawing": ("<defs>", "<p></p><defs>", "figure-accuracy"),
     "HTML inside a drawing": ("</desc>", "</desc><foreignObject><b>98 %</b></foreignObject>", "figure-accuracy"),
-    "a drawing inside a title": ("(<title id[^>]*>)", r"\1<svg></svg>", "figure-accuracy"),
+    "a drawing inside a title": ("(<title>)(?=[^<]*</title><desc)", r"\1<svg></svg>", "figure-accuracy"),
     "MathML's text that is HTML": ("<h1>", "<math><mtext><h1></mtext></math>", "answer"),
     "an annotation that is HTML": (
         "<h1>",
