@@ -34,17 +34,20 @@ from experiments.plots.selection import (
     short_title,
     with_own_models,
 )
-from experiments.plots.style import FONT_SIZE, GRID, INK, MUTED, PAPER, SERIES, WIDTH, Recipe
+from experiments.plots.style import GRID, INK, MUTED, PAPER, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Rectangle,
     arm_label,
+    draw_seeds,
     finish,
     hide_ticks,
     label_lines,
     labelled_rows,
+    name_height,
     recipes_by_row,
     rows_of_arm,
     subplots,
+    wrap,
 )
 
 Arms = Mapping[str, ArmResult]  # by name, in the order of a figure
@@ -80,24 +83,19 @@ def accuracy(results: Results, arms: Arms | None = None, recipes: Mapping[str, R
     rest = 0 if arms else max(0, len(results["arms"]) - MAX_ARMS)
     arms = arms or select_arms(results, MAX_ARMS)
     recipes = {**recipes_by_row(arms), **(recipes or {})}
-    canvas, axes = subplots(figsize=(WIDTH, 0.5 + 0.62 * len(arms)))
-    runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
-    for row, (name, arm) in enumerate(arms.items()):
-        values, mean = plotted_values(scores(results, name)), 100 * mean_accuracy(arm)
-        _, colour, marker = recipes[name]
-        spread = np.linspace(-0.13, 0.13, len(values)) if len(values) > 1 else [0]
-        style: Any = {"color": colour, "markersize": 3.4, "alpha": 0.75, "mew": 0, "gid": rows_of_arm(runs, name)}
-        axes.plot(values, row + np.asarray(spread), marker, **style)
-        if interval := final_accuracy(arm)["interval"]:
-            axes.plot([100 * bound for bound in interval], [row - 0.26] * 2, color=INK, linewidth=1.2)
-        axes.plot([mean], [row - 0.26], "|", color=INK, markersize=7, markeredgewidth=1.6)
-        axes.text(mean, row - 0.36, f"{mean:.2f} %", ha="center", va="bottom", fontweight="bold")
-    axes.set(yticks=range(len(arms)), yticklabels=[recipes[name].label for name in arms])
     measure = accuracy_name(arms)
     images = f" of {results['dataset']['test_images']:,} images" if measure == TEST_ACCURACY else ""
-    axes.set(ylim=(len(arms) - 0.6, -0.75), xlabel=f"{measure}, %{images}")
-    axes.grid(axis="x")
-    hide_ticks(axes, "left")
+    canvas, axes = labelled_rows(
+        [recipes[name].label for name in arms],
+        [plain_percent(mean_accuracy(arm)) for arm in arms.values()],
+        f"{measure}, %{images}",
+    )
+    runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
+    for row, (name, arm) in enumerate(arms.items()):
+        values, (_, colour, marker) = plotted_values(scores(results, name)), recipes[name]
+        draw_seeds(axes, values, 100 * mean_accuracy(arm), row, colour, marker, rows_of_arm(runs, name))
+        if interval := final_accuracy(arm)["interval"]:
+            axes.plot([100 * bound for bound in interval], [row + 0.25] * 2, color=INK, linewidth=1.2)
     summary = f"The best and the worst; {rest} arms lie between. " if rest else ""
     summary += "; ".join(
         f"{recipes[name].label}: mean {plain_percent(mean_accuracy(arm))}, from "
@@ -149,7 +147,7 @@ def plot_epochs(
     """
     curves = {arm: accuracy_curves(results, arm) for arm in recipes}
     measure = accuracy_name({arm: results["arms"][arm] for arm in recipes})
-    canvas, axes = subplots(figsize=(WIDTH, 2.9))
+    canvas, axes = subplots(figsize=(WIDTH, 3.1))
     longest = max(curve.shape[1] for curve in curves.values())
     step = 1 if longest <= 12 else 5
     first = 0  # the row of the table with which the arm begins
@@ -167,8 +165,8 @@ def plot_epochs(
             values = [100 * value for value in fit.values()]
             axes.plot(list(fit), values, ":", color=colour, marker=marker, markerfacecolor=PAPER, **style)
         first += len(epochs)
-    ylabel = "Accuracy, %: test (filled), training (hollow)" if fits else f"{measure}, %"
-    axes.set(xlabel="Epoch", ylabel=ylabel, xticks=np.arange(1, longest + 1)[step - 1 :: step])
+    name_height(axes, "Accuracy, %: test (filled), training (hollow)" if fits else f"{measure}, %")
+    axes.set(xlabel="Epoch", xticks=np.arange(1, longest + 1)[step - 1 :: step])
     axes.grid(axis="y")
     hide_ticks(axes)
     label_lines(axes, ends)
@@ -218,10 +216,10 @@ def _mean_loss(losses: Sequence[float | None]) -> str:
 
 def outputs(results: Results, arms: Arms) -> Figure:
     """How the outputs of target and non-target units are distributed, a panel an arm."""
-    canvas, panels = subplots(len(arms), 1, figsize=(WIDTH, 1.15 * len(arms) + 0.3), sharex=True, squeeze=False)
+    canvas, panels = subplots(len(arms), 1, figsize=(WIDTH, 1.15 * len(arms) + 0.4), sharex=True, squeeze=False)
     kinds: Sequence[tuple[Literal["other_outputs", "target_outputs"], str, str]] = (
-        ("other_outputs", SERIES[2], "wrong classes"),
-        ("target_outputs", SERIES[0], "right class"),
+        ("other_outputs", MUTED, "wrong classes"),
+        ("target_outputs", INK, "right class"),
     )
     for row, (axes, (name, arm)) in enumerate(zip(panels[:, 0], arms.items(), strict=True)):
         for place, (key, colour, label) in enumerate(kinds):
@@ -241,6 +239,7 @@ def outputs(results: Results, arms: Arms) -> Figure:
                 axes.text(at, share[peak], label, color=colour, ha="right", va="top", fontweight="bold")
         axes.set_title(arm_label(name, arm), loc="left", fontweight="bold", pad=2)
         axes.set(yticks=[], xlim=(-1.05, 1.1))
+        axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
         axes.spines["left"].set_visible(False)
         axes.tick_params(length=0)
     panels[-1, 0].set_xlabel("Output of a unit on a test image")
@@ -339,7 +338,7 @@ MIN_IMAGES = 20  # a bin with fewer is in the table alone
 def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
     """Accuracy against confidence, a panel an arm; of four arms at most."""
     recipes = {**recipes_by_row(arms), **(recipes or {})}
-    canvas, panels = subplots(2, 2, figsize=(WIDTH, 4.5), sharex=True, sharey=True)
+    canvas, panels = subplots(2, 2, figsize=(WIDTH, 4.8), sharex=True, sharey=True)
     for axes in panels.flat[len(arms) :]:
         axes.set_visible(False)
     calibrations = {name: require(arm["calibration"]) for name, arm in arms.items()}
@@ -352,11 +351,13 @@ def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | No
         style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(*(n for n, _ in drawn))}
         axes.plot([b[2] for _, b in drawn], [b[3] for _, b in drawn], marker=marker, **style)
         error = plain_percent(calibration["ece"], 1)
-        axes.set_title(f"{label}\nerror {error}", loc="left", fontweight="bold", pad=3)
-        axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        lines = [*wrap(label, 0.44 * WIDTH, bold=True), f"error {error}"]
+        axes.set_title("\n".join(lines), loc="left", fontweight="bold", pad=3)
+        axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        for set_ticks in (axes.set_xticks, axes.set_yticks):
+            set_ticks([0, 0.5, 1], ["0", "0.5", "1"])
         hide_ticks(axes)
-    canvas.supxlabel("Confidence: the top probability", fontsize=FONT_SIZE)
-    canvas.supylabel("Accuracy", fontsize=FONT_SIZE)
+    canvas.supxlabel("Across: confidence, the top probability. Up: accuracy")
     finite = {name: ece for name, scores in calibrations.items() if (ece := scores["ece"]) is not None}
     return finish(
         canvas,
@@ -413,8 +414,8 @@ def contrasts(
     for row, contrast in enumerate(rows):
         if margin := contrast["equivalence_margin"]:
             axes.add_patch(Rectangle((-100 * margin, row - 0.12), 200 * margin, 0.4, color=GRID, lw=0))
-        axes.plot([100 * bound for bound in contrast["interval"]], [row, row], color=SERIES[2])
-        axes.plot([100 * contrast["mean"]], [row], "o", color=SERIES[2], markersize=5, gid=svg.rows(row))
+        axes.plot([100 * bound for bound in contrast["interval"]], [row, row], color=INK)
+        axes.plot([100 * contrast["mean"]], [row], "o", color=INK, markersize=5, gid=svg.rows(row))
         axes.plot([0, 0], [row - 0.12, row + 0.28], color=INK, linewidth=0.8)
     summary = "; ".join(
         f"{text}: {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"

@@ -15,6 +15,8 @@ STYLE: Any = {  # matplotlib types each key of its settings as a literal
     "svg.hashsalt": "article-under-test",
     "font.size": FONT_SIZE,
     "axes.titlesize": "medium",
+    "figure.titlesize": "medium",
+    "figure.labelsize": "medium",
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -30,8 +32,8 @@ STYLE: Any = {  # matplotlib types each key of its settings as a literal
     "lines.linewidth": 1.6,
     "figure.constrained_layout.use": True,
 }
-WIDTH = 4.6  # inches: so narrow that labels stay readable on a phone
-LINE = 0.16  # inches from one line of text to the next
+WIDTH = 4.6  # inches: so narrow that labels stay readable on a phone, on which drawings are laid out
+LINE = 0.185  # inches from one line of text to the next
 PNG_DPI = 200
 PREVIEW_DPI = 100
 PREVIEW_SIZE = (12.0, 6.3)  # inches: 1200 × 630 pixels, which previews of links are cut from

@@ -38,7 +38,7 @@ from experiments.plots.selection import (
     short_title,
     with_own_models,
 )
-from experiments.plots.style import INK, MUTED, SERIES, WIDTH, Recipe
+from experiments.plots.style import INK, MUTED, PAPER, SERIES, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Axes,
     draw_dumbbell,
@@ -47,7 +47,9 @@ from experiments.plots.toolkit import (
     hide_ticks,
     label_lines,
     label_rows,
+    labelled_panels,
     labelled_rows,
+    name_height,
     rows_height,
     rows_of_arm,
     stacked,
@@ -58,16 +60,17 @@ from report.mse_tanh.networks import targets_label
 
 RECIPES = {
     "example-1": Recipe("Example 1", SERIES[0], "o"),
-    "example-2": Recipe("Example 2", SERIES[1], "D"),
+    "example-2": Recipe("Example 2", SERIES[0], "D"),
     "example-3": Recipe("Example 3", SERIES[2], "s"),
-    "targets": Recipe("Example 1 on ±1", SERIES[3], "^"),
+    "targets": Recipe("targets ±1", SERIES[3], "^"),
     "cross-entropy": Recipe("cross-entropy", INK, "v"),
-    "tanh-softmax-mse": Recipe("softmax, squared error", SERIES[1], "D"),
+    "tanh-softmax-mse": Recipe("softmax, squared error", MUTED, "D"),
+    "one-sided": Recipe("below 0 free", SERIES[1], "D"),
 }
-HIDDEN = {
-    "tanh": Recipe("tanh", SERIES[0], "o"),
-    "relu": Recipe("ReLU", SERIES[2], "s"),
-    "sigmoid": Recipe("sigmoid", SERIES[3], "^"),
+HIDDEN = {  # no networks, so without colours
+    "tanh": Recipe("tanh", INK, "o"),
+    "relu": Recipe("ReLU", MUTED, "s"),
+    "sigmoid": Recipe("sigmoid", MUTED, "^"),
 }
 LOSSES = {
     "mean_squared_error": "squared error",
@@ -143,20 +146,21 @@ def accuracy(results: Results) -> Figure:
     arms = _available(results, NETWORKS)
     if len(arms) < len(NETWORKS):
         return generic.accuracy(results, _examples(results), RECIPES)
-    canvas, axes = subplots(figsize=(WIDTH, 0.64 * len(arms)))
+    canvas, axes = subplots(figsize=(WIDTH, 0.78 * len(arms)))
     images = results["dataset"]["test_images"]
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
     for row, (name, (network, made_of)) in enumerate(NETWORKS.items()):
         _, colour, marker = RECIPES[name]
         wrong = [images * (1 - score / 100) for score in plotted_values(scores(results, name))]
-        spread = np.linspace(-0.05, 0.05, len(wrong)) if len(wrong) > 1 else np.zeros(1)
-        axes.barh(row, means[name], 0.2, color=colour)
-        axes.plot(wrong, row + 0.24 + spread, marker, color=colour, markersize=2.6, mew=0, gid=rows_of_arm(runs, name))
-        axes.text(0, row - 0.36, network, fontweight="bold", in_layout=False)
-        axes.text(0, row - 0.17, made_of, color=MUTED, in_layout=False)
-        axes.text(means[name] + images / 2000, row, f"{means[name]:.0f}", va="center", fontsize=13, fontweight="bold")
-    axes.set(xticks=[], yticks=[], xlim=(0, 1.12 * max(means.values())), ylim=(len(arms) - 0.62, -0.62))
+        axes.text(0, row - 0.43, network, fontweight="bold", in_layout=False)
+        axes.text(0, row - 0.2, made_of, color=MUTED, in_layout=False)
+        axes.plot([0, means[name]], [row, row], color=colour, linewidth=BAR, solid_capstyle="butt")
+        style: Any = {"color": colour, "markeredgecolor": PAPER, "mew": 0.6, "gid": rows_of_arm(runs, name)}
+        axes.plot(wrong, [row] * len(wrong), marker, markersize=4.4, **style)
+        beside = max(means[name], *wrong) + images / 1000
+        axes.text(beside, row, f"{means[name]:.0f}", va="center_baseline", fontsize=LARGE, fontweight="bold")
+    axes.set(xticks=[], yticks=[], xlim=(0, 1.2 * max(means.values())), ylim=(len(arms) - 0.8, -0.68))
     hide_ticks(axes, "left", "bottom")
     rows = [(NETWORKS[run["arm"]][0], str(run["seed"]), f"{images * (1 - final_accuracy(run)):.0f}") for run in runs]
     return finish(
@@ -172,6 +176,7 @@ def accuracy(results: Results) -> Figure:
     )
 
 
+BAR, LARGE = 6, 13  # in points: how thick a bar is, and the size of the numbers beside bars
 NETWORKS = {  # by arm: what a network is to the article, and what it is made of
     "example-1": ("The article’s network", "tanh output, squared error, targets 0 and 1"),
     "targets": ("The same, with targets −1 and 1", "one number in the code changed"),
@@ -374,13 +379,9 @@ def training(results: Results) -> Figure | None:
     }
     if not {"example-1", "cross-entropy"} <= arms.keys():
         return None
-    canvas, (fit, flat, wrong) = subplots(
-        1, 3, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(3, 1.5, 1.5)
-    )
     labels = [_change(results, name)[0].upper() + _change(results, name)[1:] for name in arms]
-    label_rows(fit, labels, (), "Accuracy, %: test ○, training ●")
-    label_rows(flat, [""] * len(arms), (), "Saturated hidden\nunits, %")
-    label_rows(wrong, [""] * len(arms), (), "Images wrong\nin every run")
+    xlabels = ("Accuracy, %:\ntest ○, training ●", "Saturated\nunits, %", "Wrong in\nevery run")
+    canvas, (fit, flat, wrong) = labelled_panels(labels, (), xlabels, (3, 1.5, 1.5))
     for row, (name, arm) in enumerate(arms.items()):
         colour = RECIPES[name].colour if name in RECIPES else MUTED
         draw_dumbbell(fit, (100 * mean_accuracy(arm), 100 * _training_mean(arm)), row, colour, "o", (row, row))
@@ -388,8 +389,9 @@ def training(results: Results) -> Figure | None:
             if value is not None:
                 shown = 100 * value if axes is flat else value
                 axes.plot([shown], [row], "o", color=colour, markersize=5, mew=0, gid=svg.rows(row))
-    flat.set_xlim(0, 100)
+    flat.set(xlim=(0, 100), xticks=(0, 50, 100))
     wrong.set_xlim(left=0)
+    wrong.locator_params(axis="x", nbins=2)
     return finish(
         canvas,
         "training",
@@ -460,11 +462,12 @@ def wall(results: Results) -> Figure | None:
         for label, (first, second) in effects.items()
     }
     seeds = seeds_of(shared)[:MAX_MARKS]
-    canvas, (top, bottom) = stacked(2.4, rows_height(len(effects)))
-    _draw_steps(top, list(weights.values()), [[by_seed[name][seed] for seed in seeds] for name in weights])
-    top.plot([100 * mean for mean in means.values()], color=INK)
     changes = {label: points(float(np.mean([*gain.values()]))) for label, gain in gains.items()}
-    label_rows(bottom, list(changes), list(changes.values()), "Change in test accuracy, points")
+    texts = (list(changes), list(changes.values()), "Change in test accuracy, points")
+    canvas, (top, bottom) = stacked(2.7, rows_height(*texts))
+    _draw_steps(top, weights, [[by_seed[name][seed] for seed in seeds] for name in weights])
+    top.plot([100 * mean for mean in means.values()], color=INK)
+    label_rows([bottom], *texts)
     _draw_gains(bottom, gains, seeds, len(weights) * len(seeds))
     return finish(
         canvas,
@@ -488,16 +491,22 @@ def wall(results: Results) -> Figure | None:
     )
 
 
-def _draw_steps(axes: Axes, weights: Sequence[str], accuracies: Sequence[Sequence[float]]) -> None:
-    """accuracies: by weight, of each seed. Every seed is a mark, and a line from weight to weight."""
-    row = itertools.count()
-    for place, values in enumerate(accuracies):
-        style: Any = {"color": SERIES[0], "markersize": 3.4, "mew": 0, "gid": svg.rows(*(next(row) for _ in values))}
-        axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
+def _draw_steps(axes: Axes, weights: Mapping[str, str], accuracies: Sequence[Sequence[float]]) -> None:
+    """accuracies: by weight, of each seed. Every seed is a mark, and a line from weight to weight.
+
+    weights: how each arm's weight is written.
+    """
     for line in zip(*accuracies, strict=True):
-        axes.plot([100 * value for value in line], color=SERIES[0], linewidth=0.5)
-    axes.set_xticks(range(len(weights)), weights)
-    axes.set(xlabel="Weight of undershooting the low target", ylabel="Test accuracy, %")
+        axes.plot([100 * value for value in line], color=MUTED, linewidth=0.5)
+    row = itertools.count()
+    for place, (name, values) in enumerate(zip(weights, accuracies, strict=True)):
+        colour = RECIPES[name].colour if name in RECIPES else MUTED
+        style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(*(next(row) for _ in values))}
+        axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
+    axes.set_xticks(range(len(weights)), [*weights.values()])
+    name_height(axes, "Test accuracy, %")
+    axes.set_xlabel("Weight of undershooting the low target")
+    axes.locator_params(axis="y", nbins=5)
     axes.grid(axis="y")
     hide_ticks(axes)
 
@@ -505,7 +514,7 @@ def _draw_steps(axes: Axes, weights: Sequence[str], accuracies: Sequence[Sequenc
 def _draw_gains(axes: Axes, gains: Mapping[str, Mapping[int, float]], seeds: Sequence[int], first: int) -> None:
     """Every gain by its seed, beside a line at 0; `first` is the row of the table with which they begin."""
     for place, (label, gain) in enumerate(gains.items()):
-        colour = SERIES[1] if label.startswith("Sham") else SERIES[0]
+        colour = MUTED if label.startswith("Sham") else INK
         gid = svg.rows(*(first + place * len(seeds) + number for number in range(len(seeds))))
         axes.plot([0, 0], [place - 0.12, place + 0.28], color=INK, linewidth=0.8)
         values, mean = [100 * gain[seed] for seed in seeds], 100 * float(np.mean([*gain.values()]))
@@ -539,9 +548,13 @@ def factorial(results: Results) -> Figure | None:
     if not any(len(pair) == 2 for pair in means.values()):
         return None
     order = sorted(means, key=lambda head: -max(means[head].values()))
-    notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
-    canvas, axes = labelled_rows(order, notes, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: all seeds")
     cells = [(row, head, hidden, name) for row, head in enumerate(order) for hidden, name in heads[head].items()]
+    notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
+    marked = [
+        "  ".join(f"{generic.SYMBOLS[HIDDEN[h].marker]} {means[head][h]:.2f}" for h in sorted(means[head])[::-1])
+        for head in order
+    ]
+    canvas, axes = labelled_rows(order, marked, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: all seeds")
     for number, (row, head, hidden, name) in enumerate(cells):
         _, colour, marker = HIDDEN[hidden]
         place, values = row + 0.12 * (hidden == "relu"), scores(shared, name)
@@ -581,9 +594,12 @@ def dose(results: Results) -> Figure | None:
     means = {name: mean_score(shared, name) for name in shared["arms"]}
     arms = {name: shared["arms"][name] for name in sorted(means, key=lambda name: means[name])}
     runs = [run for name in arms for run in plotted_runs(runs_of(shared, name))]
-    canvas, (left, right) = subplots(1, 2, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(2, 3))
-    label_rows(left, [targets_label(arm) for arm in arms.values()], (), "Targets: wrong ○, right class ●")
-    label_rows(right, [""] * len(arms), [plain_percent(means[name]) for name in arms], "Test accuracy, %")
+    canvas, (left, right) = labelled_panels(
+        [targets_label(arm) for arm in arms.values()],
+        [plain_percent(means[name]) for name in arms],
+        ("Targets: wrong ○,\nright class ●", "Test accuracy, %"),
+        (2, 3),
+    )
     left.set(xlim=(-1.1, 1.1), xticks=(-1, 0, 1))
     first = 0
     for row, (name, arm) in enumerate(arms.items()):
@@ -658,11 +674,12 @@ def _best_rates(results: Results, figure: str, kind: str, opening: str) -> Figur
         return None
     every = {name: arm for group in tried.values() for name, arm in group.items()}
     chosen = {name: _rate_label(runs_of(tested, name)[0]) for name in best}
-    canvas, (top, bottom) = stacked(2.7, rows_height(len(best)))
-    _draw_rates(top, results, tried)
     labels = [f"{RECIPES[recipe].label}, learning rate {chosen[name]}" for name, recipe in best.items()]
     notes = [plain_percent(mean_score(tested, name)) for name in best]
-    label_rows(bottom, labels, notes, "Test accuracy, %, each at its best rate")
+    texts = (labels, notes, "Test accuracy, %, each at its best rate")
+    canvas, (top, bottom) = stacked(3, rows_height(*texts))
+    _draw_rates(top, results, tried)
+    label_rows([bottom], *texts)
     runs = [run for name in best for run in plotted_runs(runs_of(tested, name))]
     for row, (name, recipe) in enumerate(best.items()):
         values = plotted_values(scores(tested, name))
@@ -726,7 +743,8 @@ def _draw_rates(axes: Axes, results: Results, tried: Mapping[str, Mapping[str, A
         axes.set_yscale("function", functions=(lambda a: -np.log10(101 - a), lambda v: 101 - 10**-v))
         axes.set(ylim=(max(0, low), min(high, 99)), yticks=[tick for tick in (10, 50, 80, 90, 95, 98) if tick > low])
         measure += " (stretched)"
-    axes.set(xlabel="Learning rate", ylabel=measure)
+    name_height(axes, measure)
+    axes.set_xlabel("Learning rate")
     axes.set_xticks(range(len(ticks)), [tick.replace(" ", "\n", 1) for tick in ticks])
     axes.margins(x=0.06)
     axes.grid(axis="y")
@@ -820,12 +838,12 @@ def depth(results: Results) -> Figure | None:
         return None
     arms = shared["arms"]
     order = sorted(pairs, key=lambda label: _layers_order(arms[pairs[label][0]]))
-    canvas, (left, right) = subplots(1, 2, figsize=(WIDTH, rows_height(len(order)) + 0.1), sharey=True)
-    label_rows(left, order, (), f"Gradient, first ÷ output layer:\n{ends[0]} layer ○, {ends[1]} layers ●")
-    label_rows(right, [""] * len(order), (), f"Test accuracy, %:\n{ends[0]} layer ○, {ends[1]} layers ●")
+    marks = f"{ends[0]} layer ○, {ends[1]} layers ●"
+    xlabels = (f"Gradient, first ÷\noutput layer:\n{marks}", f"Test accuracy, %:\n{marks}")
+    canvas, (left, right) = labelled_panels(order, (), xlabels, (1, 1))
     left.set_xscale("log")
     left.xaxis.set_major_formatter(lambda value, _: ratio(value))
-    left.locator_params(axis="x", numticks=4)
+    left.locator_params(axis="x", numticks=3)
     left.set_xticks([], minor=True)
     for row, label in enumerate(order):
         colour, place = HIDDEN[arms[pairs[label][0]]["hidden"]].colour, (2 * row, 2 * row + 1)
