@@ -37,7 +37,6 @@ from experiments.plots.selection import (
 from experiments.plots.style import GRID, INK, MUTED, PAPER, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Rectangle,
-    arm_label,
     draw_seeds,
     finish,
     hide_ticks,
@@ -214,8 +213,9 @@ def _mean_loss(losses: Sequence[float | None]) -> str:
 # ---------------------------------------------------------------------------------------------- outputs and errors
 
 
-def outputs(results: Results, arms: Arms) -> Figure:
+def outputs(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
     """How the outputs of target and non-target units are distributed, a panel an arm."""
+    recipes = {**recipes_by_row(arms), **(recipes or {})}
     canvas, panels = subplots(len(arms), 1, figsize=(WIDTH, 1.15 * len(arms) + 0.4), sharex=True, squeeze=False)
     kinds: Sequence[tuple[Literal["other_outputs", "target_outputs"], str, str]] = (
         ("other_outputs", MUTED, "wrong classes"),
@@ -234,10 +234,9 @@ def outputs(results: Results, arms: Arms) -> Figure:
             style: Any = {"alpha": 0.8, "linewidth": 0, "gid": svg.rows(len(kinds) * row + place)}
             axes.stairs(share[low:high], edges, fill=True, color=colour, **style)
             if row == 0:
-                peak = int(share.argmax())
-                at = HISTOGRAM_EDGES[peak] - 0.05
-                axes.text(at, share[peak], label, color=colour, ha="right", va="top", fontweight="bold")
-        axes.set_title(arm_label(name, arm), loc="left", fontweight="bold", pad=2)
+                at = HISTOGRAM_EDGES[np.flatnonzero(share > share.max() / 2)[0]] - 0.03
+                axes.text(at, share.max(), label, color=colour, ha="right", va="top", fontweight="bold")
+        axes.set_title(recipes[name].label, loc="left", fontweight="bold", pad=2)
         axes.set(yticks=[], xlim=(-1.05, 1.1))
         axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
         axes.spines["left"].set_visible(False)
@@ -357,7 +356,8 @@ def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | No
         for set_ticks in (axes.set_xticks, axes.set_yticks):
             set_ticks([0, 0.5, 1], ["0", "0.5", "1"])
         hide_ticks(axes)
-    canvas.supxlabel("Across: confidence, the top probability. Up: accuracy")
+    canvas.supxlabel("Confidence: the top probability")
+    canvas.supylabel("Accuracy")
     finite = {name: ece for name, scores in calibrations.items() if (ece := scores["ece"]) is not None}
     return finish(
         canvas,
@@ -400,23 +400,24 @@ def contrasts(
     name: str = "contrasts",
     title: str = "",
     label: Callable[[ContrastResult], str] | None = None,
+    against: str = "",
 ) -> Figure:
     """The declared contrasts: mean differences with their intervals, against 0 or against the margin.
 
     title: the finding; by default, the largest difference that is significant. label: what the figure calls a contrast;
-    by default, both arms.
+    by default, both arms. against: what an arm is compared with where the label does not say it.
     """
     rows = _selected_contrasts(results)
     labels = [label(contrast) if label else _both_arms(results, contrast) for contrast in rows]
     confidence = plain_percent(results["confidence"], 0)
-    xlabel = f"Difference in test accuracy, points, {confidence} interval; grey: the margin"
+    xlabel = f"Difference in test accuracy{against}, points; lines: {confidence} intervals; grey: the margin"
     canvas, axes = labelled_rows(labels, [points(c["mean"]) for c in rows], xlabel)
+    axes.axvline(0, color=INK, linewidth=0.8)
     for row, contrast in enumerate(rows):
         if margin := contrast["equivalence_margin"]:
             axes.add_patch(Rectangle((-100 * margin, row - 0.12), 200 * margin, 0.4, color=GRID, lw=0))
         axes.plot([100 * bound for bound in contrast["interval"]], [row, row], color=INK)
         axes.plot([100 * contrast["mean"]], [row], "o", color=INK, markersize=5, gid=svg.rows(row))
-        axes.plot([0, 0], [row - 0.12, row + 0.28], color=INK, linewidth=0.8)
     summary = "; ".join(
         f"{text}: {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"
         + _equivalence(c)

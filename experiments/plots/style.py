@@ -23,6 +23,7 @@ STYLE: Any = {  # matplotlib types each key of its settings as a literal
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
     "text.color": INK,
+    "xaxis.labellocation": "left",  # so that lines of a label stay below each other where text is smaller
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,

@@ -151,13 +151,13 @@ def accuracy(results: Results) -> Figure:
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
     for row, (name, (network, made_of)) in enumerate(NETWORKS.items()):
-        _, colour, marker = RECIPES[name]
+        colour = RECIPES[name].colour
         wrong = [images * (1 - score / 100) for score in plotted_values(scores(results, name))]
         axes.text(0, row - 0.43, network, fontweight="bold", in_layout=False)
         axes.text(0, row - 0.2, made_of, color=MUTED, in_layout=False)
         axes.plot([0, means[name]], [row, row], color=colour, linewidth=BAR, solid_capstyle="butt")
-        style: Any = {"color": colour, "markeredgecolor": PAPER, "mew": 0.6, "gid": rows_of_arm(runs, name)}
-        axes.plot(wrong, [row] * len(wrong), marker, markersize=4.4, **style)
+        style: Any = {"color": colour, "markerfacecolor": PAPER, "mew": 0.7, "gid": rows_of_arm(runs, name)}
+        axes.plot(wrong, [row] * len(wrong), "o", markersize=3.6, **style)
         beside = max(means[name], *wrong) + images / 1000
         axes.text(beside, row, f"{means[name]:.0f}", va="center_baseline", fontsize=LARGE, fontweight="bold")
     axes.set(xticks=[], yticks=[], xlim=(0, 1.2 * max(means.values())), ylim=(len(arms) - 0.8, -0.68))
@@ -194,7 +194,7 @@ def _fewer_errors(results: Results, means: Mapping[str, float]) -> str:
 
 
 def outputs(results: Results) -> Figure:
-    return generic.outputs(results, _examples(results))
+    return generic.outputs(results, _examples(results), RECIPES)
 
 
 def confusions(results: Results) -> Figure:
@@ -286,7 +286,8 @@ def _training_accuracy_by_epoch(results: Results, recipe: str, seeds: Sequence[i
 
 CHANGES = {  # where the title would be too long
     "one-sided": "not penalising wrong classes below 0",
-    "linear-one-sided": "linear output, not penalising wrong classes below 0",
+    "linear-one-sided": "linear output, below 0 free",
+    "cross-entropy": "cross-entropy",
 }
 
 
@@ -328,14 +329,21 @@ def changes(results: Results) -> Figure | None:
     if not single:
         return None
     title = _helpful(results, single)
-    return generic.contrasts(results, "changes", title, lambda contrast: _versus(results, contrast))
+    return generic.contrasts(results, "changes", title, lambda contrast: _versus(results, contrast), " to Example 1")
 
 
 def _versus(results: Results, contrast: ContrastResult) -> str:
-    """What a contrast compares, in so few words that they fit a row."""
+    """What a contrast compares, in so few words that they fit a row; it is Example 1 unless something else is named."""
+    if contrast["second"] == "example-1":
+        return _capitalised(_change(results, contrast["first"]))
     first, second = (_change(results, contrast[end]) for end in ("first", "second"))
     common = f"{second}, "
-    return first.replace(common, f"{second}: ") if first.startswith(common) else f"{first}, against {second}"
+    label = first.replace(common, f"{second}: ") if first.startswith(common) else f"{first}, against {second}"
+    return _capitalised(label)
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _helpful(results: Results, single: Sequence[ContrastResult]) -> str:
@@ -379,7 +387,7 @@ def training(results: Results) -> Figure | None:
     }
     if not {"example-1", "cross-entropy"} <= arms.keys():
         return None
-    labels = [_change(results, name)[0].upper() + _change(results, name)[1:] for name in arms]
+    labels = [_capitalised(_change(results, name)) for name in arms]
     xlabels = ("Accuracy, %:\ntest ○, training ●", "Saturated\nunits, %", "Wrong in\nevery run")
     canvas, (fit, flat, wrong) = labelled_panels(labels, (), xlabels, (3, 1.5, 1.5))
     for row, (name, arm) in enumerate(arms.items()):
@@ -513,10 +521,10 @@ def _draw_steps(axes: Axes, weights: Mapping[str, str], accuracies: Sequence[Seq
 
 def _draw_gains(axes: Axes, gains: Mapping[str, Mapping[int, float]], seeds: Sequence[int], first: int) -> None:
     """Every gain by its seed, beside a line at 0; `first` is the row of the table with which they begin."""
+    axes.axvline(0, color=INK, linewidth=0.8)
     for place, (label, gain) in enumerate(gains.items()):
         colour = MUTED if label.startswith("Sham") else INK
         gid = svg.rows(*(first + place * len(seeds) + number for number in range(len(seeds))))
-        axes.plot([0, 0], [place - 0.12, place + 0.28], color=INK, linewidth=0.8)
         values, mean = [100 * gain[seed] for seed in seeds], 100 * float(np.mean([*gain.values()]))
         draw_seeds(axes, values, mean, place, colour, "o", gid)
 
@@ -774,14 +782,14 @@ def saturated(results: Results) -> Figure | None:
     canvas, axes = labelled_rows(
         list(labels.values()),
         [f"{curves[name][:, -1].mean():.2f} %" for name in order],
-        f"Test accuracy, %, after epoch 1 (small) and after epoch {last} (large)",
+        f"Test accuracy, %\nafter epoch 1 (small) and after epoch {last} (large)",
     )
     for row, name in enumerate(order):
         _, colour, marker = recipes[name]
-        for epoch, size in ((0, 3), (last - 1, 5.5)):
+        for epoch, size in ((0, 2.6), (last - 1, 5)):
             values = plotted_values(curves[name][:, epoch].tolist())
             style: Any = {"color": colour, "markersize": size, "mew": 0, "gid": svg.rows(last * row + epoch)}
-            axes.plot(values, row + min(0.07, 0.5 / len(values)) * np.arange(len(values)), marker, **style)
+            axes.plot(values, row + np.linspace(0, 0.3, len(values)), marker, **style)
     axes.set_xlim(0, 100)
     slopes = {name: (s := arms[name]["saturation"]) and s["start"]["output_slope_other"] for name in order}
     return finish(
@@ -917,7 +925,7 @@ def readouts(results: Results) -> Figure | None:
     if len(rows) <= len(own):
         return None
     canvas, axes = labelled_rows(
-        [row.label for row in rows],
+        [row.label if row.change is None else f"… {row.label.split(', ', 1)[1]}" for row in rows],
         [f"{plain_percent(row.mean)}" + ("" if row.change is None else f" ({points(row.change)})") for row in rows],
         "Test accuracy, %; in brackets: change, points, paired by seed",
     )
@@ -965,13 +973,12 @@ def _readings(results: Results, shared: Results, features: str, label: str) -> l
     exact = {seed: value for seed, value in measured.items() if value is not None}
     readings = [Reading(label, features, features, own)]
     if exact.keys() == own.keys():
-        readings.append(_reading(f"{label}, exact least-squares readout", features, features, exact, own))
+        readings.append(_reading(f"{label}, exact readout", features, features, exact, own))
     for name in arms_matching(results, f"{features}-read-by-*"):
         swapped = {run["seed"]: final_accuracy(run) for run in runs_of(results, name) if run["seed"] in own}
         if swapped:
             other = RECIPES[name.split("-read-by-")[1]].label
-            text = f"{label}, {other}’s output layer ({count(len(swapped))} seed{'s' * (len(swapped) > 1)})"
-            readings.append(_reading(text, features, name, swapped, own))
+            readings.append(_reading(f"{label}, {other}’s output layer", features, name, swapped, own))
     return readings
 
 
