@@ -37,6 +37,7 @@ from experiments.plots.selection import (
 from experiments.plots.style import GRID, INK, MUTED, PAPER, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Rectangle,
+    arm_label,
     draw_seeds,
     finish,
     hide_ticks,
@@ -350,7 +351,7 @@ def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | No
         style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(*(n for n, _ in drawn))}
         axes.plot([b[2] for _, b in drawn], [b[3] for _, b in drawn], marker=marker, **style)
         error = plain_percent(calibration["ece"], 1)
-        lines = [*wrap(label, 0.44 * WIDTH, bold=True), f"error {error}"]
+        lines = [*wrap(label, 0.39 * WIDTH, bold=True), f"error {error}"]
         axes.set_title("\n".join(lines), loc="left", fontweight="bold", pad=3)
         axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         for set_ticks in (axes.set_xticks, axes.set_yticks):
@@ -427,7 +428,7 @@ def contrasts(
         canvas,
         name,
         title or _largest_contrast(results, labels, rows),
-        f"Mean difference in test accuracy, paired by seed, with its interval. {summary}.",
+        f"Mean difference in test accuracy{against}, paired by seed, with its interval. {summary}.",
         arms=[contrast[end] for contrast in rows for end in ("first", "second")],
         columns=("First arm", "Second arm", "Pairs", "Difference", "From", "To", "p (Holm)", "Margin"),
         rows=[
@@ -450,7 +451,7 @@ def _selected_contrasts(results: Results) -> list[ContrastResult]:
 
 
 def _both_arms(results: Results, contrast: ContrastResult) -> str:
-    first, second = (short_title(results["arms"][contrast[end]]["title"]) for end in ("first", "second"))
+    first, second = (arm_label(contrast[end], results["arms"][contrast[end]]) for end in ("first", "second"))
     return f"{first}, against {second}"
 
 

@@ -940,7 +940,7 @@ def readouts(results: Results) -> Figure | None:
         _won_back(rows),
         "Test accuracy of hidden layers, frozen, under their own output layer, under the exact least-squares "
         "readout, and under a new output layer of the other’s kind. "
-        + "; ".join(f"{row.label}: {plain_percent(row.mean)}" for row in rows)
+        + "; ".join(f"{row.label}: {plain_percent(row.mean)} over {count(len(row.scores))} seeds" for row in rows)
         + ".",
         arms=[row.arm for row in rows],
         columns=("Arm", "Read by", "Seed", "Test accuracy"),

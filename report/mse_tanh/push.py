@@ -221,8 +221,7 @@ def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
         word = "harmless" if network.is_harmless_below else "below target"
         axes.text(-0.97, 0.93, word, va="center", color=MUTED)
     axes.set(ylim=(0, 1.04))
-    title: Any = {"fontweight": "bold", "color": colour_of(network), "linespacing": 1.5}
-    axes.set_title(f"{network.label}\n", loc="left", pad=3, **title)
+    axes.set_title(network.label, loc="left", pad=18, fontweight="bold", color=colour_of(network))
     errors = f"{network.whole_errors} errors per {IMAGES:,} images"
     axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold")
 

@@ -457,7 +457,7 @@ def test_the_reliability_figure_names_the_best_and_the_worst_calibrated_arm(whol
     for name, error in errors.items():
         turned["arms"][name]["calibration"]["ece"] = error
     turned["arms"]["cross-entropy"]["calibration"]["reliability"] = []
-    title = "Calibration error from 2.0 % (Example 1 on ±1) to 50.0 % (softmax, squared error)"
+    title = "Calibration error from 2.0 % (targets ±1) to 50.0 % (softmax, squared error)"
     assert article.reliability(turned).title == title
     turned["arms"]["example-1"]["calibration"]["ece"] = 0.01
     assert article.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
@@ -676,7 +676,7 @@ def test_cleaning_drops_only_elements_that_show_nothing() -> None:
         '<path d="M 0 0" style="fill: none"/><g id="c"/></svg>'
     )
     assert svg.clean(raw, "f", "T", "D") == (
-        '<svg viewBox="0 0 9 9" font-size="8.5px" fill="none" stroke-width="0.6" role="img" '
+        '<svg viewBox="0 0 9 9" font-size="11.2px" fill="none" stroke-width="0.6" role="img" '
         'aria-labelledby="f-title" aria-describedby="f-description">'
         '<title id="f-title">T</title><desc id="f-description">D</desc>'
         '<path stroke-width="0.8" d="M1.2 2L3.1 4" class="s-ink"/></svg>'
