@@ -22,8 +22,8 @@ from experiments.plots.figures import Figure, PlottedRun, plotted_values
 from experiments.plots.formats import plain_percent
 from experiments.plots.selection import accuracy_name, data_name, mean_accuracy, scores, select_arms, short_title
 from experiments.plots.style import (
-    FONT_SIZE,
     INK,
+    LARGEST_FONT_SIZE,
     LINE,
     MARKERS,
     PAPER,
@@ -42,6 +42,7 @@ from matplotlib.axes import Axes as Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.figure import SubFigure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle as Rectangle
 from matplotlib.textpath import text_to_path
 
@@ -218,8 +219,8 @@ def _broken(text: str, room: float, bold: bool) -> list[str]:
 
 
 def text_width(text: str, bold: bool = False) -> float:
-    """How wide a text is in inches, in the font that drawings are laid out with."""
-    font = FontProperties(size=FONT_SIZE, weight="bold" if bold else "normal")
+    """How wide a text is in inches, in the font that drawings are laid out with, on the smallest phone."""
+    font = FontProperties(size=LARGEST_FONT_SIZE, weight="bold" if bold else "normal")
     width, _, _ = text_to_path.get_text_width_height_descent(text.rstrip(), font, ismath=False)
     return float(width) / 72
 
@@ -259,7 +260,7 @@ def rows_of_arm(runs: Sequence[RunResult | PlottedRun], arm: str) -> str:
     return svg.rows(*(row for row, run in enumerate(runs) if run["arm"] == arm))
 
 
-LINE_LABEL = 1.35  # inches that the label of a line may be wide, before it is broken
+LINE_LABEL = 1.6  # inches that the label of a line may be wide, before it is broken
 
 
 def label_lines(axes: Axes, ends: Iterable[tuple[str, str, float, float]]) -> None:
@@ -269,6 +270,8 @@ def label_lines(axes: Axes, ends: Iterable[tuple[str, str, float, float]]) -> No
     spots = [(axes.transScale + axes.transLimits).transform((x, y)) for _, _, x, y in ends]
     canvas = axes.get_figure(root=True)
     assert canvas is not None
+    if isinstance(engine := canvas.get_layout_engine(), ConstrainedLayoutEngine):
+        engine.set(rect=(0, 0, 0.96, 1))  # on the smallest phone the labels are that much wider
     height = axes.bbox.height / canvas.dpi
     lines = max((1 + label.count("\n") for label, *_ in ends), default=1)
     places = spread_out([y for _, y in spots], LINE * lines / height)

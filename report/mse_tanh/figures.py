@@ -176,7 +176,7 @@ def accuracy(results: Results) -> Figure:
     )
 
 
-BAR, LARGE = 6, 13  # in points: how thick a bar is, and the size of the numbers beside bars
+BAR, LARGE = 6, 13.5  # in points: how thick a bar is, and the size of the numbers beside bars
 NETWORKS = {  # by arm: what a network is to the article, and what it is made of
     "example-1": ("The article’s network", "tanh output, squared error, targets 0 and 1"),
     "targets": ("The same, with targets −1 and 1", "one number in the code changed"),
@@ -444,12 +444,12 @@ def _fitting(arms: Mapping[str, ArmResult]) -> str:
 
 WALL = {"wall-4": "4", "example-1": "1", "wall-quarter": "¼", "wall-sixteenth": "1⁄16", "one-sided": "0"}
 EFFECTS = {  # what is changed: the arm with it and the arm without it
-    "Undershooting not penalised": ("one-sided", "example-1"),
-    "Sham: all errors of wrong classes halved": ("wrong-half", "example-1"),
-    "Linear output: undershooting not penalised": ("linear-one-sided", "linear-output"),
-    "Sham, linear output: right class free above 1": ("overshoot-free", "linear-output"),
-    "Sigmoid on ½ and 1, so that it can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
-    "Sham: sigmoid on 0 and ½, as close together": ("sigmoid-half", "tanh-sigmoid-mse"),
+    "Undershooting free": ("one-sided", "example-1"),
+    "Sham: wrong classes’ errors halved": ("wrong-half", "example-1"),
+    "Linear output: undershooting free": ("linear-one-sided", "linear-output"),
+    "Sham, linear output: above 1 free": ("overshoot-free", "linear-output"),
+    "Sigmoid on ½ and 1: can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
+    "Sham: sigmoid on 0 and ½, as close": ("sigmoid-half", "tanh-sigmoid-mse"),
 }
 
 
@@ -682,7 +682,7 @@ def _best_rates(results: Results, figure: str, kind: str, opening: str) -> Figur
         return None
     every = {name: arm for group in tried.values() for name, arm in group.items()}
     chosen = {name: _rate_label(runs_of(tested, name)[0]) for name in best}
-    labels = [f"{RECIPES[recipe].label}, learning rate {chosen[name]}" for name, recipe in best.items()]
+    labels = [f"{RECIPES[recipe].label}, rate {chosen[name]}" for name, recipe in best.items()]
     notes = [plain_percent(mean_score(tested, name)) for name in best]
     texts = (labels, notes, "Test accuracy, %, each at its best rate")
     canvas, (top, bottom) = stacked(3, rows_height(*texts))
@@ -746,6 +746,7 @@ def _draw_rates(axes: Axes, results: Results, tried: Mapping[str, Mapping[str, A
             ends.append((label, colour, *means[-1][:2]))
     held_out = all(_images(arm) == "held-out images" for arm in arms)
     measure = "Held-out accuracy, %" if held_out else f"{TEST_ACCURACY}, %"
+    axes.locator_params(axis="y", nbins=4)
     low, high = axes.get_ylim()
     if high - low > WIDE:
         axes.set_yscale("function", functions=(lambda a: -np.log10(101 - a), lambda v: 101 - 10**-v))
@@ -926,8 +927,8 @@ def readouts(results: Results) -> Figure | None:
         return None
     canvas, axes = labelled_rows(
         [row.label if row.change is None else f"… {row.label.split(', ', 1)[1]}" for row in rows],
-        [f"{plain_percent(row.mean)}" + ("" if row.change is None else f" ({points(row.change)})") for row in rows],
-        "Test accuracy, %; in brackets: change, points, paired by seed",
+        [f"{100 * row.mean:.2f}" + ("" if row.change is None else f" ({points(row.change)})") for row in rows],
+        "Test accuracy, %; in brackets: change in points, paired by seed",
     )
     number = itertools.count()
     for place, row in enumerate(rows):

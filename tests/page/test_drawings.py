@@ -14,28 +14,29 @@ from tests import fixture
 from tests.page.test_browser import opened
 
 RECORD = records.RECORD
-PHONE, DESKTOP = 375, 1440  # pixels
-SMALLEST = 12  # pixels that text is high
+WIDTHS = (320, 375, 520, 1440)  # of screens, in pixels
+SMALLEST, LARGEST = 12, 23  # pixels that text is high
 
 
 def flaws(sheet: Page) -> list[str]:
     """What is wrong with the text in the drawings of an opened page, everything in it unfolded."""
     sheet.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-    found: list[str] = sheet.evaluate(FLAWS, SMALLEST)
+    found: list[str] = sheet.evaluate(FLAWS, [SMALLEST, LARGEST])
     return found
 
 
-# Boxes of text have room above and below the letters, of which two lines below each other may share some.
-FLAWS = """smallest => [...document.querySelectorAll('figure svg')].flatMap(svg => {
+# A drawing is not cut at its edges, and the page has some room beyond them. Boxes of text have room above and below
+# the letters, of which two lines below each other may share some.
+FLAWS = """([smallest, largest]) => [...document.querySelectorAll('figure svg')].flatMap(svg => {
   const frame = svg.getBoundingClientRect(), scale = svg.getScreenCTM().a;
   const title = svg.querySelector('title').textContent;
   const texts = [...svg.querySelectorAll('text')].map(text => ({
     words: text.textContent.trim(), box: text.getBoundingClientRect(),
     size: parseFloat(getComputedStyle(text).fontSize) * scale }));
   const found = texts.flatMap(({words, box, size}) => [
-    size < smallest && `${size.toFixed(1)} px: ${words}`,
-    (frame.left - box.left > 1 || box.right - frame.right > 1 || frame.top - box.top > 1
-      || box.bottom - frame.bottom > 1) && `cut: ${words}`]);
+    (size < smallest || size > largest) && `${size.toFixed(1)} px: ${words}`,
+    (frame.left - box.left > 3 || box.right - frame.right > 3 || frame.top - box.top > 3
+      || box.bottom - frame.bottom > 3) && `outside: ${words}`]);
   texts.forEach(({words, box}, place) => texts.slice(place + 1).forEach(other => {
     const width = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);
     const height = Math.min(box.bottom, other.box.bottom) - Math.max(box.top, other.box.top);
@@ -72,7 +73,7 @@ def generic_page(article_page: str, recorded: dict) -> str:
     return f'<!doctype html><meta name="viewport" content="width=device-width">{style[0]}<main>{figures}</main>'
 
 
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", ["article_page", "generic_page"])
 def test_text_in_drawings_is_large_enough_whole_and_alone_in_its_place(
     browser: Browser, tmp_path: Path, request: pytest.FixtureRequest, kind: str, width: int
@@ -82,3 +83,4 @@ def test_text_in_drawings_is_large_enough_whole_and_alone_in_its_place(
     sheet = opened(browser, path, viewport={"width": width, "height": 800})
     assert sheet.locator("figure svg").count() >= 6
     assert flaws(sheet) == []
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= width

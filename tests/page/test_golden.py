@@ -26,7 +26,7 @@ from report.article.folder import open_folder
 from report.page import compose
 from tests import fixture
 from tests.page.test_browser import opened
-from tests.page.test_drawings import DESKTOP, PHONE, flaws
+from tests.page.test_drawings import WIDTHS, flaws
 
 GOLDEN = Path(__file__).parents[1] / "golden.html"
 LINES_TOLD = 20  # of what differs
@@ -109,7 +109,7 @@ def test_the_page_matches_the_golden_page(page: str) -> None:
         pytest.fail("\n".join([advice, *lines]), pytrace=False)
 
 
-@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_text_in_its_drawings_is_large_enough_whole_and_alone_in_its_place(
     browser: Browser, page: str, tmp_path: Path, width: int
 ) -> None:

@@ -396,9 +396,9 @@ def test_readouts_are_paired_with_their_features_own_output_layer(whole: dict) -
             run["test_accuracy"] = 0.93
     with toolkit.styled(pictures=False):
         texts = shown(article.readouts(turned)).svg
-    assert "97.00 % (+1.00)" in texts
-    assert "97.50 % (−0.50)" in texts
-    assert "96.50 % (+1.50)" in texts  # of all three seeds
+    assert "97.00 (+1.00)" in texts
+    assert "97.50 (−0.50)" in texts
+    assert "96.50 (+1.50)" in texts  # of all three seeds
 
 
 def test_the_readouts_figure_says_how_much_the_exact_readout_wins_back(whole: dict) -> None:
