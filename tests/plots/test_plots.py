@@ -483,6 +483,25 @@ def test_labels_are_moved_apart_no_further_than_necessary() -> None:
     assert toolkit.spread_out([1.0, 1.0], 0.1).tolist() == pytest.approx([0.9, 1.0])
 
 
+def test_long_labels_are_broken_into_the_fewest_lines_of_about_the_same_width() -> None:
+    assert toolkit.wrap("Example 1", 2) == ["Example 1"]
+    assert toolkit.wrap("softmax, squared error", 1.6) == ["softmax,", "squared error"]
+    assert toolkit.wrap("a-name-of-many-parts", 1.4) == ["a-name-of-", "many-parts"]
+    assert toolkit.wrap("one\ntwo", 2) == ["one", "two"]
+    text = "what was changed, and why, and what we expected of it"
+    lines = toolkit.wrap(text, 2)
+    assert " ".join(lines) == text
+    assert max(map(toolkit.text_width, lines)) <= 2
+    assert min(map(toolkit.text_width, lines)) > 1
+
+
+def test_rows_grow_with_the_lines_of_their_labels() -> None:
+    label = "A label so long that it needs two lines beside its note"
+    assert toolkit.rows_height([label], ["97.00 %"], "x") == pytest.approx(
+        toolkit.rows_height(["short"], ["97.00 %"], "x") + 1.2 * toolkit.LINE
+    )
+
+
 def test_a_ratio_is_written_with_two_digits() -> None:
     assert [formats.ratio(value) for value in (1.234, 0.0512, 0.00512, 1.24e-5)] == [
         "1.2",
