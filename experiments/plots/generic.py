@@ -34,17 +34,20 @@ from experiments.plots.selection import (
     short_title,
     with_own_models,
 )
-from experiments.plots.style import FONT_SIZE, GRID, INK, MUTED, PAPER, SERIES, WIDTH, Recipe
+from experiments.plots.style import GRID, INK, MUTED, PAPER, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Rectangle,
     arm_label,
+    draw_seeds,
     finish,
     hide_ticks,
     label_lines,
     labelled_rows,
+    name_height,
     recipes_by_row,
     rows_of_arm,
     subplots,
+    wrap,
 )
 
 Arms = Mapping[str, ArmResult]  # by name, in the order of a figure
@@ -80,24 +83,19 @@ def accuracy(results: Results, arms: Arms | None = None, recipes: Mapping[str, R
     rest = 0 if arms else max(0, len(results["arms"]) - MAX_ARMS)
     arms = arms or select_arms(results, MAX_ARMS)
     recipes = {**recipes_by_row(arms), **(recipes or {})}
-    canvas, axes = subplots(figsize=(WIDTH, 0.5 + 0.62 * len(arms)))
-    runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
-    for row, (name, arm) in enumerate(arms.items()):
-        values, mean = plotted_values(scores(results, name)), 100 * mean_accuracy(arm)
-        _, colour, marker = recipes[name]
-        spread = np.linspace(-0.13, 0.13, len(values)) if len(values) > 1 else [0]
-        style: Any = {"color": colour, "markersize": 3.4, "alpha": 0.75, "mew": 0, "gid": rows_of_arm(runs, name)}
-        axes.plot(values, row + np.asarray(spread), marker, **style)
-        if interval := final_accuracy(arm)["interval"]:
-            axes.plot([100 * bound for bound in interval], [row - 0.26] * 2, color=INK, linewidth=1.2)
-        axes.plot([mean], [row - 0.26], "|", color=INK, markersize=7, markeredgewidth=1.6)
-        axes.text(mean, row - 0.36, f"{mean:.2f} %", ha="center", va="bottom", fontweight="bold")
-    axes.set(yticks=range(len(arms)), yticklabels=[recipes[name].label for name in arms])
     measure = accuracy_name(arms)
     images = f" of {results['dataset']['test_images']:,} images" if measure == TEST_ACCURACY else ""
-    axes.set(ylim=(len(arms) - 0.6, -0.75), xlabel=f"{measure}, %{images}")
-    axes.grid(axis="x")
-    hide_ticks(axes, "left")
+    canvas, axes = labelled_rows(
+        [recipes[name].label for name in arms],
+        [plain_percent(mean_accuracy(arm)) for arm in arms.values()],
+        f"{measure}, %{images}",
+    )
+    runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
+    for row, (name, arm) in enumerate(arms.items()):
+        values, (_, colour, marker) = plotted_values(scores(results, name)), recipes[name]
+        draw_seeds(axes, values, 100 * mean_accuracy(arm), row, colour, marker, rows_of_arm(runs, name))
+        if interval := final_accuracy(arm)["interval"]:
+            axes.plot([100 * bound for bound in interval], [row + 0.25] * 2, color=INK, linewidth=1.2)
     summary = f"The best and the worst; {rest} arms lie between. " if rest else ""
     summary += "; ".join(
         f"{recipes[name].label}: mean {plain_percent(mean_accuracy(arm))}, from "
@@ -149,7 +147,7 @@ def plot_epochs(
     """
     curves = {arm: accuracy_curves(results, arm) for arm in recipes}
     measure = accuracy_name({arm: results["arms"][arm] for arm in recipes})
-    canvas, axes = subplots(figsize=(WIDTH, 2.9))
+    canvas, axes = subplots(figsize=(WIDTH, 3.1))
     longest = max(curve.shape[1] for curve in curves.values())
     step = 1 if longest <= 12 else 5
     listed: list[tuple[str, int]] = []  # arm and epoch of each row of the table: those with a mark, the first, the last
@@ -170,8 +168,8 @@ def plot_epochs(
             style = {"markersize": 4, "mew": 1, "gid": svg.rows(*(tied[epoch] for epoch in fit))}
             values = [100 * value for value in fit.values()]
             axes.plot(list(fit), values, ":", color=colour, marker=marker, markerfacecolor=PAPER, **style)
-    ylabel = "Accuracy, %: test (filled), training (hollow)" if fits else f"{measure}, %"
-    axes.set(xlabel="Epoch", ylabel=ylabel, xticks=np.arange(1, longest + 1)[step - 1 :: step])
+    name_height(axes, "Accuracy, %: test (filled), training (hollow)" if fits else f"{measure}, %")
+    axes.set(xlabel="Epoch", xticks=np.arange(1, longest + 1)[step - 1 :: step])
     axes.grid(axis="y")
     hide_ticks(axes)
     label_lines(axes, ends)
@@ -220,12 +218,13 @@ def _mean_loss(losses: Sequence[float | None]) -> str:
 # ---------------------------------------------------------------------------------------------- outputs and errors
 
 
-def outputs(results: Results, arms: Arms) -> Figure:
+def outputs(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
     """How the outputs of target and non-target units are distributed, a panel an arm."""
-    canvas, panels = subplots(len(arms), 1, figsize=(WIDTH, 1.15 * len(arms) + 0.3), sharex=True, squeeze=False)
+    recipes = {**recipes_by_row(arms), **(recipes or {})}
+    canvas, panels = subplots(len(arms), 1, figsize=(WIDTH, 1.15 * len(arms) + 0.4), sharex=True, squeeze=False)
     kinds: Sequence[tuple[Literal["other_outputs", "target_outputs"], str, str]] = (
-        ("other_outputs", SERIES[2], "wrong classes"),
-        ("target_outputs", SERIES[0], "right class"),
+        ("other_outputs", MUTED, "wrong classes"),
+        ("target_outputs", INK, "right class"),
     )
     for row, (axes, (name, arm)) in enumerate(zip(panels[:, 0], arms.items(), strict=True)):
         for place, (key, colour, label) in enumerate(kinds):
@@ -240,11 +239,11 @@ def outputs(results: Results, arms: Arms) -> Figure:
             style: Any = {"alpha": 0.8, "linewidth": 0, "gid": svg.rows(len(kinds) * row + place)}
             axes.stairs(share[low:high], edges, fill=True, color=colour, **style)
             if row == 0:
-                peak = int(share.argmax())
-                at = HISTOGRAM_EDGES[peak] - 0.05
-                axes.text(at, share[peak], label, color=colour, ha="right", va="top", fontweight="bold")
-        axes.set_title(arm_label(name, arm), loc="left", fontweight="bold", pad=2)
+                at = HISTOGRAM_EDGES[np.flatnonzero(share > share.max() / 2)[0]] - 0.03
+                axes.text(at, share.max(), label, color=colour, ha="right", va="top", fontweight="bold")
+        axes.set_title(recipes[name].label, loc="left", fontweight="bold", pad=2)
         axes.set(yticks=[], xlim=(-1.05, 1.1))
+        axes.set_xticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
         axes.spines["left"].set_visible(False)
         axes.tick_params(length=0)
     panels[-1, 0].set_xlabel("Output of a unit on a test image")
@@ -343,7 +342,7 @@ MIN_IMAGES = 20  # a bin with fewer is in the table alone
 def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
     """Accuracy against confidence, a panel an arm; of four arms at most."""
     recipes = {**recipes_by_row(arms), **(recipes or {})}
-    canvas, panels = subplots(2, 2, figsize=(WIDTH, 4.5), sharex=True, sharey=True)
+    canvas, panels = subplots(2, 2, figsize=(WIDTH, 4.8), sharex=True, sharey=True)
     for axes in panels.flat[len(arms) :]:
         axes.set_visible(False)
     calibrations = {name: require(arm["calibration"]) for name, arm in arms.items()}
@@ -356,11 +355,14 @@ def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | No
         style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(*(n for n, _ in drawn))}
         axes.plot([b[2] for _, b in drawn], [b[3] for _, b in drawn], marker=marker, **style)
         error = plain_percent(calibration["ece"], 1)
-        axes.set_title(f"{label}\nerror {error}", loc="left", fontweight="bold", pad=3)
-        axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        lines = [*wrap(label, 0.39 * WIDTH, bold=True), f"error {error}"]
+        axes.set_title("\n".join(lines), loc="left", fontweight="bold", pad=3)
+        axes.set(aspect="equal", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        for set_ticks in (axes.set_xticks, axes.set_yticks):
+            set_ticks([0, 0.5, 1], ["0", "0.5", "1"])
         hide_ticks(axes)
-    canvas.supxlabel("Confidence: the top probability", fontsize=FONT_SIZE)
-    canvas.supylabel("Accuracy", fontsize=FONT_SIZE)
+    canvas.supxlabel("Confidence: the top probability")
+    canvas.supylabel("Accuracy")
     finite = {name: ece for name, scores in calibrations.items() if (ece := scores["ece"]) is not None}
     return finish(
         canvas,
@@ -403,23 +405,24 @@ def contrasts(
     name: str = "contrasts",
     title: str = "",
     label: Callable[[ContrastResult], str] | None = None,
+    against: str = "",
 ) -> Figure:
     """The declared contrasts: mean differences with their intervals, against 0 or against the margin.
 
     title: the finding; by default, the largest difference that is significant. label: what the figure calls a contrast;
-    by default, both arms.
+    by default, both arms. against: what an arm is compared with where the label does not say it.
     """
     rows = _selected_contrasts(results)
     labels = [label(contrast) if label else _both_arms(results, contrast) for contrast in rows]
     confidence = plain_percent(results["confidence"], 0)
-    xlabel = f"Difference in test accuracy, points, {confidence} interval; grey: the margin"
+    xlabel = f"Difference in test accuracy{against}, points; lines: {confidence} intervals; grey: the margin"
     canvas, axes = labelled_rows(labels, [points(c["mean"]) for c in rows], xlabel)
+    axes.axvline(0, color=INK, linewidth=0.8)
     for row, contrast in enumerate(rows):
         if margin := contrast["equivalence_margin"]:
             axes.add_patch(Rectangle((-100 * margin, row - 0.12), 200 * margin, 0.4, color=GRID, lw=0))
-        axes.plot([100 * bound for bound in contrast["interval"]], [row, row], color=SERIES[2])
-        axes.plot([100 * contrast["mean"]], [row], "o", color=SERIES[2], markersize=5, gid=svg.rows(row))
-        axes.plot([0, 0], [row - 0.12, row + 0.28], color=INK, linewidth=0.8)
+        axes.plot([100 * bound for bound in contrast["interval"]], [row, row], color=INK)
+        axes.plot([100 * contrast["mean"]], [row], "o", color=INK, markersize=5, gid=svg.rows(row))
     summary = "; ".join(
         f"{text}: {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"
         + _equivalence(c)
@@ -429,7 +432,7 @@ def contrasts(
         canvas,
         name,
         title or _largest_contrast(results, labels, rows),
-        f"Mean difference in test accuracy, paired by seed, with its interval. {summary}.",
+        f"Mean difference in test accuracy{against}, paired by seed, with its interval. {summary}.",
         arms=[contrast[end] for contrast in rows for end in ("first", "second")],
         columns=("First arm", "Second arm", "Pairs", "Difference", "From", "To", "p (Holm)", "Margin"),
         rows=[
@@ -452,7 +455,7 @@ def _selected_contrasts(results: Results) -> list[ContrastResult]:
 
 
 def _both_arms(results: Results, contrast: ContrastResult) -> str:
-    first, second = (short_title(results["arms"][contrast[end]]["title"]) for end in ("first", "second"))
+    first, second = (arm_label(contrast[end], results["arms"][contrast[end]]) for end in ("first", "second"))
     return f"{first}, against {second}"
 
 

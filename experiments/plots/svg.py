@@ -31,7 +31,7 @@ COLOURS = {
     "#009e73": "c",
     "#cc79a7": "d",
 }
-FONT_SIZE = "8.5px"  # of all text that says nothing else
+FONT_SIZE = "11.2px"  # of all text that says nothing else: 12 pixels on a phone; style.css shrinks it elsewhere
 STROKE_WIDTH = "0.6"  # of all lines that say nothing else
 DEFAULTS = {("font-size", FONT_SIZE), ("text-anchor", "start"), ("stroke-width", STROKE_WIDTH)}
 KEPT = {"fill-opacity", "stroke-opacity", "opacity", "stroke-width", "stroke-dasharray", "text-anchor", "font-size"}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from experiments.plots.formats import plain_percent
 from experiments.plots.selection import accuracy_name, data_name, mean_accuracy, scores, select_arms, short_title
 from experiments.plots.style import (
     INK,
+    LARGEST_FONT_SIZE,
     LINE,
     MARKERS,
     PAPER,
@@ -39,9 +41,12 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes as Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.figure import SubFigure
+from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import PathPatch
 from matplotlib.patches import Rectangle as Rectangle
 from matplotlib.path import Path
+from matplotlib.textpath import text_to_path
 
 Canvas = MatplotlibFigure
 Tile = SubFigure
@@ -115,9 +120,18 @@ def recipes_by_row(arms: Mapping[str, ArmResult]) -> dict[str, Recipe]:
 
 def labelled_rows(labels: Sequence[str], notes: Sequence[str], xlabel: str) -> tuple[Canvas, Axes]:
     """Axes with a row for each label, which stands over the row on the left, its note on the right."""
-    canvas, axes = subplots(figsize=(WIDTH, rows_height(len(labels))))
-    label_rows(axes, labels, notes, xlabel)
+    canvas, (axes,) = labelled_panels(labels, notes, [xlabel], [1])
     return canvas, axes
+
+
+def labelled_panels(
+    labels: Sequence[str], notes: Sequence[str], xlabels: Sequence[str], widths: Sequence[float]
+) -> tuple[Canvas, list[Axes]]:
+    """Axes beside each other, of these relative widths, which share labelled rows."""
+    size = (WIDTH, rows_height(labels, notes, *xlabels))
+    canvas, grid = subplots(1, len(widths), figsize=size, sharey=True, squeeze=False, width_ratios=widths)
+    label_rows(grid[0], labels, notes, *xlabels)
+    return canvas, list(grid[0])
 
 
 def stacked(*heights: float) -> tuple[Canvas, list[Axes]]:
@@ -138,23 +152,79 @@ def tiles(rows: int, columns: int, size: tuple[float, float]) -> tuple[Canvas, l
     return canvas, list(canvas.subfigures(rows, columns, squeeze=False, wspace=0, hspace=0).flat)
 
 
-def rows_height(number: int) -> float:
-    """The height in inches of axes with so many labelled rows."""
-    return 0.55 + 0.42 * number
+MARGIN = 0.05  # inches at the edges of a drawing
+ROW = 0.27  # inches from one row to the next, and a line of text for each line of its label
 
 
-def label_rows(axes: Axes, labels: Sequence[str], notes: Sequence[str], xlabel: str) -> None:
-    """Gives `axes` a row for each label, which stands over the row on the left; notes stand over it on the right.
+def rows_height(labels: Sequence[str], notes: Sequence[str], *xlabels: str) -> float:
+    """The height in inches of axes with these labelled rows."""
+    lines, pitch = _layout(labels, notes)
+    return 3 * MARGIN + LINE * (1 + max(len(_wrapped(xlabel)) for xlabel in xlabels)) + (len(lines) + 0.2) * pitch
 
-    A label may reach over the axes beside it.
+
+def label_rows(panels: Sequence[Axes], labels: Sequence[str], notes: Sequence[str], *xlabels: str) -> None:
+    """Gives axes beside each other a row for each label, which stands over the row on the left; notes on the right.
+
+    A label may reach over several of the axes, and takes as many lines as it needs beside the notes.
     """
-    for row, label in enumerate(labels):
-        axes.text(0, row - 0.24, label, transform=axes.get_yaxis_transform(), in_layout=False)
-    for row, note in enumerate(notes):
-        axes.text(1, row - 0.24, note, transform=axes.get_yaxis_transform(), ha="right", fontweight="bold")
-    axes.set(yticks=[], ylim=(len(labels) - 0.6, -0.75), xlabel=xlabel)
-    axes.grid(axis="x")
-    hide_ticks(axes, "left")
+    lines, pitch = _layout(labels, notes)
+    for axes, x, texts, style in (
+        (panels[0], 0, ["\n".join(label) for label in lines], {"in_layout": False, "linespacing": 1.15}),
+        (panels[-1], 1, notes, {"ha": "right", "fontweight": "bold"}),
+    ):
+        for row, text in enumerate(texts):
+            axes.text(x, row - LABEL_GAP / pitch, text, va="bottom", transform=axes.get_yaxis_transform(), **style)
+    for axes, xlabel in zip(panels, xlabels, strict=True):
+        axes.set(yticks=[], xlabel="\n".join(_wrapped(xlabel)))
+        axes.set_ylim(len(labels) - 0.6, -(LABEL_GAP + LINE * max(map(len, lines), default=1)) / pitch)
+        axes.locator_params(axis="x", nbins=5)
+        axes.grid(axis="x")
+        hide_ticks(axes, "left")
+
+
+LABEL_GAP = 0.06  # inches between a row's label and its marks
+
+
+def _layout(labels: Sequence[str], notes: Sequence[str]) -> tuple[list[list[str]], float]:
+    """The lines of each label, and the distance in inches from one row to the next."""
+    room = WIDTH - 2 * MARGIN - max((text_width(note, bold=True) + LINE for note in notes), default=0)
+    lines = [wrap(label, room) for label in labels]
+    return lines, ROW + LINE * max(map(len, lines), default=1)
+
+
+def _wrapped(xlabel: str) -> list[str]:
+    return wrap(xlabel, WIDTH - 2 * MARGIN)
+
+
+def name_height(axes: Axes, text: str) -> None:
+    """Says over `axes` what their height means: beside them, text would be turned and take their room."""
+    axes.set_title("\n".join(wrap(text, WIDTH - 0.5)), loc="left", pad=8)
+
+
+def wrap(text: str, room: float, bold: bool = False) -> list[str]:
+    """The lines of `text`, broken at blanks and hyphens: the fewest that fit so many inches, about equally wide."""
+    lines = _broken(text, room, bold)
+    while len(narrower := _broken(text, room - 0.05, bold)) == len(lines) > 1:
+        lines, room = narrower, room - 0.05
+    return lines
+
+
+def _broken(text: str, room: float, bold: bool) -> list[str]:
+    lines = []
+    for paragraph in text.split("\n"):
+        lines.append("")
+        for part in re.findall(r"[^ -]+-*|-+| +", paragraph):
+            if lines[-1] and text_width(lines[-1] + part, bold) > room:
+                lines.append("")
+            lines[-1] += part if lines[-1] else part.lstrip()
+    return [line.rstrip() for line in lines]
+
+
+def text_width(text: str, bold: bool = False) -> float:
+    """How wide a text is in inches, in the font that drawings are laid out with, on the smallest phone."""
+    font = FontProperties(size=LARGEST_FONT_SIZE, weight="bold" if bold else "normal")
+    width, _, _ = text_to_path.get_text_width_height_descent(text.rstrip(), font, ismath=False)
+    return float(width) / 72
 
 
 def hide_ticks(axes: Axes, *sides: str) -> None:
@@ -202,21 +272,25 @@ def rows_of_arm(runs: Sequence[RunResult | PlottedRun], arm: str) -> str:
     return svg.rows(*(row for row, run in enumerate(runs) if run["arm"] == arm))
 
 
-def label_lines(axes: Axes, ends: Iterable[tuple[str, str, float, float]], left: bool = False) -> None:
+LINE_LABEL = 1.6  # inches that the label of a line may be wide, before it is broken
+
+
+def label_lines(axes: Axes, ends: Iterable[tuple[str, str, float, float]]) -> None:
     """Labels lines beside the axes, each with a thin leader to its end: (label, colour, x, y). All must be drawn."""
-    ends = list(ends)
+    ends = [("\n".join(wrap(label, LINE_LABEL, bold=True)), colour, x, y) for label, colour, x, y in ends]
     axes.autoscale_view()
     spots = [(axes.transScale + axes.transLimits).transform((x, y)) for _, _, x, y in ends]
     canvas = axes.get_figure(root=True)
     assert canvas is not None
+    if isinstance(engine := canvas.get_layout_engine(), ConstrainedLayoutEngine):
+        engine.set(rect=(0, 0, 0.96, 1))  # on the smallest phone the labels are that much wider
     height = axes.bbox.height / canvas.dpi
-    beside = -0.04 if left else 1.04
-    places = spread_out([y for _, y in spots], LINE / height)
+    lines = max((1 + label.count("\n") for label, *_ in ends), default=1)
+    places = spread_out([y for _, y in spots], LINE * lines / height)
     for (label, colour, *_), (x, y), place in zip(ends, spots, places, strict=True):
-        axes.plot([x, beside], [y, place], color=colour, linewidth=0.5, transform=axes.transAxes, clip_on=False)
-        at = beside + (-0.01 if left else 0.01)
-        style: Any = {"ha": "right" if left else "left", "va": "center_baseline", "transform": axes.transAxes}
-        axes.text(at, place, label, color=colour, fontweight="bold", **style)
+        style: Any = {"color": colour, "transform": axes.transAxes}
+        axes.plot([x, 1.04], [y, place], linewidth=0.5, clip_on=False, **style)
+        axes.text(1.05, place, label, va="center_baseline", fontweight="bold", **style)
 
 
 def spread_out(wanted: Sequence[float], gap: float) -> np.ndarray:

@@ -38,7 +38,7 @@ from experiments.plots.selection import (
     short_title,
     with_own_models,
 )
-from experiments.plots.style import INK, MUTED, SERIES, WIDTH, Recipe
+from experiments.plots.style import INK, MUTED, PAPER, SERIES, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Axes,
     draw_dumbbell,
@@ -47,7 +47,9 @@ from experiments.plots.toolkit import (
     hide_ticks,
     label_lines,
     label_rows,
+    labelled_panels,
     labelled_rows,
+    name_height,
     rows_height,
     rows_of_arm,
     stacked,
@@ -58,16 +60,17 @@ from report.mse_tanh.networks import targets_label
 
 RECIPES = {
     "example-1": Recipe("Example 1", SERIES[0], "o"),
-    "example-2": Recipe("Example 2", SERIES[1], "D"),
+    "example-2": Recipe("Example 2", SERIES[0], "D"),
     "example-3": Recipe("Example 3", SERIES[2], "s"),
-    "targets": Recipe("Example 1 on ±1", SERIES[3], "^"),
+    "targets": Recipe("targets ±1", SERIES[3], "^"),
     "cross-entropy": Recipe("cross-entropy", INK, "v"),
-    "tanh-softmax-mse": Recipe("softmax, squared error", SERIES[1], "D"),
+    "tanh-softmax-mse": Recipe("softmax, squared error", MUTED, "D"),
+    "one-sided": Recipe("below 0 free", SERIES[1], "D"),
 }
-HIDDEN = {
-    "tanh": Recipe("tanh", SERIES[0], "o"),
-    "relu": Recipe("ReLU", SERIES[2], "s"),
-    "sigmoid": Recipe("sigmoid", SERIES[3], "^"),
+HIDDEN = {  # no networks, so without colours
+    "tanh": Recipe("tanh", INK, "o"),
+    "relu": Recipe("ReLU", MUTED, "s"),
+    "sigmoid": Recipe("sigmoid", MUTED, "^"),
 }
 LOSSES = {
     "mean_squared_error": "squared error",
@@ -143,20 +146,21 @@ def accuracy(results: Results) -> Figure:
     arms = _available(results, NETWORKS)
     if len(arms) < len(NETWORKS):
         return generic.accuracy(results, _examples(results), RECIPES)
-    canvas, axes = subplots(figsize=(WIDTH, 0.64 * len(arms)))
+    canvas, axes = subplots(figsize=(WIDTH, 0.78 * len(arms)))
     images = results["dataset"]["test_images"]
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
     for row, (name, (network, made_of)) in enumerate(NETWORKS.items()):
-        _, colour, marker = RECIPES[name]
+        colour = RECIPES[name].colour
         wrong = [images * (1 - score / 100) for score in plotted_values(scores(results, name))]
-        spread = np.linspace(-0.05, 0.05, len(wrong)) if len(wrong) > 1 else np.zeros(1)
-        axes.barh(row, means[name], 0.2, color=colour)
-        axes.plot(wrong, row + 0.24 + spread, marker, color=colour, markersize=2.6, mew=0, gid=rows_of_arm(runs, name))
-        axes.text(0, row - 0.36, network, fontweight="bold", in_layout=False)
-        axes.text(0, row - 0.17, made_of, color=MUTED, in_layout=False)
-        axes.text(means[name] + images / 2000, row, f"{means[name]:.0f}", va="center", fontsize=13, fontweight="bold")
-    axes.set(xticks=[], yticks=[], xlim=(0, 1.12 * max(means.values())), ylim=(len(arms) - 0.62, -0.62))
+        axes.text(0, row - 0.43, network, fontweight="bold", in_layout=False)
+        axes.text(0, row - 0.2, made_of, color=MUTED, in_layout=False)
+        axes.plot([0, means[name]], [row, row], color=colour, linewidth=BAR, solid_capstyle="butt")
+        style: Any = {"color": colour, "markerfacecolor": PAPER, "mew": 0.7, "gid": rows_of_arm(runs, name)}
+        axes.plot(wrong, [row] * len(wrong), "o", markersize=3.6, **style)
+        beside = max(means[name], *wrong) + images / 1000
+        axes.text(beside, row, f"{means[name]:.0f}", va="center_baseline", fontsize=LARGE, fontweight="bold")
+    axes.set(xticks=[], yticks=[], xlim=(0, 1.2 * max(means.values())), ylim=(len(arms) - 0.8, -0.68))
     hide_ticks(axes, "left", "bottom")
     rows = [(NETWORKS[run["arm"]][0], str(run["seed"]), f"{images * (1 - final_accuracy(run)):.0f}") for run in runs]
     return finish(
@@ -172,6 +176,7 @@ def accuracy(results: Results) -> Figure:
     )
 
 
+BAR, LARGE = 6, 13.5  # in points: how thick a bar is, and the size of the numbers beside bars
 NETWORKS = {  # by arm: what a network is to the article, and what it is made of
     "example-1": ("The article’s network", "tanh output, squared error, targets 0 and 1"),
     "targets": ("The same, with targets −1 and 1", "one number in the code changed"),
@@ -189,7 +194,7 @@ def _fewer_errors(results: Results, means: Mapping[str, float]) -> str:
 
 
 def outputs(results: Results) -> Figure:
-    return generic.outputs(results, _examples(results))
+    return generic.outputs(results, _examples(results), RECIPES)
 
 
 def confusions(results: Results) -> Figure:
@@ -281,7 +286,8 @@ def _training_accuracy_by_epoch(results: Results, recipe: str, seeds: Sequence[i
 
 CHANGES = {  # where the title would be too long
     "one-sided": "not penalising wrong classes below 0",
-    "linear-one-sided": "linear output, not penalising wrong classes below 0",
+    "linear-one-sided": "linear output, below 0 free",
+    "cross-entropy": "cross-entropy",
 }
 
 
@@ -323,14 +329,21 @@ def changes(results: Results) -> Figure | None:
     if not single:
         return None
     title = _helpful(results, single)
-    return generic.contrasts(results, "changes", title, lambda contrast: _versus(results, contrast))
+    return generic.contrasts(results, "changes", title, lambda contrast: _versus(results, contrast), " to Example 1")
 
 
 def _versus(results: Results, contrast: ContrastResult) -> str:
-    """What a contrast compares, in so few words that they fit a row."""
+    """What a contrast compares, in so few words that they fit a row; it is Example 1 unless something else is named."""
+    if contrast["second"] == "example-1":
+        return _capitalised(_change(results, contrast["first"]))
     first, second = (_change(results, contrast[end]) for end in ("first", "second"))
     common = f"{second}, "
-    return first.replace(common, f"{second}: ") if first.startswith(common) else f"{first}, against {second}"
+    label = first.replace(common, f"{second}: ") if first.startswith(common) else f"{first}, against {second}"
+    return _capitalised(label)
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _helpful(results: Results, single: Sequence[ContrastResult]) -> str:
@@ -374,13 +387,9 @@ def training(results: Results) -> Figure | None:
     }
     if not {"example-1", "cross-entropy"} <= arms.keys():
         return None
-    canvas, (fit, flat, wrong) = subplots(
-        1, 3, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(3, 1.5, 1.5)
-    )
-    labels = [_change(results, name)[0].upper() + _change(results, name)[1:] for name in arms]
-    label_rows(fit, labels, (), "Accuracy, %: test ○, training ●")
-    label_rows(flat, [""] * len(arms), (), "Saturated hidden\nunits, %")
-    label_rows(wrong, [""] * len(arms), (), "Images wrong\nin every run")
+    labels = [_capitalised(_change(results, name)) for name in arms]
+    xlabels = ("Accuracy, %:\ntest ○, training ●", "Saturated\nunits, %", "Wrong in\nevery run")
+    canvas, (fit, flat, wrong) = labelled_panels(labels, (), xlabels, (3, 1.5, 1.5))
     for row, (name, arm) in enumerate(arms.items()):
         colour = RECIPES[name].colour if name in RECIPES else MUTED
         draw_dumbbell(fit, (100 * mean_accuracy(arm), 100 * _training_mean(arm)), row, colour, "o", (row, row))
@@ -388,8 +397,9 @@ def training(results: Results) -> Figure | None:
             if value is not None:
                 shown = 100 * value if axes is flat else value
                 axes.plot([shown], [row], "o", color=colour, markersize=5, mew=0, gid=svg.rows(row))
-    flat.set_xlim(0, 100)
+    flat.set(xlim=(0, 100), xticks=(0, 50, 100))
     wrong.set_xlim(left=0)
+    wrong.locator_params(axis="x", nbins=2)
     return finish(
         canvas,
         "training",
@@ -434,12 +444,12 @@ def _fitting(arms: Mapping[str, ArmResult]) -> str:
 
 WALL = {"wall-4": "4", "example-1": "1", "wall-quarter": "¼", "wall-sixteenth": "1⁄16", "one-sided": "0"}
 EFFECTS = {  # what is changed: the arm with it and the arm without it
-    "Undershooting not penalised": ("one-sided", "example-1"),
-    "Sham: all errors of wrong classes halved": ("wrong-half", "example-1"),
-    "Linear output: undershooting not penalised": ("linear-one-sided", "linear-output"),
-    "Sham, linear output: right class free above 1": ("overshoot-free", "linear-output"),
-    "Sigmoid on ½ and 1, so that it can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
-    "Sham: sigmoid on 0 and ½, as close together": ("sigmoid-half", "tanh-sigmoid-mse"),
+    "Undershooting free": ("one-sided", "example-1"),
+    "Sham: wrong classes’ errors halved": ("wrong-half", "example-1"),
+    "Linear output: undershooting free": ("linear-one-sided", "linear-output"),
+    "Sham, linear output: above 1 free": ("overshoot-free", "linear-output"),
+    "Sigmoid on ½ and 1: can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
+    "Sham: sigmoid on 0 and ½, as close": ("sigmoid-half", "tanh-sigmoid-mse"),
 }
 
 
@@ -460,11 +470,12 @@ def wall(results: Results) -> Figure | None:
         for label, (first, second) in effects.items()
     }
     seeds = seeds_of(shared)[:MAX_MARKS]
-    canvas, (top, bottom) = stacked(2.4, rows_height(len(effects)))
-    _draw_steps(top, list(weights.values()), [[by_seed[name][seed] for seed in seeds] for name in weights])
-    top.plot([100 * mean for mean in means.values()], color=INK)
     changes = {label: points(float(np.mean([*gain.values()]))) for label, gain in gains.items()}
-    label_rows(bottom, list(changes), list(changes.values()), "Change in test accuracy, points")
+    texts = (list(changes), list(changes.values()), "Change in test accuracy, points")
+    canvas, (top, bottom) = stacked(2.7, rows_height(*texts))
+    _draw_steps(top, weights, [[by_seed[name][seed] for seed in seeds] for name in weights])
+    top.plot([100 * mean for mean in means.values()], color=INK)
+    label_rows([bottom], *texts)
     _draw_gains(bottom, gains, seeds, len(weights) * len(seeds))
     return finish(
         canvas,
@@ -488,26 +499,32 @@ def wall(results: Results) -> Figure | None:
     )
 
 
-def _draw_steps(axes: Axes, weights: Sequence[str], accuracies: Sequence[Sequence[float]]) -> None:
-    """accuracies: by weight, of each seed. Every seed is a mark, and a line from weight to weight."""
-    row = itertools.count()
-    for place, values in enumerate(accuracies):
-        style: Any = {"color": SERIES[0], "markersize": 3.4, "mew": 0, "gid": svg.rows(*(next(row) for _ in values))}
-        axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
+def _draw_steps(axes: Axes, weights: Mapping[str, str], accuracies: Sequence[Sequence[float]]) -> None:
+    """accuracies: by weight, of each seed. Every seed is a mark, and a line from weight to weight.
+
+    weights: how each arm's weight is written.
+    """
     for line in zip(*accuracies, strict=True):
-        axes.plot([100 * value for value in line], color=SERIES[0], linewidth=0.5)
-    axes.set_xticks(range(len(weights)), weights)
-    axes.set(xlabel="Weight of undershooting the low target", ylabel="Test accuracy, %")
+        axes.plot([100 * value for value in line], color=MUTED, linewidth=0.5)
+    row = itertools.count()
+    for place, (name, values) in enumerate(zip(weights, accuracies, strict=True)):
+        colour = RECIPES[name].colour if name in RECIPES else MUTED
+        style: Any = {"color": colour, "markersize": 4, "mew": 0, "gid": svg.rows(*(next(row) for _ in values))}
+        axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
+    axes.set_xticks(range(len(weights)), [*weights.values()])
+    name_height(axes, "Test accuracy, %")
+    axes.set_xlabel("Weight of undershooting the low target")
+    axes.locator_params(axis="y", nbins=5)
     axes.grid(axis="y")
     hide_ticks(axes)
 
 
 def _draw_gains(axes: Axes, gains: Mapping[str, Mapping[int, float]], seeds: Sequence[int], first: int) -> None:
     """Every gain by its seed, beside a line at 0; `first` is the row of the table with which they begin."""
+    axes.axvline(0, color=INK, linewidth=0.8)
     for place, (label, gain) in enumerate(gains.items()):
-        colour = SERIES[1] if label.startswith("Sham") else SERIES[0]
+        colour = MUTED if label.startswith("Sham") else INK
         gid = svg.rows(*(first + place * len(seeds) + number for number in range(len(seeds))))
-        axes.plot([0, 0], [place - 0.12, place + 0.28], color=INK, linewidth=0.8)
         values, mean = [100 * gain[seed] for seed in seeds], 100 * float(np.mean([*gain.values()]))
         draw_seeds(axes, values, mean, place, colour, "o", gid)
 
@@ -539,9 +556,13 @@ def factorial(results: Results) -> Figure | None:
     if not any(len(pair) == 2 for pair in means.values()):
         return None
     order = sorted(means, key=lambda head: -max(means[head].values()))
-    notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
-    canvas, axes = labelled_rows(order, notes, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: all seeds")
     cells = [(row, head, hidden, name) for row, head in enumerate(order) for hidden, name in heads[head].items()]
+    notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
+    marked = [
+        "  ".join(f"{generic.SYMBOLS[HIDDEN[h].marker]} {means[head][h]:.2f}" for h in sorted(means[head])[::-1])
+        for head in order
+    ]
+    canvas, axes = labelled_rows(order, marked, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: all seeds")
     for number, (row, head, hidden, name) in enumerate(cells):
         _, colour, marker = HIDDEN[hidden]
         place, values = row + 0.12 * (hidden == "relu"), scores(shared, name)
@@ -581,9 +602,12 @@ def dose(results: Results) -> Figure | None:
     means = {name: mean_score(shared, name) for name in shared["arms"]}
     arms = {name: shared["arms"][name] for name in sorted(means, key=lambda name: means[name])}
     runs = [run for name in arms for run in plotted_runs(runs_of(shared, name))]
-    canvas, (left, right) = subplots(1, 2, figsize=(WIDTH, rows_height(len(arms))), sharey=True, width_ratios=(2, 3))
-    label_rows(left, [targets_label(arm) for arm in arms.values()], (), "Targets: wrong ○, right class ●")
-    label_rows(right, [""] * len(arms), [plain_percent(means[name]) for name in arms], "Test accuracy, %")
+    canvas, (left, right) = labelled_panels(
+        [targets_label(arm) for arm in arms.values()],
+        [plain_percent(means[name]) for name in arms],
+        ("Targets: wrong ○,\nright class ●", "Test accuracy, %"),
+        (2, 3),
+    )
     left.set(xlim=(-1.1, 1.1), xticks=(-1, 0, 1))
     first = 0
     for row, (name, arm) in enumerate(arms.items()):
@@ -658,11 +682,12 @@ def _best_rates(results: Results, figure: str, kind: str, opening: str) -> Figur
         return None
     every = {name: arm for group in tried.values() for name, arm in group.items()}
     chosen = {name: _rate_label(runs_of(tested, name)[0]) for name in best}
-    canvas, (top, bottom) = stacked(2.7, rows_height(len(best)))
-    _draw_rates(top, results, tried)
-    labels = [f"{RECIPES[recipe].label}, learning rate {chosen[name]}" for name, recipe in best.items()]
+    labels = [f"{RECIPES[recipe].label}, rate {chosen[name]}" for name, recipe in best.items()]
     notes = [plain_percent(mean_score(tested, name)) for name in best]
-    label_rows(bottom, labels, notes, "Test accuracy, %, each at its best rate")
+    texts = (labels, notes, "Test accuracy, %, each at its best rate")
+    canvas, (top, bottom) = stacked(3, rows_height(*texts))
+    _draw_rates(top, results, tried)
+    label_rows([bottom], *texts)
     runs = [run for name in best for run in plotted_runs(runs_of(tested, name))]
     for row, (name, recipe) in enumerate(best.items()):
         values = plotted_values(scores(tested, name))
@@ -721,12 +746,14 @@ def _draw_rates(axes: Axes, results: Results, tried: Mapping[str, Mapping[str, A
             ends.append((label, colour, *means[-1][:2]))
     held_out = all(_images(arm) == "held-out images" for arm in arms)
     measure = "Held-out accuracy, %" if held_out else f"{TEST_ACCURACY}, %"
+    axes.locator_params(axis="y", nbins=4)
     low, high = axes.get_ylim()
     if high - low > WIDE:
         axes.set_yscale("function", functions=(lambda a: -np.log10(101 - a), lambda v: 101 - 10**-v))
         axes.set(ylim=(max(0, low), min(high, 99)), yticks=[tick for tick in (10, 50, 80, 90, 95, 98) if tick > low])
         measure += " (stretched)"
-    axes.set(xlabel="Learning rate", ylabel=measure)
+    name_height(axes, measure)
+    axes.set_xlabel("Learning rate")
     axes.set_xticks(range(len(ticks)), [tick.replace(" ", "\n", 1) for tick in ticks])
     axes.margins(x=0.06)
     axes.grid(axis="y")
@@ -756,14 +783,14 @@ def saturated(results: Results) -> Figure | None:
     canvas, axes = labelled_rows(
         list(labels.values()),
         [f"{curves[name][:, -1].mean():.2f} %" for name in order],
-        f"Test accuracy, %, after epoch 1 (small) and after epoch {last} (large)",
+        f"Test accuracy, %\nafter epoch 1 (small) and after epoch {last} (large)",
     )
     for row, name in enumerate(order):
         _, colour, marker = recipes[name]
-        for epoch, size in ((0, 3), (last - 1, 5.5)):
+        for epoch, size in ((0, 2.6), (last - 1, 5)):
             values = plotted_values(curves[name][:, epoch].tolist())
             style: Any = {"color": colour, "markersize": size, "mew": 0, "gid": svg.rows(last * row + epoch)}
-            axes.plot(values, row + min(0.07, 0.5 / len(values)) * np.arange(len(values)), marker, **style)
+            axes.plot(values, row + np.linspace(0, 0.3, len(values)), marker, **style)
     axes.set_xlim(0, 100)
     slopes = {name: (s := arms[name]["saturation"]) and s["start"]["output_slope_other"] for name in order}
     return finish(
@@ -820,12 +847,12 @@ def depth(results: Results) -> Figure | None:
         return None
     arms = shared["arms"]
     order = sorted(pairs, key=lambda label: _layers_order(arms[pairs[label][0]]))
-    canvas, (left, right) = subplots(1, 2, figsize=(WIDTH, rows_height(len(order)) + 0.1), sharey=True)
-    label_rows(left, order, (), f"Gradient, first ÷ output layer:\n{ends[0]} layer ○, {ends[1]} layers ●")
-    label_rows(right, [""] * len(order), (), f"Test accuracy, %:\n{ends[0]} layer ○, {ends[1]} layers ●")
+    marks = f"{ends[0]} layer ○, {ends[1]} layers ●"
+    xlabels = (f"Gradient, first ÷\noutput layer:\n{marks}", f"Test accuracy, %:\n{marks}")
+    canvas, (left, right) = labelled_panels(order, (), xlabels, (1, 1))
     left.set_xscale("log")
     left.xaxis.set_major_formatter(lambda value, _: ratio(value))
-    left.locator_params(axis="x", numticks=4)
+    left.locator_params(axis="x", numticks=3)
     left.set_xticks([], minor=True)
     for row, label in enumerate(order):
         colour, place = HIDDEN[arms[pairs[label][0]]["hidden"]].colour, (2 * row, 2 * row + 1)
@@ -899,9 +926,9 @@ def readouts(results: Results) -> Figure | None:
     if len(rows) <= len(own):
         return None
     canvas, axes = labelled_rows(
-        [row.label for row in rows],
-        [f"{plain_percent(row.mean)}" + ("" if row.change is None else f" ({points(row.change)})") for row in rows],
-        "Test accuracy, %; in brackets: change, points, paired by seed",
+        [row.label if row.change is None else f"… {row.label.split(', ', 1)[1]}" for row in rows],
+        [f"{100 * row.mean:.2f}" + ("" if row.change is None else f" ({points(row.change)})") for row in rows],
+        "Test accuracy, %; in brackets: change in points, paired by seed",
     )
     number = itertools.count()
     for place, row in enumerate(rows):
@@ -914,7 +941,7 @@ def readouts(results: Results) -> Figure | None:
         _won_back(rows),
         "Test accuracy of hidden layers, frozen, under their own output layer, under the exact least-squares "
         "readout, and under a new output layer of the other’s kind. "
-        + "; ".join(f"{row.label}: {plain_percent(row.mean)}" for row in rows)
+        + "; ".join(f"{row.label}: {plain_percent(row.mean)} over {count(len(row.scores))} seeds" for row in rows)
         + ".",
         arms=[row.arm for row in rows],
         columns=("Arm", "Read by", "Seed", "Test accuracy"),
@@ -947,13 +974,12 @@ def _readings(results: Results, shared: Results, features: str, label: str) -> l
     exact = {seed: value for seed, value in measured.items() if value is not None}
     readings = [Reading(label, features, features, own)]
     if exact.keys() == own.keys():
-        readings.append(_reading(f"{label}, exact least-squares readout", features, features, exact, own))
+        readings.append(_reading(f"{label}, exact readout", features, features, exact, own))
     for name in arms_matching(results, f"{features}-read-by-*"):
         swapped = {run["seed"]: final_accuracy(run) for run in runs_of(results, name) if run["seed"] in own}
         if swapped:
             other = RECIPES[name.split("-read-by-")[1]].label
-            text = f"{label}, {other}’s output layer ({count(len(swapped))} seed{'s' * (len(swapped) > 1)})"
-            readings.append(_reading(text, features, name, swapped, own))
+            readings.append(_reading(f"{label}, {other}’s output layer", features, name, swapped, own))
     return readings
 
 

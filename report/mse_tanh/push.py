@@ -30,7 +30,6 @@ from report.mse_tanh.networks import (
 )
 
 COLOURS = {ARTICLE: SERIES[0], FREE: SERIES[1], ENDS: SERIES[3]}
-TEXT = 11.2  # as many pixels on a phone: the style sheet has smaller text in the same drawing where there is room
 BAR = 5.6  # the width of a bar, in points
 
 
@@ -52,11 +51,9 @@ def one_digit(results: Results) -> Figure | None:
         places = body.subplots(1, len(moments[name]), sharey=True, squeeze=False)[0]
         for place, (when, outputs) in zip(places, moments[name].items(), strict=True):
             _draw_outputs(place, arm, outputs, COLOURS[name], svg.rows(len(rows)))
-            place.set_title(when, fontsize=TEXT, color=MUTED, pad=3)
+            place.set_title(when, color=MUTED, pad=3)
             rows.append(_row(name, when, outputs))
-        body.suptitle(
-            f"Targets {network_label(arm)}", x=0.01, ha="left", fontsize=TEXT, fontweight="bold", color=COLOURS[name]
-        )
+        body.suptitle(f"Targets {network_label(arm)}", x=0.01, ha="left", fontweight="bold", color=COLOURS[name])
     return finish(
         canvas,
         "one-digit",
@@ -96,9 +93,9 @@ def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str
             color=colour,
             linewidth=1.75,
         )
-    axes.text(9.5, -1.36, f"wrong: {_two_decimals(wrong_mean(outputs))}", ha="right", fontsize=TEXT, color=MUTED)
+    axes.text(9.5, -1.36, f"wrong: {_two_decimals(wrong_mean(outputs))}", ha="right", color=MUTED)
     axes.set(xlim=(-0.7, 9.7), ylim=(-1.45, 1.15), yticks=(-1, 0, 1), xticks=())
-    axes.set_yticklabels(["−1", "0", "1"], fontsize=TEXT)
+    axes.set_yticklabels(["−1", "0", "1"])
     axes.grid(axis="y")
     hide_ticks(axes, "left", "bottom")
 
@@ -121,7 +118,7 @@ def _draw_digit(head: Tile) -> None:
         "Black: the right class, grey: the wrong ones.\n"
         "Short lines: targets. Thin lines: all seeds."
     )
-    words.text(0, 0.5, text, va="center", fontsize=TEXT, linespacing=1.25)
+    words.text(0, 0.5, text, va="center", linespacing=1.25)
     for axes in (picture, words):
         axes.axis("off")
 
@@ -216,24 +213,21 @@ def _draw_state(tile: Tile, row: int, network: Network, shown: Sequence[Network]
 def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
     edges, shares = HISTOGRAM_EDGES[INSIDE.start : INSIDE.stop + 1], network.shares[INSIDE]
     peak = int(shares.argmax())
-    style: Any = {"fontsize": TEXT}
     axes.stairs(shares, edges, fill=True, color=colour_of(network), gid=gid)
     beside = edges[np.flatnonzero(shares > 0.8 * shares[peak])[-1] + 1] + 0.03
-    axes.text(beside, shares[peak], plain_percent(shares[peak], 0), va="top", **style)
-    axes.text(0.98, 0.93, "wrong classes’ outputs", ha="right", va="center", color=MUTED, **style)
+    axes.text(beside, shares[peak], plain_percent(shares[peak], 0), va="top")
+    axes.text(0.98, 0.93, "wrong classes’ outputs", ha="right", va="center", color=MUTED)
     if network.arm["low_target"] >= NARROW:
         word = "harmless" if network.is_harmless_below else "below target"
-        axes.text(-0.97, 0.93, word, va="center", color=MUTED, **style)
+        axes.text(-0.97, 0.93, word, va="center", color=MUTED)
     axes.set(ylim=(0, 1.04))
-    title: Any = {**style, "fontweight": "bold", "color": colour_of(network), "linespacing": 1.5}
-    axes.set_title(f"{network.label}\n", loc="left", pad=3, **title)
+    axes.set_title(network.label, loc="left", pad=18, fontweight="bold", color=colour_of(network))
     errors = f"{network.whole_errors} errors per {IMAGES:,} images"
-    axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold", **style)
+    axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold")
 
 
 def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
     """How an output is pushed, by where it is, in this network and, to compare, in another."""
-    style: Any = {"fontsize": TEXT}
     for drawn in filter(None, (other, network)):
         low = drawn.arm["low_target"]
         start = low if "one_sided" in drawn.arm["loss"] else -1
@@ -244,13 +238,13 @@ def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
             axes.plot([-1, start], [0, 0], color=colour_of(drawn), linewidth=1.75)
         x, y, side = _label_place(drawn, drawn is network)
         label = f"below {signed(drawn.arm['low_target'])}: free" if drawn.name == FREE else targets_label(drawn.arm)
-        axes.text(x, y, label, color=colour_of(drawn), ha="center", va=side, fontweight="bold", **style)
+        axes.text(x, y, label, color=colour_of(drawn), ha="center", va=side, fontweight="bold")
     axes.plot([-1, 1], [0, 0], color=MUTED, linewidth=0.6)
-    axes.text(0.98, 0.14, f"↑ lifted ({_strength(network)})", ha="right", color=MUTED, **style)
-    axes.text(0.98, -1.85, "↓ lowered", ha="right", color=MUTED, **style)
+    axes.text(0.98, 0.14, f"↑ lifted ({_strength(network)})", ha="right", color=MUTED)
+    axes.text(0.98, -1.85, "↓ lowered", ha="right", color=MUTED)
     axes.set(ylim=(-1.95, 0.95), xticks=(-1, -0.5, 0, 0.5, 1))
-    axes.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"], **style)
-    axes.set_xlabel("Output of a wrong class", **style)
+    axes.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"])
+    axes.set_xlabel("Output of a wrong class")
 
 
 def _label_place(drawn: Network, is_own: bool) -> tuple[float, float, str]:

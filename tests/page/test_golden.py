@@ -14,6 +14,7 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from experiments.analysis import evidence, records, summary
 from experiments.data import datasets
@@ -24,6 +25,8 @@ from experiments.study.model import Run, Study
 from report.article.folder import open_folder
 from report.page import compose
 from tests import fixture
+from tests.page.test_browser import opened
+from tests.page.test_drawings import WIDTHS, flaws
 
 GOLDEN = Path(__file__).parents[1] / "golden.html"
 LINES_TOLD = 20  # of what differs
@@ -53,17 +56,27 @@ def rounded(results: dict) -> dict:
     return json.loads(json.dumps(results), parse_float=lambda text: float(f"{float(text):.12g}"))
 
 
-@pytest.fixture
-def whole(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
-    """Made-up results of every block and on every data set, and a record that has one contrast the other way."""
-    store, mnist = Store(tmp_path), plan.runs("mnist")
+@pytest.fixture(scope="module")
+def page(plan: Study, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of made-up results of every block and on every data set."""
+    folder = tmp_path_factory.mktemp("golden")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "RECORD", folder / "record.json")
+        results = whole(plan, folder)
+        drawn = {figure.name: figure for figure in fixture.draw(results)}
+        content = read_json(folder / "evidence.json", evidence.FORMAT)
+        return compose.compose(open_folder(), results, drawn, "", "what the page is derived from", content).html
+
+
+def whole(plan: Study, folder: Path) -> dict:
+    """Made-up results of everything, and a record that has one contrast the other way."""
+    store, mnist = Store(folder), plan.runs("mnist")
     fixture.fill(store, mnist, MNIST, made_up(mnist, step=7))
     others = {name: plan.runs(name) for name in BESIDE_MNIST}
     for (name, runs), step in zip(others.items(), (3, 5), strict=True):
         fixture.fill(store, runs, BESIDE_MNIST[name], made_up(runs, step))
     results = rounded(summary.update(plan, mnist, MNIST, store, others))
     results["versions"] = [["a library", "1.0"]]
-    monkeypatch.setattr(records, "RECORD", tmp_path / "record.json")
     other = deepcopy(results)
     other["contrasts"][0] |= {"mean": -0.01, "interval": [-0.02, -0.001]}
     records.write(other)
@@ -86,14 +99,20 @@ def differing(golden: str, page: str) -> list[str]:
     return [*lines[:LINES_TOLD], f"… and {more} lines more"] if more > 0 else lines
 
 
-def test_the_page_matches_the_golden_page(whole: dict, tmp_path: Path) -> None:
-    drawn = {figure.name: figure for figure in fixture.draw(whole)}
-    content = read_json(tmp_path / "evidence.json", evidence.FORMAT)
-    page = told(compose.compose(open_folder(), whole, drawn, "", "what the page is derived from", content).html)
+def test_the_page_matches_the_golden_page(page: str) -> None:
     if os.environ.get("RENEW_GOLDEN"):
-        GOLDEN.write_text(page, encoding="utf-8")
-    if lines := differing(GOLDEN.read_text(encoding="utf-8"), page):
+        GOLDEN.write_text(told(page), encoding="utf-8")
+    if lines := differing(GOLDEN.read_text(encoding="utf-8"), told(page)):
         advice = (
             "The page is no longer tests/golden.html. If that is meant, run 'make golden' and read what it changed."
         )
         pytest.fail("\n".join([advice, *lines]), pytrace=False)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_text_in_its_drawings_is_large_enough_whole_and_alone_in_its_place(
+    browser: Browser, page: str, tmp_path: Path, width: int
+) -> None:
+    path = tmp_path / "index.html"
+    path.write_text(page)
+    assert flaws(opened(browser, path, viewport={"width": width, "height": 800})) == []

@@ -405,9 +405,9 @@ def test_readouts_are_paired_with_their_features_own_output_layer(whole: dict) -
             run["test_accuracy"] = 0.93
     with toolkit.styled(pictures=False):
         texts = shown(article.readouts(turned)).svg
-    assert "97.00 % (+1.00)" in texts
-    assert "97.50 % (−0.50)" in texts
-    assert "96.50 % (+1.50)" in texts  # of all three seeds
+    assert "97.00 (+1.00)" in texts
+    assert "97.50 (−0.50)" in texts
+    assert "96.50 (+1.50)" in texts  # of all three seeds
 
 
 def test_the_readouts_figure_says_how_much_the_exact_readout_wins_back(whole: dict) -> None:
@@ -472,7 +472,7 @@ def test_the_reliability_figure_names_the_best_and_the_worst_calibrated_arm(whol
     for name, error in errors.items():
         turned["arms"][name]["calibration"]["ece"] = error
     turned["arms"]["cross-entropy"]["calibration"]["reliability"] = []
-    title = "Calibration error from 2.0 % (Example 1 on ±1) to 50.0 % (softmax, squared error)"
+    title = "Calibration error from 2.0 % (targets ±1) to 50.0 % (softmax, squared error)"
     assert article.reliability(turned).title == title
     turned["arms"]["example-1"]["calibration"]["ece"] = 0.01
     assert article.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
@@ -496,6 +496,25 @@ def test_labels_are_moved_apart_no_further_than_necessary() -> None:
     assert toolkit.spread_out([0.5, 0.1], 0.1).tolist() == pytest.approx([0.5, 0.1])
     assert toolkit.spread_out([0.5, 0.5, 0.9], 0.1).tolist() == pytest.approx([0.45, 0.55, 0.9])
     assert toolkit.spread_out([1.0, 1.0], 0.1).tolist() == pytest.approx([0.9, 1.0])
+
+
+def test_long_labels_are_broken_into_the_fewest_lines_of_about_the_same_width() -> None:
+    assert toolkit.wrap("Example 1", 2) == ["Example 1"]
+    assert toolkit.wrap("softmax, squared error", 1.6) == ["softmax,", "squared error"]
+    assert toolkit.wrap("a-name-of-many-parts", 1.4) == ["a-name-of-", "many-parts"]
+    assert toolkit.wrap("one\ntwo", 2) == ["one", "two"]
+    text = "what was changed, and why, and what we expected of it"
+    lines = toolkit.wrap(text, 2)
+    assert " ".join(lines) == text
+    assert max(map(toolkit.text_width, lines)) <= 2
+    assert min(map(toolkit.text_width, lines)) > 1
+
+
+def test_rows_grow_with_the_lines_of_their_labels() -> None:
+    label = "A label so long that it needs two lines beside its note"
+    assert toolkit.rows_height([label], ["97.00 %"], "x") == pytest.approx(
+        toolkit.rows_height(["short"], ["97.00 %"], "x") + 1.2 * toolkit.LINE
+    )
 
 
 def test_a_ratio_is_written_with_two_digits() -> None:
@@ -691,7 +710,7 @@ def test_cleaning_drops_only_elements_that_show_nothing() -> None:
         '<path d="M 0 0" style="fill: none"/><g id="c"/></svg>'
     )
     assert svg.clean(raw, "f", "T", "D") == (
-        '<svg viewBox="0 0 9 9" font-size="8.5px" fill="none" stroke-width="0.6" role="img" '
+        '<svg viewBox="0 0 9 9" font-size="11.2px" fill="none" stroke-width="0.6" role="img" '
         'aria-describedby="f-description"><title>T</title><desc id="f-description">D</desc>'
         '<path stroke-width="0.8" d="M1.2 2 3.1 4" class="s-ink"/></svg>'
     )
