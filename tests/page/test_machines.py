@@ -10,6 +10,7 @@ from pathlib import Path
 
 import markdown
 import pytest
+import yaml
 from selectolax.lexbor import LexborHTMLParser
 
 from experiments.data import datasets
@@ -17,8 +18,10 @@ from experiments.data.sources import Source
 from experiments.plots import figures
 from experiments.study.model import Study
 from report import __main__ as command
+from report.article import document
+from report.article.folder import DEFAULT
 from report.claims.model import NOT, PARTLY, SUPPORTED
-from report.page import in_markdown, machines, site
+from report.page import citation, in_markdown, machines, site
 from tests import fixture
 from tests.page.test_sharing import linked
 
@@ -76,6 +79,25 @@ def test_the_crate_lists_every_other_file_of_the_page_with_its_size_and_digest(b
         assert (entity["@type"], entity["contentSize"]) == ("File", str(path.stat().st_size))
         assert entity["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert entity["description"]
+
+
+def test_the_crate_agrees_with_the_citation(built: Path) -> None:
+    found, fields = entities(built), yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    software, authors = found["#software"], [found[f"#author-{n}"]["name"] for n, _ in enumerate(fields["authors"], 1)]
+    assert (software["name"], software["softwareVersion"]) == (fields["title"], fields["version"])
+    assert authors == [author["name"] for author in fields["authors"]]
+    assert found["./"]["license"]["@id"].endswith(f"/{fields['license']}")
+
+
+@pytest.mark.parametrize("version", ["", "2027-01-31-2"])
+def test_the_crate_of_each_version_agrees_with_its_linked_data(results: dict, version: str) -> None:
+    shared = citation.publication(URL, results, document.load(DEFAULT / "article.md"), page_version=version)
+    html = '<title>A title</title><meta name="description" content="What it says">'
+    root = next(entity for entity in machines.crate(html, shared, results, {}, {})["@graph"] if entity["@id"] == "./")
+    linked = shared.linked_data("A title", "What it says")
+    for key in ("url", "datePublished", "version", "description"):
+        assert root.get(key) == linked.get(key)
+    assert root["name"] == linked["headline"]
 
 
 def test_whatever_the_crate_refers_to_is_in_it(built: Path) -> None:

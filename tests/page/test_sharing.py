@@ -58,7 +58,7 @@ def head(html: str) -> dict[str, str]:
     """The title, every meta and the canonical address, by name."""
     found = re.findall(r'<meta (?:name|property)="([^"]+)" content="([^"]*)">', html)
     found += re.findall(r'<link rel="(canonical)" href="([^"]*)">', html)
-    found += re.findall(r"<(title)>(.*?)</title>", html, re.DOTALL)
+    found += re.findall(r"<(title)>(.*?)</title>", html, re.DOTALL)[:1]  # those after it are of drawings
     return {name: markup.unescape(value) for name, value in found}
 
 
