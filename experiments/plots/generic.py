@@ -392,8 +392,7 @@ def _calibration_range(errors: Mapping[str, float]) -> str:
         return "".join(f"Calibration error of {name}: {plain_percent(error, 1)}" for name, error in errors.items())
     best, worst = (end(errors, key=lambda name: errors[name]) for end in (min, max))
     return (
-        f"Calibration error from {plain_percent(errors[best], 1)} ({best}) "
-        f"to {plain_percent(errors[worst], 1)} ({worst})"
+        f"Calibration error: {plain_percent(errors[best], 1)} ({best}), {plain_percent(errors[worst], 1)} ({worst})"
     )
 
 

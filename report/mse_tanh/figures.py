@@ -178,10 +178,10 @@ def accuracy(results: Results) -> Figure:
 
 BAR, LARGE = 6, 13.5  # in points: how thick a bar is, and the size of the numbers beside bars
 NETWORKS = {  # by arm: what a network is to the article, and what it is made of
-    "example-1": ("The article’s network", "tanh output, squared error, targets 0 and 1"),
-    "targets": ("The same, with targets −1 and 1", "one number in the code changed"),
+    "example-1": ("Example 1, the article’s network", "tanh output, squared error, targets 0 and 1"),
+    "targets": ("The same, with targets −1 and 1", "only the targets changed"),
     "cross-entropy": ("The same, with cross-entropy", "softmax output on the same hidden layer"),
-    "example-3": ("The article’s recommendation", "hidden ReLU, softmax output, cross-entropy"),
+    "example-3": ("Example 3, the article’s recommendation", "hidden ReLU, softmax output, cross-entropy"),
 }
 
 
@@ -445,11 +445,11 @@ def _fitting(arms: Mapping[str, ArmResult]) -> str:
 WALL = {"wall-4": "4", "example-1": "1", "wall-quarter": "¼", "wall-sixteenth": "1⁄16", "one-sided": "0"}
 EFFECTS = {  # what is changed: the arm with it and the arm without it
     "Undershooting free": ("one-sided", "example-1"),
-    "Sham: wrong classes’ errors halved": ("wrong-half", "example-1"),
+    "Control: wrong classes’ errors halved": ("wrong-half", "example-1"),
     "Linear output: undershooting free": ("linear-one-sided", "linear-output"),
-    "Sham, linear output: above 1 free": ("overshoot-free", "linear-output"),
+    "Control, linear output: above 1 free": ("overshoot-free", "linear-output"),
     "Sigmoid on ½ and 1: can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
-    "Sham: sigmoid on 0 and ½, as close": ("sigmoid-half", "tanh-sigmoid-mse"),
+    "Control: sigmoid on 0 and ½, as close": ("sigmoid-half", "tanh-sigmoid-mse"),
 }
 
 
@@ -513,7 +513,7 @@ def _draw_steps(axes: Axes, weights: Mapping[str, str], accuracies: Sequence[Seq
         axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
     axes.set_xticks(range(len(weights)), [*weights.values()])
     name_height(axes, "Test accuracy, %")
-    axes.set_xlabel("Weight of undershooting the low target")
+    axes.set_xlabel("Penalty for undershooting, as a multiple of the usual")
     axes.locator_params(axis="y", nbins=5)
     axes.grid(axis="y")
     hide_ticks(axes)
@@ -523,7 +523,7 @@ def _draw_gains(axes: Axes, gains: Mapping[str, Mapping[int, float]], seeds: Seq
     """Every gain by its seed, beside a line at 0; `first` is the row of the table with which they begin."""
     axes.axvline(0, color=INK, linewidth=0.8)
     for place, (label, gain) in enumerate(gains.items()):
-        colour = MUTED if label.startswith("Sham") else INK
+        colour = MUTED if label.startswith("Control") else INK
         gid = svg.rows(*(first + place * len(seeds) + number for number in range(len(seeds))))
         values, mean = [100 * gain[seed] for seed in seeds], 100 * float(np.mean([*gain.values()]))
         draw_seeds(axes, values, mean, place, colour, "o", gid)
@@ -591,7 +591,7 @@ def _larger_factor(means: Mapping[str, Mapping[str, float]]) -> str:
     hidden = max(max(pair.values()) - min(pair.values()) for pair in both)
     parts = {"output, loss and targets": head, "hidden activation": hidden}
     (more, most), (less, least) = sorted(parts.items(), key=lambda item: -item[1])
-    return f"Accuracy moves {most:.2f} points with {more}, {least:.2f} with {less}"
+    return f"Up to {most:.2f} points come from {more}, up to {least:.2f} from {less}"
 
 
 def dose(results: Results) -> Figure | None:

@@ -215,7 +215,7 @@ def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
     peak = int(shares.argmax())
     axes.stairs(shares, edges, fill=True, color=colour_of(network), gid=gid)
     beside = edges[np.flatnonzero(shares > 0.8 * shares[peak])[-1] + 1] + 0.03
-    axes.text(beside, shares[peak], plain_percent(shares[peak], 0), va="top")
+    axes.text(beside, shares[peak], f"{plain_percent(shares[peak], 0)} of outputs", va="top")
     axes.text(0.98, 0.93, "wrong classes’ outputs", ha="right", va="center", color=MUTED)
     if network.arm["low_target"] >= NARROW:
         word = "harmless" if network.is_harmless_below else "below target"
@@ -240,7 +240,7 @@ def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
         label = f"below {signed(drawn.arm['low_target'])}: free" if drawn.name == FREE else targets_label(drawn.arm)
         axes.text(x, y, label, color=colour_of(drawn), ha="center", va=side, fontweight="bold")
     axes.plot([-1, 1], [0, 0], color=MUTED, linewidth=0.6)
-    axes.text(0.98, 0.14, f"↑ lifted ({_strength(network)})", ha="right", color=MUTED)
+    axes.text(0.98, 0.14, f"↑ lifted, strength {_strength(network)}", ha="right", color=MUTED)
     axes.text(0.98, -1.85, "↓ lowered", ha="right", color=MUTED)
     axes.set(ylim=(-1.95, 0.95), xticks=(-1, -0.5, 0, 0.5, 1))
     axes.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"])
@@ -274,8 +274,8 @@ def _slopes(start: float, low: float) -> tuple[float, float]:
 
 
 def _lifted(shown: Sequence[Network]) -> str:
-    """How much of the article's push lifts what was below its target, and what leaving it alone does to the errors."""
+    """What leaving alone what is below its target does to the errors; else how much of the push lifts it."""
     first, free = shown[0], next((network for network in shown if network.name == FREE), None)
-    share = plain_percent(first.push["below_target"], 0)
-    finding = f"{share} of the push lifts outputs already below target"
-    return f"{finding}; left alone, {first.whole_errors} errors become {free.whole_errors}" if free else finding
+    if free:
+        return f"Leave outputs below 0 alone, and {first.whole_errors} errors become {free.whole_errors}"
+    return f"{plain_percent(first.push['below_target'], 0)} of the push lifts outputs already below target"

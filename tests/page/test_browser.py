@@ -232,6 +232,7 @@ def test_light_and_dark_can_be_chosen_and_the_choice_is_remembered(browser: Brow
 def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path)
     with sheet.expect_download() as page:
+        sheet.get_by_text("Contents", exact=True).click()
         sheet.get_by_role("button", name="Save this page").click()
     assert Path(page.value.path()).read_text().count("<button") == 0
     figure = sheet.locator("#figure-accuracy")

@@ -316,10 +316,10 @@ def test_the_wall_figure_pairs_the_shams_with_the_network_that_they_change(whole
 def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
     base = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "outputs"}
     head = shown(article.factorial(scored(whole, {**base, "relu-softmax-ce": 0.99, "tanh-softmax-ce": 0.985})))
-    assert head.title == "Accuracy moves 2.00 points with output, loss and targets, 0.50 with hidden activation"
+    assert head.title == "Up to 2.00 points come from output, loss and targets, up to 0.50 from hidden activation"
     relu = {name: 0.98 for name in base if whole["arms"][name]["hidden"] == "relu"}
     assert shown(article.factorial(scored(whole, {**base, **relu}))).title == (
-        "Accuracy moves 1.00 points with hidden activation, 0.00 with output, loss and targets"
+        "Up to 1.00 points come from hidden activation, up to 0.00 from output, loss and targets"
     )
     assert len(head.rows) == 14
 
@@ -472,10 +472,10 @@ def test_the_reliability_figure_names_the_best_and_the_worst_calibrated_arm(whol
     for name, error in errors.items():
         turned["arms"][name]["calibration"]["ece"] = error
     turned["arms"]["cross-entropy"]["calibration"]["reliability"] = []
-    title = "Calibration error from 2.0 % (targets ±1) to 50.0 % (softmax, squared error)"
+    title = "Calibration error: 2.0 % (targets ±1), 50.0 % (softmax, squared error)"
     assert article.reliability(turned).title == title
     turned["arms"]["example-1"]["calibration"]["ece"] = 0.01
-    assert article.reliability(turned).title.startswith("Calibration error from 1.0 % (Example 1)")
+    assert article.reliability(turned).title.startswith("Calibration error: 1.0 % (Example 1)")
 
 
 def test_the_outputs_figure_shows_the_targets_arm_next_to_the_examples(drawn: dict[str, Figure]) -> None:
@@ -528,7 +528,7 @@ def test_a_ratio_is_written_with_two_digits() -> None:
 
 def test_every_seed_is_in_the_accuracy_figures_table(drawn: dict[str, Figure]) -> None:
     assert len(drawn["accuracy"].rows) == 4 * 3
-    assert ("The article’s network", str(FIRST), "350") in drawn["accuracy"].rows
+    assert ("Example 1, the article’s network", str(FIRST), "350") in drawn["accuracy"].rows
 
 
 @pytest.fixture(scope="module")
