@@ -133,6 +133,7 @@ def test_print_is_black_on_white_even_if_dark_is_preferred_or_chosen(
 ) -> None:
     sheet = opened(browser, path, color_scheme=preferred)
     if preferred == "light":
+        sheet.get_by_text("Contents", exact=True).click()
         sheet.get_by_role("button", name="Dark colours").click()
     sheet.emulate_media(media="print")
     assert sheet.locator("body").evaluate("body => getComputedStyle(body).color") == "rgb(0, 0, 0)"
