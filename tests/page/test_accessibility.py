@@ -144,6 +144,7 @@ def test_figures_bring_their_background_where_the_system_forces_its_colours(
     browser: Browser, path: Path, theme: str
 ) -> None:
     sheet = opened(browser, path, color_scheme="light" if theme == "dark" else "dark", forced_colors="active")
+    sheet.get_by_text("Contents", exact=True).click()
     sheet.get_by_role("button", name=f"{theme.capitalize()} colours").click()
     grounds = sheet.evaluate(
         "[...document.querySelectorAll('figure svg')].map(svg => getComputedStyle(svg).backgroundColor)"
