@@ -177,7 +177,7 @@ def written(path: Sequence[Step]) -> str:
 
 def _piece(letter: str, numbers: Sequence[float], last: str) -> str:
     """A step in SVG; a letter that is clear from the last one is left out, and so is a blank before a minus."""
-    body = re.sub(" (?=-)", "", " ".join(map(_number, numbers)))
+    body = "".join(text if text[0] == "-" else f" {text}" for text in map(_number, numbers)).removeprefix(" ")
     if letter == {"M": "L", "m": "l"}.get(last, last) and letter not in "Mm":
         return body if body.startswith("-") else f" {body}"
     return letter + body
@@ -185,4 +185,7 @@ def _piece(letter: str, numbers: Sequence[float], last: str) -> str:
 
 def _number(value: float) -> str:
     """At most two decimals, without a 0 before the point."""
-    return re.sub(r"^(-?)0\.", r"\1.", f"{round(value, 2) + 0.0:g}")
+    text = f"{round(value, 2) + 0.0:g}"
+    if text.startswith("0."):
+        return text[1:]
+    return f"-{text[2:]}" if text.startswith("-0.") else text

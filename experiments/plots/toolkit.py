@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import matplotlib
@@ -220,6 +221,7 @@ def _broken(text: str, room: float, bold: bool) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+@cache  # lines are tried at many widths
 def text_width(text: str, bold: bool = False) -> float:
     """How wide a text is in inches, in the font that drawings are laid out with, on the smallest phone."""
     font = FontProperties(size=LARGEST_FONT_SIZE, weight="bold" if bold else "normal")
