@@ -153,7 +153,7 @@ def tiles(rows: int, columns: int, size: tuple[float, float]) -> tuple[Canvas, l
 
 
 MARGIN = 0.05  # inches at the edges of a drawing
-ROW = 0.27  # inches from one row to the next, and a line of text for each line of its label
+ROW = 0.24  # inches from one row to the next, and a line of text for each line of its label
 
 
 def rows_height(labels: Sequence[str], notes: Sequence[str], *xlabels: str) -> float:
