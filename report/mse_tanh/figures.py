@@ -513,7 +513,7 @@ def _draw_steps(axes: Axes, weights: Mapping[str, str], accuracies: Sequence[Seq
         axes.plot([place] * len(values), [100 * value for value in values], "o", **style)
     axes.set_xticks(range(len(weights)), [*weights.values()])
     name_height(axes, "Test accuracy, %")
-    axes.set_xlabel("Penalty for undershooting, as a multiple of the usual")
+    axes.set_xlabel("Penalty for undershooting, times the usual")
     axes.locator_params(axis="y", nbins=5)
     axes.grid(axis="y")
     hide_ticks(axes)
