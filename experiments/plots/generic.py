@@ -391,9 +391,7 @@ def _calibration_range(errors: Mapping[str, float]) -> str:
     if len(errors) == 1:
         return "".join(f"Calibration error of {name}: {plain_percent(error, 1)}" for name, error in errors.items())
     best, worst = (end(errors, key=lambda name: errors[name]) for end in (min, max))
-    return (
-        f"Calibration error: {plain_percent(errors[best], 1)} ({best}), {plain_percent(errors[worst], 1)} ({worst})"
-    )
+    return f"Calibration error: {plain_percent(errors[best], 1)} ({best}), {plain_percent(errors[worst], 1)} ({worst})"
 
 
 # ---------------------------------------------------------------------------------------------- contrasts

@@ -187,7 +187,7 @@ LABEL_GAP = 0.06  # inches between a row's label and its marks
 
 def _layout(labels: Sequence[str], notes: Sequence[str]) -> tuple[list[list[str]], float]:
     """The lines of each label, and the distance in inches from one row to the next."""
-    room = WIDTH - 2 * MARGIN - max((text_width(note, bold=True) + LINE for note in notes), default=0)
+    room = WIDTH - 2 * MARGIN - max((text_width(note, bold=True) + 0.1 for note in notes), default=0)
     lines = [wrap(label, room) for label in labels]
     return lines, ROW + LINE * max(map(len, lines), default=1)
 

@@ -559,7 +559,7 @@ def factorial(results: Results) -> Figure | None:
     cells = [(row, head, hidden, name) for row, head in enumerate(order) for hidden, name in heads[head].items()]
     notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
     marked = [
-        "  ".join(f"{generic.SYMBOLS[HIDDEN[h].marker]} {means[head][h]:.2f}" for h in sorted(means[head])[::-1])
+        "  ".join(f"{generic.SYMBOLS[HIDDEN[h].marker]}{means[head][h]:.2f}" for h in sorted(means[head])[::-1])
         for head in order
     ]
     canvas, axes = labelled_rows(order, marked, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: all seeds")
