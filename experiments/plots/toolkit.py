@@ -154,7 +154,7 @@ def tiles(rows: int, columns: int, size: tuple[float, float]) -> tuple[Canvas, l
 
 
 MARGIN = 0.05  # inches at the edges of a drawing
-ROW = 0.27  # inches from one row to the next, and a line of text for each line of its label
+ROW = 0.24  # inches from one row to the next, and a line of text for each line of its label
 
 
 def rows_height(labels: Sequence[str], notes: Sequence[str], *xlabels: str) -> float:
@@ -188,7 +188,7 @@ LABEL_GAP = 0.06  # inches between a row's label and its marks
 
 def _layout(labels: Sequence[str], notes: Sequence[str]) -> tuple[list[list[str]], float]:
     """The lines of each label, and the distance in inches from one row to the next."""
-    room = WIDTH - 2 * MARGIN - max((text_width(note, bold=True) + LINE for note in notes), default=0)
+    room = WIDTH - 2 * MARGIN - max((text_width(note, bold=True) + 0.1 for note in notes), default=0)
     lines = [wrap(label, room) for label in labels]
     return lines, ROW + LINE * max(map(len, lines), default=1)
 

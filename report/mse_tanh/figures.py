@@ -146,21 +146,21 @@ def accuracy(results: Results) -> Figure:
     arms = _available(results, NETWORKS)
     if len(arms) < len(NETWORKS):
         return generic.accuracy(results, _examples(results), RECIPES)
-    canvas, axes = subplots(figsize=(WIDTH, 0.78 * len(arms)))
+    canvas, axes = subplots(figsize=(WIDTH, 0.69 * len(arms)))
     images = results["dataset"]["test_images"]
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
     for row, (name, (network, made_of)) in enumerate(NETWORKS.items()):
         colour = RECIPES[name].colour
         wrong = [images * (1 - score / 100) for score in plotted_values(scores(results, name))]
-        axes.text(0, row - 0.43, network, fontweight="bold", in_layout=False)
-        axes.text(0, row - 0.2, made_of, color=MUTED, in_layout=False)
+        axes.text(0, row - 0.45, network, fontweight="bold", in_layout=False)
+        axes.text(0, row - 0.19, made_of, color=MUTED, in_layout=False)
         axes.plot([0, means[name]], [row, row], color=colour, linewidth=BAR, solid_capstyle="butt")
         style: Any = {"color": colour, "markerfacecolor": PAPER, "mew": 0.7, "gid": rows_of_arm(runs, name)}
         axes.plot(wrong, [row] * len(wrong), "o", markersize=3.6, **style)
         beside = max(means[name], *wrong) + images / 1000
         axes.text(beside, row, f"{means[name]:.0f}", va="center_baseline", fontsize=LARGE, fontweight="bold")
-    axes.set(xticks=[], yticks=[], xlim=(0, 1.2 * max(means.values())), ylim=(len(arms) - 0.8, -0.68))
+    axes.set(xticks=[], yticks=[], xlim=(0, 1.2 * max(means.values())), ylim=(len(arms) - 0.85, -0.65))
     hide_ticks(axes, "left", "bottom")
     rows = [(NETWORKS[run["arm"]][0], str(run["seed"]), f"{images * (1 - final_accuracy(run)):.0f}") for run in runs]
     return finish(
@@ -472,7 +472,7 @@ def wall(results: Results) -> Figure | None:
     seeds = seeds_of(shared)[:MAX_MARKS]
     changes = {label: points(float(np.mean([*gain.values()]))) for label, gain in gains.items()}
     texts = (list(changes), list(changes.values()), "Change in test accuracy, points")
-    canvas, (top, bottom) = stacked(2.7, rows_height(*texts))
+    canvas, (top, bottom) = stacked(2.35, rows_height(*texts))
     _draw_steps(top, weights, [[by_seed[name][seed] for seed in seeds] for name in weights])
     top.plot([100 * mean for mean in means.values()], color=INK)
     label_rows([bottom], *texts)
@@ -559,7 +559,7 @@ def factorial(results: Results) -> Figure | None:
     cells = [(row, head, hidden, name) for row, head in enumerate(order) for hidden, name in heads[head].items()]
     notes = [" · ".join(f"{HIDDEN[h].label} {means[head][h]:.2f}" for h in sorted(means[head])[::-1]) for head in order]
     marked = [
-        "  ".join(f"{generic.SYMBOLS[HIDDEN[h].marker]} {means[head][h]:.2f}" for h in sorted(means[head])[::-1])
+        "  ".join(f"{generic.SYMBOLS[HIDDEN[h].marker]}{means[head][h]:.2f}" for h in sorted(means[head])[::-1])
         for head in order
     ]
     canvas, axes = labelled_rows(order, marked, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: all seeds")

@@ -114,7 +114,8 @@ def test_every_mark_that_shows_a_value_has_a_row_in_the_table(drawn: dict[str, F
 
 @pytest.mark.parametrize(("name", "column"), [("accuracy", 2), ("readouts", 3), ("changes", 3)])
 def test_marks_further_right_have_higher_values_in_their_rows(drawn: dict[str, Figure], name: str, column: int) -> None:
-    marks = [(x, row) for row, x in re.findall(r'<path data-row="(\d+)" [^>]*d="M([\d.]+) ', drawn[name].svg)]
+    found = re.findall(r'<(?:path|circle) data-row="(\d+)" [^>]*?(?:d="M|cx=")([\d.]+)', drawn[name].svg)
+    marks = [(x, row) for row, x in found]
     values = [drawn[name].rows[int(row)][column] for _, row in marks]
     told = [float(value.removesuffix(" %").replace("−", "-")) for value in values]
     assert len({x for x, _ in marks}) > 2
