@@ -205,7 +205,7 @@ def name_height(axes: Axes, text: str) -> None:
 def wrap(text: str, room: float, bold: bool = False) -> list[str]:
     """The lines of `text`, broken at blanks and hyphens: the fewest that fit so many inches, about equally wide."""
     lines = _broken(text, room, bold)
-    while len(narrower := _broken(text, room - 0.05, bold)) == len(lines) > 1:
+    while room > 0 and len(narrower := _broken(text, room - 0.05, bold)) == len(lines) > 1:
         lines, room = narrower, room - 0.05
     return lines
 

@@ -244,7 +244,7 @@ def test_the_push_figure_counts_errors_over_the_seeds_that_all_networks_share(wh
             run["test_accuracy"] = 0.95 if run["seed"] == FIRST else 0.5
     figure = shown(push.push_back(turned))
     assert [row[2] for row in figure.rows] == ["500", *before[1:]]
-    assert "left alone, 500 errors become" in figure.title
+    assert "alone, and 500 errors become" in figure.title
     turned["arms"]["one-sided"]["push"] = None
     assert "left alone" not in shown(push.push_back(turned)).title
     turned["arms"]["example-1"]["push"] = None
