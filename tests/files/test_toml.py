@@ -106,6 +106,7 @@ def test_every_key_of_the_projects_own_files_is_found_on_the_line_that_begins_wi
             line.strip("[\"' ").startswith((keys[-1], ".".join(keys)))
             or f" {keys[-1]} = " in line
             or f".{keys[-1]} = " in line
+            or f'."{keys[-1]}" = ' in line
         )
 
 
