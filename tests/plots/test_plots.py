@@ -246,7 +246,7 @@ def test_the_push_figure_counts_errors_over_the_seeds_that_all_networks_share(wh
     assert [row[2] for row in figure.rows] == ["500", *before[1:]]
     assert "alone, and 500 errors become" in figure.title
     turned["arms"]["one-sided"]["push"] = None
-    assert "left alone" not in shown(push.push_back(turned)).title
+    assert "errors become" not in shown(push.push_back(turned)).title
     turned["arms"]["example-1"]["push"] = None
     assert push.push_back(turned) is None
 
