@@ -71,3 +71,11 @@ def test_the_claim_of_the_documentation_is_one_that_the_program_reads(tmp_path: 
     path = tmp_path / "claims.toml"
     path.write_text(text)
     assert [claim.id for claim in claims.load(path).claims] == ["wider-is-better"]
+
+
+def test_the_makefile_uses_nothing_that_came_after_make_3_81_which_macos_has() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    newer = r"^\w+ *(!=|::=)|\.ONESHELL|\.SHELLFLAGS|\$\(file |\$\(let |\$\(intcmp |&:|^undefine |\.EXTRA_PREREQS"
+    assert re.findall(newer, makefile, re.MULTILINE) == []
+    gnu = r"sed -i |sed .*\\[tn+]|grep -P|readlink -f|date -d|xargs -r|cp --|stat -c"  # not what macOS' tools have
+    assert re.findall(gnu, makefile) == []
