@@ -63,7 +63,8 @@ def test_the_experiments_of_the_documentation_can_be_appended_to_the_study(tmp_p
     path.write_text(f"{study}\n{single}\n{family}\n{block}\n{arm}{settings}")
     arms = {arm.name: arm for arm in studies.load(path).arms}
     assert arms["slow"].learning_rate == arms["rate-0.0003"].learning_rate == 0.0003
-    assert str(arms["new"].hidden[1]) == "gelu(approximate=True)" and arms["new"].dropout == 0.3
+    assert str(arms["new"].hidden[1]) == "gelu(approximate=True)"
+    assert arms["new"].dropout == 0.3
 
 
 def test_the_claim_of_the_documentation_is_one_that_the_program_reads(tmp_path: Path) -> None:
