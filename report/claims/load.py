@@ -17,11 +17,13 @@ from experiments.study.model import Arm, Study
 from report.claims.margins import check_rule
 from report.claims.model import (
     GENERAL,
+    HOLDS,
     NOT,
     NOT_TESTABLE,
     PARTLY,
     PARTS,
     PREDICTION,
+    REFUTED,
     STATED,
     SUPPORTED,
     UNITS,
@@ -197,10 +199,13 @@ def _question_with_rule(part: str, asks: str, table: TomlTable, thresholds: Mapp
     )
 
 
-def _because(question: TomlTable) -> dict[str, str]:
+_VERDICTS = (SUPPORTED, PARTLY, NOT, NOT_TESTABLE)
+
+
+def _because(question: TomlTable, verdicts: Collection[str] = _VERDICTS) -> dict[str, str]:
     """By verdict, what follows from it, for those of which the question says it."""
     table = question.table("because", required=False)
-    table.reject_unknown((SUPPORTED, PARTLY, NOT, NOT_TESTABLE))
+    table.reject_unknown(verdicts)
     return {verdict: table.get_valid(verdict, _REASON) for verdict in table.values}
 
 
@@ -255,11 +260,14 @@ def _predictions(root: TomlTable, thresholds: Mapping[str, Threshold]) -> tuple[
 
 
 def _prediction(id_: str, table: TomlTable, thresholds: Mapping[str, Threshold]) -> Prediction:
-    table.reject_unknown(("id", "says", "refuted", "holds", "evidence", "figures"))
+    table.reject_unknown(("id", "says", "refuted", "holds", "because", "evidence", "figures"))
     says, refuted = (table.get_valid(key, _SENTENCE) for key in ("says", "refuted"))
     evidence = _evidence(table.table("evidence"), thresholds)
     holds = _rule(table, "holds", evidence, thresholds, required=True)
-    question = Question(PREDICTION, PREDICTION, says, evidence=evidence, supported=holds, line=table.line())
+    because = _because(table, (HOLDS, REFUTED))
+    question = Question(
+        PREDICTION, PREDICTION, says, evidence=evidence, supported=holds, because=because, line=table.line()
+    )
     figures = tuple(table.get_valid("figures", TEXTS, default=()))
     return Prediction(id_, refuted, question, figures, table.line())
 

@@ -180,7 +180,8 @@ class Why:
     cross-entropy, to compare it with. closes_most: not penalising it, by the loss and by targets.
 
     bounded_gain: under squared error, so do outputs that cannot undershoot 0. linear_gap_stays: a linear output, which
-    undershoots as tanh does, wins less than half of what targets do.
+    undershoots as tanh does, wins less than half of what targets do. unpenalised: the accuracy of a linear output where
+    undershooting is not penalised; unpenalised_lead: its lead over cross-entropy, and whether there is one.
     """
 
     answers: bool
@@ -191,10 +192,14 @@ class Why:
     bounded_gain: bool
     compares_linear: bool
     linear_gap_stays: bool
+    unpenalised: float | None
+    unpenalised_lead: float | None
+    unpenalised_leads: bool
 
 
-def _why(c: Contrasts, answer: Answer) -> Why:
+def _why(m: Measured, c: Contrasts, answer: Answer) -> Why:
     ways = (c.targets, c.one_sided)
+    lead = m.lead("linear-one-sided", "cross-entropy")
     return Why(
         all((*ways, c.loss)),
         bool(c.recipe and c.recipe.low <= 0),
@@ -204,6 +209,9 @@ def _why(c: Contrasts, answer: Answer) -> Why:
         is_gain(c.softmax_output) and is_gain(c.sigmoid_output),
         bool(c.output and c.linear_one_sided),
         is_less_than_half(c.output, c.targets),
+        m.mean_accuracy("linear-one-sided"),
+        lead,
+        is_above(lead, 0),
     )
 
 
@@ -268,7 +276,8 @@ class PushBack:
     lifted: of the article's push on wrong classes, what lifts outputs that were low enough; ahead: of these outputs,
     those that could decide an answer, where they are few. helps: leaving them alone makes fewer errors. weaker: the
     networks whose push of that kind is weaker, though there is some. ends_only_lower: targets −1 and 1 lift nothing.
-    close: a network that lifts nothing either, and still makes more errors, with targets that lie closer together.
+    close: a network that lifts nothing either, and still makes more errors than those with targets −1 and 1,
+    ends_errors, with targets that lie closer together. target: the article's low one.
     """
 
     lifted: float
@@ -280,6 +289,8 @@ class PushBack:
     weaker: tuple[networks.Network, ...]
     ends_only_lower: bool
     close: networks.Network | None
+    ends_errors: int | None
+    target: float
     seeds: int
     all_errors: int
     all_seeds: int
@@ -301,6 +312,8 @@ def _push_back(m: Measured) -> PushBack | None:
         tuple(network for network in measured.values() if network.strength and network.strength < 1),
         ends is not None and ends.push["below_target"] == 0,
         next((network for network in measured.values() if ends and _is_close(network, ends)), None),
+        ends.whole_errors if ends else None,
+        article.arm["low_target"],
         article.seeds,
         round(networks.IMAGES * (1 - accuracy)),
         seeds,
@@ -954,18 +967,28 @@ def _confusions(m: Measured) -> Confusions:
 
 @dataclass(frozen=True)
 class Limits:
-    """limits.html: Example 1's network, and the fewest seeds of any arm."""
+    """limits.html: Example 1's network, and the fewest seeds of any arm. images_explain: the share of the scatter.
+
+    held_out_is_smaller: cross-entropy's lead on the held-out images at the article's learning rate.
+    """
 
     depth: int | None
     width: int | None
     fewest_seeds: int | None
     images_explain: float | None
+    held_out_is_smaller: bool
 
 
-def _limits(m: Measured, c: Contrasts) -> Limits:
+def _limits(m: Measured, c: Contrasts, rates: Rates | None) -> Limits:
     seeds = [len(arm["seeds"]) for arm in m.results["arms"].values()]
     share = c.recipe.image_share if c.recipe else None
-    return Limits(m.number("example-1", "depth"), m.number("example-1", "width"), min(seeds, default=None), share)
+    return Limits(
+        m.number("example-1", "depth"),
+        m.number("example-1", "width"),
+        min(seeds, default=None),
+        share,
+        rates is not None and is_above(rates.usual, rates.held_out_usual),
+    )
 
 
 @dataclass(frozen=True)
@@ -1224,6 +1247,7 @@ def view(results: Summary) -> View:
     m, c = Measured(results), contrasts(results)
     errors = [m.number(arm, "test_error", "mean") for arm in ("example-1", "example-3")]
     answer, depth, saturated, training = _answer(m, c), _depth(m), _saturated(m), _training(m, c)
+    rates = _rates(m, c)
     return View(
         **vars(c),
         equivalence_margin=m.margin("equivalence"),
@@ -1234,7 +1258,7 @@ def view(results: Summary) -> View:
         linear_with_relu=_linear_with_relu(m, c),
         answer=answer,
         exactly=_exactly(m),
-        why=_why(c, answer),
+        why=_why(m, c, answer),
         changes=_changes(m),
         one_digit=_one_digit(m),
         push_back=_push_back(m),
@@ -1245,14 +1269,14 @@ def view(results: Summary) -> View:
         training=training,
         learning_curves=_learning_curves(m),
         long=_long(m, c),
-        rates=_rates(m, c),
+        rates=rates,
         sgd=_sgd(m, c),
         saturated=saturated,
         depth=depth,
         readouts=_readouts(m, c),
         reliability=_reliability(m),
         confusions=_confusions(m),
-        limits=_limits(m, c),
+        limits=_limits(m, c, rates),
         others=_others(m, c, saturated),
         right=_right(m, c, depth, saturated, training),
         notes=_notes(m, c, depth, training),
