@@ -54,17 +54,17 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
 
 
 def test_the_experiments_of_the_documentation_can_be_appended_to_the_study(tmp_path: Path) -> None:
-    single, family, settings, elsewhere = code("docs/experiments.md", "toml")
+    single, contrast, family, settings = code("docs/experiments.md", "toml")
     study = (ROOT / "experiments" / "study.toml").read_text()
-    study = re.sub(r"^\[datasets.fashion_mnist\].*?(?=^\[)", elsewhere, study, flags=re.MULTILINE | re.DOTALL)
-    block = '[blocks.mine]\nquestion = "Why?"\nseeds = [300, 301, 302]\n'
     arm = '[[arms]]\nname = "new"\nblock = "mine"\noutput = "softmax"\ndepth = 2\n'
     path = tmp_path / "study.toml"
-    path.write_text(f"{study}\n{single}\n{family}\n{block}\n{arm}{settings}")
-    arms = {arm.name: arm for arm in studies.load(path).arms}
+    path.write_text(f"{study}\n{single}\n{contrast}\n{family}\n{arm}{settings}")
+    plan = studies.load(path)
+    arms = {arm.name: arm for arm in plan.arms}
     assert arms["slow"].learning_rate == arms["rate-0.0003"].learning_rate == 0.0003
     assert str(arms["new"].hidden[1]) == "gelu(approximate=True)"
     assert arms["new"].dropout == 0.3
+    assert [c.name for c in plan.contrasts if c.first == "slow" and not c.confirmatory] == ["slow"]
 
 
 def test_the_claim_of_the_documentation_is_one_that_the_program_reads(tmp_path: Path) -> None:
