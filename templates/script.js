@@ -70,9 +70,13 @@
   for (const claim of all(".ledger .parts[id]")) claim.querySelector(".places").append(" ", linkTo(claim));
 
   // For a projector.
-  const enlarge = (place) => button("Full screen", () => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(), "quiet enlarge");
+  const enlarge = (place) => {
+    const made = button("Full screen", () => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(), "quiet enlarge");
+    place.addEventListener("fullscreenchange", () => (made.textContent = document.fullscreenElement === place ? "Close" : "Full screen"));
+    return made;
+  };
   if (document.fullscreenEnabled) {
-    for (const place of all("figure[id] figcaption{% if live %}, #try h2{% endif %}")) place.append(" ", enlarge(place.closest("figure, section")));
+    for (const details of all("figure[id] > .data{% if live %}, #try > details{% endif %}")) details.before(enlarge(details.parentElement));
   }
 
   // The article's program with a change of ours, which is shown as lines to take out and to put in.

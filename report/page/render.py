@@ -312,7 +312,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         bytecode_cache=Compiled(),
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
+        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash, marked_indents=marked_indents,
     )  # fmt: skip
     # Jinja's own functions are gone, and what is different each time: a page must follow from its evidence.
     environment.globals = {"math": math}
@@ -396,6 +396,24 @@ def slim(html: str) -> str:
     pieces = re.split(r"(<(?:pre|script|style)\b.*?</(?:pre|script|style)>)", html, flags=re.DOTALL)
     pieces[::2] = [OPTIONAL_END.sub("", re.sub(r"\n\s+", "\n", part)) for part in pieces[::2]]
     return "".join(pieces)
+
+
+CHANGE = re.compile(r"(?:<del>.*?</del>)+(?:<ins>.*?</ins>)*", re.DOTALL)
+CHANGED_LINE = re.compile(r"(?<=<(?:del|ins)>[-+]) *")
+
+
+def marked_indents(html: str) -> Markup:
+    """`html`, in whose changes of code an element holds the blanks that all lines of a change begin with.
+
+    A style sheet can leave them out where there is no room.
+    """
+
+    def marked(change: re.Match[str]) -> str:
+        least = min(CHANGED_LINE.findall(change[0]))
+        indent = f'<span class="indent">{least}</span>'
+        return CHANGED_LINE.sub(lambda blanks: indent + blanks[0].removeprefix(least), change[0])
+
+    return Markup(CHANGE.sub(marked, html))
 
 
 def css_class(verdict: str) -> str:

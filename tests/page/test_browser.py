@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests import fixture
 from tests.article.test_article import Text
@@ -249,6 +249,22 @@ def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Bro
     svg = ElementTree.parse(drawing.value.path()).getroot()
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     assert "var(" not in Path(drawing.value.path()).read_text()
+
+
+def test_a_figure_on_the_whole_screen_has_a_button_that_closes_it(browser: Browser, path: Path) -> None:
+    figure = opened(browser, path, viewport={"width": 1280, "height": 800}).locator("#figure-accuracy")
+    figure.get_by_role("button", name="Full screen").click()
+    figure.get_by_role("button", name="Close").click()
+    expect(figure.get_by_role("button", name="Full screen")).to_be_visible()
+
+
+def test_no_button_covers_a_changed_program_and_its_lines_fit_a_phone(browser: Browser, path: Path) -> None:
+    for width in (375, 1440):
+        sheet = opened(browser, path, viewport={"width": width, "height": 900})
+        for code in sheet.locator("#code pre").all():
+            box, button = code.bounding_box(), code.locator("+ button").bounding_box()
+            assert button["y"] >= box["y"] + box["height"]
+            assert code.evaluate("code => code.scrollWidth <= code.clientWidth")
 
 
 def test_what_is_unfolded_is_printed(browser: Browser, path: Path, tmp_path: Path) -> None:
