@@ -6,7 +6,7 @@
   if (!still || !("DecompressionStream" in window)) return;
   const data = (id) => JSON.parse(document.getElementById(id).textContent);
   const { pixels, networks, contested } = data("networks");
-  const { labels, digits, letters, blend, opening } = data("drawings");
+  const { labels, digits, letters, blend, opening, flips } = data("drawings");
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
   // ---- the networks: see experiments/live/packing.py
@@ -205,15 +205,9 @@
       .map((label) => " " + label + " comes near: all its outputs are below 0.").join("")))));
   const [first, last] = blend.map((digit) => digits[digit]);
   const between = (part) => first.map((stroke, n) => stroke.map((value, k) => value + part * (last[n][k] - value)));
-  // Where the networks change their answers; the middle of the slider's way is for what lies around these places.
-  const parts = Array.from({ length: 101 }, (_, n) => n / 100);
-  const read = parts.map((part) => {
-    const pixels = image(between(part));
-    return asked.map((network) => largest([...network(pixels)]));
-  });
-  const flips = parts.flatMap((part, n) => labels.map((_, k) => [part, k]).filter(([, k]) => n && read[n][k] !== read[n - 1][k]));
-  const spread = flips.map(([part]) => part);
-  const ways = [[0, 0], [0.2, Math.max(0.01, Math.min(...spread, 0.9) - 0.1)], [0.8, Math.min(0.99, Math.max(...spread, 0.1) + 0.1)], [1, 1]];
+  // The middle of the slider's way is for what lies around the places where networks change their answers.
+  const places = flips.map(([part]) => part);
+  const ways = [[0, 0], [0.2, Math.max(0.01, Math.min(...places, 0.9) - 0.1)], [0.8, Math.min(0.99, Math.max(...places, 0.1) + 0.1)], [1, 1]];
   const along = (value, from, to) => {
     const n = Math.max(1, ways.findIndex((way) => value <= way[from]));
     const [a, b] = [ways[n - 1], ways[n]];

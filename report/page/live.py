@@ -20,25 +20,28 @@ from experiments.files.sealed import compact
 from experiments.live import copies, shapes, strokes
 from experiments.live.copies import Contested, Layers, Network, Networks
 from experiments.live.rounding import LEFT_OUT
+from experiments.live.shapes import Stroke
 from experiments.plots import formats
 from report.article.folder import LiveNetwork
 
 LEFT, RIGHT = 13.0, 97.0  # per cent: where −1 and 1 are, beside the names of the classes
 LOWEST, HIGHEST = -1.0, 1.0
 REACH = 1.05  # outputs beyond it are drawn as if they were it
-TOP, PITCH = 14, 20  # pixels: above the first bar, from one to the next
+TOP, PITCH, BASE = 14, 20, 12  # pixels: above the first bar, from one to the next, from its top to its name's line
 LEVELS = 5  # shades of an image
+PLACES = 101  # of the slider's way at which networks are asked, to know where they change their answers
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One output: its class, where its bar is, and whether it is the largest."""
+    """One output: its class, where its bar is, and the line of its name, and whether it is the largest."""
 
     digit: int
     text: str
     x: str
     width: str
     y: int
+    base: int
     largest: bool
 
 
@@ -104,7 +107,7 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
     told = reading([words.label for words in declared], [network.answer for network in shown])
     return LiveView(
         Markup(text.replace("<", "\\u003c")),
-        Markup(compact(_drawings(declared, opening)).decode().replace("<", "\\u003c")),
+        Markup(compact(_drawings(declared, opening, _flips(layers))).decode().replace("<", "\\u003c")),
         shown,
         shapes.FROM,
         shapes.TO,
@@ -134,10 +137,20 @@ def _opening(contested: Sequence[Contested], networks: Sequence[Layers]) -> int 
     return 0 if contested else None
 
 
+def _flips(networks: Sequence[Layers]) -> list[tuple[float, int]]:
+    """Where between the two digits of the slider, 0 … 1, which network, by its place, changes its answer."""
+    start, end = (shapes.from_numbers(_numbers(shapes.DIGITS[digit])) for digit in (shapes.FROM, shapes.TO))
+    parts = np.linspace(0, 1, PLACES)
+    images = np.array([strokes.image([a + part * (b - a) for a, b in zip(start, end, strict=True)]) for part in parts])
+    answers = np.array([network.outputs(images).argmax(axis=1) for network in networks])
+    changes = np.argwhere(np.diff(answers, axis=1)).tolist()
+    return sorted((round(float(parts[place + 1]), 2), network) for network, place in changes)
+
+
 def _drawing(contested: Sequence[Contested], opening: int | None) -> tuple[int, list[np.ndarray]]:
     """The digit that is shown first, and its strokes: as the script has them."""
     if opening is None:
-        return shapes.FROM, shapes.from_numbers(_numbers(shapes.drawn(shapes.DIGITS[shapes.FROM])))
+        return shapes.FROM, shapes.from_numbers(_numbers(shapes.DIGITS[shapes.FROM]))
     return contested[opening]["digit"], shapes.from_numbers(contested[opening]["strokes"])
 
 
@@ -156,10 +169,9 @@ def _bits(networks: Sequence[Network], pixels: int) -> float:
 
 
 def _bar(digit: int, value: float, largest: bool) -> Bar:
-    ends = sorted((_across(value), _across(0)))
-    return Bar(
-        digit, formats.decimal(value, 2), f"{ends[0]:.2f}%", f"{ends[1] - ends[0]:.2f}%", TOP + PITCH * digit, largest
-    )
+    ends, top = sorted((_across(value), _across(0))), TOP + PITCH * digit
+    x, width = f"{ends[0]:.2f}%", f"{ends[1] - ends[0]:.2f}%"
+    return Bar(digit, formats.decimal(value, 2), x, width, top, top + BASE, largest)
 
 
 def _across(value: float) -> float:
@@ -200,16 +212,21 @@ def shades(image: np.ndarray) -> tuple[tuple[int, str], ...]:
     )
 
 
-def _drawings(declared: Sequence[LiveNetwork], opening: int | None) -> dict[str, object]:
+def _drawings(
+    declared: Sequence[LiveNetwork], opening: int | None, flips: Sequence[tuple[float, int]]
+) -> dict[str, object]:
     """What the script needs besides the networks."""
     return {
         "labels": [words.label for words in declared],
-        "digits": [_numbers(drawn) for drawn in map(shapes.drawn, shapes.DIGITS)],
-        "letters": {name: _numbers(shapes.drawn(letter)) for name, letter in shapes.LETTERS.items()},
+        "digits": [*map(_numbers, shapes.DIGITS)],
+        "letters": {name: _numbers(letter) for name, letter in shapes.LETTERS.items()},
         "blend": [shapes.FROM, shapes.TO],
         "opening": opening,
+        "flips": flips,
     }
 
 
-def _numbers(drawn: Sequence[np.ndarray]) -> list[list[float]]:
-    return [np.round(stroke, 1).ravel().tolist() for stroke in drawn]
+def _numbers(drawing: Sequence[Stroke]) -> list[list[float]]:
+    """Strokes as JSON has them: straight ones by their corners, whole numbers without a decimal point."""
+    points = [np.array(stroke.controls) if stroke.straight else stroke.points() for stroke in drawing]
+    return [[float(value) if value % 1 else int(value) for value in np.round(line, 1).ravel()] for line in points]
