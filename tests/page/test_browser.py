@@ -294,6 +294,7 @@ def test_paper_shows_no_marker_of_what_is_closed_but_says_how_to_print_it(browse
     sheet = opened(browser, path)
     advice = "getComputedStyle(document.querySelector('#claims > h2'), '::after').content"
     assert sheet.evaluate(advice) == "none"
+    assert not sheet.locator("#article .key").is_visible()
     sheet.emulate_media(media="print")
     assert "before printing" in sheet.evaluate(advice)
     markers = "[...new Set([...document.querySelectorAll('summary')].map(s => getComputedStyle(s).listStyleType))]"
