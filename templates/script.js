@@ -133,7 +133,7 @@
   // The exact values of a mark, on pointer or with the arrow keys: the row of the table that it is tied to.
   for (const [number, figure] of all("figure[id]").entries()) {
     const [heads, ...rows] = table(figure);
-    const rest = number ? "" : touch ? "Tap a mark for its exact values." : "Point at a mark, or use the arrow keys in the drawing, for its exact values."; // once is enough
+    const rest = number ? "" : touch ? "Tap a mark for its exact values." : "Point at a mark, or use the arrow keys, for its exact values."; // once is enough
     const told = make("p", { className: "told" }, rest);
     told.setAttribute("role", "status");
     lastOf(figure).after(told);
