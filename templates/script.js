@@ -10,6 +10,7 @@
     return made;
   };
   const words = (element) => element.textContent.trim();
+  const touch = matchMedia("(hover: none)").matches;
   const save = (content, type, name) => {
     const url = URL.createObjectURL(new Blob([content], { type }));
     make("a", { href: url, download: name }).click();
@@ -70,9 +71,13 @@
   for (const claim of all(".ledger .parts[id]")) claim.querySelector(".places").append(" ", linkTo(claim));
 
   // For a projector.
-  const enlarge = (place) => button("Full screen", () => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(), "quiet enlarge");
+  const enlarge = (place) => {
+    const made = button("Full screen", () => document.fullscreenElement ? document.exitFullscreen() : place.requestFullscreen(), "quiet enlarge");
+    place.addEventListener("fullscreenchange", () => (made.textContent = document.fullscreenElement === place ? "Close" : "Full screen"));
+    return made;
+  };
   if (document.fullscreenEnabled) {
-    for (const place of all("figure[id] figcaption{% if live %}, #try h2{% endif %}")) place.append(" ", enlarge(place.closest("figure, section")));
+    for (const details of all("figure[id] > .data{% if live %}, #try > details{% endif %}")) details.before(enlarge(details.parentElement));
   }
 
   // The article's program with a change of ours, which is shown as lines to take out and to put in.
@@ -128,7 +133,7 @@
   // The exact values of a mark, on pointer or with the arrow keys: the row of the table that it is tied to.
   for (const [number, figure] of all("figure[id]").entries()) {
     const [heads, ...rows] = table(figure);
-    const rest = number ? "" : "Point at a mark, or use the arrow keys in the drawing, for its exact values."; // once is enough
+    const rest = number ? "" : touch ? "Tap a mark for its exact values." : "Point at a mark, or use the arrow keys, for its exact values."; // once is enough
     const told = make("p", { className: "told" }, rest);
     told.setAttribute("role", "status");
     lastOf(figure).after(told);
@@ -170,6 +175,19 @@
     }
   }
 
+  // The marks of all claims: what is pointed at is quoted below them. For those who hear it, it is in the link's title.
+  const cells = document.querySelector(".cells");
+  const hint = (touch ? "Tap" : "Point at") + " a number to read the claim.";
+  const quoted = make("p", { className: "told" }, hint);
+  quoted.setAttribute("aria-hidden", "true");
+  cells.after(quoted);
+  for (const type of ["pointerover", "focusin", "pointerout", "focusout"]) {
+    cells.addEventListener(type, (event) => {
+      const link = /over|in$/.test(type) && event.target.closest("a");
+      quoted.textContent = link ? words(link.firstChild) + " “" + link.title + "”" : hint;
+    });
+  }
+
   // The ledger: found by words, shown by verdict and by topic.
   const ledger = document.querySelector(".ledger");
   const claims = all(".claim", ledger);
@@ -197,7 +215,7 @@
       filters.some(({ choice, place }) => choice.value && choice.value !== text(claim, place));
     shown.textContent = claims.filter((claim) => !claim.hidden).length + " of " + claims.length + " claims shown";
   };
-  const choices = make("p", { className: "tools" });
+  const choices = make("p", { className: "tools filters" });
   choices.append(labelled("Search", search), ...filters.map(({ label }) => label), shown);
   choices.addEventListener("input", filter);
   ledger.before(choices);

@@ -6,7 +6,7 @@
   if (!still || !("DecompressionStream" in window)) return;
   const data = (id) => JSON.parse(document.getElementById(id).textContent);
   const { pixels, networks, contested } = data("networks");
-  const { labels, digits, letters, blend } = data("drawings");
+  const { labels, digits, letters, blend, opening, flips } = data("drawings");
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
   // ---- the networks: see experiments/live/packing.py
@@ -113,7 +113,7 @@
   // ---- what is shown: the picture that came with the page, made live
 
   const make = (tag, attributes = {}, ...inner) => {
-    const made = /^(svg|path|circle)$/.test(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    const made = /^(svg|path|circle|line)$/.test(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     made.append(...inner);
     return made;
@@ -124,7 +124,7 @@
   live.classList.replace("still", "live");
   still.classList.add("t-printed");
   find(".t-lone").remove();
-  const [pad, seen, status, side] = [".t-pad", ".t-seen", ".t-status", ".t-side"].map((selector) => find(selector));
+  const [pad, seen, status, see] = [".t-pad", ".t-seen", ".t-status", ".t-see"].map((selector) => find(selector));
   status.setAttribute("role", "status");
   seen.setAttribute("aria-hidden", "true");
   const shown = [...live.querySelectorAll(".t-net")].map((net) => ({
@@ -174,44 +174,64 @@
   // ---- what is ready to draw, and the slider
 
   const chips = [];
-  const slider = make("input", { type: "range", min: 0, max: 20, value: 0 });
+  const slider = make("input", { type: "range", min: 0, max: 40 });
   const choose = (drawing, chip, words = () => "") => {
     [strokes, remark, own, down] = [drawing, words, false, false];
     for (const other of chips) other.setAttribute("aria-pressed", String(other === chip));
     show();
   };
+  const rest = (end) => { // the slider, at 0 or 1, or pale where what is shown isn't of its making
+    slider.value = end < 0 ? 0 : end * slider.max;
+    slider.classList.toggle("t-unused", end < 0);
+    slider.setAttribute("aria-valuetext", end < 0 ? "not in use" : 100 * end + " % of the way to " + blend[1]);
+  };
   const chip = (name, drawing, words) => {
     const made = make("button", { type: "button", class: "t-chip", "aria-label": name, "aria-pressed": "false" },
       make("svg", { viewBox: "0 0 100 100", "aria-hidden": "true" }, ...drawing.map(path)));
     made.addEventListener("click", () => {
-      slider.value = 0;
+      rest(blend.indexOf(digits.indexOf(drawing)));
       choose(drawing, made, words);
     });
     chips.push(made);
     return made;
   };
   const group = (title, made) => make("fieldset", {}, make("legend", {}, title), make("div", {}, ...made));
-  const ready = make("div", { class: "t-ready" }, group("Ready-made", digits.map((drawing, digit) => chip(String(digit), drawing))));
-  if (contested.length) {
-    ready.append(group("They disagree", contested.map(({ digit, strokes: drawing }) =>
-      chip("a " + digit + " that they read differently", drawing, () => " It was drawn as " + digit + "."))));
-  }
+  const drawnAs = ({ digit }) => () => " It was drawn as " + digit + ".";
+  const disputed = contested.map((one) => chip("a " + one.digit + " that they read differently", one.strokes, drawnAs(one)));
+  const plain = digits.map((drawing, digit) => chip(String(digit), drawing));
+  const ready = make("div", { class: "t-ready" }, ...(disputed.length ? [group("They disagree", disputed)] : []), group("Ready-made", plain));
   ready.append(group("Not a digit", Object.entries(letters).map(([name, drawing]) =>
-    chip(name, drawing, (outputs) => " It is no digit, and none has an output for that." + labels.filter((_, n) => Math.max(...outputs[n]) < 0)
+    chip(name, drawing, (outputs) => " No digit, but none has an output for that." + labels.filter((_, n) => Math.max(...outputs[n]) < 0)
       .map((label) => " " + label + " comes near: all its outputs are below 0.").join("")))));
   const [first, last] = blend.map((digit) => digits[digit]);
+  const between = (part) => first.map((stroke, n) => stroke.map((value, k) => value + part * (last[n][k] - value)));
+  // The middle of the slider's way is for what lies around the places where networks change their answers.
+  const places = flips.map(([part]) => part);
+  const ways = [[0, 0], [0.2, Math.max(0.01, Math.min(...places, 0.9) - 0.1)], [0.8, Math.min(0.99, Math.max(...places, 0.1) + 0.1)], [1, 1]];
+  const along = (value, from, to) => {
+    const n = Math.max(1, ways.findIndex((way) => value <= way[from]));
+    const [a, b] = [ways[n - 1], ways[n]];
+    return a[to] + (b[to] - a[to]) * (value - a[from]) / (b[from] - a[from]);
+  };
   const slide = () => {
-    const part = slider.value / slider.max;
+    const part = along(slider.value / slider.max, 0, 1);
+    slider.classList.remove("t-unused");
     slider.setAttribute("aria-valuetext", Math.round(100 * part) + " % of the way to " + blend[1]);
-    choose(first.map((stroke, n) => stroke.map((value, k) => value + part * (last[n][k] - value))), part ? null : chips[blend[0]]);
+    choose(between(part), { 0: plain[blend[0]], 1: plain[blend[1]] }[part]);
   };
   slider.addEventListener("input", slide);
-  ready.append(make("label", { class: "t-blend" }, "From a " + blend[0] + " to a " + blend[1], slider));
+  const flipped = flips.map(([part, k]) => {
+    const x = (100 * along(part, 1, 0)).toFixed(1) + "%";
+    return make("line", { class: "net-" + (k + 1), x1: x, x2: x, y1: 6 * k, y2: 6 * k + 5 });
+  });
+  const blended = make("label", { class: "t-blend" }, make("span", { class: "unseen" }, "From a " + blend[0] + " to a " + blend[1]),
+    make("span", { "aria-hidden": "true" }, blend[0]), slider, make("span", { "aria-hidden": "true" }, blend[1]),
+    make("svg", { class: "t-flips", "aria-hidden": "true" }, ...flipped));
 
   // ---- drawing by pointer and by keyboard
 
   const erase = () => {
-    slider.value = 0;
+    rest(-1);
     choose([], null);
     own = true;
   };
@@ -271,9 +291,12 @@
   for (const [name, value] of Object.entries({ tabindex: 0, role: "application", "aria-label": "Pad to draw on", "aria-describedby": "t-help" })) pad.setAttribute(name, value);
   const eraser = make("button", { type: "button", class: "t-erase" }, "Erase");
   eraser.addEventListener("click", erase);
-  side.append(eraser);
-  live.append(ready, make("p", { class: "t-help", id: "t-help" }, "Draw with a pointer or a finger. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases."));
-  choose(digits[blend[0]], chips[blend[0]]);
+  see.append(eraser);
+  status.after(blended, ready);
+  live.append(make("p", { class: "t-help", id: "t-help" }, "Draw with a pointer or a finger. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases. A tick below the slider: there a network changes its answer."));
+  rest(opening === null ? 0 : -1);
+  if (opening === null) choose(digits[blend[0]], plain[blend[0]]);
+  else choose(contested[opening].strokes, disputed[opening], drawnAs(contested[opening]));
   still.after(live);
   performance.mark("networks"); // when they began to answer
 })();

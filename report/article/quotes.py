@@ -209,6 +209,7 @@ def _wrap(block: Element, stash: HtmlStash, start: int, end: int, fragment: _Fra
             after.tail = before
         parent.insert(place, span)
         if last and number == len(pieces) - 1:
+            span.set("data-n", fragment.mark.number)
             _insert_after(block, parent, span, _link(fragment.mark))
 
 

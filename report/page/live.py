@@ -18,27 +18,30 @@ from markupsafe import Markup
 from experiments.data.strokes import SIDE
 from experiments.files.sealed import compact
 from experiments.live import copies, shapes, strokes
-from experiments.live.copies import Network, Networks
+from experiments.live.copies import Contested, Layers, Network, Networks
 from experiments.live.rounding import LEFT_OUT
+from experiments.live.shapes import Stroke
 from experiments.plots import formats
 from report.article.folder import LiveNetwork
 
 LEFT, RIGHT = 13.0, 97.0  # per cent: where −1 and 1 are, beside the names of the classes
 LOWEST, HIGHEST = -1.0, 1.0
 REACH = 1.05  # outputs beyond it are drawn as if they were it
-TOP, PITCH = 14, 20  # pixels: above the first bar, from one to the next
+TOP, PITCH, BASE = 14, 20, 12  # pixels: above the first bar, from one to the next, from its top to its name's line
 LEVELS = 5  # shades of an image
+PLACES = 101  # of the slider's way at which networks are asked, to know where they change their answers
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One output: its class, where its bar is, and whether it is the largest."""
+    """One output: its class, where its bar is, and the line of its name, and whether it is the largest."""
 
     digit: int
     text: str
     x: str
     width: str
     y: int
+    base: int
     largest: bool
 
 
@@ -59,9 +62,10 @@ class NetworkView:
 class LiveView:
     """data and drawings: JSON for the script. pen: the lines of the drawing; shades: the image, by darkness from 1.
 
-    reading: what the networks answer, as a sentence; others: how many classes are wrong ones; pixels: how many have
-    weights, of so many all_pixels; bits: of a weight in the mean; training_agreement, agreement: the smallest of all
-    networks; ticks: of the axis; middle: where 0 is.
+    digit, other_digit: the ones that a slider turns into each other. drawn_digit: what the drawing is meant to be;
+    reading: what the networks answer, in a sentence or two; others: how many classes are wrong ones; pixels: how many
+    have weights, of so many all_pixels; bits: of a weight in the mean; training_agreement, agreement: the smallest of
+    all networks; ticks: of the axis; middle: where 0 is.
     """
 
     data: Markup
@@ -69,6 +73,7 @@ class LiveView:
     networks: tuple[NetworkView, ...]
     digit: int
     other_digit: int
+    drawn_digit: int
     reading: str
     pen: tuple[str, ...]
     shades: tuple[tuple[int, str], ...]
@@ -91,20 +96,23 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
     networks = cast(Networks, json.loads(text))
     pixels = copies.unpack_pixels(networks["pixels"], SIDE**2)
     kept = int(np.sum(pixels != LEFT_OUT))
-    drawn = shapes.from_numbers(_numbers(shapes.drawn(shapes.DIGITS[shapes.FROM])))  # as the script has it
+    layers = [copies.read(network, pixels) for network in networks["networks"]]
+    opening = _opening(networks["contested"], layers)
+    digit, drawn = _drawing(networks["contested"], opening)
     image = strokes.image(drawn)
-    pairs = zip(networks["networks"], declared, strict=True)
     shown = tuple(
-        _network(number, network, words, copies.read(network, pixels).outputs(image[None])[0])
-        for number, (network, words) in enumerate(pairs, start=1)
+        _network(number, network, words, read.outputs(image[None])[0])
+        for number, (network, words, read) in enumerate(zip(networks["networks"], declared, layers, strict=True), 1)
     )
+    told = reading([words.label for words in declared], [network.answer for network in shown])
     return LiveView(
         Markup(text.replace("<", "\\u003c")),
-        Markup(compact(_drawings(declared, networks)).decode().replace("<", "\\u003c")),
+        Markup(compact(_drawings(declared, opening, _flips(layers))).decode().replace("<", "\\u003c")),
         shown,
         shapes.FROM,
         shapes.TO,
-        reading([words.label for words in declared], [network.answer for network in shown]),
+        digit,
+        told if opening is None else f"{told} It was drawn as {digit}.",
         tuple(path(stroke) for stroke in drawn),
         shades(image),
         len(shapes.DIGITS) - 1,
@@ -117,6 +125,33 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
         tuple((_percent(value), formats.signed(value)) for value in (LOWEST, 0, HIGHEST)),
         _percent(0),
     )
+
+
+def _opening(contested: Sequence[Contested], networks: Sequence[Layers]) -> int | None:
+    """Which of the drawings is shown first: one that only the first network misreads, or else the first, if any."""
+    for place, drawing in enumerate(contested):
+        image = strokes.image(shapes.from_numbers(drawing["strokes"]))[None]
+        wrong = [bool(network.outputs(image).argmax() != drawing["digit"]) for network in networks]
+        if wrong == [True] + [False] * (len(wrong) - 1):
+            return place
+    return 0 if contested else None
+
+
+def _flips(networks: Sequence[Layers]) -> list[tuple[float, int]]:
+    """Where between the two digits of the slider, 0 … 1, which network, by its place, changes its answer."""
+    start, end = (shapes.from_numbers(_numbers(shapes.DIGITS[digit])) for digit in (shapes.FROM, shapes.TO))
+    parts = np.linspace(0, 1, PLACES)
+    images = np.array([strokes.image([a + part * (b - a) for a, b in zip(start, end, strict=True)]) for part in parts])
+    answers = np.array([network.outputs(images).argmax(axis=1) for network in networks])
+    changes = np.argwhere(np.diff(answers, axis=1)).tolist()
+    return sorted((round(float(parts[place + 1]), 2), network) for network, place in changes)
+
+
+def _drawing(contested: Sequence[Contested], opening: int | None) -> tuple[int, list[np.ndarray]]:
+    """The digit that is shown first, and its strokes: as the script has them."""
+    if opening is None:
+        return shapes.FROM, shapes.from_numbers(_numbers(shapes.DIGITS[shapes.FROM]))
+    return contested[opening]["digit"], shapes.from_numbers(contested[opening]["strokes"])
 
 
 def _network(number: int, network: Network, words: LiveNetwork, outputs: np.ndarray) -> NetworkView:
@@ -134,10 +169,9 @@ def _bits(networks: Sequence[Network], pixels: int) -> float:
 
 
 def _bar(digit: int, value: float, largest: bool) -> Bar:
-    ends = sorted((_across(value), _across(0)))
-    return Bar(
-        digit, formats.decimal(value, 2), f"{ends[0]:.2f}%", f"{ends[1] - ends[0]:.2f}%", TOP + PITCH * digit, largest
-    )
+    ends, top = sorted((_across(value), _across(0))), TOP + PITCH * digit
+    x, width = f"{ends[0]:.2f}%", f"{ends[1] - ends[0]:.2f}%"
+    return Bar(digit, formats.decimal(value, 2), x, width, top, top + BASE, largest)
 
 
 def _across(value: float) -> float:
@@ -164,7 +198,7 @@ def reading(labels: Sequence[str], answers: Sequence[int]) -> str:
 
 def path(stroke: np.ndarray) -> str:
     """The line of a pen as a path of SVG, in units of the field."""
-    numbers = [f"{value:.1f}" for value in stroke.ravel()]
+    numbers = [f"{value:g}" for value in stroke.ravel()]
     return f"M{' '.join(numbers[:2])}L{' '.join(numbers[2:])}"
 
 
@@ -178,15 +212,21 @@ def shades(image: np.ndarray) -> tuple[tuple[int, str], ...]:
     )
 
 
-def _drawings(declared: Sequence[LiveNetwork], networks: Networks) -> dict[str, object]:
+def _drawings(
+    declared: Sequence[LiveNetwork], opening: int | None, flips: Sequence[tuple[float, int]]
+) -> dict[str, object]:
     """What the script needs besides the networks."""
     return {
         "labels": [words.label for words in declared],
-        "digits": [_numbers(drawn) for drawn in map(shapes.drawn, shapes.DIGITS)],
-        "letters": {name: _numbers(shapes.drawn(letter)) for name, letter in shapes.LETTERS.items()},
+        "digits": [*map(_numbers, shapes.DIGITS)],
+        "letters": {name: _numbers(letter) for name, letter in shapes.LETTERS.items()},
         "blend": [shapes.FROM, shapes.TO],
+        "opening": opening,
+        "flips": flips,
     }
 
 
-def _numbers(drawn: Sequence[np.ndarray]) -> list[list[float]]:
-    return [np.round(stroke, 1).ravel().tolist() for stroke in drawn]
+def _numbers(drawing: Sequence[Stroke]) -> list[list[float]]:
+    """Strokes as JSON has them: straight ones by their corners, whole numbers without a decimal point."""
+    points = [np.array(stroke.controls) if stroke.straight else stroke.points() for stroke in drawing]
+    return [[float(value) if value % 1 else int(value) for value in np.round(line, 1).ravel()] for line in points]

@@ -162,7 +162,7 @@ def render(
     context["written"] = written
     try:
         context |= _style(environment, live is not None)
-        parts = _parts(article, words, rows, results, written)
+        parts = _parts(article, words, rows, results, written, live)
         return slim(environment.get_template("page.html").render(context, parts=parts))
     except TemplateSyntaxError as error:
         raise UserError(
@@ -175,7 +175,8 @@ def render(
 
 def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> dict[str, object]:
     """What templates and notes name of the results, the figures and the prose."""
-    dataset, numbers = results["dataset"], measured.Measured(results)
+    dataset, numbers, questions = results["dataset"], measured.Measured(results), _questions(words, figures)
+    ordered = {name: figures[name] for name in dict.fromkeys([next(iter(figures)), *questions.names, *figures])}
     return {
         "results": results,
         "v": words.view(results),
@@ -191,11 +192,12 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
                 "states": _states(figure),
                 "rows": merged(figure.rows),
                 "passport": passport(results, figure),
+                "number": number,
             }
-            for name, figure in figures.items()
+            for number, (name, figure) in enumerate(ordered.items(), 1)
         },
         "words": words,
-        "questions": _questions(words, figures),
+        "questions": questions,
         "closing": [(name, heading) for name, heading in CLOSING.items() if words.has(f"{name}.html")],
     }
 
@@ -312,7 +314,7 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         bytecode_cache=Compiled(),
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash,
+        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash, marked_indents=marked_indents,
     )  # fmt: skip
     # Jinja's own functions are gone, and what is different each time: a page must follow from its evidence.
     environment.globals = {"math": math}
@@ -331,6 +333,11 @@ class Asked(NamedTuple):
 class Questions(NamedTuple):
     shown: list[Asked]
     folded: list[Asked]
+
+    @property
+    def names(self) -> list[str]:
+        """The figures in the page's order."""
+        return [asked.name for asked in (*self.shown, *self.folded)]
 
 
 def _questions(words: Prose, figures: Mapping[str, Figure]) -> Questions:
@@ -356,8 +363,12 @@ def _parts(
     rows: Sequence[view.ClaimRow],
     results: Results,
     render_note: Callable[[str], str],
+    live: LiveView | None,
 ) -> list[dict[str, object]]:
-    """The article's parts as HTML with marks and notes, each code block with the measured arm that it trains."""
+    """The article's parts as HTML with marks and notes, each code block with the measured arm that it trains.
+
+    network: the number of the arm's network that runs in the page, which chooses its colour; None where none does.
+    """
     marks = [
         quotes.Mark(row.claim.id, row.claim.quote, str(row.number), tuple(_half(part) for part in row.asked))
         for row in rows
@@ -367,13 +378,15 @@ def _parts(
     ]
     marker = quotes.Marker(marks, notes)
     arms, numbers = iter(words.code_blocks), measured.Measured(results)
+    networks = {network.copied["arm"]: network.number for network in (live.networks if live else ())}
     rendering = document.Rendering(article.parts)
     parts: list[dict[str, object]] = []
     for part in article.parts:
         name = next(arms, None) if part.kind == "code" else None
         html = Markup(rendering.html(part, marker.mark))
         arm, training = results["arms"].get(name or ""), numbers.mean(name or "", "training_accuracy")
-        parts.append({"kind": part.kind, "html": html, "arm": arm, "arm_name": name, "training_accuracy": training})
+        shown = {"kind": part.kind, "html": html, "arm": arm, "network": networks.get(name or "")}
+        parts.append({**shown, "training_accuracy": training})
     if marker.unplaced:
         raise UserError(f"The article nowhere says '{marker.unplaced[0]}'. Quote it word for word, in its own order.")
     return parts
@@ -396,6 +409,24 @@ def slim(html: str) -> str:
     pieces = re.split(r"(<(?:pre|script|style)\b.*?</(?:pre|script|style)>)", html, flags=re.DOTALL)
     pieces[::2] = [OPTIONAL_END.sub("", re.sub(r"\n\s+", "\n", part)) for part in pieces[::2]]
     return "".join(pieces)
+
+
+CHANGE = re.compile(r"(?:<del>.*?</del>)+(?:<ins>.*?</ins>)*", re.DOTALL)
+CHANGED_LINE = re.compile(r"(?<=<(?:del|ins)>[-+]) *")
+
+
+def marked_indents(html: str) -> Markup:
+    """`html`, in whose changes of code an element holds the blanks that all lines of a change begin with.
+
+    A style sheet can leave them out where there is no room.
+    """
+
+    def marked(change: re.Match[str]) -> str:
+        least = min(CHANGED_LINE.findall(change[0]))
+        indent = f'<span class="indent">{least}</span>'
+        return CHANGED_LINE.sub(lambda blanks: indent + blanks[0].removeprefix(least), change[0])
+
+    return Markup(CHANGE.sub(marked, html))
 
 
 def css_class(verdict: str) -> str:

@@ -38,9 +38,8 @@ LINK = (
 
 def test_a_quote_is_wrapped_and_followed_by_its_mark() -> None:
     html, marker = marked("It is so. Snow is white. Is it?", mark("Snow is white"))
-    assert (
-        html == f'<p>It is so. <span class="said stated v-supported" id="said-c">Snow is white</span>{LINK}. Is it?</p>'
-    )
+    said = '<span class="said stated v-supported" data-n="1" id="said-c">Snow is white</span>'
+    assert html == f"<p>It is so. {said}{LINK}. Is it?</p>"
     assert marker.unplaced == []
 
 
@@ -101,7 +100,7 @@ def test_words_are_quoted_as_they_are_read_and_stay_as_they_are_written(source: 
 
 def test_a_quote_is_whole_words() -> None:
     html, _ = marked("A concatenation, not a cat.", mark("cat"))
-    assert 'A concatenation, not a <span class="said stated v-supported" id="said-c">cat</span>' in html
+    assert 'A concatenation, not a <span class="said stated v-supported" data-n="1" id="said-c">cat</span>' in html
     assert marked("A concatenation.", mark("cat"))[1].unplaced == ["cat"]
     assert marked("雪は白い。", mark("白い"))[1].unplaced == []  # there are no spaces between words
 

@@ -208,7 +208,7 @@ def test_every_figure_is_labelled_with_its_finding_and_has_a_description(browser
     assert len(figures) == sheet.locator("figure svg:not(.states svg), .states").count() == 18
     for figure in figures:
         drawing = figure.get_by_role("img")
-        finding = figure.locator("figcaption").evaluate("caption => caption.firstChild.textContent")
+        finding = figure.locator("figcaption").evaluate("caption => caption.lastChild.textContent")
         name = figure.locator("label:has(:checked)").all_inner_texts() or [finding.strip().removesuffix(".")]
         expect(drawing).to_have_accessible_name(name[0])
         expect(drawing).to_have_accessible_description(re.compile(r"(\S+\s+){10}"))

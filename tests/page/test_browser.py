@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests import fixture
 from tests.article.test_article import Text
@@ -249,6 +249,57 @@ def test_page_figures_and_numbers_can_be_saved_from_the_page_itself(browser: Bro
     svg = ElementTree.parse(drawing.value.path()).getroot()
     assert svg.tag == "{http://www.w3.org/2000/svg}svg"
     assert "var(" not in Path(drawing.value.path()).read_text()
+
+
+def test_a_figure_on_the_whole_screen_has_a_button_that_closes_it(browser: Browser, path: Path) -> None:
+    figure = opened(browser, path, viewport={"width": 1280, "height": 800}).locator("#figure-accuracy")
+    figure.get_by_role("button", name="Full screen").click()
+    figure.get_by_role("button", name="Close").click()
+    expect(figure.get_by_role("button", name="Full screen")).to_be_visible()
+
+
+def test_no_button_covers_a_changed_program_and_its_lines_fit_a_phone(browser: Browser, path: Path) -> None:
+    for width in (375, 1440):
+        sheet = opened(browser, path, viewport={"width": width, "height": 900})
+        for code in sheet.locator("#code pre").all():
+            box, button = code.bounding_box(), code.locator("+ button").bounding_box()
+            assert button["y"] >= box["y"] + box["height"]
+            assert code.evaluate("code => code.scrollWidth <= code.clientWidth")
+
+
+def test_a_mark_that_is_pointed_at_or_focused_is_quoted_below_all_marks_and_nothing_moves(
+    browser: Browser, path: Path
+) -> None:
+    sheet = opened(browser, path, viewport={"width": 1280, "height": 900})
+    marks = sheet.locator(".marks")
+    quoted, height = marks.locator(".told"), marks.bounding_box()["height"]
+    assert quoted.inner_text() == "Point at a number to read the claim."
+    claim = sheet.locator(".cells a").nth(4)
+    for act in (claim.hover, claim.focus):
+        act()
+        assert quoted.inner_text() == f"5 “{claim.get_attribute('title')}”"
+        assert marks.bounding_box()["height"] == height
+        sheet.mouse.move(0, 0)
+    claim.blur()
+    assert quoted.inner_text() == "Point at a number to read the claim."
+
+
+def test_a_touch_screen_is_told_to_tap(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path, viewport={"width": 375, "height": 800}, has_touch=True, is_mobile=True)
+    assert sheet.locator(".marks .told").inner_text() == "Tap a number to read the claim."
+    assert sheet.locator("figure .told").first.inner_text() == "Tap a mark for its exact values."
+
+
+def test_paper_shows_no_marker_of_what_is_closed_but_says_how_to_print_it(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path)
+    advice = "getComputedStyle(document.querySelector('#claims > h2'), '::after').content"
+    assert sheet.evaluate(advice) == "none"
+    assert not sheet.locator("#article .key").is_visible()
+    sheet.emulate_media(media="print")
+    assert "before printing" in sheet.evaluate(advice)
+    markers = "[...new Set([...document.querySelectorAll('summary')].map(s => getComputedStyle(s).listStyleType))]"
+    assert sheet.evaluate(markers) == ["none"]
+    assert sheet.locator("#article .key").is_visible()
 
 
 def test_what_is_unfolded_is_printed(browser: Browser, path: Path, tmp_path: Path) -> None:

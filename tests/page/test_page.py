@@ -373,3 +373,18 @@ def test_an_unreadable_result_is_one_line_and_exit_status_2(stored: Path) -> Non
     )
     assert result.returncode == 2
     assert re.fullmatch(r"error: .*results\.json: not what this version wrote: .*\n", result.stderr)
+
+
+def test_figures_are_numbered_in_the_order_of_the_page_the_folded_ones_too(results: dict) -> None:
+    numbers = re.findall(r'<figcaption><span class="number">Figure (\d+)</span> \w', fixture.page_of(results))
+    assert len(numbers) > 3
+    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+
+
+def test_the_blanks_that_all_lines_of_a_change_begin_with_are_marked_so_that_a_phone_can_leave_them_out() -> None:
+    code = "<del>-    a</del><ins>+    b</ins><ins>+      c</ins><del>-d</del><ins>+ e</ins>"
+    indent = '<span class="indent">    </span>'
+    assert render.marked_indents(code) == (
+        f"<del>-{indent}a</del><ins>+{indent}b</ins><ins>+{indent}  c</ins>"
+        '<del>-<span class="indent"></span>d</del><ins>+<span class="indent"></span> e</ins>'
+    )
