@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -45,6 +46,8 @@ from experiments.plots.toolkit import (
     labelled_rows,
     name_height,
     recipes_by_row,
+    row_headings,
+    row_places,
     rows_of_arm,
     subplots,
     wrap,
@@ -402,34 +405,38 @@ def contrasts(
     name: str = "contrasts",
     title: str = "",
     label: Callable[[ContrastResult], str] | None = None,
-    against: str = "",
+    reference: Callable[[ContrastResult], str] | None = None,
 ) -> Figure:
     """The declared contrasts: mean differences with their intervals, against 0 or against the margin.
 
-    title: the finding; by default, the largest difference that is significant. label: what the figure calls a contrast;
-    by default, both arms. against: what an arm is compared with where the label does not say it.
+    They are grouped by what they compare with. title: the finding; by default, the largest difference that is
+    significant. label, reference: what the figure calls a contrast's first and second arm; by default, as `arm_label`.
     """
-    rows = _selected_contrasts(results)
-    labels = [label(contrast) if label else _both_arms(results, contrast) for contrast in rows]
+    selected = _selected_contrasts(results)
+    second = [contrast["second"] for contrast in selected]
+    rows = sorted(selected, key=lambda contrast: second.index(contrast["second"]))
+    labels = [(label or partial(_end, results, "first"))(contrast) for contrast in rows]
+    against = [f"compared with {(reference or partial(_end, results, 'second'))(contrast)}" for contrast in rows]
+    headings = row_headings(against)
     confidence = plain_percent(results["confidence"], 0)
-    xlabel = f"Difference in test accuracy{against}, points; lines: {confidence} intervals; grey: the margin"
-    canvas, axes = labelled_rows(labels, [points(c["mean"]) for c in rows], xlabel)
-    axes.axvline(0, color=INK, linewidth=0.8)
-    for row, contrast in enumerate(rows):
+    margins = "; grey: the margin" if any(c["equivalence_margin"] for c in rows) else ""
+    xlabel = f"Difference in test accuracy, points\nLines: {confidence} intervals{margins}"
+    canvas, axes = labelled_rows(labels, [points(c["mean"]) for c in rows], xlabel, headings, zero=True)
+    for row, (place, contrast) in enumerate(zip(row_places(len(rows), headings), rows, strict=True)):
         if margin := contrast["equivalence_margin"]:
-            axes.add_patch(Rectangle((-100 * margin, row - 0.12), 200 * margin, 0.4, color=GRID, lw=0))
-        axes.plot([100 * bound for bound in contrast["interval"]], [row, row], color=INK)
-        axes.plot([100 * contrast["mean"]], [row], "o", color=INK, markersize=5, gid=svg.rows(row))
+            axes.add_patch(Rectangle((-100 * margin, place - 0.12), 200 * margin, 0.4, color=GRID, lw=0))
+        axes.plot([100 * bound for bound in contrast["interval"]], [place, place], color=INK)
+        axes.plot([100 * contrast["mean"]], [place], "o", color=INK, markersize=5, gid=svg.rows(row))
     summary = "; ".join(
-        f"{text}: {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"
+        f"{text}, {than}: {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"
         + _equivalence(c)
-        for text, c in zip(labels, rows, strict=True)
+        for text, than, c in zip(labels, against, rows, strict=True)
     )
     return finish(
         canvas,
         name,
-        title or _largest_contrast(results, labels, rows),
-        f"Mean difference in test accuracy{against}, paired by seed, with its interval. {summary}.",
+        title or _largest_contrast(results, rows),
+        f"Mean difference in test accuracy, paired by seed, with its interval. {summary}.",
         arms=[contrast[end] for contrast in rows for end in ("first", "second")],
         columns=("First arm", "Second arm", "Pairs", "Difference", "From", "To", "p (Holm)", "Margin"),
         rows=[
@@ -451,9 +458,9 @@ def _selected_contrasts(results: Results) -> list[ContrastResult]:
     return [contrast for contrast in measured if contrast in smallest]
 
 
-def _both_arms(results: Results, contrast: ContrastResult) -> str:
-    first, second = (arm_label(contrast[end], results["arms"][contrast[end]]) for end in ("first", "second"))
-    return f"{first}, against {second}"
+def _end(results: Results, end: Literal["first", "second"], contrast: ContrastResult) -> str:
+    """What one of a contrast's two arms is called."""
+    return arm_label(contrast[end], results["arms"][contrast[end]])
 
 
 def _equivalence(contrast: ContrastResult) -> str:
@@ -462,12 +469,10 @@ def _equivalence(contrast: ContrastResult) -> str:
     return f", {'within' if contrast['equivalent'] else 'not shown to be within'} the margin"
 
 
-def _largest_contrast(results: Results, labels: Sequence[str], rows: Sequence[ContrastResult]) -> str:
-    significant = [
-        (abs(contrast["mean"]), f"{label}: {points(contrast['mean'])} points")
-        for label, contrast in zip(labels, rows, strict=True)
-        if contrast["p_holm"] < 1 - results["confidence"]
-    ]
+def _largest_contrast(results: Results, rows: Sequence[ContrastResult]) -> str:
+    significant = [contrast for contrast in rows if contrast["p_holm"] < 1 - results["confidence"]]
     if not significant:
         return f"None of {len(rows)} differences is distinguishable from chance"
-    return max(significant)[1]
+    largest = max(significant, key=lambda contrast: abs(contrast["mean"]))
+    first, second = _end(results, "first", largest), _end(results, "second", largest)
+    return f"{first}, against {second}: {points(largest['mean'])} points"

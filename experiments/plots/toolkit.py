@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
@@ -23,10 +24,12 @@ from experiments.plots.figures import Figure, PlottedRun, plotted_values
 from experiments.plots.formats import plain_percent
 from experiments.plots.selection import accuracy_name, data_name, mean_accuracy, scores, select_arms, short_title
 from experiments.plots.style import (
+    GRID,
     INK,
     LARGEST_FONT_SIZE,
     LINE,
     MARKERS,
+    MUTED,
     PAPER,
     PNG_DPI,
     PREVIEW_DPI,
@@ -40,10 +43,12 @@ from experiments.plots.style import (
 matplotlib.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes as Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.figure import SubFigure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.patches import Rectangle as Rectangle
 from matplotlib.path import Path
@@ -119,9 +124,16 @@ def recipes_by_row(arms: Mapping[str, ArmResult]) -> dict[str, Recipe]:
     }
 
 
-def labelled_rows(labels: Sequence[str], notes: Sequence[str], xlabel: str) -> tuple[Canvas, Axes]:
-    """Axes with a row for each label, which stands over the row on the left, its note on the right."""
-    canvas, (axes,) = labelled_panels(labels, notes, [xlabel], [1])
+Headings = Mapping[int, str]  # by row, what is written over it, about it and the rows below it
+NO_HEADINGS: Headings = MappingProxyType({})
+
+
+def labelled_rows(
+    labels: Sequence[str], notes: Sequence[str], xlabel: str, headings: Headings = NO_HEADINGS, zero: bool = False
+) -> tuple[Canvas, Axes]:
+    """Axes with the rows of `label_rows`."""
+    canvas, axes = subplots(figsize=(WIDTH, rows_height(labels, notes, xlabel, headings=headings)))
+    label_rows([axes], labels, notes, xlabel, headings=headings, zero=zero)
     return canvas, axes
 
 
@@ -153,34 +165,89 @@ def tiles(rows: int, columns: int, size: tuple[float, float]) -> tuple[Canvas, l
     return canvas, list(canvas.subfigures(rows, columns, squeeze=False, wspace=0, hspace=0).flat)
 
 
-MARGIN = 0.05  # inches at the edges of a drawing
+MARGIN = 0.05  # inches above and below what is drawn
 ROW = 0.24  # inches from one row to the next, and a line of text for each line of its label
+HEADING = 0.65  # of the distance of rows, for a heading
 
 
-def rows_height(labels: Sequence[str], notes: Sequence[str], *xlabels: str) -> float:
+def rows_height(labels: Sequence[str], notes: Sequence[str], *xlabels: str, headings: Headings = NO_HEADINGS) -> float:
     """The height in inches of axes with these labelled rows."""
     lines, pitch = _layout(labels, notes)
-    return 3 * MARGIN + LINE * (1 + max(len(_wrapped(xlabel)) for xlabel in xlabels)) + (len(lines) + 0.2) * pitch
+    below = LINE * (1 + max(len(_wrapped(xlabel)) for xlabel in xlabels))
+    return 3 * MARGIN + below + (len(lines) + 0.2 + HEADING * len(headings)) * pitch
 
 
-def label_rows(panels: Sequence[Axes], labels: Sequence[str], notes: Sequence[str], *xlabels: str) -> None:
-    """Gives axes beside each other a row for each label, which stands over the row on the left; notes on the right.
+def row_headings(groups: Sequence[str]) -> Headings:
+    """A heading where each group of rows begins. groups: by row, the heading of its group."""
+    return {row: group for row, group in enumerate(groups) if row == groups.index(group)}
 
-    A label may reach over several of the axes, and takes as many lines as it needs beside the notes.
+
+def row_places(rows: int, headings: Headings = NO_HEADINGS) -> list[float]:
+    """Where rows are on the axis: 0, 1, 2 …, moved down by the headings above."""
+    return [row + HEADING * sum(first <= row for first in headings) for row in range(rows)]
+
+
+def label_rows(
+    panels: Sequence[Axes],
+    labels: Sequence[str],
+    notes: Sequence[str],
+    *xlabels: str,
+    headings: Headings = NO_HEADINGS,
+    zero: bool = False,
+) -> None:
+    """Gives axes beside each other a row for each label, which is over the row on the left; notes on the right.
+
+    A label may reach over several of the axes, and takes as many lines as it needs beside the notes. zero: whether a
+    line is drawn at 0.
     """
     lines, pitch = _layout(labels, notes)
-    for axes, x, texts, style in (
-        (panels[0], 0, ["\n".join(label) for label in lines], {"in_layout": False, "linespacing": 1.15}),
-        (panels[-1], 1, notes, {"ha": "right", "fontweight": "bold"}),
-    ):
-        for row, text in enumerate(texts):
-            axes.text(x, row - LABEL_GAP / pitch, text, va="bottom", transform=axes.get_yaxis_transform(), **style)
+    places, gap, line = row_places(len(labels), headings), LABEL_GAP / pitch, LINE / pitch
+    for row, label in enumerate(lines):
+        _write(panels[0], 0, places[row] - gap, "\n".join(label), in_layout=False)
+    for row, heading in headings.items():
+        _write(panels[0], 0, places[row] - gap - line * len(lines[row]), heading, color=MUTED, in_layout=False)
+    for row, note in enumerate(notes):
+        _write(panels[-1], 1, places[row] - gap, note, ha="right", fontweight="bold")
     for axes, xlabel in zip(panels, xlabels, strict=True):
         axes.set(yticks=[], xlabel="\n".join(_wrapped(xlabel)))
-        axes.set_ylim(len(labels) - 0.6, -(LABEL_GAP + LINE * max(map(len, lines), default=1)) / pitch)
+        axes.set_ylim(len(labels) - 0.6 + HEADING * len(headings), -gap - line * max(map(len, lines), default=1))
         axes.locator_params(axis="x", nbins=5)
-        axes.grid(axis="x")
+        axes.add_artist(RowLines(places, pitch, color=GRID, linewidth=0.6, zorder=0.5))
+        if zero:
+            axes.add_artist(RowLines(places, pitch, [0], color=INK, linewidth=0.8, zorder=1.5))
         hide_ticks(axes, "left")
+
+
+def _write(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
+    """Text whose lowest line is at `y`, in rows; `x` is a share of the axes' width."""
+    axes.text(x, y, text, va="bottom", linespacing=1.15, transform=axes.get_yaxis_transform(), **style)
+
+
+class RowLines(Line2D):
+    """Upright lines, dashed so that they show beside the marks of rows and strike through no label.
+
+    pitch: inches from one row to the next. at: where the lines are on the axis; by default, at its ticks.
+    """
+
+    BAND = (-0.05, 0.12)  # where a row's marks are, in inches below its place
+
+    def __init__(self, places: Sequence[float], pitch: float, at: Sequence[float] | None = None, **style: Any) -> None:
+        super().__init__([], [], in_layout=False, **style)
+        self.at = at
+        self.edges = [place + edge / pitch for place in places for edge in self.BAND]
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Lays the lines once the axes have their size and their ticks."""
+        axes = cast(Axes, self.axes)
+        low, high = sorted(axes.get_xlim())
+        at = [x for x in (axes.get_xticks() if self.at is None else self.at) if low <= x <= high]
+        if at and self.edges:
+            heights = axes.transData.transform([(low, edge) for edge in self.edges])[:, 1]
+            dashes = np.abs(np.diff(heights, append=0)) / renderer.points_to_pixels(self.get_linewidth())
+            self.set_data(np.repeat(at, 3), [self.edges[0], self.edges[-1], np.nan] * len(at))
+            is_even = np.allclose(dashes[1:-1:2], dashes[1])
+            self.set_linestyle((0, dashes[: 2 if is_even else None].tolist()))
+            super().draw(renderer)
 
 
 LABEL_GAP = 0.06  # inches between a row's label and its marks
@@ -188,13 +255,13 @@ LABEL_GAP = 0.06  # inches between a row's label and its marks
 
 def _layout(labels: Sequence[str], notes: Sequence[str]) -> tuple[list[list[str]], float]:
     """The lines of each label, and the distance in inches from one row to the next."""
-    room = WIDTH - 2 * MARGIN - max((text_width(note, bold=True) + 0.1 for note in notes), default=0)
+    room = WIDTH - max((text_width(note, bold=True) + 0.1 for note in notes), default=0)
     lines = [wrap(label, room) for label in labels]
     return lines, ROW + LINE * max(map(len, lines), default=1)
 
 
 def _wrapped(xlabel: str) -> list[str]:
-    return wrap(xlabel, WIDTH - 2 * MARGIN)
+    return wrap(xlabel, WIDTH)
 
 
 def name_height(axes: Axes, text: str) -> None:

@@ -50,6 +50,8 @@ from experiments.plots.toolkit import (
     labelled_panels,
     labelled_rows,
     name_height,
+    row_headings,
+    row_places,
     rows_height,
     rows_of_arm,
     stacked,
@@ -65,7 +67,7 @@ RECIPES = {
     "targets": Recipe("targets ±1", SERIES[3], "^"),
     "cross-entropy": Recipe("cross-entropy", INK, "v"),
     "tanh-softmax-mse": Recipe("softmax, squared error", MUTED, "D"),
-    "one-sided": Recipe("below 0 free", SERIES[1], "D"),
+    "one-sided": Recipe("below 0 not penalised", SERIES[1], "D"),
 }
 HIDDEN = {  # no networks, so without colours
     "tanh": Recipe("tanh", INK, "o"),
@@ -285,8 +287,8 @@ def _training_accuracy_by_epoch(results: Results, recipe: str, seeds: Sequence[i
 
 
 CHANGES = {  # where the title would be too long
-    "one-sided": "not penalising wrong classes below 0",
-    "linear-one-sided": "linear output, below 0 free",
+    "one-sided": "below 0 not penalised",
+    "linear-one-sided": "linear output, below 0 not penalised",
     "cross-entropy": "cross-entropy",
 }
 
@@ -318,7 +320,7 @@ def _over_seeds(results: Results) -> str:
 
 
 def changes(results: Results) -> Figure | None:
-    """The declared contrasts. None while no single change to Example 1 is measured."""
+    """The declared contrasts, by what they compare with. None while no single change to Example 1 is measured."""
     single = [
         contrast
         for contrast in measured_contrasts(results)
@@ -328,18 +330,22 @@ def changes(results: Results) -> Figure | None:
     ]
     if not single:
         return None
-    title = _helpful(results, single)
-    return generic.contrasts(results, "changes", title, lambda contrast: _versus(results, contrast), " to Example 1")
+    return generic.contrasts(
+        results,
+        "changes",
+        _helpful(results, single),
+        lambda contrast: _change_beside(results, contrast),
+        lambda contrast: REFERENCES.get(contrast["second"]) or _change(results, contrast["second"]),
+    )
 
 
-def _versus(results: Results, contrast: ContrastResult) -> str:
-    """What a contrast compares, in so few words that they fit a row; it is Example 1 unless something else is named."""
-    if contrast["second"] == "example-1":
-        return _capitalised(_change(results, contrast["first"]))
+REFERENCES = {"example-1": "Example 1", "linear-output": "a linear output"}
+
+
+def _change_beside(results: Results, contrast: ContrastResult) -> str:
+    """What the first arm of a contrast changes; what it has in common with the second is left out."""
     first, second = (_change(results, contrast[end]) for end in ("first", "second"))
-    common = f"{second}, "
-    label = first.replace(common, f"{second}: ") if first.startswith(common) else f"{first}, against {second}"
-    return _capitalised(label)
+    return _capitalised(first.removeprefix(f"{second}, "))
 
 
 def _capitalised(text: str) -> str:
@@ -355,11 +361,15 @@ def _helpful(results: Results, single: Sequence[ContrastResult]) -> str:
     if not helpful:
         return f"No single change to Example 1 clearly adds more than {points(margin, signed=False)} points"
     means = [contrast["mean"] for contrast in helpful]
-    rest = f"; the other {count(len(others))} at most {points(max(others), signed=False)}" if others else ""
+    most = points(max(others), signed=False) if others else ""
     if len(helpful) == 1:
-        return f"Only {_change(results, helpful[0]['first'])} clearly helps: {points(means[0])} points{rest}"
+        rest = f"; the rest, at most {most}" if others else ""
+        return (
+            f"A single change clearly helps, {_change(results, helpful[0]['first'])}: {points(means[0])} points{rest}"
+        )
+    rest = f"; the other {count(len(others))}, at most {most}" if others else ""
     low, high = points(min(means), signed=False), points(max(means), signed=False)
-    return f"Each of {count(len(helpful))} changes adds {low} to {high} points{rest}"
+    return f"{_capitalised(count(len(helpful)))} changes each add {low} to {high} points{rest}"
 
 
 TRAINED = (
@@ -443,14 +453,34 @@ def _fitting(arms: Mapping[str, ArmResult]) -> str:
 # ---------------------------------------------------------------------------------------------- what could refute us
 
 WALL = {"wall-4": "4", "example-1": "1", "wall-quarter": "¼", "wall-sixteenth": "1⁄16", "one-sided": "0"}
-EFFECTS = {  # what is changed: the arm with it and the arm without it
-    "Undershooting free": ("one-sided", "example-1"),
-    "Control: wrong classes’ errors halved": ("wrong-half", "example-1"),
-    "Linear output: undershooting free": ("linear-one-sided", "linear-output"),
-    "Control, linear output: above 1 free": ("overshoot-free", "linear-output"),
-    "Sigmoid on ½ and 1: can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
-    "Control: sigmoid on 0 and ½, as close": ("sigmoid-half", "tanh-sigmoid-mse"),
+EFFECTS = {  # by network, what is changed in it: the arm with the change and the arm without it
+    "Example 1": {
+        "Below 0 not penalised": ("one-sided", "example-1"),
+        "Control: wrong classes’ errors halved": ("wrong-half", "example-1"),
+    },
+    "a linear output": {
+        "Below 0 not penalised": ("linear-one-sided", "linear-output"),
+        "Control: above 1 not penalised": ("overshoot-free", "linear-output"),
+    },
+    "a sigmoid output": {
+        "Targets ½ and 1: can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
+        "Control: targets 0 and ½, equally close": ("sigmoid-half", "tanh-sigmoid-mse"),
+    },
 }
+
+
+class Effect(NamedTuple):
+    """A change of a network: the arms with and without it, and how much accuracy it adds, by seed."""
+
+    network: str
+    label: str
+    first: str
+    second: str
+    gains: Mapping[int, float]
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean([*self.gains.values()]))
 
 
 def wall(results: Results) -> Figure | None:
@@ -459,24 +489,23 @@ def wall(results: Results) -> Figure | None:
     None while no other weight than Example 1's was measured, or no seed that all arms share.
     """
     weights = {name: weight for name, weight in WALL.items() if name in results["arms"]}
-    effects = {label: pair for label, pair in EFFECTS.items() if all(name in results["arms"] for name in pair)}
-    shared = on_shared_seeds(results, dict.fromkeys([*weights, *itertools.chain(*effects.values())]))
-    if shared is None or not effects or not {*weights} - {"example-1", "one-sided"}:
+    pairs = [(network, label, *pair) for network, changes in EFFECTS.items() for label, pair in changes.items()]
+    pairs = [pair for pair in pairs if {*pair[2:]} <= results["arms"].keys()]
+    shared = on_shared_seeds(results, dict.fromkeys([*weights, *(name for pair in pairs for name in pair[2:])]))
+    if shared is None or not pairs or not {*weights} - {"example-1", "one-sided"}:
         return None
     by_seed = {name: {run["seed"]: final_accuracy(run) for run in runs_of(shared, name)} for name in shared["arms"]}
     means = {name: mean_score(shared, name) for name in weights}
-    gains = {
-        label: {seed: by_seed[first][seed] - by_seed[second][seed] for seed in by_seed[first]}
-        for label, (first, second) in effects.items()
-    }
+    effects = [Effect(*pair, {k: y - by_seed[pair[3]][k] for k, y in by_seed[pair[2]].items()}) for pair in pairs]
     seeds = seeds_of(shared)[:MAX_MARKS]
-    changes = {label: points(float(np.mean([*gain.values()]))) for label, gain in gains.items()}
-    texts = (list(changes), list(changes.values()), "Change in test accuracy, points")
-    canvas, (top, bottom) = stacked(2.35, rows_height(*texts))
+    headings = row_headings([f"changes to {effect.network}" for effect in effects])
+    notes = [points(effect.mean) for effect in effects]
+    texts = ([effect.label for effect in effects], notes, "Change in test accuracy, points")
+    canvas, (top, bottom) = stacked(2.35, rows_height(*texts, headings=headings))
     _draw_steps(top, weights, [[by_seed[name][seed] for seed in seeds] for name in weights])
     top.plot([100 * mean for mean in means.values()], color=INK)
-    label_rows([bottom], *texts)
-    _draw_gains(bottom, gains, seeds, len(weights) * len(seeds))
+    label_rows([bottom], *texts, headings=headings, zero=True)
+    _draw_gains(bottom, effects, row_places(len(effects), headings), seeds, len(weights) * len(seeds))
     return finish(
         canvas,
         "wall",
@@ -484,15 +513,15 @@ def wall(results: Results) -> Figure | None:
         f"Test accuracy by the weight of undershooting in the loss, {_over_seeds(shared)}, and their mean. "
         + "; ".join(f"{weight}: {plain_percent(means[name])}" for name, weight in weights.items())
         + ". Below, what other changes do to the same network, in points, paired by seed. "
-        + "; ".join(f"{label}: {change}" for label, change in changes.items())
+        + "; ".join(f"{e.label} ({e.network}): {note}" for e, note in zip(effects, notes, strict=True))
         + ".",
         arms=shared["arms"],
         columns=("Arm", "Compared with", "Seed", "Test accuracy", "Change"),
         rows=[
             *([name, DASH, str(seed), plain_percent(by_seed[name][seed]), DASH] for name in weights for seed in seeds),
             *(
-                [first, second, str(seed), plain_percent(by_seed[first][seed]), points(gains[label][seed])]
-                for label, (first, second) in effects.items()
+                [e.first, e.second, str(seed), plain_percent(by_seed[e.first][seed]), points(e.gains[seed])]
+                for e in effects
                 for seed in seeds
             ),
         ],
@@ -519,14 +548,14 @@ def _draw_steps(axes: Axes, weights: Mapping[str, str], accuracies: Sequence[Seq
     hide_ticks(axes)
 
 
-def _draw_gains(axes: Axes, gains: Mapping[str, Mapping[int, float]], seeds: Sequence[int], first: int) -> None:
-    """Every gain by its seed, beside a line at 0; `first` is the row of the table with which they begin."""
-    axes.axvline(0, color=INK, linewidth=0.8)
-    for place, (label, gain) in enumerate(gains.items()):
-        colour = MUTED if label.startswith("Control") else INK
-        gid = svg.rows(*(first + place * len(seeds) + number for number in range(len(seeds))))
-        values, mean = [100 * gain[seed] for seed in seeds], 100 * float(np.mean([*gain.values()]))
-        draw_seeds(axes, values, mean, place, colour, "o", gid)
+def _draw_gains(
+    axes: Axes, effects: Sequence[Effect], places: Sequence[float], seeds: Sequence[int], first: int
+) -> None:
+    """Every gain by its seed; `first` is the row of the table with which they begin."""
+    for number, (place, effect) in enumerate(zip(places, effects, strict=True)):
+        colour = MUTED if effect.label.startswith("Control") else INK
+        gid = svg.rows(*(first + number * len(seeds) + seed for seed in range(len(seeds))))
+        draw_seeds(axes, [100 * effect.gains[seed] for seed in seeds], 100 * effect.mean, place, colour, "o", gid)
 
 
 def _rising(means: Sequence[float]) -> str:

@@ -58,7 +58,7 @@ def targets_label(arm: ArmResult) -> str:
 def network_label(arm: ArmResult) -> str:
     """What an arm asks of outputs: its targets, and whether an output may lie below the low one."""
     free = arm["loss"] == "one_sided_mean_squared_error"
-    return targets_label(arm) + (f", but below {signed(arm['low_target'])} is free" if free else "")
+    return targets_label(arm) + (f", below {signed(arm['low_target'])} not penalised" if free else "")
 
 
 class Network(NamedTuple):
@@ -109,7 +109,7 @@ def networks(results: Summary) -> list[Network]:
 
 
 def _names(results: Summary) -> list[str]:
-    """The article's network, the one where below 0 is free, and other targets of a tanh output, from high to low."""
+    """The article's network, the one not penalised below 0, and other targets of a tanh output, from high to low."""
     known = {name: arm for name, arm in results["arms"].items() if arm.get("push")}
     arms = {name: known[name] for name in (ARTICLE, FREE, ENDS) if name in known}
     codings = {network_label(arm) for arm in arms.values()}
