@@ -36,7 +36,7 @@ STYLE: Any = {  # matplotlib types each key of its settings as a literal
     "figure.constrained_layout.w_pad": 0,  # the page puts drawings under their titles
     "figure.constrained_layout.wspace": 0.05,
 }
-WIDTH = 4.6  # inches: so narrow that labels stay readable on a phone, on which drawings are laid out
+WIDTH = 4.54  # inches: so narrow that labels stay readable on a phone, on which drawings are laid out
 LINE = 0.185  # inches from one line of text to the next
 PNG_DPI = 200
 PREVIEW_DPI = 100

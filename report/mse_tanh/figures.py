@@ -148,28 +148,31 @@ def accuracy(results: Results) -> Figure:
     arms = _available(results, NETWORKS)
     if len(arms) < len(NETWORKS):
         return generic.accuracy(results, _examples(results), RECIPES)
-    canvas, axes = subplots(figsize=(WIDTH, 0.69 * len(arms)))
+    canvas, axes = subplots(figsize=(WIDTH, 0.73 * len(arms) + 0.3))
     images = results["dataset"]["test_images"]
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
+    most = 0.0
     for row, (name, (network, made_of)) in enumerate(NETWORKS.items()):
         colour = RECIPES[name].colour
         wrong = [images * (1 - score / 100) for score in plotted_values(scores(results, name))]
-        axes.text(0, row - 0.45, network, fontweight="bold", in_layout=False)
+        most = max(most, *wrong)
+        axes.text(0, row - 0.44, network, fontweight="bold", in_layout=False)
         axes.text(0, row - 0.19, made_of, color=MUTED, in_layout=False)
         axes.plot([0, means[name]], [row, row], color=colour, linewidth=BAR, solid_capstyle="butt")
-        style: Any = {"color": colour, "markerfacecolor": PAPER, "mew": 0.7, "gid": rows_of_arm(runs, name)}
-        axes.plot(wrong, [row] * len(wrong), "o", markersize=3.6, **style)
-        beside = max(means[name], *wrong) + images / 1000
-        axes.text(beside, row, f"{means[name]:.0f}", va="center_baseline", fontsize=LARGE, fontweight="bold")
-    axes.set(xticks=[], yticks=[], xlim=(0, 1.2 * max(means.values())), ylim=(len(arms) - 0.85, -0.65))
+        style: Any = {"color": colour, "mew": 0, "alpha": 0.75, "gid": rows_of_arm(runs, name)}
+        axes.plot(wrong, [row + 0.15] * len(wrong), "o", markersize=3, **style)
+        style = {"ha": "right", "va": "center_baseline", "transform": axes.get_yaxis_transform()}
+        axes.text(1, row, f"{means[name]:.0f}", fontsize=LARGE, fontweight="bold", **style)
+    axes.set(xticks=[], yticks=[], xlim=(0, 1.16 * most), ylim=(len(arms) - 0.75, -0.65))
+    axes.set_xlabel("Bars: the mean. Dots: single runs.", color=MUTED)
     hide_ticks(axes, "left", "bottom")
     rows = [(NETWORKS[run["arm"]][0], str(run["seed"]), f"{images * (1 - final_accuracy(run)):.0f}") for run in runs]
     return finish(
         canvas,
         "accuracy",
         _fewer_errors(results, means),
-        f"Errors in {images:,} test images. Bars: the mean of the runs. Small marks: each run. "
+        f"Errors in {images:,} test images. Bars: the mean of the runs. Dots: single runs. "
         + "; ".join(f"{NETWORKS[name][0]} ({NETWORKS[name][1]}): {mean:.0f}" for name, mean in means.items())
         + ".",
         arms,

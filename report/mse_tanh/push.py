@@ -147,7 +147,7 @@ def colour_of(network: Network) -> str:
 
 
 INSIDE = slice(10, 50)  # the bins of HISTOGRAM_EDGES from −1 to 1, the range of tanh
-NARROW = -0.6  # where outputs below a lower target are shown, a word has no room
+NARROW = -0.6  # below a lower target, a word has no room
 
 
 def push_back(results: Results) -> Figure | None:
@@ -155,7 +155,7 @@ def push_back(results: Results) -> Figure | None:
     shown = networks.networks(results)
     if not shown:
         return None
-    canvas, grid = tiles(-(-len(shown) // 2), 2, (WIDTH, 3.7))
+    canvas, grid = tiles(-(-len(shown) // 2), 2, (WIDTH, 3.95))
     for row, (tile, network) in enumerate(zip(grid, shown, strict=False)):
         tile.set_gid(svg.state(row))
         _draw_state(tile, row, network, shown)
@@ -164,10 +164,10 @@ def push_back(results: Results) -> Figure | None:
         "push-back",
         _lifted(shown),
         f"For each way to place the targets: a histogram of wrong classes’ outputs on the test images, over all seeds "
-        "of the network, and below it how an output is pushed, by where it is. Lifted outputs were below their target; "
-        "in brackets, how strong that push is, as a share of the first network’s. Errors are means over the "
+        "of the network, and below it how an output is pushed, by where it is. Outputs below their target are pushed up; "
+        f"how strongly is told relative to targets {targets_label(shown[0].arm)}. Errors are means over the "
         f"{shown[0].seeds} seeds that all networks share. "
-        + "; ".join(f"{n.label}: {n.whole_errors} errors, lifted {_strength(n)}" for n in shown)
+        + "; ".join(f"{n.label}: {n.whole_errors} errors, pushed up {_strength(n)}" for n in shown)
         + ".",
         arms=[network.name for network in shown],
         columns=(
@@ -199,7 +199,7 @@ def _strength(network: Network) -> str:
 
 def _draw_state(tile: Tile, row: int, network: Network, shown: Sequence[Network]) -> None:
     """A histogram of the outputs over the push by output, on the same axis."""
-    top, bottom = tile.subplots(2, 1, sharex=True, height_ratios=(3, 2.2))
+    top, bottom = tile.subplots(2, 1, sharex=True, height_ratios=(2.2, 3.2))
     low = network.arm["low_target"]
     for axes in (top, bottom):
         if low > -1:
@@ -208,22 +208,29 @@ def _draw_state(tile: Tile, row: int, network: Network, shown: Sequence[Network]
         hide_ticks(axes, "left")
     _draw_histogram(top, network, svg.rows(row))
     _draw_push(bottom, network, next((n for n in shown if n.name == (ENDS if not row else ARTICLE)), None))
+    if network.strength:
+        compared = f"\n{_strength(network)} as strong as with {shown[0].label}" if row else ""
+        bottom.text(-0.98, 0.54, f"↑ pushed up{compared and ','}{compared}", color=MUTED)
 
 
 def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
     edges, shares = HISTOGRAM_EDGES[INSIDE.start : INSIDE.stop + 1], network.shares[INSIDE]
-    peak = int(shares.argmax())
     axes.stairs(shares, edges, fill=True, color=colour_of(network), gid=gid)
-    beside = edges[np.flatnonzero(shares > 0.8 * shares[peak])[-1] + 1] + 0.03
-    axes.text(beside, shares[peak], f"{plain_percent(shares[peak], 0)} of outputs", va="top")
-    axes.text(0.98, 0.93, "wrong classes’ outputs", ha="right", va="center", color=MUTED)
-    if network.arm["low_target"] >= NARROW:
-        word = "harmless" if network.is_harmless_below else "below target"
-        axes.text(-0.97, 0.93, word, va="center", color=MUTED)
+    axes.text(0.98, 0.97, "wrong classes’ outputs", ha="right", va="top", color=MUTED)
+    axes.text(-0.9, 0.97, _below_target(network), va="top", color=MUTED)
     axes.set(ylim=(0, 1.04))
     axes.set_title(network.label, loc="left", pad=18, fontweight="bold", color=colour_of(network))
     errors = f"{network.whole_errors} errors per {IMAGES:,} images"
     axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold")
+
+
+def _below_target(network: Network) -> str:
+    """What is written where outputs are below their target, as far as there is room."""
+    low = network.arm["low_target"]
+    word = "harmless" if network.is_harmless_below else ""
+    if low == -1:
+        return f"nothing is\nbelow {signed(low)}"
+    return f"below target{word and ':'}\n{word}" if low >= 0 else word if low >= NARROW else ""
 
 
 def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
@@ -236,24 +243,34 @@ def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
         )
         if start > -1:
             axes.plot([-1, start], [0, 0], color=colour_of(drawn), linewidth=1.75)
-        x, y, side = _label_place(drawn, drawn is network)
-        label = f"below {signed(drawn.arm['low_target'])}: free" if drawn.name == FREE else targets_label(drawn.arm)
+        x, y, side = _label_place(drawn, network)
+        label = targets_label(drawn.arm)
+        if drawn.name == FREE:
+            label = f"below {signed(drawn.arm['low_target'])}:\nnot penalised"
         axes.text(x, y, label, color=colour_of(drawn), ha="center", va=side, fontweight="bold")
     axes.plot([-1, 1], [0, 0], color=MUTED, linewidth=0.6)
-    axes.text(0.98, 0.14, f"↑ lifted, strength {_strength(network)}", ha="right", color=MUTED)
-    axes.text(0.98, -1.85, "↓ lowered", ha="right", color=MUTED)
-    axes.set(ylim=(-1.95, 0.95), xticks=(-1, -0.5, 0, 0.5, 1))
+    axes.text(0.98, -2.1, "↓ pushed down", ha="right", color=MUTED)
+    axes.set(ylim=(-2.15, 1.5), xticks=(-1, -0.5, 0, 0.5, 1))
     axes.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"])
+    for label, side in zip(axes.get_xticklabels()[::4], ("left", "right"), strict=True):
+        label.set_horizontalalignment(side)  # so that it ends with the axis
     axes.set_xlabel("Output of a wrong class")
+    axes.set_title("Push on the output", loc="left", pad=4)
 
 
-def _label_place(drawn: Network, is_own: bool) -> tuple[float, float, str]:
-    """Where a curve's label has room, and which side of it the place is: below its lowest point, or above the rest."""
+def _label_place(drawn: Network, network: Network) -> tuple[float, float, str]:
+    """Where a curve's label has room, and which side of it the place is.
+
+    That is below its lowest point; for the article's curve beside another, above its highest or, where words are there,
+    above its lowest.
+    """
     y, push = _push_curve(drawn.arm)
     if drawn.name == FREE:
         return -0.5, -0.1, "top"
-    if is_own or drawn.name != ARTICLE:
+    if drawn is network or drawn.name != ARTICLE:
         return float(y[push.argmin()]), float(push.min()) - 0.08, "top"
+    if network.strength:
+        return float(y[push.argmin()]), 0.04, "bottom"
     return float(y[push.argmax()]), float(push.max()) + 0.04, "bottom"
 
 
@@ -277,5 +294,5 @@ def _lifted(shown: Sequence[Network]) -> str:
     """What leaving alone what is below its target does to the errors; else how much of the push lifts it."""
     first, free = shown[0], next((network for network in shown if network.name == FREE), None)
     if free:
-        return f"Leave outputs below 0 alone, and {first.whole_errors} errors become {free.whole_errors}"
-    return f"{plain_percent(first.push['below_target'], 0)} of the push lifts outputs already below target"
+        return f"Stop penalising outputs below {signed(free.arm['low_target'])}, and {first.whole_errors} errors become {free.whole_errors}"
+    return f"{plain_percent(first.push['below_target'], 0)} of the push on wrong classes lifts outputs that are below target"
