@@ -109,6 +109,15 @@
     });
     return new XMLSerializer().serializeToString(copy);
   };
+  const stacked = ([first, ...rest]) => { // one below the other
+    if (!rest.length) return drawing(first);
+    let { width, height } = first.viewBox.baseVal, below = "";
+    for (const svg of rest) {
+      below += drawing(svg).replace("<svg", `<svg y="${height}" height="${svg.viewBox.baseVal.height}"`);
+      height += svg.viewBox.baseVal.height;
+    }
+    return drawing(first).replace(/viewBox="[^"]*"/, `viewBox="0 0 ${width} ${height}"`).replace(/<.svg>$/, below + "$&");
+  };
   const csv = (cells) => cells.map((cell) => '"' + cell.replaceAll('"', '""') + '"').join(",");
   const table = (figure) => { // its head and its rows; a cell that reaches over several rows is in each of them
     const rows = all("tr", figure), filled = rows.map(() => []);
@@ -118,13 +127,13 @@
     }));
     return filled;
   };
-  const lastOf = (figure) => figure.querySelector(".states") || figure.querySelector("svg");
+  const lastOf = (figure) => figure.querySelector(".states, .panels") || figure.querySelector("svg");
   for (const figure of all("figure[id]")) {
     const name = figure.id.replace("figure-", "");
-    const visible = () => all("svg", figure).find((svg) => getComputedStyle(svg).visibility !== "hidden");
+    const visible = () => all("svg", figure).filter((svg) => getComputedStyle(svg).visibility !== "hidden");
     const take = make("p", { className: "tools" });
     take.append(linkTo(figure));
-    take.append(button("Save SVG", () => save(drawing(visible()), "image/svg+xml", name + ".svg"), "quiet"));
+    take.append(button("Save SVG", () => save(stacked(visible()), "image/svg+xml", name + ".svg"), "quiet"));
     take.append(button("Save CSV", () => save(table(figure).map(csv).join("\n") + "\n", "text/csv", name + ".csv"), "quiet"));
     if (location.protocol !== "file:") take.append(make("a", { href: "figures/" + name + ".png", download: name + ".png" }, "PNG"));
     figure.querySelector(".data > summary").after(take);

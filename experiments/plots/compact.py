@@ -10,11 +10,14 @@ import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 TIED = "point"  # the class of a mark that is tied to a row of the table: the page's script points at it
 POINT = 0.01  # the length of a line of no length: some browsers draw none that has none at all
-OF_ONE = {"d", "x", "y", "cx", "cy", "r", "transform", "id", "href", "opacity", "data-row", "data-state", "data-box"}
+OF_ONE = {
+    *("d", "x", "y", "cx", "cy", "r", "transform", "id", "href", "opacity"),
+    *("data-row", "data-state", "data-part", "data-box"),
+}
 
 LINE = {"d", "class", "stroke-width", "stroke-linecap", "stroke-dasharray"}  # of lines that can be one path
 
@@ -23,7 +26,7 @@ def compact(root: Element, stroke_width: float) -> None:
     """Rewrites the drawing. `stroke_width`: of all lines that say nothing else."""
     _place_marks(root, stroke_width)
     for parent in list(root.iter()):
-        children = _grid_first(list(parent))
+        children = _spelled(_grid_first(list(parent)))
         runs = [list(run) for _, run in groupby(children, key=lambda child: (child.tag, _look(child)))]
         parent[:] = [element for run in runs for element in _grouped(_joined(run))]
     for path in root.iter("path"):
@@ -45,6 +48,30 @@ def _grid_first(children: Sequence[Element]) -> list[Element]:
     return [
         child for ticks, run in runs for child in (sorted(run, key=lambda child: child.tag == "text") if ticks else run)
     ]
+
+
+def _spelled(children: Sequence[Element]) -> list[Element]:
+    """One text instead of single letters beside each other on a line, each at its place."""
+
+    def line(child: Element) -> object:
+        return child.tag == "text" and len(child.text or "") == 1 and (child.get("y"), child.get("text-anchor"))
+
+    runs = [(of_letters, list(run)) for of_letters, run in groupby(children, key=line)]
+    return [text for letters, run in runs for text in (_one_text(run) if letters and len(run) > 1 else run)]
+
+
+def _one_text(letters: list[Element]) -> list[Element]:
+    """The text of these letters; one that looks otherwise than the first is a part of its own."""
+    first = letters[0]
+    first.set("x", " ".join(letter.get("x", "0") for letter in letters))
+    for letter in letters[1:]:
+        if letter.get("class") != first.get("class"):
+            SubElement(first, "tspan", {"class": letter.get("class", "f-ink")}).text = letter.text
+        elif len(first):
+            first[-1].tail = (first[-1].tail or "") + (letter.text or "")
+        else:
+            first.text = (first.text or "") + (letter.text or "")
+    return [first]
 
 
 def _joined(run: list[Element]) -> list[Element]:

@@ -428,15 +428,16 @@ def contrasts(
         axes.plot([100 * bound for bound in contrast["interval"]], [place, place], color=INK)
         axes.plot([100 * contrast["mean"]], [place], "o", color=INK, markersize=5, gid=svg.rows(row))
     summary = "; ".join(
-        f"{text}, {than}: {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"
+        (f"{headings[row]}: " if row in headings else "")
+        + f"{text} {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"
         + _equivalence(c)
-        for text, than, c in zip(labels, against, rows, strict=True)
+        for row, (text, c) in enumerate(zip(labels, rows, strict=True))
     )
     return finish(
         canvas,
         name,
         title or _largest_contrast(results, rows),
-        f"Mean difference in test accuracy, paired by seed, with its interval. {summary}.",
+        f"Mean difference in test accuracy, paired by seed, with its interval; {summary}.",
         arms=[contrast[end] for contrast in rows for end in ("first", "second")],
         columns=("First arm", "Second arm", "Pairs", "Difference", "From", "To", "p (Holm)", "Margin"),
         rows=[

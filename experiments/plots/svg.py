@@ -2,15 +2,15 @@
 
 Colours become classes over CSS variables, so that dark mode and print restyle a figure; styles become attributes, which
 a strict Content-Security-Policy allows; numbers are rounded to a tenth of a point, far below what a screen shows.
-Marks that a plot has tied to rows of its table (`rows`) carry the row's number in `data-row`. Parts that a plot has
-named as states (`state`) can be shown one at a time (`states`).
+Marks that a plot has tied to rows of its table (`rows`) carry the row's number in `data-row`. Of what a plot has named
+as states (`state`), one can be shown at a time (`states`); what it has named as parts (`part`) can be laid out anew.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -47,6 +47,14 @@ def state(number: int) -> str:
     return f"state {number}"
 
 
+def part(title: str) -> str:
+    """The `gid` of a subfigure that can be laid beside the others, with a title for those who hear it.
+
+    The first part has the title and the description of the whole drawing.
+    """
+    return f"part {title}"
+
+
 class State(NamedTuple):
     """A state of a drawing: the row of the table that says what it shows, and an SVG of it alone."""
 
@@ -59,19 +67,37 @@ def states(drawing: str, name: str, words: Sequence[tuple[str, str]]) -> list[St
 
     words: by row, the state's title and description for those who hear it.
     """
-    if " data-state=" not in drawing:
-        return []
-    root = ElementTree.fromstring(drawing)
-    found = []
-    for group in root.findall("g[@data-state]"):
-        row = int(group.attrib.pop("data-state"))
-        alone = ElementTree.Element(
-            "svg", {"viewBox": group.attrib.pop("data-box"), "font-size": root.attrib["font-size"]}
-        )
-        _describe(alone, f"{name}-{row}", *words[row])
-        alone.extend(group)
-        found.append(State(row, ElementTree.tostring(alone, encoding="unicode").replace(" />", "/>")))
-    return found
+    return [
+        State(int(row), _alone(root, group, f"{name}-{row}", *words[int(row)]))
+        for root, group, row in _marked(drawing, "state")
+    ]
+
+
+def parts(drawing: str, name: str) -> list[str]:
+    """An SVG of each part of the inline drawing of figure `name`, in their order; none if it has no parts."""
+    return [
+        _alone(root, group, name, title if number else root[0].text, "" if number else root[1].text)
+        for number, (root, group, title) in enumerate(_marked(drawing, "part"))
+    ]
+
+
+def _marked(drawing: str, kind: str) -> Iterator[tuple[ElementTree.Element, ElementTree.Element, str]]:
+    """Each group of an inline drawing that is named as a `kind`, with the drawing before it and what it is named."""
+    if f" data-{kind}=" in drawing:
+        root = ElementTree.fromstring(drawing)
+        for group in root.findall(f"g[@data-{kind}]"):
+            yield root, group, group.attrib.pop(f"data-{kind}")
+
+
+def _alone(
+    root: ElementTree.Element, group: ElementTree.Element, ident: str, title: str | None, description: str | None
+) -> str:
+    """An SVG of a group of the drawing `root` alone."""
+    size = {"viewBox": group.attrib.pop("data-box"), "font-size": root.attrib["font-size"]}
+    alone = ElementTree.Element("svg", size)
+    _describe(alone, ident, title, description)
+    alone.extend(group)
+    return ElementTree.tostring(alone, encoding="unicode").replace(" />", "/>")
 
 
 def clean(raw: str, name: str, title: str, description: str) -> str:
@@ -81,7 +107,7 @@ def clean(raw: str, name: str, title: str, description: str) -> str:
     for tag in ("metadata", "style", "clipPath"):  # plots draw nothing outside their axes
         _remove(root, tag)
     _tie_to_rows(root)
-    _mark_states(root)
+    _mark_tiles(root)
     used = re.findall(r"#([\w.-]+)", " ".join(v for e in root.iter() for v in e.attrib.values()))
     names = {ident: f"{name}-{number}" for number, ident in enumerate(dict.fromkeys(used))}
     for element in root.iter():
@@ -98,18 +124,21 @@ def clean(raw: str, name: str, title: str, description: str) -> str:
     return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
 
 
-def _describe(root: ElementTree.Element, ident: str, title: str, description: str) -> None:
-    """Gives an SVG its usual look, a title and a description, whose id begins with `ident`."""
+def _describe(root: ElementTree.Element, ident: str, title: str | None, description: str | None) -> None:
+    """Gives an SVG its usual look, a title and, if it has one, a description, whose id begins with `ident`."""
     root.attrib.update(
         {
             "fill": "none",
             "stroke-width": STROKE_WIDTH,
             "role": "img",
-            "aria-describedby": f"{ident}-description",
         }
     )
-    heard = ElementTree.Element("title"), ElementTree.Element("desc", {"id": f"{ident}-description"})
-    heard[0].text, heard[1].text = title, description
+    heard = [ElementTree.Element("title")]
+    heard[0].text = title
+    if description:
+        root.set("aria-describedby", f"{ident}-description")
+        heard.append(ElementTree.Element("desc", {"id": f"{ident}-description"}))
+        heard[1].text = description
     root[:0] = heard
 
 
@@ -139,15 +168,15 @@ def _tie_to_rows(root: ElementTree.Element) -> None:
                 mark.set("data-row", number)
 
 
-def _mark_states(root: ElementTree.Element) -> None:
-    """Numbers every group that `state` has named, and says where it is: its first path is its background."""
+def _mark_tiles(root: ElementTree.Element) -> None:
+    """Marks every group that `state` or `part` has named, and says where it is: its first path is its background."""
     for group in root.iter(f"{{{SVG}}}g"):
-        word, *numbers = group.get("id", "").split(" ")
-        if word == "state":
+        word, _, name = group.get("id", "").partition(" ")
+        if word in ("state", "part"):
             outline = next(group.iter(f"{{{SVG}}}path")).attrib["d"]
             values = [float(value) for value in re.findall(r"-?[\d.]+", outline)]
             (left, right), (top, bottom) = ((min(ends), max(ends)) for ends in (values[::2], values[1::2]))
-            group.set("data-state", numbers[0])
+            group.set(f"data-{word}", name)
             group.set("data-box", " ".join(f"{value:g}" for value in (left, top, right - left, bottom - top)))
 
 
@@ -182,11 +211,13 @@ def _clean_attributes(element: ElementTree.Element, names: Mapping[str, str]) ->
             element.set("href", "#" + names[value.removeprefix("#")])
         elif plain == "d":
             _set_outline(element, _rounded(value))
+        elif (plain, value) == ("x", "0") and element.tag == "text":
+            pass  # as without
         elif plain in ("x", "y", "width", "height", "points", "cx", "cy", "r"):
             element.set(plain, _rounded(value))
         elif plain == "transform":
             _set_transform(element, _rounded(value))
-        elif plain in ("viewBox", "data-row", "data-state", "data-box"):
+        elif plain in ("viewBox", "data-row", "data-state", "data-part", "data-box"):
             element.set(plain, value)
     if classes:
         element.set("class", " ".join(dict.fromkeys(classes)))
@@ -207,7 +238,7 @@ def _set_transform(element: ElementTree.Element, value: str) -> None:
     """What turns an element; what only shifts a text is its place."""
     shift = re.fullmatch(r"translate\((\S+) (\S+)\)", value)
     if shift and element.tag == "text":
-        element.attrib |= {"x": shift[1], "y": shift[2]}
+        element.attrib |= {"x": shift[1], "y": shift[2]} if shift[1] != "0" else {"y": shift[2]}
     elif not value.startswith("rotate(-0 "):
         element.set("transform", value.replace(") ", ")"))
 

@@ -88,7 +88,8 @@ def finish(
     buffer = io.StringIO()
     canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = svg.clean(buffer.getvalue(), name, title, description)
-    picture = png(canvas, dpi=PNG_DPI, facecolor=PAPER) if _pictures.get(True) else b""
+    framed: Any = {"facecolor": PAPER, "bbox_inches": canvas.bbox_inches.padded(MARGIN)}
+    picture = png(canvas, dpi=PNG_DPI, **framed) if _pictures.get(True) else b""
     plt.close(canvas)
     table = tuple(tuple(row) for row in rows)
     names = tuple(dict.fromkeys(arms))

@@ -38,7 +38,7 @@ from experiments.plots.selection import (
     short_title,
     with_own_models,
 )
-from experiments.plots.style import INK, MUTED, PAPER, SERIES, WIDTH, Recipe
+from experiments.plots.style import INK, MUTED, SERIES, WIDTH, Recipe
 from experiments.plots.toolkit import (
     Axes,
     draw_dumbbell,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,28 +44,28 @@ def one_digit(results: Results) -> Figure | None:
     moments = {name: networks.moments(results, name) for name in arms}
     if len(arms) < 2 or not all(moments.values()):
         return None
-    canvas, (head, *bodies) = stacked_tiles(0.62, *[1.95] * len(arms))
-    _draw_digit(head)
+    title = _ends(moments)
+    canvas, (head, *bodies) = stacked_tiles(0.85, *[2.2] * len(arms))
+    head.set_gid(svg.part(title))
+    _draw_digit(head, {len(arm["seeds"]) for arm in arms.values()})
     rows: list[list[str]] = []
     for body, (name, arm) in zip(bodies, arms.items(), strict=True):
+        body.set_gid(svg.part(f"Targets {network_label(arm)}"))
         places = body.subplots(1, len(moments[name]), sharey=True, squeeze=False)[0]
         for place, (when, outputs) in zip(places, moments[name].items(), strict=True):
             _draw_outputs(place, arm, outputs, COLOURS[name], svg.rows(len(rows)))
             place.set_title(when, color=MUTED, pad=3)
             rows.append(_row(name, when, outputs))
-        body.suptitle(f"Targets {network_label(arm)}", x=0.01, ha="left", fontweight="bold", color=COLOURS[name])
+        body.suptitle(f"Targets {network_label(arm)}", x=0, ha="left", fontweight="bold", color=COLOURS[name])
+        means = " → ".join(_two_decimals(wrong_mean(outputs)) for outputs in moments[name].values())
+        body.supxlabel(f"Mean of wrong classes: {means}", x=0, ha="left", color=MUTED)
     return finish(
         canvas,
         "one-digit",
-        _ends(moments),
+        title,
         f"The outputs of all classes for a {strokes.FOUR_LABEL} drawn in code, from −1 to 1: means over the seeds and "
         "their range, before training, after the first epoch and at the end. Short lines are the targets. "
-        + "; ".join(
-            f"{network_label(arm)}: the right class {_over_time(name, moments, right_class)}, "
-            f"the wrong ones on average {_over_time(name, moments, wrong_mean)}"
-            for name, arm in arms.items()
-        )
-        + ".",
+        + " ".join(f"Targets {network_label(arm)}: {_told(moments[name])}" for name, arm in arms.items()),
         arms=arms,
         columns=("Arm", "When", *(f"Class {k}, all seeds" for k in range(len(rows[0]) - 2))),
         rows=rows,
@@ -73,15 +73,20 @@ def one_digit(results: Results) -> Figure | None:
     )
 
 
-def _over_time(name: str, moments: Mapping[str, Moments], value: Callable[[OutputRanges], float]) -> str:
-    return ", ".join(f"{_two_decimals(value(outputs))} {when}" for when, outputs in moments[name].items())
+def _told(moments: Mapping[str, OutputRanges]) -> str:
+    """How a network's outputs develop, in words."""
+    right, wrong = (
+        ", ".join(f"{_two_decimals(value(outputs))} {when}" for when, outputs in moments.items())
+        for value in (right_class, wrong_mean)
+    )
+    return f"the right class {right}, the wrong ones on average {wrong}."
 
 
 def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str, gid: str) -> None:
     """A bar for each class, a thin line from the lowest seed to the highest, and a short line at each target."""
     wrong = [k for k in range(len(outputs["mean"])) if k != strokes.FOUR_LABEL]
     for classes, fill, target, opacity in (
-        (wrong, MUTED, arm["low_target"], 0.7),
+        (wrong, MUTED, arm["low_target"], 0.45),
         ([strokes.FOUR_LABEL], INK, arm["high_target"], 1),
     ):
         means, lows, highs = ([outputs[key][k] for k in classes] for key in ("mean", "min", "max"))
@@ -93,9 +98,10 @@ def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str
             color=colour,
             linewidth=1.75,
         )
-    axes.text(9.5, -1.36, f"wrong: {_two_decimals(wrong_mean(outputs))}", ha="right", color=MUTED)
-    axes.set(xlim=(-0.7, 9.7), ylim=(-1.45, 1.15), yticks=(-1, 0, 1), xticks=())
+    axes.set(xlim=(-0.7, 9.7), ylim=(-1.1, 1.15), yticks=(-1, 0, 1))
     axes.set_yticklabels(["−1", "0", "1"])
+    axes.set_xticks(range(len(outputs["mean"])), [str(k) for k in range(len(outputs["mean"]))], color=MUTED)
+    axes.get_xticklabels()[strokes.FOUR_LABEL].set(color=INK, fontweight="bold")
     axes.grid(axis="y")
     hide_ticks(axes, "left", "bottom")
 
@@ -106,17 +112,19 @@ def _draw_upright(axes: Axes, classes: Sequence[int], starts: Sequence[Any], end
     axes.plot(np.repeat(classes, 3), ys, solid_capstyle="butt", **style)
 
 
-def _draw_digit(head: Tile) -> None:
-    """The digit itself, and how to read the bars below it."""
+def _draw_digit(head: Tile, runs: Collection[int]) -> None:
+    """The digit itself, and how to read the bars below it. runs: how many each network has."""
     picture, words = head.subplots(1, 2, width_ratios=(1, 9))
     for stroke in strokes.FOUR:
         picture.plot(*zip(*stroke, strict=True), color=INK, linewidth=3.5)
     picture.invert_yaxis()
     picture.set_aspect("equal")
+    number = f"{min(runs)} " if len(runs) == 1 else ""
     text = (
         f"A {strokes.FOUR_LABEL} that we drew, and the outputs for it.\n"
-        "Black: the right class, grey: the wrong ones.\n"
-        "Short lines: targets. Thin lines: all seeds."
+        "Dark: the right class; pale: the wrong ones.\n"
+        "Short coloured lines: targets.\n"
+        f"Thin lines: the range over all {number}runs."
     )
     words.text(0, 0.5, text, va="center", linespacing=1.25)
     for axes in (picture, words):
@@ -136,7 +144,7 @@ def _row(name: str, when: str, outputs: OutputRanges) -> list[str]:
 def _ends(moments: Mapping[str, Moments]) -> str:
     """Where the wrong classes' outputs end in both networks."""
     article, free = (_two_decimals(wrong_mean([*moments[name].values()][-1])) for name in (ARTICLE, FREE))
-    return f"Wrong classes end at {article} in the article’s network, at {free} where below 0 is free"
+    return f"Wrong classes end at {article} in the article’s network, at {free} where below 0 is not penalised"
 
 
 # ---------------------------------------------------------------------------------------------- the push
@@ -164,8 +172,8 @@ def push_back(results: Results) -> Figure | None:
         "push-back",
         _lifted(shown),
         f"For each way to place the targets: a histogram of wrong classes’ outputs on the test images, over all seeds "
-        "of the network, and below it how an output is pushed, by where it is. Outputs below their target are pushed up; "
-        f"how strongly is told relative to targets {targets_label(shown[0].arm)}. Errors are means over the "
+        "of the network, and below it how an output is pushed, by where it is. Outputs below their target are pushed "
+        f"up; how strongly is relative to targets {targets_label(shown[0].arm)}. Errors are means over the "
         f"{shown[0].seeds} seeds that all networks share. "
         + "; ".join(f"{n.label}: {n.whole_errors} errors, pushed up {_strength(n)}" for n in shown)
         + ".",
@@ -252,8 +260,9 @@ def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
     axes.text(0.98, -2.1, "↓ pushed down", ha="right", color=MUTED)
     axes.set(ylim=(-2.15, 1.5), xticks=(-1, -0.5, 0, 0.5, 1))
     axes.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"])
-    for label, side in zip(axes.get_xticklabels()[::4], ("left", "right"), strict=True):
-        label.set_horizontalalignment(side)  # so that it ends with the axis
+    first, *_, last = axes.get_xticklabels()  # which end with the axis
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")
     axes.set_xlabel("Output of a wrong class")
     axes.set_title("Push on the output", loc="left", pad=4)
 
@@ -294,5 +303,7 @@ def _lifted(shown: Sequence[Network]) -> str:
     """What leaving alone what is below its target does to the errors; else how much of the push lifts it."""
     first, free = shown[0], next((network for network in shown if network.name == FREE), None)
     if free:
-        return f"Stop penalising outputs below {signed(free.arm['low_target'])}, and {first.whole_errors} errors become {free.whole_errors}"
-    return f"{plain_percent(first.push['below_target'], 0)} of the push on wrong classes lifts outputs that are below target"
+        low = signed(free.arm["low_target"])
+        return f"Stop penalising outputs below {low}, and {first.whole_errors} errors become {free.whole_errors}"
+    share = plain_percent(first.push["below_target"], 0)
+    return f"{share} of the push on wrong classes lifts outputs that are already below target"

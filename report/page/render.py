@@ -190,6 +190,7 @@ def _context(results: Results, figures: Mapping[str, Figure], words: Prose) -> d
                 "figure": figure,
                 "svg": Markup(figure.svg),
                 "states": _states(figure),
+                "parts": [Markup(part) for part in svg.parts(figure.svg, name)],
                 "rows": merged(figure.rows),
                 "passport": passport(results, figure),
                 "number": number,

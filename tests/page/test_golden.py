@@ -33,7 +33,7 @@ LINES_TOLD = 20  # of what differs
 MNIST = Source(datasets.MNIST, None, "a fixture")
 LEFT_OUT = (  # what is replaced, and by what
     (r"(?<=<style>).*?(?=</style>)|(?<=<script>).*?(?=</script>)", ""),  # the policy on the page has their hashes
-    (r"<svg .*?(<title.*?</desc>).*?</svg>", r"<svg>\1</svg>"),
+    (r"<svg .*?(<title.*?</title>(?:<desc.*?</desc>)?).*?</svg>", r"<svg>\1</svg>"),
     (r'<span class="\w{1,3}">(.*?)</span>', r"\1"),  # the colours of code
     (r"</(t[dhr]|li|d[dt])>", ""),  # the ends that HTML lets one leave out
     (r"(?<=[.!?]) +(?=\S)", "\n"),  # the blank after a sentence
