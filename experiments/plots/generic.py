@@ -110,7 +110,7 @@ def accuracy(results: Results, arms: Arms | None = None, recipes: Mapping[str, R
         canvas,
         "accuracy",
         ranking({recipes[name].label: mean_accuracy(arm) for name, arm in arms.items()}),
-        f"{measure} of {describe_marks(results, arms, 'run')} on {data_name(results)}, one row an arm. {summary}.",
+        f"{measure} of {describe_marks(results, arms, 'run')} on {data_name(results)}, a row for each arm. {summary}.",
         arms=arms,
         columns=("Arm", "Seed", measure),
         rows=[[run["arm"], str(run["seed"]), plain_percent(final_accuracy(run))] for run in runs],
@@ -286,7 +286,7 @@ CONFUSION_MARKERS = "os^v"
 
 
 def confusions(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
-    """The pairs of true and predicted class that go wrong most, mean number a run."""
+    """The pairs of true and predicted class that go wrong most, mean number per run."""
     recipes = {**recipes_by_row(arms), **(recipes or {})}
     markers = dict(zip(arms, itertools.cycle(CONFUSION_MARKERS)))
     errors = {name: _errors_per_run(arm) for name, arm in arms.items()}
@@ -295,7 +295,7 @@ def confusions(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | Non
     notes = [" · ".join(f"{matrix[pair]:.1f}" for matrix in errors.values()) for pair in order]
     legend = ", ".join(f"{recipes[name].label} {SYMBOLS[marker]}" for name, marker in markers.items())
     canvas, axes = labelled_rows(
-        [f"{true} taken for {predicted}" for true, predicted in order], notes, f"Images a run: {legend}"
+        [f"{true} taken for {predicted}" for true, predicted in order], notes, f"Images per run: {legend}"
     )
     for row, pair in enumerate(order):
         for name, matrix in errors.items():
@@ -307,9 +307,9 @@ def confusions(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | Non
     return finish(
         canvas,
         "confusions",
-        _most_confused({short_title(arms[name]["title"]): matrix for name, matrix in errors.items()}),
-        f"The pairs of {classes} that are confused most, mean number a run. "
-        + "; ".join(f"{name}: {count:.1f} errors a run" for name, count in total.items())
+        _most_confused({short_title(arms[name]["title"]): m for name, m in errors.items()}, classes == "digits"),
+        f"The pairs of {classes} that are confused most, mean number per run. "
+        + "; ".join(f"{name}: {count:.1f} errors per run" for name, count in total.items())
         + ". "
         + "; ".join(f"{true} taken for {k}: {note}" for (true, k), note in zip(order, notes, strict=True))
         + ".",
@@ -320,15 +320,24 @@ def confusions(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | Non
     )
 
 
-def _most_confused(errors: Mapping[str, np.ndarray]) -> str:
+def _most_confused(errors: Mapping[str, np.ndarray], are_digits: bool) -> str:
     """Whether the arms have their most frequent error in common."""
-    top = {name: tuple(map(int, np.unravel_index(m.argmax(), m.shape))) for name, m in errors.items() if m.any()}
+    top = {name: [int(k) for k in np.unravel_index(m.argmax(), m.shape)] for name, m in errors.items() if m.any()}
     if not top:
         return "No image is taken for another"
-    if len(set(top.values())) == 1:
-        (true, predicted) = next(iter(top.values()))
-        return f"{join_names(list(top))} most often take{'s' if len(top) == 1 else ''} {true} for {predicted}"
-    return "; ".join(f"{name} most often takes {true} for {predicted}" for name, (true, predicted) in top.items())
+    pairs = {name: " for ".join(_digit(k) if are_digits else f"class {k}" for k in pair) for name, pair in top.items()}
+    if len({*pairs.values()}) == 1:
+        ending = "s" if len(top) == 1 else ""
+        return f"{join_names(list(top))} most often mistake{ending} {next(iter(pairs.values()))}"
+    (name, pair), *rest = pairs.items()
+    return "; ".join([f"{name} most often mistakes {pair}", *(f"{name}, {pair}" for name, pair in rest)])
+
+
+def _digit(digit: int) -> str:
+    return f"an {digit}" if digit == EIGHT else f"a {digit}"
+
+
+EIGHT = 8  # begins with a vowel
 
 
 def _errors_per_run(arm: ArmResult) -> np.ndarray:
@@ -342,8 +351,16 @@ def _errors_per_run(arm: ArmResult) -> np.ndarray:
 MIN_IMAGES = 20  # a bin with fewer is in the table alone
 
 
-def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | None = None) -> Figure:
-    """Accuracy against confidence, a panel an arm; of four arms at most."""
+def reliability(
+    results: Results,
+    arms: Arms,
+    recipes: Mapping[str, Recipe] | None = None,
+    title: Callable[[Mapping[str, float]], str] | None = None,
+) -> Figure:
+    """Accuracy against confidence, a panel for each arm; of four arms at most.
+
+    title: the finding, by the calibration errors by label; by default, their range.
+    """
     recipes = {**recipes_by_row(arms), **(recipes or {})}
     canvas, panels = subplots(2, 2, figsize=(WIDTH, 4.8), sharex=True, sharey=True)
     for axes in panels.flat[len(arms) :]:
@@ -370,7 +387,7 @@ def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | No
     return finish(
         canvas,
         "reliability",
-        _calibration_range({recipes[name].label: error for name, error in finite.items()}),
+        (title or calibration_range)({recipes[name].label: error for name, error in finite.items()}),
         f"Accuracy against confidence over the test images, in {len(CONFIDENCE_EDGES) - 1} bins, of which those with "
         f"{MIN_IMAGES} or more are drawn; on the diagonal, confidence is as high as accuracy. "
         + "Expected calibration error: "
@@ -387,7 +404,7 @@ def reliability(results: Results, arms: Arms, recipes: Mapping[str, Recipe] | No
     )
 
 
-def _calibration_range(errors: Mapping[str, float]) -> str:
+def calibration_range(errors: Mapping[str, float]) -> str:
     """The range that calibration errors span, by its ends; what lies between is not ranked."""
     if not errors:
         return "No calibration error is finite"

@@ -208,7 +208,22 @@ def confusions(results: Results) -> Figure:
 
 def reliability(results: Results) -> Figure:
     arms = _available(results, ("example-1", "targets", "tanh-softmax-mse", "cross-entropy"))
-    return generic.reliability(results, arms, RECIPES)
+    return generic.reliability(results, arms, RECIPES, _probabilities)
+
+
+CALIBRATED = 0.05  # of the calibration error: below it, outputs nearly are probabilities
+
+
+def _probabilities(errors: Mapping[str, float]) -> str:
+    """Whether the outputs of Example 1 are probabilities, by the calibration errors by label."""
+    own = errors.get("Example 1")
+    others = {label: error for label, error in errors.items() if label != "Example 1"}
+    if own is None or not others:
+        return generic.calibration_range(errors)
+    best = min(others, key=lambda label: others[label])
+    answer = "nearly are" if own < CALIBRATED else "are not"
+    error, other = plain_percent(own, 1), plain_percent(others[best], 1)
+    return f"Example 1’s {answer}: calibration error {error}, against {other} with {best}"
 
 
 # ---------------------------------------------------------------------------------------------- over the epochs
@@ -240,10 +255,10 @@ def _behind(curves: Mapping[str, np.ndarray]) -> str:
         return f"Example 1 reaches {own[-1]:.2f} % after epoch {len(own)}"
     behind, ahead = (int(np.all([sign * (o - own) > 0 for o in others], axis=0).sum()) for sign in (1, -1))
     if ahead == len(own):
-        return "Example 1 is ahead after every epoch"
+        return "No: Example 1 is ahead after every epoch"
     if behind == len(own):
-        return "Example 1 is behind after every epoch"
-    return f"Example 1 is behind all others after {behind} of {len(own)} epochs"
+        return "Yes: Example 1 is behind after every epoch"
+    return f"{'In part' if behind else 'No'}: Example 1 is behind all others after {behind} of {len(own)} epochs"
 
 
 LONGER = ("example-1", "cross-entropy")
@@ -262,14 +277,20 @@ def long(results: Results) -> Figure | None:
     more = ""
     if all(epochs in fit for fit in fits.values()):
         own, other = (fits[name][epochs] for name in recipes)
-        test, training = (points(lead) for lead in (last["long-cross-entropy"] - last["long-example-1"], other - own))
-        title = f"Cross-entropy’s lead after {epochs} epochs: {test} points on test, {training} on training images"
+        title = _cured(epochs, last["long-cross-entropy"] - last["long-example-1"], other - own)
         more = "On the training images: " + "; ".join(
             f"{recipes[name].label} {plain_percent(value)} after epoch {epoch}"
             for name, fit in fits.items()
             for epoch, value in fit.items()
         )
     return generic.plot_epochs(shared, "long", title, recipes, fits if more else None, more and more + ".")
+
+
+def _cured(epochs: int, test: float, training: float) -> str:
+    """Whether Example 1 has caught up with cross-entropy after so many epochs, by cross-entropy's leads."""
+    answer = "No: after" if test > 0 else "Yes: after"
+    leads = f"{points(test)} points on test, {points(training)} on training images"
+    return f"{answer} {epochs} epochs, cross-entropy’s lead is {leads}"
 
 
 def _training_accuracy_by_epoch(results: Results, recipe: str, seeds: Sequence[int]) -> dict[int, float]:
@@ -447,10 +468,10 @@ def _final_saturation(arm: ArmResult) -> float | None:
 
 
 def _fitting(arms: Mapping[str, ArmResult]) -> str:
-    """Whether Example 1 is behind cross-entropy on the training images, too."""
+    """Whether Example 1 fits the training images better than cross-entropy, if not the test images."""
     own, other = (_training_mean(arms[name]) for name in ("example-1", "cross-entropy"))
-    opening = "Example 1 fits worse, too" if own < other else "Example 1 fits no worse"
-    return f"{opening}: {plain_percent(own)} of training images right, {plain_percent(other)} with cross-entropy"
+    answer = "No: Example 1 fits worse, too" if own < other else "Yes: Example 1 fits better" if own > other else "No"
+    return f"{answer}: {plain_percent(own)} of training images right, cross-entropy {plain_percent(other)}"
 
 
 # ---------------------------------------------------------------------------------------------- what could refute us
@@ -594,7 +615,9 @@ def factorial(results: Results) -> Figure | None:
         "  ".join(f"{generic.SYMBOLS[HIDDEN[h].marker]}{means[head][h]:.2f}" for h in sorted(means[head])[::-1])
         for head in order
     ]
-    canvas, axes = labelled_rows(order, marked, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: all seeds")
+    canvas, axes = labelled_rows(
+        order, marked, "Test accuracy, %: hidden tanh ●, hidden ReLU ■; lines: from the lowest seed to the highest"
+    )
     for number, (row, head, hidden, name) in enumerate(cells):
         _, colour, marker = HIDDEN[hidden]
         place, values = row + 0.12 * (hidden == "relu"), scores(shared, name)
@@ -676,30 +699,39 @@ def _best_targets(arms: Mapping[str, ArmResult], means: Mapping[str, float]) -> 
     if own is None:
         return f"Targets {targets_label(arms[best])} do best: {plain_percent(means[best])}"
     if best == own:
-        return f"No other targets do better than {targets_label(arms[own])}"
+        return f"Neither: no other targets do better than {targets_label(arms[own])}"
     gains = {name: means[name] - means[own] for name in arms if name != own}
     moved = [gain for name, gain in gains.items() if arms[name]["high_target"] - arms[name]["low_target"] <= 1]
     wider = [gain for name, gain in gains.items() if arms[name]["high_target"] - arms[name]["low_target"] > 1]
     if not moved or not wider:
         gain = points(gains[best], signed=False)
         return f"Targets {targets_label(arms[best])} do best, {gain} points better than {targets_label(arms[own])}"
-    near, least, most = (points(gain, signed=False) for gain in (max(moved), min(wider), max(wider)))
-    far = most if least == most else f"{least} to {most}"
-    return f"Lower targets at the same distance add up to {near} points, wider ones {far}"
+    near, far = max(moved), max(wider)
+    answer = ("Both" if near > 0 else "How far apart") if far > near else "Where they lie"
+    most = f"up to {points(near, signed=False)} points, spreading them up to {points(far, signed=False)}"
+    return f"{answer}: moving the targets down adds {most}"
 
 
 # ---------------------------------------------------------------------------------------------- the learning rate
 
 
 def rates(results: Results) -> Figure | None:
-    return _best_rates(results, "rates", "rate", "Each at its best rate,")
+    return _best_rates(results, "rates", "rate", _only_the_rate)
 
 
 def sgd(results: Results) -> Figure | None:
-    return _best_rates(results, "sgd", "sgd", "Plain SGD at the best rates:")
+    return _best_rates(results, "sgd", "sgd", lambda means: f"With plain SGD, each at its best rate, {ranking(means)}")
 
 
-def _best_rates(results: Results, figure: str, kind: str, opening: str) -> Figure | None:
+def _only_the_rate(means: Mapping[str, float]) -> str:
+    """Whether Example 1 is no longer the worst where each network has its best rate; `means`: accuracy by label."""
+    own = means.get("Example 1", 0.0)
+    if own < max(means.values()):
+        return f"No: each at its best rate, {ranking(means).replace(' lead', ' still lead', 1)}"
+    return f"Yes: each at its best rate, {ranking(means)}"
+
+
+def _best_rates(results: Results, figure: str, kind: str, title: Callable[[Mapping[str, float]], str]) -> Figure | None:
     """Accuracy by learning rate where rates are chosen; below it, each network at its best rate on the test images.
 
     None unless two networks have chosen a rate and share seeds.
@@ -729,7 +761,7 @@ def _best_rates(results: Results, figure: str, kind: str, opening: str) -> Figur
     return finish(
         canvas,
         figure,
-        f"{opening} {ranking({RECIPES[recipe].label: mean_score(tested, name) for name, recipe in best.items()})}",
+        title({RECIPES[recipe].label: mean_score(tested, name) for name, recipe in best.items()}),
         f"{accuracy_name(every)} of {describe_marks(results, every, 'seed')} by learning rate, on which each network’s "
         f"rate is chosen. Below, each trained anew at its best rate, on the test images, {_over_seeds(tested)}: "
         + "; ".join(f"{label}: {note}" for label, note in zip(labels, notes, strict=True))
@@ -862,8 +894,12 @@ def _from_saturation(reached: Mapping[str, float]) -> str:
     """What Example 1 reaches from a saturated start, by optimizer."""
     if not reached:
         return "Accuracy from a saturated start"
-    summary = ", ".join(f"{value:.1f} % under {optimizer}" for optimizer, value in reached.items())
-    return f"From a saturated start Example 1 reaches {summary}"
+    summary = ", ".join(f"{value:.1f} % with {optimizer}" for optimizer, value in reached.items())
+    only = "only " if max(reached.values()) < HALF else ""
+    return f"If outputs start saturated, Example 1 reaches {only}{summary}"
+
+
+HALF = 50  # per cent of the images
 
 
 def depth(results: Results) -> Figure | None:
@@ -940,8 +976,14 @@ def _vanishing(depth: int, signals: Mapping[str, float]) -> str:
     if not signals:
         return f"The gradient’s signal at the first of {depth} layers"
     weak, strong = (end(signals, key=lambda label: signals[label]) for end in (min, max))
-    low, high = (f"{ratio(signals[label])} ({label.rsplit(', ', 1)[0]})" for label in (weak, strong))
-    return f"Of {depth} layers the first gets {low} to {high} of the signal"
+    least, most = (label.rsplit(", ", 1)[0] for label in (weak, strong))
+    low, high = (ratio(signals[label]) for label in (weak, strong))
+    if signals[weak] < VANISHED:
+        return f"Yes, with {least}: {depth} layers leave {low} of the gradient; {high} times with {most}"
+    return f"No: {depth} layers leave {low} ({least}) to {high} ({most}) of the gradient"
+
+
+VANISHED = 0.01  # of the gradient's signal
 
 
 # ---------------------------------------------------------------------------------------------- what the layers learned
@@ -1025,8 +1067,12 @@ def _won_back(rows: Sequence[Reading]) -> str:
     gap = next(row.mean for row in rows if row.arm == "cross-entropy") - own.mean
     if not others or others[0].change is None:
         return f"Cross-entropy’s lead over Example 1: {points(gap)} points"
-    how = "An exact readout" if others[0].arm == own.arm else "Cross-entropy’s readout"
+    if gap <= 0:
+        return f"Neither: cross-entropy’s lead over Example 1 is {points(gap)} points"
+    how = "an exact readout" if others[0].arm == own.arm else "cross-entropy’s readout"
+    lost, won = points(gap, signed=False), points(others[0].change, signed=False)
     if others[0].change <= 0:
-        return f"{how} adds nothing to Example 1; cross-entropy’s lead is {points(gap)} points"
-    lacking = f" of the {points(gap, signed=False)} points that Example 1 lacks" if gap > 0 else " points to Example 1"
-    return f"{how} adds {points(others[0].change, signed=False)}{lacking}"
+        return f"The hidden layer: {how} wins Example 1 back none of {lost} points"
+    if others[0].change < gap / 2:
+        return f"Mostly the hidden layer: {how} wins Example 1 back only {won} of {lost} points"
+    return f"Mostly the readout: {how} wins Example 1 back {won} of {lost} points"

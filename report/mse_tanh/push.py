@@ -67,7 +67,7 @@ def one_digit(results: Results) -> Figure | None:
         "their range, before training, after the first epoch and at the end. Short lines are the targets. "
         + " ".join(f"Targets {network_label(arm)}: {_told(moments[name])}" for name, arm in arms.items()),
         arms=arms,
-        columns=("Arm", "When", *(f"Class {k}, all seeds" for k in range(len(rows[0]) - 2))),
+        columns=("Arm", "When", *(f"Class {k}, mean (range)" for k in range(len(rows[0]) - 2))),
         rows=rows,
         measures=("digit_outputs",),
     )
