@@ -66,7 +66,9 @@ def _one_text(letters: list[Element]) -> list[Element]:
     first.set("x", " ".join(letter.get("x", "0") for letter in letters))
     for letter in letters[1:]:
         if letter.get("class") != first.get("class"):
-            SubElement(first, "tspan", {"class": letter.get("class", "f-ink")}).text = letter.text
+            look = letter.get("class", "")
+            own = look if "f-" in look else f"{look} f-ink".strip()  # else it would have the first one's colour
+            SubElement(first, "tspan", {"class": own}).text = letter.text
         elif len(first):
             first[-1].tail = (first[-1].tail or "") + (letter.text or "")
         else:

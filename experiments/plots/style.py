@@ -34,7 +34,7 @@ STYLE: Any = {  # matplotlib types each key of its settings as a literal
     "lines.linewidth": 1.6,
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.w_pad": 0,  # the page puts drawings under their titles
-    "figure.constrained_layout.wspace": 0.05,
+    "figure.constrained_layout.wspace": 0.07,
 }
 WIDTH = 4.54  # inches: so narrow that labels stay readable on a phone, on which drawings are laid out
 LINE = 0.185  # inches from one line of text to the next

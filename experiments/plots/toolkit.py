@@ -47,12 +47,12 @@ from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.figure import SubFigure
 from matplotlib.font_manager import FontProperties
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.patches import Rectangle as Rectangle
 from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
+from matplotlib.transforms import ScaledTranslation
 
 Canvas = MatplotlibFigure
 Tile = SubFigure
@@ -85,6 +85,8 @@ def finish(
 
     arms: those whose runs it shows. measures: which of `evidence.FOR_FIGURES` it shows of them.
     """
+    for axes in canvas.axes:
+        _align_ends(axes)
     buffer = io.StringIO()
     canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = svg.clean(buffer.getvalue(), name, title, description)
@@ -94,6 +96,15 @@ def finish(
     table = tuple(tuple(row) for row in rows)
     names = tuple(dict.fromkeys(arms))
     return Figure(name, title, description, names, tuple(columns), table, drawing, tuple(measures), picture)
+
+
+def _align_ends(axes: Axes) -> None:
+    """Lets the labels of ticks at the ends of the axis end with it, so that they don't reach out of the drawing."""
+    ends = dict(zip(axes.get_xlim(), ("left", "right"), strict=True))
+    for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=False):  # axes below may have them
+        for end, side in ends.items():
+            if np.isclose(tick, end):
+                label.set(horizontalalignment=side)
 
 
 def png(canvas: Canvas, **options: Any) -> bytes:
@@ -352,8 +363,9 @@ def label_lines(axes: Axes, ends: Iterable[tuple[str, str, float, float]]) -> No
     spots = [(axes.transScale + axes.transLimits).transform((x, y)) for _, _, x, y in ends]
     canvas = axes.get_figure(root=True)
     assert canvas is not None
-    if isinstance(engine := canvas.get_layout_engine(), ConstrainedLayoutEngine):
-        engine.set(rect=(0, 0, 0.96, 1))  # on the smallest phone the labels are that much wider
+    widest = max((text_width(line, bold=True) for label, *_ in ends for line in label.split("\n")), default=0)
+    reach = axes.transAxes + ScaledTranslation(widest, 0, canvas.dpi_scale_trans)
+    axes.add_artist(Line2D([1.05], [0.5], linestyle="", clip_on=False, transform=reach))  # keeps room, and is not seen
     height = axes.bbox.height / canvas.dpi
     lines = max((1 + label.count("\n") for label, *_ in ends), default=1)
     places = spread_out([y for _, y in spots], LINE * lines / height)

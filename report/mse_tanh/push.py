@@ -86,7 +86,7 @@ def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str
     """A bar for each class, a thin line from the lowest seed to the highest, and a short line at each target."""
     wrong = [k for k in range(len(outputs["mean"])) if k != strokes.FOUR_LABEL]
     for classes, fill, target, opacity in (
-        (wrong, MUTED, arm["low_target"], 0.45),
+        (wrong, MUTED, arm["low_target"], 0.65),
         ([strokes.FOUR_LABEL], INK, arm["high_target"], 1),
     ):
         means, lows, highs = ([outputs[key][k] for k in classes] for key in ("mean", "min", "max"))
@@ -122,7 +122,7 @@ def _draw_digit(head: Tile, runs: Collection[int]) -> None:
     number = f"{min(runs)} " if len(runs) == 1 else ""
     text = (
         f"A {strokes.FOUR_LABEL} that we drew, and the outputs for it.\n"
-        "Dark: the right class; pale: the wrong ones.\n"
+        "Strong: the right class; pale: the wrong ones.\n"
         "Short coloured lines: targets.\n"
         f"Thin lines: the range over all {number}runs."
     )
@@ -260,9 +260,6 @@ def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
     axes.text(0.98, -2.1, "↓ pushed down", ha="right", color=MUTED)
     axes.set(ylim=(-2.15, 1.5), xticks=(-1, -0.5, 0, 0.5, 1))
     axes.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"])
-    first, *_, last = axes.get_xticklabels()  # which end with the axis
-    first.set_horizontalalignment("left")
-    last.set_horizontalalignment("right")
     axes.set_xlabel("Output of a wrong class")
     axes.set_title("Push on the output", loc="left", pad=4)
 

@@ -25,8 +25,9 @@ def flaws(sheet: Page) -> list[str]:
     return found
 
 
-# A drawing is not cut at its edges, and the page has some room beyond them. Boxes of text have room above and below
-# the letters, of which two lines below each other may share some.
+# A drawing is not cut at its edges, and the page has some room beyond them, most of it on the left, where the labels of
+# an axis reach out when text is larger. Boxes of text have room above and below the letters, of which two lines below
+# each other may share some.
 FLAWS = """([smallest, largest]) => [...document.querySelectorAll('figure svg')].flatMap(svg => {
   const frame = svg.getBoundingClientRect(), scale = svg.getScreenCTM().a;
   const title = svg.querySelector('title').textContent;
@@ -35,7 +36,7 @@ FLAWS = """([smallest, largest]) => [...document.querySelectorAll('figure svg')]
     size: parseFloat(getComputedStyle(text).fontSize) * scale }));
   const found = texts.flatMap(({words, box, size}) => [
     (size < smallest || size > largest) && `${size.toFixed(1)} px: ${words}`,
-    (frame.left - box.left > 3 || box.right - frame.right > 3 || frame.top - box.top > 3
+    (frame.left - box.left > 8 || box.right - frame.right > 3 || frame.top - box.top > 3
       || box.bottom - frame.bottom > 3) && `outside: ${words}`]);
   texts.forEach(({words, box}, place) => texts.slice(place + 1).forEach(other => {
     const width = Math.min(box.right, other.box.right) - Math.max(box.left, other.box.left);

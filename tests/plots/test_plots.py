@@ -54,6 +54,9 @@ SEEDS = {"examples": 3, "changes": 3, "rates": 2, "sgd": 2, "readouts": 2, "wall
 FIRST, SECOND = 300, 301  # the first seeds of every block
 
 
+MAX_TITLE = 95  # characters of what a folded figure says of itself
+
+
 @pytest.fixture(scope="module")
 def whole(no_record: None, plan: Study, tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Made-up results of every block, over few seeds."""
@@ -89,7 +92,7 @@ def test_every_figure_has_a_title_a_description_and_its_numbers(drawn: dict[str,
         assert root.get("aria-describedby") == root[1].get("id") == f"{name}-description"
         assert figure.rows
         assert all(len(row) == len(figure.columns) for row in figure.rows)
-        assert len(figure.title) <= 90
+        assert len(figure.title) <= MAX_TITLE
 
 
 def shown(figure: Figure | None) -> Figure:
@@ -101,8 +104,8 @@ def test_the_title_depends_on_the_numbers(plan: Study, results: dict, tmp_path: 
     assert article.accuracy(results).title == "Example 3 leads Example 1 and Example 2 by 1.30 points"
     turned = fixture.results(plan, tmp_path, MNIST, scores={"example-1": 0.98, "example-2": 0.98, "example-3": 0.97})
     assert article.accuracy(turned).title == "Example 1 and Example 2 lead Example 3 by 1.00 points"
-    assert shown(article.learning_curves(turned)).title == "Example 1 is ahead after every epoch"
-    assert shown(article.learning_curves(results)).title == "Example 1 is behind after every epoch"
+    assert shown(article.learning_curves(turned)).title == "No: Example 1 is ahead after every epoch"
+    assert shown(article.learning_curves(results)).title == "Yes: Example 1 is behind after every epoch"
 
 
 def test_every_mark_that_shows_a_value_has_a_row_in_the_table(drawn: dict[str, Figure]) -> None:
@@ -189,12 +192,12 @@ def test_arms_with_different_seeds_are_compared_by_those_that_they_share(whole: 
 
 def test_the_digit_figure_says_where_wrong_classes_end_in_both_networks(whole: dict) -> None:
     found = shown(push.one_digit(whole))
-    assert found.title == "Wrong classes end at 0.00 in the article’s network, at −0.90 where below 0 is free"
+    assert found.title == "Wrong classes end at 0.00 in the article’s network, at −0.90 where below 0 is not penalised"
     whens = ("untrained", "after epoch 1", "after epoch 10")
     assert [row[:2] for row in found.rows] == [(arm, when) for arm in ("example-1", "one-sided") for when in whens]
     turned = deepcopy(whole)
     turned["arms"]["one-sided"]["digit_outputs"]["final"]["mean"] = [0.1] * 4 + [0.5] + [0.2] * 5
-    assert "at 0.16 where below 0 is free" in shown(push.one_digit(turned)).title
+    assert "at 0.16 where below 0 is not penalised" in shown(push.one_digit(turned)).title
     turned["arms"]["one-sided"]["digit_outputs"]["start"]["mean"][0] = None  # as after a diverged run
     assert push.one_digit(turned) is None
 
@@ -203,7 +206,7 @@ def test_the_push_figure_has_a_state_for_each_way_to_place_the_targets(drawn: di
     figure = drawn["push-back"]
     assert [row[:2] for row in figure.rows] == [
         ("0 and 1", "example-1"),
-        ("0 and 1, but below 0 is free", "one-sided"),
+        ("0 and 1, below 0 not penalised", "one-sided"),
         ("−0.5 and 0.5", "gap1-low-0.5"),
         ("−0.8 and 0.8", "inside-0.8"),
         ("−1 and 0", "gap1-low-1"),
@@ -218,6 +221,30 @@ def test_the_push_figure_has_a_state_for_each_way_to_place_the_targets(drawn: di
         5,
     ]
     assert not svg.states(drawn["dose"].svg, "dose", [])
+
+
+def test_the_parts_of_a_drawing_follow_each_other_and_only_the_first_is_described_at_length(
+    drawn: dict[str, Figure],
+) -> None:
+    figure = drawn["one-digit"]
+    head, *networks = map(ElementTree.fromstring, svg.parts(figure.svg, figure.name))
+    assert (head[0].text, head[1].text) == (figure.title, figure.description)
+    assert [part[0].text for part in networks] == ["Targets 0 and 1", "Targets 0 and 1, below 0 not penalised"]
+    assert not [part for part in networks if "aria-describedby" in part.attrib]
+    assert [part.get("viewBox", "").split()[1] for part in (head, *networks)] != ["0", "0", "0"]
+    tied = [[int(mark.get("data-row", "")) for mark in part.findall(".//*[@data-row]")] for part in networks]
+    assert [sorted({*rows}) for rows in tied] == [[0, 1, 2], [3, 4, 5]]
+    assert svg.parts(drawn["push-back"].svg, "push-back") == []
+
+
+def test_the_digits_below_bars_are_one_text_in_which_the_right_one_looks_otherwise(drawn: dict[str, Figure]) -> None:
+    digits = [
+        t for t in ElementTree.fromstring(drawn["one-digit"].svg).iter("text") if "".join(t.itertext()) == "0123456789"
+    ]
+    assert len(digits) == 6
+    for text in digits:
+        assert [(part.text, part.get("class")) for part in text] == [("4", "strong f-ink")]
+        assert len(text.get("x", "").split()) == 10
 
 
 def test_a_state_is_a_drawing_of_its_own_in_its_own_place(drawn: dict[str, Figure]) -> None:
@@ -244,7 +271,7 @@ def test_the_push_figure_counts_errors_over_the_seeds_that_all_networks_share(wh
             run["test_accuracy"] = 0.95 if run["seed"] == FIRST else 0.5
     figure = shown(push.push_back(turned))
     assert [row[2] for row in figure.rows] == ["500", *before[1:]]
-    assert "alone, and 500 errors become" in figure.title
+    assert figure.title.startswith("Stop penalising outputs below 0, and 500 errors become ")
     turned["arms"]["one-sided"]["push"] = None
     assert "errors become" not in shown(push.push_back(turned)).title
     turned["arms"]["example-1"]["push"] = None
@@ -270,11 +297,34 @@ def test_the_changes_figure_says_which_changes_help_by_more_than_the_margin(whol
 
     assert title({}) == "No single change to Example 1 clearly adds more than 0.25 points"
     some = {"targets": 0.012, "hidden": 0.02, "output": 0.002, "recipe": 0.04, "linear-one-sided": 0.04}
-    assert title(some) == "Each of two changes adds 1.20 to 2.00 points; the other three at most 0.20"
-    only = "Only targets −1 and 1 clearly helps: +1.20 points; the other four at most 0.00"
+    assert title(some) == "Two changes each add 1.20 to 2.00 points; the other three, at most 0.20"
+    only = "A single change clearly helps, targets −1 and 1: +1.20 points; the rest, at most 0.00"
     assert title({"targets": 0.012, "output": -0.03}) == only
     every = dict.fromkeys(("targets", "output", "loss", "hidden", "one-sided"), 0.01)
-    assert title(every) == "Each of five changes adds 1.00 to 1.00 points"
+    assert title(every) == "Five changes each add 1.00 to 1.00 points"
+
+
+def test_contrasts_are_grouped_by_what_they_compare_with(drawn: dict[str, Figure], whole: dict) -> None:
+    figure = drawn["changes"]
+    compared = [row[1] for row in figure.rows]
+    assert [name for name, _ in itertools.groupby(compared)] == ["example-1", "linear-output", "targets"]
+    headings = re.findall(r">(compared with [^<]*)<", figure.svg)
+    assert headings == [f"compared with {name}" for name in ("Example 1", "a linear output", "targets −1 and 1")]
+    declared = [c["name"] for c in whole["contrasts"] if c["confirmatory"] and c["second"] == "example-1"]
+    ordered = [c["name"] for c in whole["contrasts"] for row in figure.rows if (c["first"], c["second"]) == row[:2]]
+    assert [name for name in ordered if name in declared] == declared
+
+
+def test_lines_of_rows_pass_through_no_label(drawn: dict[str, Figure]) -> None:
+    """They are dashed: each dash is between a row's label and the next one."""
+    zero = re.search(r'stroke-dasharray="([\d.,]+)"[^>]* d="M[\d.]+ ([\d.]+)V[\d.]+" class="s-ink"', drawn["wall"].svg)
+    assert zero is not None
+    edges = list(itertools.accumulate(map(float, zero[1].split(",")), initial=float(zero[2])))
+    dashes = list(zip(edges[::2], edges[1::2], strict=False))
+    labels = [float(y) for y in re.findall(r'<text y="([\d.]+)">(?:Below|Control|Targets)', drawn["wall"].svg)]
+    assert len(labels) == len(dashes) == 6
+    assert all(label < start for label, (start, _) in zip(labels, dashes, strict=True))
+    assert all(end < label - 11 for label, (_, end) in zip(labels[1:], dashes, strict=False))
 
 
 def test_the_changes_figure_says_whether_two_arms_are_equivalent(whole: dict) -> None:
@@ -290,10 +340,10 @@ def test_the_training_figure_says_whether_example_1_fits_worse(whole: dict) -> N
     turned = deepcopy(whole)
     turned["arms"]["example-1"]["training_accuracy"]["mean"] = 0.981
     turned["arms"]["cross-entropy"]["training_accuracy"]["mean"] = 0.997
-    title = "Example 1 fits worse, too: 98.10 % of training images right, 99.70 % with cross-entropy"
+    title = "No: Example 1 fits worse, too: 98.10 % of training images right, cross-entropy 99.70 %"
     assert shown(article.training(turned)).title == title
     turned["arms"]["example-1"]["training_accuracy"]["mean"] = 0.998
-    assert shown(article.training(turned)).title.startswith("Example 1 fits no worse: 99.80 %")
+    assert shown(article.training(turned)).title.startswith("Yes: Example 1 fits better: 99.80 %")
     turned["arms"]["relu"]["seeds"] = [FIRST]  # its images that are always wrong would not compare
     assert "relu" not in shown(article.training(turned)).arms
     turned["arms"]["cross-entropy"]["training_accuracy"] = None  # as in an older record
@@ -328,19 +378,24 @@ def test_the_factorial_figure_names_the_stronger_factor(whole: dict) -> None:
 def test_the_dose_figure_tells_place_from_distance(whole: dict) -> None:
     codings = {name: 0.97 for name, arm in whole["arms"].items() if arm["block"] == "dose"}
     assert shown(article.dose(scored(whole, {**codings, "low0": 0.98}))).title == (
-        "No other targets do better than 0 and 1"
+        "Neither: no other targets do better than 0 and 1"
     )
     figure = shown(article.dose(scored(whole, {**codings, "gap1-low-1": 0.976, "inside-0.8": 0.98})))
-    assert figure.title == "Lower targets at the same distance add up to 0.60 points, wider ones 0.00 to 1.00"
+    title = "Both: moving the targets down adds up to 0.60 points, spreading them up to 1.00"
+    assert figure.title == title
+    place = shown(article.dose(scored(whole, {**codings, "gap1-low-1": 0.98, "inside-0.8": 0.976})))
+    assert place.title.startswith("Where they lie: ")
+    distance = shown(article.dose(scored(whole, {**codings, "inside-0.8": 0.976})))
+    assert distance.title.startswith("How far apart: ")
     assert figure.rows[-1][0] == "inside-0.8"  # the best is the last row
 
 
 def test_the_rates_figure_ranks_the_arms_on_the_test_images(whole: dict) -> None:
     best = {"best-rate-example-1": 0.97, "best-rate-cross-entropy": 0.98}
     figure = shown(article.rates(scored(whole, best)))
-    assert figure.title == "Each at its best rate, cross-entropy leads Example 1 by 1.00 points"
+    assert figure.title == "No: each at its best rate, cross-entropy still leads Example 1 by 1.00 points"
     turned = shown(article.rates(scored(whole, {**best, "best-rate-example-1": 0.99})))
-    assert turned.title == "Each at its best rate, Example 1 leads cross-entropy by 1.00 points"
+    assert turned.title == "Yes: each at its best rate, Example 1 leads cross-entropy by 1.00 points"
     assert {row[-1] for row in turned.rows} == {"held-out images", "test images"}
 
 
@@ -375,7 +430,9 @@ def test_the_axis_of_rates_is_stretched_where_one_of_them_fails(whole: dict) -> 
 def test_saturated_starts_are_told_by_optimizer(whole: dict) -> None:
     reached = {"saturated-example-1": 0.1, "saturated-cross-entropy": 0.94, "saturated-adam-example-1": 0.95}
     figure = shown(article.saturated(scored(whole, reached)))
-    assert figure.title == "From a saturated start Example 1 reaches 10.0 % under plain SGD, 95.0 % under Adam"
+    assert figure.title == "If outputs start saturated, Example 1 reaches 10.0 % with plain SGD, 95.0 % with Adam"
+    low = shown(article.saturated(scored(whole, {**reached, "saturated-adam-example-1": 0.2})))
+    assert "reaches only 10.0 % with plain SGD, 20.0 % with Adam" in low.title
     assert len(figure.arms) == 6
     slopes = {row[0]: row[2] for row in figure.rows}
     assert slopes["saturated-cross-entropy"] == "–" != slopes["saturated-example-1"]
@@ -387,12 +444,12 @@ def test_the_depth_figure_says_where_the_gradient_vanishes(whole: dict) -> None:
         if arm["block"] == "depth":
             arm["gradient"]["start"]["first_over_output"] = 1.24e-5 if "8-sigmoid" in name else 0.5
     turned["arms"]["depth8-relu-he-mse"]["gradient"]["start"]["first_over_output"] = 0.7
-    title = "Of 8 layers the first gets 1/81,000 (sigmoid) to 0.7 (ReLU, He’s weights) of the signal"
+    title = "Yes, with sigmoid: 8 layers leave 1/81,000 of the gradient; 0.7 times with ReLU, He’s weights"
     assert shown(article.depth(turned)).title == title
     turned["arms"]["depth8-sigmoid-mse"]["gradient"] = None
     assert (
         shown(article.depth(turned)).title
-        == "Of 8 layers the first gets 0.5 (tanh) to 0.7 (ReLU, He’s weights) of the signal"
+        == "No: 8 layers leave 0.5 (tanh) to 0.7 (ReLU, He’s weights) of the gradient"
     )
     assert [row[3] for row in shown(article.depth(turned)).rows if row[0] == "depth8-sigmoid-mse"] == ["–"]
 
@@ -418,8 +475,9 @@ def test_the_readouts_figure_says_how_much_the_exact_readout_wins_back(whole: di
             run["least_squares_accuracy"] = exact if run["arm"] == "example-1" else 0.98
         return shown(article.readouts(turned)).title
 
-    assert title(0.965) == "An exact readout adds 0.50 of the 2.00 points that Example 1 lacks"
-    assert title(0.955) == "An exact readout adds nothing to Example 1; cross-entropy’s lead is +2.00 points"
+    assert title(0.965) == "Mostly the hidden layer: an exact readout wins Example 1 back only 0.50 of 2.00 points"
+    assert title(0.975) == "Mostly the readout: an exact readout wins Example 1 back 1.50 of 2.00 points"
+    assert title(0.955) == "The hidden layer: an exact readout wins Example 1 back none of 2.00 points"
 
 
 def test_accuracies_on_held_out_and_on_test_images_never_share_an_axis(results: dict) -> None:
@@ -451,7 +509,7 @@ def test_long_training_is_judged_on_test_and_on_training_images(whole: dict) -> 
     for run in turned["runs"]:
         run["training_accuracy"] = {"long-example-1": 0.996, "long-cross-entropy": 0.999}.get(run["arm"], 0.99)
     figure = shown(article.long(turned))
-    title = "Cross-entropy’s lead after 30 epochs: +1.00 points on test, +0.30 on training images"
+    title = "No: after 30 epochs, cross-entropy’s lead is +1.00 points on test, +0.30 on training images"
     assert figure.title == title
     fits = {int(row[1]): row[-1] for row in figure.rows if row[0] == "long-example-1"}
     assert (fits[10], fits[30]) == ("99.00 %", "99.60 %")  # after ten epochs, from the shorter run of the same seed
@@ -464,19 +522,24 @@ def test_long_training_is_judged_on_test_and_on_training_images(whole: dict) -> 
     }  # the first, and those with a mark
     for run in turned["runs"]:
         run["training_accuracy"] = None  # as in an older record
-    assert shown(article.long(turned)).title == "After 30 epochs cross-entropy leads Example 1 by 1.00 points"
+    assert shown(article.long(turned)).title == "No: after 30 epochs cross-entropy leads Example 1 by 1.00 points"
+    cured = scored(turned, {"long-example-1": 0.98})
+    assert shown(article.long(cured)).title.startswith("Yes: after 30 epochs ")
 
 
-def test_the_reliability_figure_names_the_best_and_the_worst_calibrated_arm(whole: dict) -> None:
+def test_the_reliability_figure_says_whether_example_1_is_calibrated(whole: dict) -> None:
     turned = deepcopy(whole)
     errors = {"example-1": 0.1, "tanh-softmax-mse": 0.5, "targets": 0.02, "cross-entropy": None}
     for name, error in errors.items():
         turned["arms"][name]["calibration"]["ece"] = error
     turned["arms"]["cross-entropy"]["calibration"]["reliability"] = []
-    title = "Calibration error: 2.0 % (targets ±1), 50.0 % (softmax, squared error)"
+    title = "Example 1’s are not: calibration error 10.0 %, against 2.0 % with targets ±1"
     assert article.reliability(turned).title == title
     turned["arms"]["example-1"]["calibration"]["ece"] = 0.01
-    assert article.reliability(turned).title.startswith("Calibration error: 1.0 % (Example 1)")
+    assert article.reliability(turned).title.startswith("Example 1’s nearly are: calibration error 1.0 %")
+    turned["arms"]["example-1"]["calibration"]["ece"] = None
+    title = "Calibration error: 2.0 % (targets ±1), 50.0 % (softmax, squared error)"
+    assert article.reliability(turned).title == title
 
 
 def test_the_outputs_figure_shows_the_targets_arm_next_to_the_examples(drawn: dict[str, Figure]) -> None:
@@ -654,7 +717,7 @@ def test_the_generic_figures_fit_any_study(whole: dict) -> None:
     for figure in found:
         assert figure.rows
         assert all(len(row) == len(figure.columns) for row in figure.rows)
-        assert len(figure.title) <= 90
+        assert len(figure.title) <= MAX_TITLE
 
 
 def test_long_titles_leave_room_for_the_drawing(whole: dict) -> None:
