@@ -365,7 +365,9 @@ def label_lines(axes: Axes, ends: Iterable[tuple[str, str, float, float]]) -> No
     assert canvas is not None
     widest = max((text_width(line, bold=True) for label, *_ in ends for line in label.split("\n")), default=0)
     reach = axes.transAxes + ScaledTranslation(widest, 0, canvas.dpi_scale_trans)
-    axes.add_artist(Line2D([1.05], [0.5], linestyle="", clip_on=False, transform=reach))  # keeps room, and is not seen
+    axes.add_artist(
+        Line2D([1, 1.05], [0, 1], linestyle="", clip_on=False, transform=reach)
+    )  # keeps room, and is not seen
     height = axes.bbox.height / canvas.dpi
     lines = max((1 + label.count("\n") for label, *_ in ends), default=1)
     places = spread_out([y for _, y in spots], LINE * lines / height)

@@ -122,7 +122,7 @@ def _draw_digit(head: Tile, runs: Collection[int]) -> None:
     number = f"{min(runs)} " if len(runs) == 1 else ""
     text = (
         f"A {strokes.FOUR_LABEL} that we drew, and the outputs for it.\n"
-        "Strong: the right class; pale: the wrong ones.\n"
+        "Strong: the right class. Pale: the others.\n"
         "Short coloured lines: targets.\n"
         f"Thin lines: the range over all {number}runs."
     )
