@@ -178,7 +178,7 @@ def tiles(rows: int, columns: int, size: tuple[float, float]) -> tuple[Canvas, l
 
 
 MARGIN = 0.05  # inches above and below what is drawn
-ROW = 0.24  # inches from one row to the next, and a line of text for each line of its label
+ROW = 0.22  # inches from one row to the next, and a line of text for each line of its label
 HEADING = 0.65  # of the distance of rows, for a heading
 
 

@@ -148,7 +148,7 @@ def accuracy(results: Results) -> Figure:
     arms = _available(results, NETWORKS)
     if len(arms) < len(NETWORKS):
         return generic.accuracy(results, _examples(results), RECIPES)
-    canvas, axes = subplots(figsize=(WIDTH, 0.73 * len(arms) + 0.3))
+    canvas, axes = subplots(figsize=(WIDTH, 0.61 * len(arms) + 0.28))
     images = results["dataset"]["test_images"]
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
@@ -157,14 +157,14 @@ def accuracy(results: Results) -> Figure:
         colour = RECIPES[name].colour
         wrong = [images * (1 - score / 100) for score in plotted_values(scores(results, name))]
         most = max(most, *wrong)
-        axes.text(0, row - 0.44, network, fontweight="bold", in_layout=False)
-        axes.text(0, row - 0.19, made_of, color=MUTED, in_layout=False)
+        axes.text(0, row - 0.47, network, fontweight="bold", in_layout=False)
+        axes.text(0, row - 0.16, made_of, color=MUTED, in_layout=False)
         axes.plot([0, means[name]], [row, row], color=colour, linewidth=BAR, solid_capstyle="butt")
         style: Any = {"color": colour, "mew": 0, "alpha": 0.75, "gid": rows_of_arm(runs, name)}
-        axes.plot(wrong, [row + 0.15] * len(wrong), "o", markersize=3, **style)
+        axes.plot(wrong, [row + 0.16] * len(wrong), "o", markersize=3, **style)
         style = {"ha": "right", "va": "center_baseline", "transform": axes.get_yaxis_transform()}
         axes.text(1, row, f"{means[name]:.0f}", fontsize=LARGE, fontweight="bold", **style)
-    axes.set(xticks=[], yticks=[], xlim=(0, 1.16 * most), ylim=(len(arms) - 0.75, -0.65))
+    axes.set(xticks=[], yticks=[], xlim=(0, 1.16 * most), ylim=(len(arms) - 0.75, -0.7))
     axes.set_xlabel("Bars: the mean. Dots: single runs.", color=MUTED)
     hide_ticks(axes, "left", "bottom")
     rows = [(NETWORKS[run["arm"]][0], str(run["seed"]), f"{images * (1 - final_accuracy(run)):.0f}") for run in runs]

@@ -163,7 +163,7 @@ def push_back(results: Results) -> Figure | None:
     shown = networks.networks(results)
     if not shown:
         return None
-    canvas, grid = tiles(-(-len(shown) // 2), 2, (WIDTH, 3.95))
+    canvas, grid = tiles(-(-len(shown) // 2), 2, (WIDTH, 3.8))
     for row, (tile, network) in enumerate(zip(grid, shown, strict=False)):
         tile.set_gid(svg.state(row))
         _draw_state(tile, row, network, shown)
