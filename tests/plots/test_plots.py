@@ -104,8 +104,19 @@ def test_the_title_depends_on_the_numbers(plan: Study, results: dict, tmp_path: 
     assert article.accuracy(results).title == "Example 3 leads Example 1 and Example 2 by 1.30 points"
     turned = fixture.results(plan, tmp_path, MNIST, scores={"example-1": 0.98, "example-2": 0.98, "example-3": 0.97})
     assert article.accuracy(turned).title == "Example 1 and Example 2 lead Example 3 by 1.00 points"
-    assert shown(article.learning_curves(turned)).title == "No: Example 1 is ahead after every epoch"
-    assert shown(article.learning_curves(results)).title == "Yes: Example 1 is behind after every epoch"
+    assert shown(article.learning_curves(turned)).title == "Example 1 is ahead after every epoch"
+    assert shown(article.learning_curves(results)).title == "Example 1 is behind after every epoch"
+
+
+@pytest.mark.parametrize(("epochs", "answer"), [(5.2, "Yes"), (2.0, "No")])
+def test_learning_more_slowly_is_decided_by_the_epochs_to_a_networks_own_plateau(
+    whole: dict, epochs: float, answer: str
+) -> None:
+    turned = deepcopy(whole)
+    for name, mean in (("example-1", epochs), ("cross-entropy", 3.9)):
+        turned["arms"][name]["epochs_to_plateau"] = {"by_seed": [mean], "mean": mean}
+    title = shown(article.learning_curves(turned)).title
+    assert title.startswith(f"{answer}: Example 1 comes near its own plateau after {epochs} epochs, cross-entropy after")
 
 
 def test_every_mark_that_shows_a_value_has_a_row_in_the_table(drawn: dict[str, Figure]) -> None:
