@@ -116,7 +116,7 @@ def test_learning_more_slowly_is_decided_by_the_epochs_to_a_networks_own_plateau
     for name, mean in (("example-1", epochs), ("cross-entropy", 3.9)):
         turned["arms"][name]["epochs_to_plateau"] = {"by_seed": [mean], "mean": mean}
     title = shown(article.learning_curves(turned)).title
-    assert title.startswith(f"{answer}: Example 1 comes near its own plateau after {epochs} epochs, cross-entropy after")
+    assert title.startswith(f"{answer}: Example 1 comes near its own plateau after {epochs} epochs, cross-entropy")
 
 
 def test_every_mark_that_shows_a_value_has_a_row_in_the_table(drawn: dict[str, Figure]) -> None:
