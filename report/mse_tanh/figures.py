@@ -318,7 +318,8 @@ def _training_accuracy_by_epoch(results: Results, recipe: str, seeds: Sequence[i
 CHANGES = {  # where the title would be too long
     "one-sided": "below 0 not penalised",
     "linear-one-sided": "linear output, below 0 not penalised",
-    "cross-entropy": "cross-entropy",
+    "cross-entropy": "softmax and cross-entropy",
+    "example-3": "Example 3: all of it",
 }
 
 
@@ -398,7 +399,7 @@ def _helpful(results: Results, single: Sequence[ContrastResult]) -> str:
         )
     rest = f"; the other {count(len(others))}, at most {most}" if others else ""
     low, high = points(min(means), signed=False), points(max(means), signed=False)
-    return f"{_capitalised(count(len(helpful)))} changes each add {low} to {high} points{rest}"
+    return f"{_capitalised(count(len(helpful)))} single changes each add {low} to {high} points{rest}"
 
 
 TRAINED = (
@@ -713,8 +714,10 @@ def _best_targets(arms: Mapping[str, ArmResult], means: Mapping[str, float]) -> 
         return f"Targets {targets_label(arms[best])} do best, {gain} points better than {targets_label(arms[own])}"
     near, far = max(moved), max(wider)
     answer = ("Both" if near > 0 else "How far apart") if far > near else "Where they lie"
-    most = f"up to {points(near, signed=False)} points, spreading them up to {points(far, signed=False)}"
-    return f"{answer}: moving the targets down adds {most}"
+    gains_of = (
+        f"{points(near, signed=False)} points at the same distance, lower and wider ones {points(far, signed=False)}"
+    )
+    return f"{answer}: lower targets gain {gains_of}"
 
 
 # ---------------------------------------------------------------------------------------------- the learning rate

@@ -81,6 +81,11 @@ class Network(NamedTuple):
         return round(self.errors)
 
     @property
+    def distance(self) -> float:
+        """How far apart its targets are."""
+        return round(self.arm["high_target"] - self.arm["low_target"], 6)
+
+    @property
     def is_harmless_below(self) -> bool:
         """Whether at most HARMLESS of the wrong classes' outputs below their target could decide an answer."""
         return (self.push["ahead"] or 0) <= HARMLESS

@@ -116,8 +116,11 @@ def _answer(m: Measured, c: Contrasts) -> Answer:
         c.linear_one_sided.positive if c.linear_one_sided else None,
         None if margin is None else round(margin * m.results["dataset"]["test_images"]),
         margin / errors if margin is not None and errors else None,
-        {arm: count for arm in ("example-1", "targets", "cross-entropy") if (count := _errors(m, arm)) is not None},
+        {arm: count for arm in WAYS_OUT if (count := _errors(m, arm)) is not None},
     )
+
+
+WAYS_OUT = ("example-1", "targets", "one-sided", "cross-entropy")
 
 
 def _errors(m: Measured, arm: str) -> int | None:
@@ -273,23 +276,21 @@ class PushBack:
     """why/push-back.html. Errors are of networks.IMAGES images, over the `seeds` that all networks share; all_errors:
     over all seeds of the article's network.
 
-    lifted: of the article's push on wrong classes, what lifts outputs that were low enough; ahead: of these outputs,
-    those that could decide an answer, where they are few. helps: leaving them alone makes fewer errors. weaker: the
-    networks whose push of that kind is weaker, though there is some. ends_only_lower: targets −1 and 1 lift nothing.
-    close: a network that lifts nothing either, and still makes more errors than those with targets −1 and 1,
-    ends_errors, with targets that lie closer together. target: the article's low one.
+    ahead: of the article's outputs that were low enough, those that could decide an answer, where they are few. helps:
+    not penalising them makes fewer errors. ends_only_lower: targets −1 and 1 push none up. target: the low one.
+    shown: all networks, those with the nearest targets first. weaker: some push up less hard. both_count: how hard
+    outputs are pushed up, and how far apart the targets are.
     """
 
-    lifted: float
     ahead: float | None
     images: int
     errors: int
     free_errors: int | None
     helps: bool
-    weaker: tuple[networks.Network, ...]
+    shown: tuple[networks.Network, ...]
+    weaker: bool
+    both_count: bool
     ends_only_lower: bool
-    close: networks.Network | None
-    ends_errors: int | None
     target: float
     seeds: int
     all_errors: int
@@ -302,17 +303,17 @@ def _push_back(m: Measured) -> PushBack | None:
     accuracy, seeds = m.mean_accuracy(networks.ARTICLE), m.seeds(networks.ARTICLE)
     if article is None or article.push["below_target"] is None or accuracy is None or seeds is None:
         return None
+    shown = sorted(measured.values(), key=lambda network: (network.distance, -(network.strength or 0)))
     return PushBack(
-        article.push["below_target"],
         article.push["ahead"] if article.is_harmless_below else None,
         networks.IMAGES,
         round(article.errors),
         round(free.errors) if free else None,
         free is not None and free.errors < article.errors,
-        tuple(network for network in measured.values() if network.strength and network.strength < 1),
+        tuple(shown),
+        any(network.strength and network.strength < 1 for network in shown),
+        _both_count(shown),
         ends is not None and ends.push["below_target"] == 0,
-        next((network for network in measured.values() if ends and _is_close(network, ends)), None),
-        ends.whole_errors if ends else None,
         article.arm["low_target"],
         article.seeds,
         round(networks.IMAGES * (1 - accuracy)),
@@ -320,11 +321,12 @@ def _push_back(m: Measured) -> PushBack | None:
     )
 
 
-def _is_close(network: networks.Network, ends: networks.Network) -> bool:
-    """Whether it lifts nothing, as `ends` does, and makes more errors with targets that lie closer together."""
-    lifts = network.push["below_target"] or ends.push["below_target"]
-    distance, widest = (arm["high_target"] - arm["low_target"] for arm in (network.arm, ends.arm))
-    return not lifts and distance < widest and network.errors > ends.errors and network.name != networks.FREE
+def _both_count(shown: Sequence[networks.Network]) -> bool:
+    """Whether, equally far apart, a weaker push up means fewer errors, as do wider targets that push no harder."""
+    pairs = [(one, other) for one in shown for other in shown if one is not other]
+    near = [(a, b) for a, b in pairs if a.distance == b.distance and (a.strength or 0) > (b.strength or 0)]
+    wide = [(a, b) for a, b in pairs if a.distance < b.distance and (a.strength or 0) >= (b.strength or 0)]
+    return bool(near and wide) and all(a.whole_errors >= b.whole_errors for a, b in (*near, *wide))
 
 
 @dataclass(frozen=True)
