@@ -423,11 +423,13 @@ def contrasts(
     title: str = "",
     label: Callable[[ContrastResult], str] | None = None,
     reference: Callable[[ContrastResult], str] | None = None,
+    colour: Callable[[ContrastResult], str] = lambda _: INK,
 ) -> Figure:
     """The declared contrasts: mean differences with their intervals, against 0 or against the margin.
 
     They are grouped by what they compare with. title: the finding; by default, the largest difference that is
     significant. label, reference: what the figure calls a contrast's first and second arm; by default, as `arm_label`.
+    colour: of its mark; contrasts with the same `reference` stand together.
     """
     selected = _selected_contrasts(results)
     second = [contrast["second"] for contrast in selected]
@@ -442,8 +444,9 @@ def contrasts(
     for row, (place, contrast) in enumerate(zip(row_places(len(rows), headings), rows, strict=True)):
         if margin := contrast["equivalence_margin"]:
             axes.add_patch(Rectangle((-100 * margin, place - 0.12), 200 * margin, 0.4, color=GRID, lw=0))
-        axes.plot([100 * bound for bound in contrast["interval"]], [place, place], color=INK)
-        axes.plot([100 * contrast["mean"]], [place], "o", color=INK, markersize=5, gid=svg.rows(row))
+        style: Any = {"color": colour(contrast)}
+        axes.plot([100 * bound for bound in contrast["interval"]], [place, place], linewidth=2, **style)
+        axes.plot([100 * contrast["mean"]], [place], "o", markersize=6, gid=svg.rows(row), **style)
     summary = "; ".join(
         (f"{headings[row]}: " if row in headings else "")
         + f"{text} {points(c['mean'])} points, from {points(c['interval'][0])} to {points(c['interval'][1])}"

@@ -148,7 +148,7 @@ def accuracy(results: Results) -> Figure:
     arms = _available(results, NETWORKS)
     if len(arms) < len(NETWORKS):
         return generic.accuracy(results, _examples(results), RECIPES)
-    canvas, axes = subplots(figsize=(WIDTH, 0.61 * len(arms) + 0.28))
+    canvas, axes = subplots(figsize=(WIDTH, 0.65 * len(arms) + 0.28))
     images = results["dataset"]["test_images"]
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
@@ -157,13 +157,17 @@ def accuracy(results: Results) -> Figure:
         colour = RECIPES[name].colour
         wrong = [images * (1 - score / 100) for score in plotted_values(scores(results, name))]
         most = max(most, *wrong)
-        axes.text(0, row - 0.47, network, fontweight="bold", in_layout=False)
-        axes.text(0, row - 0.16, made_of, color=MUTED, in_layout=False)
+        axes.text(0, row - 0.5, network, fontweight="bold", in_layout=False)
+        axes.text(0, row - 0.19, made_of, color=MUTED, in_layout=False)
         axes.plot([0, means[name]], [row, row], color=colour, linewidth=BAR, solid_capstyle="butt")
         style: Any = {"color": colour, "mew": 0, "alpha": 0.75, "gid": rows_of_arm(runs, name)}
-        axes.plot(wrong, [row + 0.16] * len(wrong), "o", markersize=3, **style)
+        axes.plot(wrong, [row + 0.2] * len(wrong), "o", markersize=3, **style)
         style = {"ha": "right", "va": "center_baseline", "transform": axes.get_yaxis_transform()}
         axes.text(1, row, f"{means[name]:.0f}", fontsize=LARGE, fontweight="bold", **style)
+        if (fewer := round(means["example-1"]) - round(means[name])) > 0:
+            axes.text(
+                max(means[name], *wrong) + images / 2000, row, f"{fewer} fewer", va="center_baseline", color=MUTED
+            )
     axes.set(xticks=[], yticks=[], xlim=(0, 1.16 * most), ylim=(len(arms) - 0.75, -0.7))
     axes.set_xlabel("Bars: the mean. Dots: single runs.", color=MUTED)
     hide_ticks(axes, "left", "bottom")
@@ -181,7 +185,7 @@ def accuracy(results: Results) -> Figure:
     )
 
 
-BAR, LARGE = 6, 13.3  # in points: how thick a bar is, and the size of the numbers beside bars
+BAR, LARGE = 8, 13.8  # in points: how thick a bar is, and the size of the numbers beside bars
 NETWORKS = {  # by arm: what a network is to the article, and what it is made of
     "example-1": ("Example 1, the article’s network", "tanh output, squared error, targets 0 and 1"),
     "targets": ("The same, with targets −1 and 1", "only the targets changed"),
@@ -194,8 +198,8 @@ def _fewer_errors(results: Results, means: Mapping[str, float]) -> str:
     images = f"{results['dataset']['test_images']:,}"
     fewer = 1 - means["targets"] / means["example-1"]
     if fewer > 0:
-        return f"Errors in {images} test images: asking for −1 instead of 0 removes {share(fewer, 0)} of them"
-    return f"Errors in {images} test images: asking for −1 instead of 0 removes none of them"
+        return f"Errors in {images} test images: targets of −1 instead of 0 remove {share(fewer, 0)} of them"
+    return f"Errors in {images} test images: targets of −1 instead of 0 remove none of them"
 
 
 def outputs(results: Results) -> Figure:
@@ -319,7 +323,6 @@ CHANGES = {  # where the title would be too long
     "one-sided": "below 0 not penalised",
     "linear-one-sided": "linear output, below 0 not penalised",
     "cross-entropy": "softmax and cross-entropy",
-    "example-3": "Example 3: all of it",
 }
 
 
@@ -365,11 +368,16 @@ def changes(results: Results) -> Figure | None:
         "changes",
         _helpful(results, single),
         lambda contrast: _change_beside(results, contrast),
-        lambda contrast: REFERENCES.get(contrast["second"]) or _change(results, contrast["second"]),
+        lambda contrast: _reference(results, contrast),
+        lambda contrast: RECIPES[contrast["first"]].colour if contrast["first"] in RECIPES else INK,
     )
 
 
-REFERENCES = {"example-1": "Example 1", "linear-output": "a linear output"}
+def _reference(results: Results, contrast: ContrastResult) -> str:
+    """What a contrast compares with; Example 3 stands apart, because it is no single change."""
+    if contrast["second"] == "example-1":
+        return f"Example 1, {'all at once' if contrast['first'] == 'example-3' else 'one change at a time'}"
+    return "a linear output" if contrast["second"] == "linear-output" else _change(results, contrast["second"])
 
 
 def _change_beside(results: Results, contrast: ContrastResult) -> str:

@@ -30,7 +30,7 @@ from report.mse_tanh.networks import (
 )
 
 COLOURS = {ARTICLE: SERIES[0], FREE: SERIES[1], ENDS: SERIES[3]}
-BAR = 5.6  # the width of a bar, in points
+BAR, LARGE = 5.6, 14  # in points: the width of a bar, and the size of the number of errors
 
 
 # ---------------------------------------------------------------------------------------------- one digit
@@ -86,7 +86,7 @@ def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str
     """A bar for each class, a thin line from the lowest seed to the highest, and a short line at each target."""
     wrong = [k for k in range(len(outputs["mean"])) if k != strokes.FOUR_LABEL]
     for classes, fill, target, opacity in (
-        (wrong, MUTED, arm["low_target"], 0.65),
+        (wrong, colour, arm["low_target"], 0.65),
         ([strokes.FOUR_LABEL], INK, arm["high_target"], 1),
     ):
         means, lows, highs = ([outputs[key][k] for k in classes] for key in ("mean", "min", "max"))
@@ -122,8 +122,8 @@ def _draw_digit(head: Tile, runs: Collection[int]) -> None:
     number = f"{min(runs)} " if len(runs) == 1 else ""
     text = (
         f"A {strokes.FOUR_LABEL} that we drew, and the outputs for it.\n"
-        "Strong: the right class. Pale: the others.\n"
-        "Short coloured lines: targets.\n"
+        "Coloured: the wrong classes.\n"
+        "Short lines: targets.\n"
         f"Thin lines: the range over all {number}runs."
     )
     words.text(0, 0.5, text, va="center", linespacing=1.25)
@@ -227,9 +227,10 @@ def _draw_histogram(axes: Axes, network: Network, gid: str) -> None:
     axes.text(0.98, 0.97, "wrong classes’ outputs", ha="right", va="top", color=MUTED)
     axes.text(-0.9, 0.97, _below_target(network), va="top", color=MUTED)
     axes.set(ylim=(0, 1.04))
-    axes.set_title(network.label, loc="left", pad=18, fontweight="bold", color=colour_of(network))
-    errors = f"{network.whole_errors} errors per {IMAGES:,} images"
-    axes.text(0, 1.05, errors, transform=axes.transAxes, fontweight="bold")
+    style: Any = {"transform": axes.transAxes, "fontweight": "bold"}
+    axes.set_title(network.label, loc="left", pad=24, fontweight="bold", color=colour_of(network))
+    axes.text(0, 1.05, f"{network.whole_errors}", fontsize=LARGE, color=colour_of(network), **style)
+    axes.text(0.13, 1.05, f"errors per {IMAGES:,} images", **style)
 
 
 def _below_target(network: Network) -> str:
@@ -257,7 +258,7 @@ def _draw_push(axes: Axes, network: Network, other: Network | None) -> None:
             label = f"below {signed(drawn.arm['low_target'])}:\nnot penalised"
         axes.text(x, y, label, color=colour_of(drawn), ha="center", va=side, fontweight="bold")
     axes.plot([-1, 1], [0, 0], color=MUTED, linewidth=0.6)
-    axes.text(0.98, -2.1, "↓ pushed down", ha="right", color=MUTED)
+    axes.text(0.98, -1.95, "↓ pushed down", ha="right", color=MUTED)
     axes.set(ylim=(-2.15, 1.5), xticks=(-1, -0.5, 0, 0.5, 1))
     axes.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"])
     axes.set_xlabel("Output of a wrong class")

@@ -301,11 +301,24 @@ def test_low_outputs_are_harmless_if_at_most_one_in_a_hundred_could_decide_an_an
         assert view(networks(example_1={"ahead": ahead}, one_sided={})).push_back.ahead == told
 
 
-def test_a_network_lifts_less_if_there_is_some_push_of_that_kind_and_it_is_weaker() -> None:
-    sizes = {"weaker": 0.001, "as_strong": 0.002, "none": 0.0}
-    found = networks(example_1={}, **{name: {"below_target_mean": size} for name, size in sizes.items()})
-    assert [(network.name, network.strength) for network in view(found).push_back.weaker] == [("weaker", 0.5)]
-    assert view(networks(example_1={"below_target_mean": 0.0}, weaker={})).push_back.weaker == ()
+def test_a_network_pushes_up_less_if_there_is_some_push_of_that_kind_and_it_is_weaker() -> None:
+    for sizes, told in (({"weaker": 0.001, "none": 0.0}, True), ({"as_strong": 0.002, "none": 0.0}, False)):
+        found = networks(example_1={}, **{name: {"below_target_mean": size} for name, size in sizes.items()})
+        assert view(found).push_back.weaker is told
+    assert view(networks(example_1={"below_target_mean": 0.0}, weaker={})).push_back.weaker is False
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "told"), [((0.96, 0.97, 0.98), True), ((0.98, 0.97, 0.99), False), ((0.96, 0.97, 0.95), False)]
+)
+def test_push_and_distance_both_count_if_weaker_pushes_and_wider_targets_go_with_fewer_errors(
+    accuracies: Sequence[float], told: bool
+) -> None:
+    found = networks(example_1={}, one_sided={"below_target_mean": 0.0}, targets={"below_target_mean": 0.0})
+    found["arms"]["targets"] |= {"low_target": -1.0}
+    scores = dict(zip(found["arms"], accuracies, strict=True))
+    found["runs"] = [run(name, seed, scores[name]) for name in scores for seed in (1, 2)]
+    assert view(found).push_back.both_count is told
 
 
 def test_targets_at_the_ends_only_lower_outputs_if_no_push_lifts_one() -> None:

@@ -308,11 +308,11 @@ def test_the_changes_figure_says_which_changes_help_by_more_than_the_margin(whol
 
     assert title({}) == "No single change to Example 1 clearly adds more than 0.25 points"
     some = {"targets": 0.012, "hidden": 0.02, "output": 0.002, "recipe": 0.04, "linear-one-sided": 0.04}
-    assert title(some) == "Two changes each add 1.20 to 2.00 points; the other three, at most 0.20"
+    assert title(some) == "Two single changes each add 1.20 to 2.00 points; the other three, at most 0.20"
     only = "A single change clearly helps, targets −1 and 1: +1.20 points; the rest, at most 0.00"
     assert title({"targets": 0.012, "output": -0.03}) == only
     every = dict.fromkeys(("targets", "output", "loss", "hidden", "one-sided"), 0.01)
-    assert title(every) == "Five changes each add 1.00 to 1.00 points"
+    assert title(every) == "Five single changes each add 1.00 to 1.00 points"
 
 
 def test_contrasts_are_grouped_by_what_they_compare_with(drawn: dict[str, Figure], whole: dict) -> None:
@@ -320,7 +320,8 @@ def test_contrasts_are_grouped_by_what_they_compare_with(drawn: dict[str, Figure
     compared = [row[1] for row in figure.rows]
     assert [name for name, _ in itertools.groupby(compared)] == ["example-1", "linear-output", "targets"]
     headings = re.findall(r">(compared with [^<]*)<", figure.svg)
-    assert headings == [f"compared with {name}" for name in ("Example 1", "a linear output", "targets −1 and 1")]
+    compared_with = ("Example 1, all at once", "Example 1, one change at a time", "a linear output", "targets −1 and 1")
+    assert headings == [f"compared with {name}" for name in compared_with]
     declared = [c["name"] for c in whole["contrasts"] if c["confirmatory"] and c["second"] == "example-1"]
     ordered = [c["name"] for c in whole["contrasts"] for row in figure.rows if (c["first"], c["second"]) == row[:2]]
     assert [name for name in ordered if name in declared] == declared
@@ -392,7 +393,7 @@ def test_the_dose_figure_tells_place_from_distance(whole: dict) -> None:
         "Neither: no other targets do better than 0 and 1"
     )
     figure = shown(article.dose(scored(whole, {**codings, "gap1-low-1": 0.976, "inside-0.8": 0.98})))
-    title = "Both: moving the targets down adds up to 0.60 points, spreading them up to 1.00"
+    title = "Both: lower targets gain 0.60 points at the same distance, lower and wider ones 1.00"
     assert figure.title == title
     place = shown(article.dose(scored(whole, {**codings, "gap1-low-1": 0.98, "inside-0.8": 0.976})))
     assert place.title.startswith("Where they lie: ")
