@@ -152,7 +152,7 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "answer": (r'(<div class="lead">.*?)(\d)', "answer"),
     "title of a figure": (r"(<figcaption>.*?</span> Errors in 10,00)(\d)", "figure-accuracy"),
     "description of a figure": (r'(<desc id="accuracy-description">.*?: )(\d)', "figure-accuracy"),
-    "place of a mark": (r'(<circle data-row="\d+" cx="\d*?)(\d)', "figure-accuracy"),
+    "place of a mark": (r'(<path data-row="\d+" d="M\d*?)(\d)', "figure-accuracy"),
     "row of a mark": (r'(data-row=")(\d)', "figure-accuracy"),
     "label in a drawing": (r"(<text[^>]*>\d)(\d)", "figure-accuracy"),
     "row of a table": (r"(>Example 1, the article’s network<td>\d\d)(\d)", "figure-accuracy"),
