@@ -213,7 +213,7 @@ def interrupt(path: Path, ending: signal.Signals) -> Interrupted:
     ids=["Ctrl-C", "kill -9"],
 )
 def test_an_interrupted_study_keeps_finished_runs_and_continues(tmp_path: Path, ending: signal.Signals) -> None:
-    path = small_study(tmp_path, epochs=100)
+    path = small_study(tmp_path, epochs=30)
     found = interrupt(path, ending)
     assert 0 < len(found.kept) < 4
     if ending is signal.SIGINT:
