@@ -166,7 +166,8 @@ class Pipeline:
         source = sources.find(_memory(store), download=download)
         if source.fallback and read_only:
             source = Source(datasets.MNIST, None, "Keras, which downloads it when it is needed")
-        study = study.about(source.name)
+        left_out = _describe_left_out(study, source)
+        study = study.about(source.spec)
         pipeline = cls(settings, study, store, source, _find_others(study, source, store, download, read_only))
         for used in (source, *pipeline.available):
             study.check(used.spec)
@@ -174,6 +175,8 @@ class Pipeline:
         print(sources.warning(source, recorded["recorded"] if recorded else "") or sources.describe(source), flush=True)
         for name, other in pipeline.others.items():
             print(_describe(name, other), flush=True)
+        if left_out:
+            print(left_out, flush=True)
         return pipeline
 
     @property
@@ -302,6 +305,25 @@ def _find_others(
         if needed or isinstance(found, Source):
             others[sources.FASHION.name] = found
     return others
+
+
+def _describe_left_out(study: Study, source: Source) -> str:
+    """One line for the terminal: the arms for which a data set in MNIST's place is too small; "" where there are none.
+
+    Raises `UserError` if no arm is left.
+    """
+    holding_out, dependent = study.left_out(source.spec)
+    if source.name in (datasets.MNIST.name, datasets.DIGITS.name) or not holding_out:
+        return ""
+    reason = f"more than half of its {source.spec.train_images:,} training images"
+    if len(holding_out) + len(dependent) == len(study.arms):
+        raise UserError(
+            f"{display_path(study.path)}: every arm holds out {reason.replace('its', 'the')} of {source.name}, or "
+            "depends on such arms. Lower holdout, or use more images."
+        )
+    arms = f"{len(holding_out)} arms that hold" if len(holding_out) > 1 else "1 arm that holds"
+    names = f", and what depends on them: {', '.join(arm.name for arm in dependent)}" if dependent else ""
+    return f"Left out on {source.name}: {arms} out {reason}{names}."
 
 
 def _describe(name: str, other: Source | str) -> str:

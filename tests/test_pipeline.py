@@ -9,9 +9,11 @@ import pytest
 
 from experiments.data import datasets, sources
 from experiments.data.sources import DIGITS, FASHION, Source
+from experiments.files.errors import UserError
 from experiments.options import Settings
 from experiments.pipeline import Pipeline
 from experiments.store.store import Store
+from experiments.study import load as studies
 from experiments.study.model import Study
 from tests import fixture
 
@@ -66,3 +68,38 @@ def test_other_data_sets_run_beside_mnist_alone(
     assert [task.source.name for task in pipeline.tasks()] == [name]
     assert len(pipeline.tasks()[0].runs) == len(plan.runs("digits" if name == "digits" else "mnist"))
     assert downloads == []
+
+
+def small(images: int) -> Source:
+    return Source(replace(datasets.MNIST, name="shapes", train_images=images), None, "a fixture")
+
+
+def test_the_terminal_says_which_arms_a_small_data_set_leaves_out(
+    plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sources, "find", lambda *_, **__: small(3_000))
+    pipeline = Pipeline.prepare(Settings(results=tmp_path))
+    holding_out = sum(bool(arm.holdout) for arm in plan.arms)
+    said = f"\nLeft out on shapes: {holding_out} arms that hold out more than half of its 3,000 training images, and "
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Left out")]
+    assert line.startswith(said.strip())
+    assert line.endswith("what depends on them: " + ", ".join(arm.name for arm in plan.arms if arm.chosen_from) + ".")
+    assert 0 < len(pipeline.tasks()[0].runs) < len(plan.runs("mnist"))
+
+
+def test_nothing_is_said_where_every_arm_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sources, "find", lambda *_, **__: small(10_000))
+    Pipeline.prepare(Settings(results=tmp_path))
+    assert "Left out" not in capsys.readouterr().out
+
+
+def test_a_study_of_which_nothing_fits_a_data_set_ends_in_one_line(
+    plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arms = tuple(replace(arm, holdout=5_000) for arm in plan.arms)
+    monkeypatch.setattr(studies, "load", lambda _: replace(plan, arms=arms))
+    monkeypatch.setattr(sources, "find", lambda *_, **__: small(3_000))
+    with pytest.raises(UserError, match=r"study\.toml: every arm holds out more than half of the 3,000 "):
+        Pipeline.prepare(Settings(results=tmp_path))

@@ -124,7 +124,7 @@ def assemble(plan: Study, content: Observations) -> Results:
     if content["source"] is None:
         raise ValueError("nothing was observed")
     source = _source(content["source"])
-    plan, expected = plan.about(source.name), content["expected"]
+    plan, expected = plan.about(source.spec), content["expected"]
     replications = {
         name: summarise(plan, its_observations, expected[name], BESIDE_MNIST[name])
         for name, its_observations in content["replications"].items()

@@ -206,11 +206,34 @@ class Study:
         """Which runs `dataset` has; one that the study does not name has those of MNIST."""
         return self.datasets.get(dataset, self.datasets[MNIST.name])
 
-    def about(self, dataset: str) -> Study:
-        """The study as it runs where the page is about `dataset`: all of it on one that takes MNIST's place."""
-        if dataset in (MNIST.name, DIGITS.name):
+    def about(self, spec: DatasetSpec) -> Study:
+        """The study as it runs where the page is about this data set.
+
+        On one that takes MNIST's place all of it runs, but for the arms that are `left_out`.
+        """
+        if spec.name in (MNIST.name, DIGITS.name):
             return self
-        return replace(self, datasets={MNIST.name: self.datasets[MNIST.name]})
+        left_out = {arm.name for arms in self.left_out(spec) for arm in arms}
+        kept = frozenset(arm.name for arm in self.arms if arm.name not in left_out)
+        runs = self.datasets[MNIST.name]
+        return replace(self, datasets={MNIST.name: replace(runs, arms=kept) if left_out else runs})
+
+    def left_out(self, spec: DatasetSpec) -> tuple[list[Arm], list[Arm]]:
+        """The arms that hold out more than half of the training images, and those that depend on such arms."""
+        holding_out = [arm for arm in self.arms if arm.holdout > spec.train_images // 2]
+        names = {arm.name for arm in holding_out}
+        while more := {arm.name for arm in self.arms if arm.name not in names and self._builds_on(arm, names)}:
+            names |= more
+        return holding_out, [arm for arm in self.arms if arm.name in names and arm not in holding_out]
+
+    def _builds_on(self, arm: Arm, names: Collection[str]) -> bool:
+        """Whether `arm` takes something from an arm with one of these names."""
+        return arm.features_of in names or any(candidate.name in names for candidate in self._candidates(arm))
+
+    def _candidates(self, arm: Arm) -> list[Arm]:
+        """The arms of which `arm` takes the best one's learning rate and schedule."""
+        pattern = arm.chosen_from
+        return [other for other in self.arms if pattern and fnmatch(other.name, pattern) and not other.chosen_from]
 
     def seeds(self, arm: Arm, dataset: str) -> tuple[int, ...]:
         return self.block(arm.block).seeds[: self.on(dataset).seeds]
@@ -279,8 +302,7 @@ class Study:
 
     def needs(self, run: Run) -> list[Run]:
         """The runs that must be measured before `run` can be trained."""
-        pattern = run.arm.chosen_from
-        arms = [arm for arm in self.arms if pattern and fnmatch(arm.name, pattern) and not arm.chosen_from]
+        arms = self._candidates(run.arm)
         candidates = [self.run(arm, seed, run.dataset) for arm in arms for seed in self.seeds(arm, run.dataset)]
         return candidates + ([run.features] if run.features else [])
 

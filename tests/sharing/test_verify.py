@@ -110,7 +110,7 @@ def test_a_page_about_fashion_mnist_in_mnists_place_is_reproduced_byte_for_byte(
     plan: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fashion = replace(FASHION, origin="the file that DATASET_NPZ names")
-    whole = plan.about("fashion_mnist")
+    whole = plan.about(datasets.FASHION_MNIST)
     runs = whole.runs("fashion_mnist", ("examples",))
     fixture.fill(Store(tmp_path), runs, fashion, fixture.SCORES)
     results = summary.update(whole, runs, fashion, Store(tmp_path))

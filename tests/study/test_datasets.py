@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.data.datasets import DIGITS, FASHION_MNIST, MNIST
 from experiments.files.errors import UserError
 from experiments.study import load as studies
 from experiments.study.model import Study
@@ -100,10 +101,10 @@ def test_fashion_mnist_may_be_left_out_of_a_study(tmp_path: Path) -> None:
 
 def test_a_data_set_in_mnists_place_has_all_runs_whatever_its_name(tmp_path: Path) -> None:
     study = load(tmp_path)
-    about = study.about("fashion_mnist")
+    about = study.about(FASHION_MNIST)
     assert named(about, "fashion_mnist") == named(study, "mnist")
     assert (about.replications, study.replications) == ((), ("fashion_mnist", "digits"))
-    assert study.about("mnist") == study.about("digits") == study
+    assert study.about(MNIST) == study.about(DIGITS) == study
 
 
 def test_the_quick_study_is_small_on_every_data_set(tmp_path: Path) -> None:

@@ -457,14 +457,44 @@ def test_the_measures_key_depends_on_the_readout_but_not_on_the_seed(plan: Study
     assert keys.measures_key(replace(first, arm=plan.arm("example-2"))) != keys.measures_key(first)
 
 
-def test_a_split_larger_than_the_data_set_is_reported_before_training(plan: Study) -> None:
-    small = replace(datasets.MNIST, name="small", train_images=8_000)
+SMALL = replace(datasets.MNIST, name="small", train_images=9_999)
+
+
+def test_an_arm_that_holds_out_more_than_half_of_the_images_fits_no_data_set_of_the_study(plan: Study) -> None:
+    arms = tuple(replace(arm, holdout=30_001) for arm in plan.arms)
     with pytest.raises(
-        UserError, match=r"study\.toml: arm '\S+' holds out 5000 of the 8000 training images of small\."
+        UserError, match=r"study\.toml: arm '\S+' holds out 30001 of the 60000 training images of mnist\."
     ):
-        plan.check(small)
+        replace(plan, arms=arms).check(datasets.MNIST)
     plan.check(datasets.MNIST)
     plan.check(datasets.DIGITS)
+
+
+def test_a_small_data_set_runs_without_the_arms_that_hold_out_more_than_half_and_what_depends_on_them(
+    plan: Study,
+) -> None:
+    about = plan.about(SMALL)
+    about.check(SMALL)
+    left_out = {run.arm.name for run in plan.runs("mnist")} - {run.arm.name for run in about.runs("small")}
+    holding_out = {arm.name for arm in plan.arms if arm.holdout}
+    choosing = {arm.name for arm in plan.arms if arm.chosen_from}
+    assert holding_out
+    assert choosing
+    assert left_out == holding_out | choosing
+    assert (about.arms, about.contrasts) == (plan.arms, plan.contrasts)
+    assert plan.about(replace(SMALL, train_images=10_000)).runs("small") == plan.runs("small")
+
+
+def test_an_arm_is_left_out_with_whatever_it_builds_on_however_far_away(plan: Study) -> None:
+    first, second, third, fourth, *_ = plan.arms
+    arms = (
+        replace(first, name="reads", features_of="chosen"),
+        replace(second, name="chosen", chosen_from="rate-*"),
+        replace(third, name="rate-1", holdout=5_000),
+        replace(fourth, name="alone", holdout=4_000),
+    )
+    holding_out, dependent = replace(plan, arms=arms).left_out(SMALL)
+    assert ([arm.name for arm in holding_out], [arm.name for arm in dependent]) == (["rate-1"], ["reads", "chosen"])
 
 
 @pytest.mark.parametrize(("holdout", "message"), [(0, "32 images and trains on"), (4, "32 images and trains on 31 of")])
