@@ -29,7 +29,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("run", pipeline.run, *study, options.add_training)
     add("plots", pipeline.plots, *study, options.add_figures)
     add("record", pipeline.record, *study)
-    add("stand-in", pipeline.stand_in, options.add_study, options.add_figures)
+    add("stand-in", pipeline.prepare_page, options.add_study, options.add_figures)
     add("mnist", pipeline.mnist, options.add_results)
     add("status", pipeline.status, *study)
     why = add("why", pipeline.why, *study)

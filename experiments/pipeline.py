@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from experiments.analysis import records, summary
 from experiments.analysis.results import Results, ResultsFile
@@ -105,6 +106,36 @@ def why(settings: Settings, name: str = "") -> None:
     first = {reason: run for run, reason in reversed(reasons.items())}
     for reason, count in Counter(reasons.values()).most_common():
         print(f"{count:4} {reason}" + ("" if reason == freshness.FRESH else f" (the first: {first[reason]})"))
+
+
+def prepare_page(settings: Settings) -> None:
+    """Gives the page what it lacks: statistics and plots of the measured runs, or the record if nothing is measured."""
+    store = Store(settings.results)
+    path = store.root / "results.json"
+    if not path.exists() and store.training_records():
+        pipeline = Pipeline.prepare(settings)
+        with store.locked():
+            if pipeline.has_measured:
+                pipeline.plot()
+                return
+    if not stand_in(settings) and path.exists():
+        _draw_for_page(settings, store)
+
+
+def _draw_for_page(settings: Settings, store: Store) -> None:
+    """Draws the results as they are, unless today's code has drawn them, or they are another study's."""
+    study = studies.load(settings.study)
+
+    def undrawn() -> ResultsFile | None:
+        results = cast(ResultsFile, read_json(store.root / "results.json", summary.FORMAT))
+        is_own = results.get("study") in (keys.study_digest(study), keys.study_digest(study.quick()))
+        is_drawn = figures.are_current(store.root / "plots", results, settings.figures)
+        return results if is_own and not is_drawn else None
+
+    if undrawn():
+        with store.locked():
+            if results := undrawn():  # no other process has drawn them meanwhile
+                print(f"Plots: {_draw(results, store, settings.figures)} drawn.", flush=True)
 
 
 def stand_in(settings: Settings, reason: str = records.NOTHING_MEASURED) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,14 @@ from experiments.data import datasets, sources
 from experiments.data.sources import DIGITS, FASHION, Source
 from experiments.files.errors import UserError
 from experiments.options import Settings
-from experiments.pipeline import Pipeline
+from experiments.pipeline import Pipeline, prepare_page
+from experiments.plots import drawing
+from experiments.plots.figures import Figure
 from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Study
 from tests import fixture
+from tests.trained import SECOND
 
 MNIST = Source(datasets.MNIST, None, "a fixture")
 
@@ -103,3 +107,54 @@ def test_a_study_of_which_nothing_fits_a_data_set_ends_in_one_line(
     monkeypatch.setattr(sources, "find", lambda *_, **__: small(3_000))
     with pytest.raises(UserError, match=r"study\.toml: every arm holds out more than half of the 3,000 "):
         Pipeline.prepare(Settings(results=tmp_path))
+
+
+# ---------------------------------------------------------------------------------------------- what a page needs
+
+
+@pytest.fixture
+def measured(plan: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of runs that are measured, without plots. The data are known, and one figure stands for all."""
+    figure = Figure(
+        "accuracy", "A finding", "What it shows", ("example-1",), ("Arm",), (("Example 1",),), "<svg></svg>"
+    )
+    monkeypatch.setattr(drawing, "draw", lambda *_: [figure])
+    monkeypatch.setattr(sources, "find", lambda *_, **__: MNIST)
+    fixture.results(plan, tmp_path, MNIST)
+    return tmp_path
+
+
+def test_after_the_experiments_alone_a_page_gets_the_plots_of_their_results(measured: Path) -> None:
+    before = (measured / "results.json").read_bytes()
+    prepare_page(Settings(results=measured))
+    assert (measured / "plots" / "figures.json").exists()
+    assert (measured / "results.json").read_bytes() == before
+
+
+def test_plots_of_earlier_results_are_drawn_again_for_a_page_and_current_ones_are_not(
+    plan: Study, measured: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare_page(Settings(results=measured))
+    fixture.results(plan, measured, MNIST, only=("examples", "dose"))
+    capsys.readouterr()
+    for printed in ("Plots: 1 drawn.\n", ""):
+        prepare_page(Settings(results=measured))
+        assert capsys.readouterr().out == printed
+
+
+def test_measured_runs_without_results_get_statistics_and_plots_and_not_the_record(measured: Path) -> None:
+    (measured / "results.json").unlink()
+    prepare_page(Settings(results=measured))
+    assert not json.loads((measured / "results.json").read_text())["recorded"]
+    assert (measured / "plots" / "figures.json").exists()
+
+
+def test_no_data_are_looked_for_where_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "find", lambda *_, **__: pytest.fail("looked for data"))
+    prepare_page(Settings(results=tmp_path, study=SECOND / "study.toml"))
+    assert not (tmp_path / "results.json").exists()
+
+
+def test_results_of_another_study_are_not_drawn_for_an_articles_page(measured: Path) -> None:
+    prepare_page(Settings(results=measured, study=SECOND / "study.toml"))
+    assert not (measured / "plots").exists()
