@@ -66,14 +66,27 @@ def measure_study(arguments: argparse.Namespace) -> None:
 
 
 def write_first_page(arguments: argparse.Namespace) -> None:
-    """Where nothing was measured yet, writes the record's page, which says that the measurements have begun."""
-    from experiments import pipeline
+    """Where nothing was measured yet, writes the record's page, which says that the measurements have begun.
 
-    settings = _settings(arguments)
+    Raises `UserError` for a mistake in the article's files first: nobody should wait for the runs to be told of it.
+    """
+    from experiments import pipeline
+    from report.page import render  # Jinja takes time to import
+
+    folder, settings = open_folder(arguments.article), _settings(arguments)
+    render.load_prose(folder.prose)
+    _check_quotes(folder)
     studies.load(settings.study).runs("mnist", settings.only)  # reports a wrong name before anything is written
     if pipeline.stand_in(settings, records.MEASURING):
         with Store(settings.results).locked():
             write_site(arguments)
+
+
+def _check_quotes(folder: ArticleFolder) -> None:
+    """Raises `UserError` for a mistake in the article or its claims, or where they quote what it does not say."""
+    from report.article import document, quotes  # Markdown takes time to import
+
+    quotes.check(document.load(folder.article), folder.load_claims().claims, folder.claims)
 
 
 def _settings(arguments: argparse.Namespace) -> options.Settings:
@@ -135,6 +148,7 @@ def _compose(
 def print_claims(arguments: argparse.Namespace) -> None:
     """Prints the verdicts on each claim, with what decided them and what would change them."""
     folder = open_folder(arguments.article)
+    _check_quotes(folder)
     ledger = folder.load_claims()
     results, _ = site.read_results(folder, arguments.results)
     verdicts = judge(ledger, results)

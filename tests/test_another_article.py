@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from experiments import pipeline
+from experiments.files import errors
+from report import __main__ as report
 from report.article.folder import open_folder
 from report.claims.model import PARTS
 from report.page import site
@@ -122,6 +125,53 @@ def test_a_mistake_in_the_claims_stops_the_build_and_names_its_place(
     assert said.startswith("error: ")
     assert message in said
     assert not (tmp_path / "site" / "index.html").exists()
+
+
+MISTAKES = [  # a file of the article, what is wrong in it, and what is said
+    ("claims.toml", "a wider hidden layer", "a hidden layer", "claims.toml:10: claim 'wider-is-better': the article"),
+    ("claims.toml", "arm wide test", "arm wild test", "names the arm 'wild', which"),
+    ("claims.toml", "arm wide test_accuracy", "arm wide test_acuracy", "'test_acuracy mean' of the arm 'wide'"),
+    ("claims.toml", 'reading = "Longer', 'meaning = "Longer', "unknown key 'meaning'"),
+    ("article.md", 'id: "width', 'is: "width', "article.md:1: front matter has no 'id'"),
+    ("study.toml", "width = 2", "widht = 2", "unknown key 'widht'"),
+    ("prose/article.toml", "", "no = 1", "unknown key 'no'"),
+]
+
+
+@pytest.mark.parametrize("name", ["first", "study"])
+@pytest.mark.parametrize(("file", "old", "new", "message"), MISTAKES)
+def test_a_mistake_in_an_articles_files_is_found_before_the_first_run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    file: str,
+    old: str,
+    new: str,
+    message: str,
+) -> None:
+    monkeypatch.setattr(pipeline, "stand_in", lambda *_: pytest.fail("went on"))
+    folder = with_mistake(tmp_path, file, old, new)
+    arguments = report.parse([name, "--article", str(folder), "--results", str(tmp_path / "results")])
+    assert errors.command(report.main, arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_make_claims_finds_words_that_the_article_does_not_say(built: Path, tmp_path: Path) -> None:
+    folder = with_mistake(tmp_path, *MISTAKES[0][:3])
+    said = command("report", "claims", "--article", str(folder), "--results", str(built / "results"), status=2)
+    assert MISTAKES[0][3] in said
+
+
+def with_mistake(folder: Path, file: str, old: str, new: str) -> Path:
+    """A copy of the second article's folder, with a mistake in one of its files."""
+    copy = shutil.copytree(SECOND, folder / "article")
+    path = copy / file
+    path.parent.mkdir(exist_ok=True)
+    text = path.read_text() if path.exists() else ""
+    assert old in text
+    path.write_text(text.replace(old, new, 1) if old else new)
+    return copy
 
 
 def test_results_of_another_study_are_never_shown_in_an_articles_words(built: Path, tmp_path: Path) -> None:
