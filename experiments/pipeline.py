@@ -199,6 +199,12 @@ class Pipeline:
             source = Source(datasets.MNIST, None, "Keras, which downloads it when it is needed")
         left_out = _describe_left_out(study, source)
         study = study.about(source.spec)
+        if source.fallback and not study.runs(source.name):
+            raise UserError(
+                f"{display_path(study.path)}: MNIST is not here ({source.fallback}), and no arm runs on scikit-learn's "
+                "digits in its place. Connect to the network, name a file: MNIST_NPZ=path/to/mnist.npz make report, or "
+                "list arms under [datasets.digits]."
+            )
         pipeline = cls(settings, study, store, source, _find_others(study, source, store, download, read_only))
         for used in (source, *pipeline.available):
             study.check(used.spec)

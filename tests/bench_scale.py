@@ -66,6 +66,7 @@ def more_arms(runs: int) -> str:
     text = text.replace("seeds = [0, 1]", f"seeds = {_listed(range(10))}")
     widths = range(3, runs // 10 + 1)
     text += f'\n[[arms]]\nname = "width-{{width}}"\nblock = "width"\nwidth = {_listed(widths)}\n'
+    text += "\n[confirmatory]\ndeclared = 2026-01-15\n"
     contrast = '\n[[contrasts]]\nname = "to-{0}"\nquestion = "{0} units?"\nfirst = "wide"\nsecond = "width-{0}"\n'
     return text + "".join(contrast.format(width) for width in widths[:7])
 

@@ -19,6 +19,7 @@ from experiments.store.store import Store
 from experiments.study import load as studies
 from experiments.study.model import Study
 from tests import fixture
+from tests.study.test_study import LEAST
 from tests.trained import SECOND
 
 MNIST = Source(datasets.MNIST, None, "a fixture")
@@ -107,6 +108,18 @@ def test_a_study_of_which_nothing_fits_a_data_set_ends_in_one_line(
     monkeypatch.setattr(sources, "find", lambda *_, **__: small(3_000))
     with pytest.raises(UserError, match=r"study\.toml: every arm holds out more than half of the 3,000 "):
         Pipeline.prepare(Settings(results=tmp_path))
+
+
+def test_without_mnist_a_study_that_has_no_runs_on_the_digits_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "study.toml").write_text(LEAST)
+    monkeypatch.setattr(sources, "find", lambda *_, **__: replace(DIGITS, fallback="no network: no answer"))
+    with pytest.raises(UserError, match=r"study\.toml: MNIST is not here \(no network: no answer\)") as error:
+        Pipeline.prepare(Settings(results=tmp_path, study=tmp_path / "study.toml"), download=True)
+    assert all(fix in str(error.value) for fix in ("MNIST_NPZ=path/to/mnist.npz", "[datasets.digits]"))
+    assert capsys.readouterr().out == ""
+    assert Pipeline.prepare(Settings(results=tmp_path, study=tmp_path / "study.toml"), read_only=True).available == []
 
 
 # ---------------------------------------------------------------------------------------------- what a page needs

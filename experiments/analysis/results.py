@@ -465,7 +465,7 @@ class Summary(TypedDict):
     runs: list[RunResult]
     arms: dict[str, ArmResult]  # by name
     contrasts: list[ContrastResult]  # all that are declared
-    declared: str  # the day on which they were
+    declared: str  # the day on which they were, or "" where there are none
     declared_commit: NotRequired[str]  # the git commit that did it, or ""; an older record lacks it
     confidence: float  # of all intervals
     versions: list[list[str]]  # [package, version]

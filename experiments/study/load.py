@@ -45,33 +45,41 @@ def load(path: Path = STUDY) -> Study:
     study.get_valid("version", Expected(int, "version = 1", lambda version: version == 1))
     blocks = tuple(_block(name, table) for name, table in study.tables("blocks").items())
     arms = load_arms(study, blocks)
-    confirmatory = study.table("confirmatory")
+    contrasts = _contrasts(study, arms, blocks)
+    confirmatory = study.table("confirmatory", required=bool(contrasts))
     confirmatory.reject_unknown(("declared", "commit", "measure", "confidence"))
-    confirmatory.get_valid("measure", _MEASURE)
+    confirmatory.get_valid("measure", _MEASURE, default="test_accuracy")
+    is_declared = contrasts or "declared" in confirmatory.values
     return Study(
         path=path,
         datasets=_datasets(study.table("datasets"), arms, blocks),
         blocks=blocks,
         arms=arms,
-        contrasts=_contrasts(study, arms, blocks),
-        declared=confirmatory.get_valid("declared", _DECLARED).isoformat(),
+        contrasts=contrasts,
+        declared=confirmatory.get_valid("declared", _DECLARED).isoformat() if is_declared else "",
         declared_commit=confirmatory.get_valid("commit", _COMMIT, default=""),
-        confidence=confirmatory.get_valid("confidence", _CONFIDENCE),
+        confidence=confirmatory.get_valid("confidence", _CONFIDENCE, default=0.95),
     )
 
 
 def _datasets(datasets: TomlTable, arms: Sequence[Arm], blocks: Sequence[Block]) -> dict[str, DatasetRuns]:
-    """Which runs each data set has: MNIST all of them, the others those of the arms that they list."""
+    """Which runs each data set has: MNIST all of them, the others those of the arms that they list.
+
+    Where the file leaves the digits out, they have none: a data set that is missing here would have MNIST's.
+    """
     datasets.reject_unknown((MNIST.name, FASHION_MNIST.name, DIGITS.name))
     mnist = datasets.table(MNIST.name)
     mnist.reject_unknown(("epochs",))
-    runs = {MNIST.name: DatasetRuns(mnist.get_valid("epochs", _EPOCHS))}
+    epochs = mnist.get_valid("epochs", _EPOCHS)
+    runs = {MNIST.name: DatasetRuns(epochs)}
     for spec in (FASHION_MNIST, DIGITS):
-        table = datasets.table(spec.name, required=spec == DIGITS)
+        table = datasets.table(spec.name, required=False)
         table.reject_unknown(field.name for field in fields(DatasetRuns))
         if table.values:
             runs[spec.name] = _dataset_runs(table, arms)
             _check_dataset(table, runs[spec.name], spec, arms, {block.name: block.seeds for block in blocks})
+        elif spec == DIGITS:
+            runs[spec.name] = DatasetRuns(epochs, frozenset())
     return runs
 
 

@@ -31,7 +31,7 @@ class Part:
         return f"{self.name}({arguments})" if arguments else self.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arm:
     """One configuration of the network and its training; all its runs differ only in their seed.
 
@@ -54,13 +54,13 @@ class Arm:
     hidden: tuple[Part, ...]
     output: Part
     loss: Part
-    low_target: float
-    high_target: float
+    low_target: float = 0.0
+    high_target: float = 1.0
     width: int
     optimizer: Part
     learning_rate: float
     batch_size: int
-    readout: str
+    readout: str = "as_is"
     schedule: str = "constant"
     initializer: Part = Part("glorot_uniform")
     dropout: float = 0.0
@@ -187,7 +187,7 @@ class Study:
     blocks: tuple[Block, ...]
     arms: tuple[Arm, ...]
     contrasts: tuple[Contrast, ...]
-    declared: str  # the day on which the contrasts were fixed, ISO 8601
+    declared: str  # the day on which the contrasts were fixed, ISO 8601, or "" where there are none
     declared_commit: str  # the git commit that fixed them, or ""
     confidence: float
 

@@ -28,7 +28,7 @@ def study(folder: Path, seeds: Mapping[str, Sequence[int]], contrasts: Sequence[
     second, and perhaps a line more).
     """
     text = SECOND.read_text(encoding="utf-8")
-    head, tail = text[: text.index("[blocks.")], text[text.index("[confirmatory]") :]
+    head, tail = text[: text.index("[blocks.")], "\n[confirmatory]\ndeclared = 2026-01-15\n"
     for width, (arm, of_arm) in enumerate(seeds.items(), 2):
         head += f'\n[blocks.of-{arm}]\nquestion = "?"\nseeds = {list(of_arm)}\n'
         head += f'\n[[arms]]\nname = "{arm}"\nblock = "of-{arm}"\ntitle = "{arm}"\nwidth = {width}\n'

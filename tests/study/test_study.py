@@ -309,8 +309,58 @@ def test_a_missing_table_is_named(tmp_path: Path, table: str) -> None:
 
 def test_a_missing_data_set_is_named(tmp_path: Path) -> None:
     path = tmp_path / "study.toml"
-    path.write_text("\n\n".join(p for p in TEXT.split("\n\n") if "[datasets.digits]" not in p), encoding="utf-8")
-    assert complaint(path).endswith("datasets.digits is missing. Expected a table [datasets.digits]. Fix this line.")
+    path.write_text("\n\n".join(p for p in TEXT.split("\n\n") if "[datasets.mnist]" not in p), encoding="utf-8")
+    assert complaint(path).endswith("datasets.mnist is missing. Expected a table [datasets.mnist]. Fix this line.")
+
+
+LEAST = """
+version = 1
+[defaults]
+hidden = "tanh"
+output = "softmax"
+loss = "categorical_crossentropy"
+depth = 1
+width = 64
+optimizer = "adam"
+learning_rate = 0.001
+batch_size = 32
+[datasets.mnist]
+epochs = 2
+[blocks.width]
+question = "Does width matter?"
+seeds = [0, 1]
+[[arms]]
+name = "wide"
+block = "width"
+[[arms]]
+name = "narrow"
+block = "width"
+width = 2
+"""
+CONTRAST = '[[contrasts]]\nname = "wider"\nquestion = "Is it?"\nfirst = "wide"\nsecond = "narrow"\n'
+
+
+def least(folder: Path, more: str = "") -> Path:
+    path = folder / "study.toml"
+    path.write_text(LEAST + more, encoding="utf-8")
+    return path
+
+
+def test_a_study_need_not_say_what_it_does_not_use(tmp_path: Path) -> None:
+    study = studies.load(least(tmp_path))
+    wide = study.arm("wide")
+    assert (wide.readout, wide.low_target, wide.high_target) == ("as_is", 0.0, 1.0)
+    assert (study.declared, study.declared_commit, study.confidence) == ("", "", 0.95)
+    assert (study.runs("digits"), study.replications) == ([], ())
+    assert len(study.runs("mnist")) == 4
+
+
+def test_contrasts_need_the_day_on_which_they_were_declared_and_nothing_else(tmp_path: Path) -> None:
+    assert "confirmatory is missing. Expected a table [confirmatory]." in complaint(least(tmp_path, CONTRAST))
+    message = complaint(least(tmp_path, f"{CONTRAST}[confirmatory]\nconfidence = 0.9\n"))
+    assert "confirmatory.declared is missing. Expected a day before the first run of its contrasts" in message
+    study = studies.load(least(tmp_path, f"{CONTRAST}[confirmatory]\ndeclared = 2026-01-15\n"))
+    assert (study.declared, study.confidence, len(study.contrasts)) == ("2026-01-15", 0.95, 1)
 
 
 def test_a_study_without_arms_is_refused(tmp_path: Path) -> None:
