@@ -45,7 +45,7 @@ FASHION_FILES = {  # by array: images and labels in the format of MNIST's author
 ANSWER_SECONDS = 12.0  # a network that has not answered by then counts as unreachable
 MAX_BYTES, MAX_ARRAYS = 64_000_000, 100  # MNIST is 55 MB where it is not compressed, in four arrays
 MAX_OTHER_BYTES = 1_000_000_000  # of a file that DATASET_NPZ names
-FORMAT = 2  # of the memory
+FORMAT = 3  # of the memory
 UNNAMED = "it is neither named nor cached"
 _OTHER = "Expected a data set in Keras' layout as .npz. Name one in DATASET_NPZ, or unset it."
 
@@ -161,6 +161,7 @@ def _recognise_other(path: Path, memory: Path) -> DatasetSpec:
     if sha256 not in specs:
         _check_packing(path, _OTHER)
         specs[sha256] = datasets.inspect_npz(path, name)
+        _check_content(path, specs[sha256])
         _remember(memory, specs)
     for spec, known in datasets.KERAS.items():
         if specs[sha256].identity == spec.identity:
@@ -171,6 +172,23 @@ def _recognise_other(path: Path, memory: Path) -> DatasetSpec:
                 "Rename the file."
             )
     return replace(specs[sha256], name=name)
+
+
+def _check_content(path: Path, spec: DatasetSpec) -> None:
+    """Refuses labels that leave a class without a training image, and images that were scaled to 0 … 1."""
+    dataset = datasets.load(spec, path)
+    counts = np.bincount(dataset.y_train, minlength=spec.classes)
+    if not counts.all():
+        raise UserError(
+            f"{display_path(path)}: no training image of class {counts.argmin()}, though labels reach to "
+            f"{spec.classes - 1}. Expected labels from 0, each class with at least one training image. Number the "
+            "classes so, or unset DATASET_NPZ."
+        )
+    if (brightest := dataset.x_train.max()) <= 1:
+        raise UserError(
+            f"{display_path(path)}: its brightest training pixel is {brightest}: images are nearly black. "
+            "Expected 0 … 255. Multiply by 255 before astype('uint8'), or unset DATASET_NPZ."
+        )
 
 
 def _read_memory(memory: Path) -> dict[str, DatasetSpec]:

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -342,6 +343,32 @@ def test_a_file_once_named_by_dataset_npz_is_not_taken_for_mnist(
     monkeypatch.setenv("MNIST_NPZ", str(path))
     with pytest.raises(UserError, match="Expected uint8"):
         sources.find(memory, nowhere)
+
+
+BINARY = np.arange(36, dtype=np.uint8).reshape(6, 2, 3) % 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y_train": [1, 2, 3, 1, 2, 3], "y_test": [3, 1]}, "no training image of class 0, though labels reach to 3."),
+        ({"y_train": [200, 201, 202, 200, 201, 202], "y_test": [201, 200]}, "no training image of class 0, though"),
+        ({"y_train": [0, 1, 2, 0, 1, 2], "y_test": [3, 0]}, "no training image of class 3, though labels reach to 3."),
+        ({"y_train": [0, 2, 3, 0, 2, 3], "y_test": [3, 0]}, "no training image of class 1, though labels reach to 3."),
+        ({"x_train": BINARY}, "its brightest training pixel is 1: images are nearly black. Expected 0 … 255."),
+        ({"x_train": 0 * BINARY}, "its brightest training pixel is 0: images are nearly black."),
+    ],
+    ids=["from 1", "from 200", "in the test images alone", "a gap", "0 and 1", "black"],
+)
+def test_a_class_without_a_training_image_and_images_nearly_black_are_refused_each_time(
+    memory: Path, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict, message: str
+) -> None:
+    np.savez(tmp_path / "mine.npz", **other(**{name: np.array(values) for name, values in changes.items()}))
+    monkeypatch.setenv("DATASET_NPZ", str(tmp_path / "mine.npz"))
+    for _ in range(2):
+        with pytest.raises(UserError, match=re.escape(message)) as error:
+            sources.find(memory, nowhere)
+        assert str(error.value).endswith("or unset DATASET_NPZ.")
 
 
 @pytest.mark.parametrize("name", ["mnist", "MNIST", "fashion_mnist", "digits", "two kinds", "<b>", "x" * 41])
