@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -47,6 +47,13 @@ def display_path(path: Path | str) -> str:
     path = os.path.abspath(path)
     relative = os.path.relpath(path)
     return path if relative.split(os.sep)[0] == ".." else relative
+
+
+def nearest(text: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Those of the `known` texts that are most like a mistaken one, the nearest first; none where none is like it."""
+    from difflib import get_close_matches  # only where something is wrong
+
+    return get_close_matches(text, list(known), n=most, cutoff=0.5)
 
 
 def code_place(error: BaseException, path: Path) -> str:

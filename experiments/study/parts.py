@@ -5,13 +5,13 @@ What Keras knows is in keras_names.json, so that no TensorFlow is needed; experi
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from experiments.files.errors import nearest
 from experiments.files.toml import Expected, TomlTable
 from experiments.study.model import Part, PartValue
 
@@ -79,8 +79,8 @@ def _name(table: TomlTable, key: str, kind: str, value: object) -> str:
         return name
     if name is not None and not isinstance(name, str):
         raise table.error(key, value, f'one of Keras\' {kind} as a text, or as a table such as {{ name = "…", … }}')
-    nearest = difflib.get_close_matches(str(name).lower(), names, n=3, cutoff=0.5)
-    raise table.error(key, value, f"one of Keras' {kind}, such as {', '.join(nearest or names)}")
+    alike = nearest(str(name).lower(), names, most=3)
+    raise table.error(key, value, f"one of Keras' {kind}, such as {', '.join(alike or names)}")
 
 
 def _argument(table: TomlTable, kind: str, name: str, argument: str) -> PartValue:

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from markdown.util import AMP_SUBSTITUTE, ETX, HTML_PLACEHOLDER_RE, STX, HtmlStash
 
-from experiments.files.errors import UserError, display_path
+from experiments.files.errors import UserError, display_path, nearest
 from report.article import dialect, document
 from report.claims.model import Claim
 
@@ -72,6 +72,7 @@ class Marker:
     def __init__(self, marks: Iterable[Mark], notes: Iterable[Note] = ()):
         self.fragments = [_Fragment(mark, place) for mark in marks for place in range(len(mark.quote))]
         self.notes = list(notes)
+        self.texts: list[str] = []  # of the blocks so far, as they are read
 
     @property
     def unplaced(self) -> list[str]:
@@ -82,6 +83,7 @@ class Marker:
         """Marks the blocks of a part's tree. `stash` keeps the notes' HTML as it is."""
         for block in [element for element in root.iter() if element.tag in BLOCKS]:
             text = "".join(char.shown for *_, stretch in _slots(block, stash) for char in stretch)
+            self.texts.append(text.replace(_NO_TEXT, " "))
             for note in [note for note in reversed(self.notes) if _place(note.after, text)]:  # the last one first
                 self.notes.remove(note)
                 aside = Element("p")
@@ -100,10 +102,23 @@ def check(article: document.Article, claims: Sequence[Claim], path: Path) -> Non
         rendering.html(part, marker.mark)
     for words in marker.unplaced:
         claim = next(claim for claim in claims if words in claim.quote)
+        alike = "".join(
+            f"The nearest words there are '{text.strip('.,;:!?')}'. "
+            for text in nearest(words, _windows(words, marker.texts))
+        )
         raise UserError(
             f"{display_path(path)}:{claim.line}: claim '{claim.id}': the article nowhere says '{words}'. "
-            "Quote it as it is read, word for word, in fragments where need be."
+            f"{alike}Quote it as it is read, word for word, in fragments where need be."
         )
+
+
+def _windows(words: str, texts: Iterable[str]) -> Iterator[str]:
+    """Whatever in `texts` has as many words as `words`, or one less or more."""
+    count = len(words.split())
+    for text in texts:
+        every = text.split()
+        for size in range(max(1, count - 1), count + 2):
+            yield from (" ".join(every[start : start + size]) for start in range(max(1, len(every) - size + 1)))
 
 
 def _index(root: Element, block: Element) -> int:

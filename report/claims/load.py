@@ -286,11 +286,12 @@ def check(ledger: Ledger, study: Study, path: Path) -> None:
                     "Fix the name, or declare it there."
                 )
         if misnamed := find_misnamed(operand):
-            key, expected = misnamed
+            key, expected, meant = misnamed
+            question = f"Did you mean {meant[0]}? " if meant else ""
+            where = f"in place of {key!r}" if key else "after it"
             raise UserError(
                 f"{place} names '{' '.join(operand.keys)}' of the {operand.holder} '{operand.name}', which is no "
-                f"number of the results. Expected {expected} {f'in place of {key!r}' if key else 'after it'}. "
-                "Fix the path."
+                f"number of the results. {question}Expected {expected} {where}. Fix the path."
             )
         if operand.holder == "arm" and operand.keys[0].startswith("test_"):
             _check_tested(operand, study, place)

@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, NamedTuple, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from experiments.analysis.results import ArmResult, ContrastResult, Summary
+from experiments.files.errors import nearest
 from report.claims.model import (
     HOLDS,
     NO_QUESTION,
@@ -153,27 +154,37 @@ def parse_path(path: str) -> tuple[str, tuple[Operand, ...]]:
     return rest[0] if rest else "", tuple(operands)
 
 
-def find_misnamed(operand: Operand) -> tuple[str, str] | None:
-    """The first key of an operand that results never have, and what is expected in its place; None if all is well."""
+class Misnamed(NamedTuple):
+    """A key of an operand that results never have, "" where one is missing; what is expected; what may be meant."""
+
+    key: str
+    expected: str
+    meant: Sequence[str] = ()
+
+
+def find_misnamed(operand: Operand) -> Misnamed | None:
+    """The first key of an operand that results never have; None if all is well."""
     return _misnamed(ContrastResult if operand.holder == "contrast" else ArmResult, operand.keys)
 
 
-def _misnamed(kind: Any, keys: Sequence[str]) -> tuple[str, str] | None:
-    """The same for what is left of a path, in results of the type `kind`; the key is "" where some are missing."""
+def _misnamed(kind: Any, keys: Sequence[str]) -> Misnamed | None:
+    """The same for what is left of a path, in results of the type `kind`."""
     origin, inner = get_origin(kind), [one for one in get_args(kind) if one is not NoneType]
     key, rest = (keys[0], keys[1:]) if keys else ("", ())
     if origin is UnionType:
         return _misnamed(inner[0], keys)
     if is_typeddict(kind):
         fields = _fields(kind)
-        return _misnamed(fields[key], rest) if key in fields else (key, f"one of {', '.join(fields)}")
+        if key in fields:
+            return _misnamed(fields[key], rest)
+        return Misnamed(key, f"one of {', '.join(fields)}", nearest(key, fields))
     if origin is list:
-        return _misnamed(inner[0], rest) if re.fullmatch(r"-?\d+", key) else (key, "a place such as 0 or -1")
+        return _misnamed(inner[0], rest) if re.fullmatch(r"-?\d+", key) else Misnamed(key, "a place such as 0 or -1")
     if origin is dict:
-        return _misnamed(inner[1], rest) if key else (key, "the name of an entry")
+        return _misnamed(inner[1], rest) if key else Misnamed(key, "the name of an entry")
     if key:
-        return key, "nothing"
-    return None if kind in (int, float, bool) else (key, "a number")
+        return Misnamed(key, "nothing")
+    return None if kind in (int, float, bool) else Misnamed(key, "a number")
 
 
 @cache

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.files.errors import UserError
 from report.article import document, quotes
 from report.claims import load as ledgers
 from tests import fixture
@@ -192,3 +193,24 @@ def test_no_sentence_of_the_article_is_left_out() -> None:
     told = quotes.sort(article, [claim.quote for claim in LEDGER.claims], LEDGER.unchecked)
     assert (told.unsorted, told.unknown) == ((), ())
     assert told.checked + sum(told.unchecked.values()) == told.total == len(quotes.sentences(article))
+
+
+@pytest.mark.parametrize(
+    ("quote", "nearest"),
+    [
+        ("snow is with", "The nearest words there are 'Snow is white'. "),
+        ("the rain falls in sheets", "The nearest words there are 'the rain really falls in sheets'. "),
+        ("code is `tanh` alone", "The nearest words there are 'code is tanh alone'. "),
+        ("something else altogether", ""),
+    ],
+)
+def test_a_misquote_is_an_error_that_names_the_nearest_words_of_the_article(
+    tmp_path: Path, quote: str, nearest: str
+) -> None:
+    text = "Snow is *white*. And when it pours,\nthe rain really falls **in** sheets.\n\n* Here code is `tanh` alone.\n"
+    (tmp_path / "article.md").write_text(f"---\ntitle: T\ndate: 2026\nid: i\n---\n{text}")
+    (tmp_path / "claims.toml").write_text(fixture.untestable(f'id = "c"\nquote = "{quote}"'))
+    claims = ledgers.load(tmp_path / "claims.toml").claims
+    with pytest.raises(UserError, match=r"claims\.toml:3: claim 'c': the article nowhere says ") as error:
+        quotes.check(document.load(tmp_path / "article.md"), claims, tmp_path / "claims.toml")
+    assert f"says '{quote}'. {nearest}Quote it as it is read, word for word" in str(error.value)

@@ -99,7 +99,10 @@ def test_evidence_missing_from_the_study_is_an_error_that_names_the_claim(
     ("number", "message"),
     [
         ("arm example-1 test_acuracy mean", "'test_acuracy mean' of the arm 'example-1', which is no number"),
+        ("arm example-1 test_acuracy mean", "no number of the results. Did you mean test_accuracy? Expected one of "),
         ("arm example-1 test_acuracy mean", "test_accuracy, held_out_accuracy, "),
+        ("arm example-1 test_accuracy maen", "Did you mean mean? Expected one of mean, standard_deviation, "),
+        ("arm example-1 xyz", "which is no number of the results. Expected one of "),
         (
             "arm example-1 test_accuracy means",
             "standard_deviation, interval, min, max in place of 'means'. Fix the path.",
