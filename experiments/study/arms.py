@@ -55,7 +55,7 @@ def load_arms(study: TomlTable, blocks: Sequence[Block]) -> tuple[Arm, ...]:
     defaults.reject_unknown(ARM_KEYS)
     if not study.values.get("arms"):
         raise study.error("arms", None, "at least one table headed [[arms]]")
-    families = study.list_of_tables("arms")
+    families = [_named(family) for family in study.list_of_tables("arms")]
     arms: dict[str, Arm] = {}
     for family in families:
         family.reject_unknown(("name", "block", *ARM_KEYS))
@@ -73,6 +73,13 @@ def load_arms(study: TomlTable, blocks: Sequence[Block]) -> tuple[Arm, ...]:
     for family in families:
         _check_references(family, tuple(arms.values()), blocks)
     return tuple(arms.values())
+
+
+def _named(table: TomlTable) -> TomlTable:
+    """The table of an arm, or of a family, called by its name in messages, if that can be one."""
+    name = table.values.get("name")
+    is_name = isinstance(name, str) and NAME.is_valid(re.sub(r"\{\w+\}", "0", name))
+    return replace(table, label=f"arm '{name}'") if is_name else table
 
 
 def _expand(family: TomlTable) -> Iterator[TomlTable]:
@@ -93,7 +100,7 @@ def _expand(family: TomlTable) -> Iterator[TomlTable]:
             for label in ("name", "title"):
                 if isinstance(values.get(label), str):
                     values[label] = values[label].replace(f"{{{key}}}", describe(values[key]))
-        yield replace(family, values=values)
+        yield _named(replace(family, values=values))
 
 
 def _arm(table: TomlTable, defaults: TomlTable, blocks: Sequence[Block]) -> Arm:

@@ -119,46 +119,49 @@ def test_a_list_whose_key_is_in_the_name_is_a_family_of_names_tables_and_lists(t
 WRONG = {
     "an unknown name": (
         'optimizer = "adamm"',
-        """arms 1.optimizer is "adamm". Expected one of Keras' optimizers, such as adam, """,
+        """arm 'an-arm'.optimizer is "adamm". Expected one of Keras' optimizers, such as adam, """,
     ),
     "an unknown name without a near one": (
         'hidden = "xyz"',
         'hidden is "xyz". Expected one of Keras\' activations, such',
     ),
-    "the name of something else": ('loss = "softmax"', 'arms 1.loss is "softmax". Expected one of Keras\' losses,'),
+    "the name of something else": (
+        'loss = "softmax"',
+        "arm 'an-arm'.loss is \"softmax\". Expected one of Keras' losses,",
+    ),
     "a loss that cannot be used": ('loss = "sparse_categorical_crossentropy"', "such as categorical_crossentropy,"),
     "neither text nor table": (
         "loss = 1",
-        """arms 1.loss is 1. Expected one of Keras' losses as a text, or as a table""",
+        """arm 'an-arm'.loss is 1. Expected one of Keras' losses as a text, or as a table""",
     ),
     "no name": (
         "optimizer = { momentum = 0.9 }",
-        "arms 1.optimizer.name is missing. Expected one of Keras' optimizers",
+        "arm 'an-arm'.optimizer.name is missing. Expected one of Keras' optimizers",
     ),
     "a foreign argument": (
         'optimizer = { name = "sgd", rho = 0.9 }',
-        "arms 1.optimizer.rho is 0.9. Expected an argument of sgd: momentum, nesterov, ",
+        "arm 'an-arm'.optimizer.rho is 0.9. Expected an argument of sgd: momentum, nesterov, ",
     ),
     "an argument of what has none": (
         'output = { name = "tanh", alpha = 1 }',
-        "arms 1.output.alpha is 1. Expected no argument, as tanh takes none.",
+        "arm 'an-arm'.output.alpha is 1. Expected no argument, as tanh takes none.",
     ),
     "the rate as an argument": (
         'optimizer = { name = "sgd", learning_rate = 0.1 }',
-        "arms 1.optimizer.learning_rate is 0.1. Expected an argument of sgd: ",
+        "arm 'an-arm'.optimizer.learning_rate is 0.1. Expected an argument of sgd: ",
     ),
     "text for a number": (
         'initializer = { name = "random_normal", stddev = "1" }',
-        'arms 1.initializer.stddev is "1". Expected a number.',
+        "arm 'an-arm'.initializer.stddev is \"1\". Expected a number.",
     ),
     "a number for true or false": (
         'optimizer = { name = "sgd", nesterov = 1 }',
-        "arms 1.optimizer.nesterov is 1. Expected true or false.",
+        "arm 'an-arm'.optimizer.nesterov is 1. Expected true or false.",
     ),
     "true for a number": ('optimizer = { name = "sgd", momentum = true }', "momentum is true. Expected a number."),
     "a weight out of range": (
         'loss = { name = "weighted_mean_squared_error", wrong = -1 }',
-        "arms 1.loss.wrong is -1. Expected 0 to 100, a weight of squared errors.",
+        "arm 'an-arm'.loss.wrong is -1. Expected 0 to 100, a weight of squared errors.",
     ),
     "a loss that needs another output": (
         'loss = { name = "categorical_crossentropy", label_smoothing = 0.1 }',
@@ -174,11 +177,11 @@ WRONG = {
     ),
     "a list that is not as long as the network is deep": (
         'hidden = ["tanh", "relu"]\ndepth = 3',
-        "arms 1.depth is 3. Expected 2, as many as hidden has activations, or no depth.",
+        "arm 'an-arm'.depth is 3. Expected 2, as many as hidden has activations, or no depth.",
     ),
-    "no layer": ("hidden = []", "arms 1.hidden is []. Expected 1 to 64 activations, one for each hidden layer."),
-    "all dropped": ("dropout = 1", "arms 1.dropout is 1.0. Expected 0 or more, below 1."),
-    "a negative penalty": ("l2 = -1", "arms 1.l2 is -1.0. Expected 0 to 100."),
+    "no layer": ("hidden = []", "arm 'an-arm'.hidden is []. Expected 1 to 64 activations, one for each hidden layer."),
+    "all dropped": ("dropout = 1", "arm 'an-arm'.dropout is 1.0. Expected 0 or more, below 1."),
+    "a negative penalty": ("l2 = -1", "arm 'an-arm'.l2 is -1.0. Expected 0 to 100."),
     "a list of optimizers": ('optimizer = ["adam", "sgd"]', "or several and a name with {optimizer} in it."),
 }
 
@@ -195,7 +198,7 @@ def test_a_mistake_is_one_line_with_its_place_and_the_fix(tmp_path: Path, lines:
 
 
 def test_the_line_of_an_argument_in_a_table_of_its_own_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"arms 1\.optimizer\.momentun is 0\.9") as caught:
+    with pytest.raises(UserError, match=r"arm 'an-arm'\.optimizer\.momentun is 0\.9") as caught:
         arm(tmp_path, "[arms.optimizer]", 'name = "sgd"', "momentun = 0.9")
     assert f"study.toml:{len((tmp_path / 'study.toml').read_text().splitlines())}: " in str(caught.value)
 

@@ -169,7 +169,8 @@ MISTAKES = {
         'chosen_from = "rate-example-1-*"',
         'chosen_from = "rates-example-1-*"',
         "",
-        'arms 32.chosen_from is "rates-example-1-*". Expected a pattern that the name of some arm matches.',
+        "arm 'best-rate-example-1'.chosen_from is \"rates-example-1-*\". Expected a pattern that the name of some arm "
+        "matches.",
     ),
     "features of an arm without these seeds": (
         'features_of = "example-1"',
@@ -178,6 +179,18 @@ MISTAKES = {
         "Expected an arm with features of its own and all seeds of this block.",
     ),
     "a split larger than the data": ("holdout = 5000", "holdout = 50000", "", "at most half of the training images"),
+    "a value in a family": (
+        "low_target = [0.0, -1.0]",
+        "low_target = [0.0, -11.0]",
+        "",
+        "arm 'low-11'.low_target is -11.0. Expected a number from -10 to 10.",
+    ),
+    "a key of a family": (
+        "low_target = [0.0, -1.0]",
+        'low_target = [0.0, -1.0]\nchosen_from = "none"',
+        'chosen_from = "none"',
+        "arm 'low{low_target}'.chosen_from is \"none\".",
+    ),
     "a list whose value is not in the name": (
         'name = "low{low_target}"',
         'name = "low"',
@@ -232,25 +245,25 @@ MISTAKES = {
         'name = "relu"\nblock = "changes"',
         'name = "relu"\nblock = "change"',
         'block = "change"',
-        'arms 9.block is "change". Expected one of examples, changes,',
+        "arm 'relu'.block is \"change\". Expected one of examples, changes,",
     ),
     "cross-entropy of tanh": (
         'output = "softmax"',
         'output = "tanh"',
         'loss = "categorical_crossentropy"',
-        'arms 3.loss is "categorical_crossentropy". Expected output = "softmax" with it, not "tanh".',
+        'arm \'example-3\'.loss is "categorical_crossentropy". Expected output = "softmax" with it, not "tanh".',
     ),
     "cross-entropy of other targets": (
         'output = "softmax"',
         'low_target = -1\noutput = "softmax"',
         "low_target",
-        "arms 3.low_target is -1.0. Expected targets 0 and 1 with categorical_crossentropy.",
+        "arm 'example-3'.low_target is -1.0. Expected targets 0 and 1 with categorical_crossentropy.",
     ),
     "targets in the wrong order": (
         "low_target = -1.0",
         "low_target = 1.0",
         "",
-        "arms 4.low_target is 1.0. Expected less than high_target, 1.0.",
+        "arm 'targets'.low_target is 1.0. Expected less than high_target, 1.0.",
     ),
     "contrast of a missing arm": (
         'first = "one-sided"',
