@@ -1,6 +1,7 @@
 """Gradient signal, saturation and push by hand-written back-propagation: what `network_measures` must agree with.
 
-It knows the activations and losses of the study alone and needs no TensorFlow, so that made-up runs are measured fast.
+It knows the activations and losses of the committed study and needs no TensorFlow, so that made-up runs are measured
+fast.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from scipy import special
 from experiments.analysis.measures import number, share
 from experiments.data.datasets import Dataset
 from experiments.study.model import Arm, Part
+from experiments.study.parts import OUR_LOSSES, SQUARED_ERRORS
 
 Array = np.ndarray
 
@@ -33,6 +35,22 @@ SLOPES = {  # from the activation's value
     "sigmoid": lambda y: y * (1 - y),
     "linear": np.ones_like,
 }
+
+
+HIDDEN = ("tanh", "relu", "sigmoid")
+LOSSES = ("categorical_crossentropy", "binary_crossentropy", *SQUARED_ERRORS)
+
+
+def are_known(arm: Arm) -> bool:
+    """Whether the arm's network and loss have their closed forms here."""
+    plain = [*arm.hidden, arm.output, *([] if arm.loss.name in OUR_LOSSES else [arm.loss])]
+    return (
+        not any(part.arguments for part in plain)
+        and len(set(arm.hidden)) == 1
+        and arm.hidden[0].name in HIDDEN
+        and arm.output.name in ACTIVATIONS
+        and arm.loss.name in LOSSES
+    )
 
 
 def output_delta(y: Array, targets: Array, output: str, loss: Part) -> Array:

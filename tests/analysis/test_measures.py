@@ -21,7 +21,7 @@ from experiments.data.datasets import Dataset
 from experiments.study import load as studies
 from experiments.study.model import Arm, Part
 from experiments.training import network_measures, trainer
-from tests import closed_forms
+from tests import closed_forms, fixture
 from tests.closed_forms import ACTIVATIONS, SLOPES, output_delta
 
 Array = np.ndarray
@@ -664,6 +664,28 @@ def test_gradient_and_saturation_are_those_of_the_closed_forms(hidden: str, outp
         assert result[name]["final"].keys() == values["final"].keys()
         for key, value in values["final"].items():
             assert result[name]["final"][key] == (value if value is None else pytest.approx(value, rel=1e-9))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hidden": (Part("gelu"),)},
+        {"hidden": (Part("linear"),)},
+        {"hidden": (Part("tanh"), Part("leaky_relu", (("negative_slope", 0.1),)))},
+        {"output": Part("gelu")},
+        {"loss": Part("hinge")},
+        {"output": Part("softmax"), "loss": Part("categorical_crossentropy", (("label_smoothing", 0.1),))},
+    ],
+    ids=["gelu", "linear", "mixed layers", "output", "loss", "an argument"],
+)
+def test_made_up_results_have_the_measures_of_any_network_that_a_study_can_name(changes: dict[str, Any]) -> None:
+    arm = replace(EXAMPLE_1, **changes)
+    weights, outputs = fixture.snapshot(arm, 0), fixture.outputs(0.97, 0, softmax=False)
+    result = fixture.measure(arm, weights, outputs)
+    expected = network_measures.measure(arm, {"final": weights}, fixture.DATASET)
+    assert result["gradient"]["final"] == expected["gradient"]["final"]
+    assert result["saturation"]["final"] == expected["saturation"]["final"]
+    assert result.keys() == fixture.measure(EXAMPLE_1, fixture.snapshot(EXAMPLE_1, 0), outputs).keys()
 
 
 @pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow("2 and 10 are in `make test`")), 10])
