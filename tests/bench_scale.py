@@ -55,7 +55,7 @@ def main() -> None:
 def more_seeds(runs: int) -> str:
     """This project's study with as many seeds of its examples and changes as make about so many runs."""
     text = studies.STUDY.read_text(encoding="utf-8")
-    seeds = _listed(range(100, 100 + round(runs / 9)))
+    seeds = _listed(range(300, 300 + round(runs / 9)))  # which others read features of
     blocks = re.compile(r"^(\[blocks\.(?:examples|changes)\]\n.*\n)seeds = .*$", re.MULTILINE)
     return blocks.sub(rf"\1seeds = {seeds}", _on_mnist_alone(text))
 

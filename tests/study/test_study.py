@@ -13,6 +13,7 @@ from experiments.files.errors import UserError
 from experiments.study import keys
 from experiments.study import load as studies
 from experiments.study.model import SETTINGS, Arm, Part, Study
+from tests import bench_scale
 
 TEXT = studies.STUDY.read_text(encoding="utf-8")
 SEEDS = "seeds = [300, 301, 302, 303, 304, 305, 306, 307, 308, 309, 310]"
@@ -586,3 +587,11 @@ def test_a_batch_larger_than_the_digits_matters_only_in_blocks_that_run_on_them(
 def test_another_data_set_runs_all_blocks_with_mnists_epochs(plan: Study) -> None:
     there, here = plan.runs("mnist"), plan.runs("fashion")
     assert [(run.arm, run.seed, run.epochs) for run in here] == [(run.arm, run.seed, run.epochs) for run in there]
+
+
+@pytest.mark.parametrize("shape", list(bench_scale.SHAPES))
+def test_the_studies_that_the_benchmark_makes_up_can_be_read(shape: str, tmp_path: Path) -> None:
+    _, make, _ = bench_scale.SHAPES[shape]
+    path = tmp_path / "study.toml"
+    path.write_text(make(100))
+    assert len(studies.load(path).runs("mnist")) >= 100
