@@ -6,7 +6,7 @@
   if (!still || !("DecompressionStream" in window)) return;
   const data = (id) => JSON.parse(document.getElementById(id).textContent);
   const { pixels, networks, contested } = data("networks");
-  const { labels, digits, letters, blend, opening, flips } = data("drawings");
+  const { labels, others, digits, letters, blend, opening, flips } = data("drawings");
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
   // ---- the networks: see experiments/live/packing.py
@@ -113,7 +113,7 @@
   // ---- what is shown: the picture that came with the page, made live
 
   const make = (tag, attributes = {}, ...inner) => {
-    const made = /^(svg|path|circle|line)$/.test(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    const made = /^(svg|path|circle|line|text)$/.test(tag) ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     made.append(...inner);
     return made;
@@ -123,6 +123,7 @@
   const find = (selector, root = live) => root.querySelector(selector);
   live.classList.replace("still", "live");
   still.classList.add("t-printed");
+  still.removeAttribute("id"); // a link to it leads to the live one
   find(".t-lone").remove();
   const [pad, seen, status, see] = [".t-pad", ".t-seen", ".t-status", ".t-see"].map((selector) => find(selector));
   status.setAttribute("role", "status");
@@ -136,9 +137,10 @@
   const largest = (outputs) => outputs.indexOf(Math.max(...outputs));
   const signed = (value) => value.toFixed(2).replace("-", "−");
 
-  const showNetwork = ({ answer, names, bars, values }, outputs) => {
+  const showNetwork = ({ answer, names, bars, values }, outputs, isOdd) => {
     const top = outputs ? largest(outputs) : -1;
     answer.textContent = outputs ? top : "–";
+    answer.classList.toggle("t-odd", isOdd);
     bars.forEach((bar, digit) => {
       const [from, to] = [across(0), across(outputs ? outputs[digit] : 0)].sort((a, b) => a - b);
       bar.setAttribute("x", from.toFixed(2) + "%");
@@ -147,16 +149,22 @@
       values[digit].textContent = digit + ": " + (outputs ? signed(outputs[digit]) : "none");
     });
   };
+  const oddOne = (answers) => answers.length < 3 ? -1 : answers.findIndex((answer, n) => {
+    const rest = new Set(answers.filter((_, other) => other !== n));
+    return rest.size === 1 && !rest.has(answer);
+  });
   const reading = (answers) => {
     if (new Set(answers).size === 1 && answers.length > 1) return "All read " + answers[0] + ".";
+    const odd = oddOne(answers);
+    if (odd >= 0) return `${labels[odd]} reads ${answers[odd]}; ${others} read ${answers.at(odd - 1)}.`;
     return [...new Set(answers)].map((digit) => {
       const names = labels.filter((_, n) => answers[n] === digit);
       return names.join(" and ") + (names.length === 1 ? " reads " : " read ") + digit;
-    }).join(", ") + ".";
+    }).join("; ") + ".";
   };
   const say = (text) => { if (status.textContent !== text) status.textContent = text; };
   let strokes = [];
-  let remark = () => "";
+  let verdict = reading; // of the answers and the outputs
   let own = false; // whether the strokes are the reader's, who goes on drawing them
   let down = false; // the pen
   const cursor = make("circle", { cx: 50, cy: 50, r: 5 });
@@ -164,25 +172,33 @@
     pad.replaceChildren(...strokes.map(path), cursor);
     const pixels = strokes.length ? image(strokes) : new Float64Array(SIDE * SIDE);
     const outputs = strokes.length ? asked.map((network) => [...network(pixels)]) : [];
-    shown.forEach((place, n) => showNetwork(place, outputs[n]));
+    const answers = outputs.map(largest);
+    shown.forEach((place, n) => showNetwork(place, outputs[n], n === oddOne(answers)));
     const shades = Array.from({ length: 5 }, () => "");
     pixels.forEach((value, pixel) => { if (value > 0) shades[Math.ceil(value * 5) - 1] += `M${pixel % SIDE} ${Math.floor(pixel / SIDE)}h1v1h-1z`; });
     [...seen.children].forEach((layer, n) => layer.setAttribute("d", shades[n]));
-    say(strokes.length ? reading(outputs.map(largest)) + remark(outputs) : "Draw a digit.");
+    say(strokes.length ? verdict(answers, outputs) : "Draw a digit.");
   };
 
   // ---- what is ready to draw, and the slider
 
   const chips = [];
   const slider = make("input", { type: "range", min: 0, max: 40 });
-  const choose = (drawing, chip, words = () => "") => {
-    [strokes, remark, own, down] = [drawing, words, false, false];
+  const choose = (drawing, chip, words = reading) => {
+    [strokes, verdict, own, down] = [drawing, words, false, false];
     for (const other of chips) other.setAttribute("aria-pressed", String(other === chip));
     show();
   };
-  const rest = (end) => { // the slider, at 0 or 1, or pale where what is shown isn't of its making
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const trace = () => { // what is ready draws itself, a stroke after the other
+    const lines = calm.matches ? [] : [...pad.querySelectorAll("path")];
+    lines.forEach((line, n) => {
+      line.setAttribute("pathLength", 1);
+      line.animate({ strokeDasharray: ["1 2", "1 2"], strokeDashoffset: [1.1, 0] }, { duration: 350 / lines.length, delay: 350 * n / lines.length, fill: "backwards" });
+    });
+  };
+  const rest = (end) => { // the slider, at 0 or 1; at 0, too, where what is shown isn't of its making
     slider.value = end < 0 ? 0 : end * slider.max;
-    slider.classList.toggle("t-unused", end < 0);
     slider.setAttribute("aria-valuetext", end < 0 ? "not in use" : 100 * end + " % of the way to " + blend[1]);
   };
   const chip = (name, drawing, words) => {
@@ -191,18 +207,24 @@
     made.addEventListener("click", () => {
       rest(blend.indexOf(digits.indexOf(drawing)));
       choose(drawing, made, words);
+      trace();
     });
     chips.push(made);
     return made;
   };
   const group = (title, made) => make("fieldset", {}, make("legend", {}, title), make("div", {}, ...made));
-  const drawnAs = ({ digit }) => () => " It was drawn as " + digit + ".";
+  const drawnAs = ({ digit }) => (answers) => reading(answers) + " It was drawn as " + digit + ".";
   const disputed = contested.map((one) => chip("a " + one.digit + " that they read differently", one.strokes, drawnAs(one)));
   const plain = digits.map((drawing, digit) => chip(String(digit), drawing));
+  const noDigit = (answers, most) => { // within a tenth of the way to the target of a right class is almost sure
+    const sure = networks.findIndex(({ low_target, high_target }, n) => most[n] > high_target - 0.1 * (high_target - low_target));
+    const none = most.findIndex((value) => value <= 0);
+    if (sure < 0 || none < 0) return reading(answers) + " No digit, but none has an output for that.";
+    return `No digit, yet ${labels[sure]} is almost sure it is a ${answers[sure]}; ${labels[none]} has no output above 0.`;
+  };
   const ready = make("div", { class: "t-ready" }, ...(disputed.length ? [group("They disagree", disputed)] : []), group("Ready-made", plain));
   ready.append(group("Not a digit", Object.entries(letters).map(([name, drawing]) =>
-    chip(name, drawing, (outputs) => " No digit, but none has an output for that." + labels.filter((_, n) => Math.max(...outputs[n]) < 0)
-      .map((label) => " " + label + " comes near: all its outputs are below 0.").join("")))));
+    chip(name, drawing, (answers, outputs) => noDigit(answers, outputs.map((values) => Math.max(...values)))))));
   const [first, last] = blend.map((digit) => digits[digit]);
   const between = (part) => first.map((stroke, n) => stroke.map((value, k) => value + part * (last[n][k] - value)));
   // The middle of the slider's way is for what lies around the places where networks change their answers.
@@ -215,14 +237,17 @@
   };
   const slide = () => {
     const part = along(slider.value / slider.max, 0, 1);
-    slider.classList.remove("t-unused");
     slider.setAttribute("aria-valuetext", Math.round(100 * part) + " % of the way to " + blend[1]);
     choose(between(part), { 0: plain[blend[0]], 1: plain[blend[1]] }[part]);
   };
   slider.addEventListener("input", slide);
-  const flipped = flips.map(([part, k]) => {
+  // Words of the first tick end at it, those of the last begin there; between them they are in lines of their own.
+  const flipped = flips.flatMap(([part, network, digit], n) => {
     const x = (100 * along(part, 1, 0)).toFixed(1) + "%";
-    return make("line", { class: "net-" + (k + 1), x1: x, x2: x, y1: 6 * k, y2: 6 * k + 5 });
+    const [net, isLast] = ["net-" + (network + 1), n > 0 && n === flips.length - 1];
+    return [make("line", { class: net, x1: x, x2: x, y1: 0, y2: 14 }),
+      make("text", { class: net, x, dx: isLast ? 6 : -6, y: (isLast ? 1 : 1 + 1.2 * n) + "em", "text-anchor": isLast ? "start" : "end" },
+        labels[network] + " says " + digit + " from here")];
   });
   const blended = make("label", { class: "t-blend" }, make("span", { class: "unseen" }, "From a " + blend[0] + " to a " + blend[1]),
     make("span", { "aria-hidden": "true" }, blend[0]), slider, make("span", { "aria-hidden": "true" }, blend[1]),
@@ -291,9 +316,9 @@
   for (const [name, value] of Object.entries({ tabindex: 0, role: "application", "aria-label": "Pad to draw on", "aria-describedby": "t-help" })) pad.setAttribute(name, value);
   const eraser = make("button", { type: "button", class: "t-erase" }, "Erase");
   eraser.addEventListener("click", erase);
-  see.append(eraser);
-  status.after(blended, ready);
-  live.append(make("p", { class: "t-help", id: "t-help" }, "Draw with a pointer or a finger. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases. A tick below the slider: there a network changes its answer."));
+  see.after(eraser);
+  find(".t-nets").after(ready, blended);
+  live.append(make("p", { class: "t-help", id: "t-help" }, "Draw with a pointer or a finger. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases."));
   rest(opening === null ? 0 : -1);
   if (opening === null) choose(digits[blend[0]], plain[blend[0]]);
   else choose(contested[opening].strokes, disputed[opening], drawnAs(contested[opening]));

@@ -1,7 +1,7 @@
 """The networks that run in the page, as templates show them: a drawing, and what each network says to it.
 
 Where no script runs this picture is all there is; `templates/try.js` makes of it what can be drawn on. Positions are in
-per cent across and in pixels down, so that texts keep their size.
+per cent across, so that texts keep their size, and in em down, so that bars keep to their texts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from report.article.folder import LiveNetwork
 LEFT, RIGHT = 13.0, 97.0  # per cent: where −1 and 1 are, beside the names of the classes
 LOWEST, HIGHEST = -1.0, 1.0
 REACH = 1.05  # outputs beyond it are drawn as if they were it
-TOP, PITCH, BASE = 14, 20, 12  # pixels: above the first bar, from one to the next, from its top to its name's line
+TOP, PITCH, BASE = 1.1, 1.4, 0.9  # em: above the first bar, from one to the next, from its top to its name's line
 LEVELS = 5  # shades of an image
 PLACES = 101  # of the slider's way at which networks are asked, to know where they change their answers
 
@@ -40,19 +40,23 @@ class Bar:
     text: str
     x: str
     width: str
-    y: int
-    base: int
+    y: str
+    base: str
     largest: bool
 
 
 @dataclass(frozen=True)
 class NetworkView:
-    """number: from 1, which chooses its colour; targets: where they are across; the rest as in live.json."""
+    """number: from 1, which chooses its colour; odd: whether it alone answers so, and all others agree.
+
+    targets: where they are across; the rest as in live.json.
+    """
 
     number: int
     label: str
     note: str
     answer: int
+    odd: bool
     bars: tuple[Bar, ...]
     targets: tuple[str, ...]
     copied: Network
@@ -100,11 +104,13 @@ def view(text: str, declared: Sequence[LiveNetwork]) -> LiveView:
     opening = _opening(networks["contested"], layers)
     digit, drawn = _drawing(networks["contested"], opening)
     image = strokes.image(drawn)
+    outputs = [network.outputs(image[None])[0] for network in layers]
+    answers = [int(values.argmax()) for values in outputs]
     shown = tuple(
-        _network(number, network, words, read.outputs(image[None])[0])
-        for number, (network, words, read) in enumerate(zip(networks["networks"], declared, layers, strict=True), 1)
+        _network(number, network, words, values, odd_one(answers) == number - 1)
+        for number, (network, words, values) in enumerate(zip(networks["networks"], declared, outputs, strict=True), 1)
     )
-    told = reading([words.label for words in declared], [network.answer for network in shown])
+    told = reading([words.label for words in declared], answers)
     return LiveView(
         Markup(text.replace("<", "\\u003c")),
         Markup(compact(_drawings(declared, opening, _flips(layers))).decode().replace("<", "\\u003c")),
@@ -137,14 +143,16 @@ def _opening(contested: Sequence[Contested], networks: Sequence[Layers]) -> int 
     return 0 if contested else None
 
 
-def _flips(networks: Sequence[Layers]) -> list[tuple[float, int]]:
-    """Where between the two digits of the slider, 0 … 1, which network, by its place, changes its answer."""
+def _flips(networks: Sequence[Layers]) -> list[tuple[float, int, int]]:
+    """Where between the two digits of the slider, 0 … 1, which network, by its place, changes to which answer."""
     start, end = (shapes.from_numbers(_numbers(shapes.DIGITS[digit])) for digit in (shapes.FROM, shapes.TO))
     parts = np.linspace(0, 1, PLACES)
     images = np.array([strokes.image([a + part * (b - a) for a, b in zip(start, end, strict=True)]) for part in parts])
     answers = np.array([network.outputs(images).argmax(axis=1) for network in networks])
     changes = np.argwhere(np.diff(answers, axis=1)).tolist()
-    return sorted((round(float(parts[place + 1]), 2), network) for network, place in changes)
+    return sorted(
+        (round(float(parts[place + 1]), 2), network, int(answers[network, place + 1])) for network, place in changes
+    )
 
 
 def _drawing(contested: Sequence[Contested], opening: int | None) -> tuple[int, list[np.ndarray]]:
@@ -154,11 +162,11 @@ def _drawing(contested: Sequence[Contested], opening: int | None) -> tuple[int, 
     return contested[opening]["digit"], shapes.from_numbers(contested[opening]["strokes"])
 
 
-def _network(number: int, network: Network, words: LiveNetwork, outputs: np.ndarray) -> NetworkView:
+def _network(number: int, network: Network, words: LiveNetwork, outputs: np.ndarray, odd: bool) -> NetworkView:
     answer = int(outputs.argmax())
     bars = tuple(_bar(digit, float(value), digit == answer) for digit, value in enumerate(outputs))
     targets = (_percent(network["low_target"]), _percent(network["high_target"]))
-    return NetworkView(number, words.label, words.note, answer, bars, targets, network)
+    return NetworkView(number, words.label, words.note, answer, odd, bars, targets, network)
 
 
 def _bits(networks: Sequence[Network], pixels: int) -> float:
@@ -171,7 +179,7 @@ def _bits(networks: Sequence[Network], pixels: int) -> float:
 def _bar(digit: int, value: float, largest: bool) -> Bar:
     ends, top = sorted((_across(value), _across(0))), TOP + PITCH * digit
     x, width = f"{ends[0]:.2f}%", f"{ends[1] - ends[0]:.2f}%"
-    return Bar(digit, formats.decimal(value, 2), x, width, top, top + BASE, largest)
+    return Bar(digit, formats.decimal(value, 2), x, width, f"{top:.4g}em", f"{top + BASE:.4g}em", largest)
 
 
 def _across(value: float) -> float:
@@ -184,16 +192,32 @@ def _percent(value: float) -> str:
 
 
 def reading(labels: Sequence[str], answers: Sequence[int]) -> str:
-    """What the networks read: those that agree together, in the order of the first of them."""
+    """What the networks read: the one that differs from all others, or those that agree, by the first of them."""
     if len(set(answers)) == 1 < len(labels):
         return f"All read {answers[0]}."
+    odd = odd_one(answers)
+    if odd is not None:
+        return f"{labels[odd]} reads {answers[odd]}; {_others(labels)} read {answers[odd - 1]}."
     groups = {
         answer: [label for label, given in zip(labels, answers, strict=True) if given == answer] for answer in answers
     }
     parts = [
         f"{' and '.join(names)} {'reads' if len(names) == 1 else 'read'} {answer}" for answer, names in groups.items()
     ]
-    return f"{', '.join(parts)}."
+    return f"{'; '.join(parts)}."
+
+
+def odd_one(answers: Sequence[int]) -> int | None:
+    """The place of the one that differs from two or more others that agree."""
+    for place, answer in enumerate(answers):
+        rest = [*answers[:place], *answers[place + 1 :]]
+        if len(rest) > 1 and len(set(rest)) == 1 and answer not in rest:
+            return place
+    return None
+
+
+def _others(labels: Sequence[str]) -> str:
+    return f"the other {formats.count(len(labels) - 1)}"
 
 
 def path(stroke: np.ndarray) -> str:
@@ -213,11 +237,12 @@ def shades(image: np.ndarray) -> tuple[tuple[int, str], ...]:
 
 
 def _drawings(
-    declared: Sequence[LiveNetwork], opening: int | None, flips: Sequence[tuple[float, int]]
+    declared: Sequence[LiveNetwork], opening: int | None, flips: Sequence[tuple[float, int, int]]
 ) -> dict[str, object]:
     """What the script needs besides the networks."""
     return {
         "labels": [words.label for words in declared],
+        "others": _others([words.label for words in declared]),
         "digits": [*map(_numbers, shapes.DIGITS)],
         "letters": {name: _numbers(letter) for name, letter in shapes.LETTERS.items()},
         "blend": [shapes.FROM, shapes.TO],

@@ -18,7 +18,8 @@ from tests.page.test_accessibility import ALL_RULES, AXE
 from tests.page.test_browser import opened
 
 LABELS = [network.label for network in networks.ARTICLE.load_live()]
-FIRST = "Example 1 reads 9, ±1 and Example 3 read 0. It was drawn as 0."  # where the page opens
+FIRST = "Example 1 reads 9; the other two read 0. It was drawn as 0."  # where the page opens
+ORDER = ["t-pad", "t-status", "t-answer", "t-bars", "t-ready", "t-blend"]
 NO_STREAM = "delete window.DecompressionStream"
 
 
@@ -98,7 +99,7 @@ def test_the_picture_that_comes_with_the_page_is_what_the_script_shows_first(bro
     sheet = running(browser, path)
     first, still = (
         sheet.evaluate(
-            """kind => ['.t-bars rect', '.t-bars text', '.t-net li', '.t-answer', '.t-seen path', '.t-status'].flatMap(
+            """kind => ['.t-bars rect', '.t-bars text', 'li', '.t-answer span', '.t-seen path', '.t-status'].flatMap(
                  marks => [...document.querySelectorAll('.try.' + kind + ' ' + marks)].map(mark =>
                    [mark.getAttribute('class') ?? '', ...['x', 'y', 'width', 'd'].map(name => mark.getAttribute(name)),
                     mark.textContent.trim()]))""",
@@ -133,7 +134,44 @@ def test_networks_disagree_where_the_page_says_so_and_cannot_say_that_it_is_no_d
         expect(sheet.locator(".live .t-status")).to_contain_text(f" It was drawn as {drawing['digit']}.")
         assert len(set(np.argmax(values(sheet), axis=1))) > 1
     chip(sheet, "A")
-    expect(sheet.locator(".live .t-status")).to_contain_text("No digit, but none has an output for that.")
+    expect(sheet.locator(".live .t-status")).to_have_text(
+        "No digit, yet Example 3 is almost sure it is a 4; Targets ±1 has no output above 0."
+    )
+
+
+def test_of_a_letter_that_none_is_sure_about_the_page_says_what_is_read(
+    browser: Browser, path: Path, tmp_path: Path
+) -> None:
+    a_letter = '"A":[[22,92,50,8,78,92],[32,64,68,64]]'
+    assert a_letter in path.read_text()
+    one = tmp_path / "one.html"
+    one.write_text(path.read_text().replace(a_letter, '"A":[[50,10,50,90]]'))
+    sheet = running(browser, one, bypass_csp=True)
+    chip(sheet, "A")
+    expect(sheet.locator(".live .t-status")).to_have_text("All read 1. No digit, but none has an output for that.")
+
+
+def test_only_the_one_that_differs_from_all_others_is_underlined(browser: Browser, path: Path) -> None:
+    sheet = running(browser, path)
+    for name, numbers in {
+        "a 0 that they read differently": [0],
+        "7": [],
+        "a 4 that they read differently": [2],
+        "A": [],
+    }.items():
+        chip(sheet, name)
+        answers = sheet.locator(".live .t-answer > :last-child").all()
+        line = "answer => getComputedStyle(answer).textDecorationLine"
+        assert [n for n, answer in enumerate(answers) if answer.evaluate(line) == "underline"] == numbers
+
+
+def test_a_ready_made_drawing_draws_itself_unless_motion_is_unwanted(browser: Browser, path: Path) -> None:
+    moving = "() => [...document.querySelectorAll('.live .t-pad path')].flatMap(line => line.getAnimations()).length"
+    for motion, lines in (("no-preference", 2), ("reduce", 0)):
+        sheet = running(browser, path, reduced_motion=motion)
+        assert sheet.evaluate(moving) == 0
+        drawn = "() => [...document.querySelectorAll('.t-chip')].find(one => one.ariaLabel === 'A').click()"
+        assert sheet.evaluate(f"() => {{ ({drawn})(); return ({moving})(); }}") == lines
 
 
 def test_the_slider_turns_a_4_into_a_9(browser: Browser, path: Path) -> None:
@@ -152,6 +190,17 @@ def test_the_slider_spends_most_of_its_way_where_answers_change_and_marks_where(
     places = [float(tick.get_attribute("x1")[:-1]) for tick in sheet.locator(".t-flips line").all()]
     assert len(places) >= 3
     assert all(20 < place < 80 for place in places)
+    labels = sheet.locator(".t-flips text")
+    assert sorted(labels.all_text_contents()) == sorted(f"{label} says 9 from here" for label in LABELS)
+    boxes = [label.bounding_box() for label in labels.all()]
+    for n, (one, tick) in enumerate(zip(boxes, sheet.locator(".t-flips line").all(), strict=True)):
+        at = tick.bounding_box()["x"]
+        assert min(abs(one["x"] - at), abs(one["x"] + one["width"] - at)) < 10, "away from its tick"
+        for other in boxes[:n]:
+            apart = one["x"] + one["width"] <= other["x"] or other["x"] + other["width"] <= one["x"]
+            assert apart or abs(one["y"] - other["y"]) >= 12, "over each other"
+    sheet.set_viewport_size({"width": 375, "height": 740})
+    expect(labels.first).not_to_be_visible()
     slider = sheet.get_by_role("slider")
     slider.fill(str(round(0.4 * min(places)) - 1))
     expect(sheet.locator(".live .t-status")).to_have_text("All read 4.")
@@ -166,6 +215,7 @@ def test_the_slider_is_out_of_use_once_something_else_is_shown(browser: Browser,
     chip(sheet, "7")
     expect(slider).to_have_attribute("aria-valuetext", "not in use")
     expect(slider).to_have_value("0")
+    assert slider.evaluate("one => [one.disabled, getComputedStyle(one).opacity]") == [False, "1"]  # nor looks so
     chip(sheet, "9")
     expect(slider).to_have_value("40")
 
@@ -218,13 +268,43 @@ def test_nothing_moves_or_is_stored_when_the_pad_is_used(browser: Browser, path:
         sheet.set_viewport_size({"width": width, "height": 800})
         before = sheet.evaluate(place)
         pad.focus()
-        for name in ("8", "A"):
+        for name in ("8", "A", "a 5 that they read differently"):
             chip(sheet, name)
             assert sheet.evaluate(place) == before
     assert sheet.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
     touch = "mark => getComputedStyle(mark).touchAction"
     assert pad.evaluate(touch) == "none"
     assert sheet.locator("#try").evaluate(touch) == "auto"
+
+
+def test_erase_is_in_the_pads_top_right_corner_on_a_desktop(browser: Browser, path: Path) -> None:
+    sheet = running(browser, path, viewport={"width": 1440, "height": 900})
+    pad = sheet.locator(".live .t-pad").bounding_box()
+    eraser = sheet.get_by_role("button", name="Erase").bounding_box()
+    assert (pad["width"], eraser["y"]) == (pytest.approx(304, abs=1), pytest.approx(pad["y"], abs=1))
+    assert eraser["x"] + eraser["width"] == pytest.approx(pad["x"] + pad["width"], abs=1)
+
+
+@pytest.mark.parametrize("size", [(1440, 810), (1280, 720), (1920, 1080)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_projector_shows_only_what_one_uses_large_and_whole(
+    browser: Browser, path: Path, size: tuple[int, int]
+) -> None:
+    sheet = running(browser, path, viewport={"width": size[0], "height": size[1]})
+    sheet.locator("#try").get_by_role("button", name="Full screen").click()
+    expect(sheet.get_by_role("button", name="Close")).to_be_visible()
+    for name in ("#try > div:first-of-type", "#try > .aside", "#try details"):
+        expect(sheet.locator(name)).not_to_be_visible()
+    section = "document.getElementById('try')"
+    assert sheet.evaluate(f"[{section}.scrollHeight <= innerHeight, {section}.scrollWidth <= innerWidth]") == [True] * 2
+    sizes = sheet.locator("#try").evaluate(
+        """section => [...section.querySelectorAll('.live *, button')].filter(one => one.getClientRects().length &&
+             !one.closest('.unseen') && [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim())).map(
+             one => parseFloat(getComputedStyle(one).fontSize))"""
+    )
+    assert len(sizes) > 50
+    assert min(sizes) >= 16 * min(1, size[1] / 810) - 0.1
+    sheet.get_by_role("button", name="Close").click()
+    expect(sheet.locator("#try details")).to_be_visible()
 
 
 # ---------------------------------------------------------------------------------------------- where it cannot run
@@ -259,6 +339,14 @@ def test_print_shows_the_picture_whatever_was_drawn(browser: Browser, path: Path
     expect(sheet.locator(".try.still")).to_be_visible()
     expect(sheet.locator(".try.live")).not_to_be_visible()
     expect(sheet.locator(".still .t-lone")).not_to_be_visible()
+
+
+def test_heading_words_and_picture_are_printed_on_one_page(browser: Browser, path: Path) -> None:
+    sheet = running(browser, path, viewport={"width": 673, "height": 800})  # of A4 within its margins
+    sheet.emulate_media(media="print")
+    section = sheet.locator("#try")
+    assert section.evaluate("one => getComputedStyle(one).breakInside") == "avoid"
+    assert section.bounding_box()["height"] < 900
 
 
 # ---------------------------------------------------------------------------------------------- for everyone
@@ -298,19 +386,18 @@ def test_targets_are_large_enough_and_nothing_scrolls_sideways(browser: Browser,
     assert sheet.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize(
-    ("first", "last"),
-    [("t-pad", "t-ready"), ("t-pad", "t-answer"), ("t-status", "t-bars")],
-    ids=["pad to buttons", "pad to answers", "verdict to bars"],
-)
-def test_on_a_phone_what_one_touches_and_what_it_does_are_in_sight_together(
-    browser: Browser, path: Path, first: str, last: str
+def test_a_phone_shows_pad_verdict_bars_chips_and_slider_below_each_other_on_one_screen(
+    browser: Browser, path: Path
 ) -> None:
-    sheet = running(browser, path, viewport={"width": 375, "height": 667})
-    top = sheet.locator(f".live .{first}").first.evaluate("one => one.getBoundingClientRect().top")
-    below = sheet.locator(f".live .{last}").last.evaluate("one => one.getBoundingClientRect().bottom")
-    assert below - top < 600  # a browser's own bars take some of the rest
-    assert sheet.locator(".live .t-pad").bounding_box()["width"] >= 200
+    sheet = running(browser, path, viewport={"width": 375, "height": 740})
+    sheet.evaluate("location.hash = '#pad'")
+    sheet.wait_for_timeout(200)
+    contents = sheet.locator("nav").bounding_box()
+    parts = [sheet.locator(f".live .{name}").first.bounding_box() for name in ORDER]
+    ends = [contents["y"] + contents["height"], *(part["y"] + part["height"] for part in parts)]
+    assert all(part["y"] >= end - 1 for part, end in zip(parts, ends, strict=False)), "in another order"
+    assert ends[-1] <= 740
+    assert parts[0]["width"] >= 200
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -347,8 +434,10 @@ def test_the_page_says_how_good_its_copies_are_by_what_was_measured(path: Path) 
 def test_networks_that_agree_are_named_together() -> None:
     names = ("one", "two", "three")
     assert live.reading(names, (4, 4, 4)) == "All read 4."
-    assert live.reading(names, (9, 4, 9)) == "one and three read 9, two reads 4."
-    assert live.reading(names, (1, 2, 3)) == "one reads 1, two reads 2, three reads 3."
+    assert live.reading(names, (9, 4, 9)) == "two reads 4; the other two read 9."
+    assert live.reading(names, (1, 2, 3)) == "one reads 1; two reads 2; three reads 3."
+    assert live.reading(names[:2], (1, 2)) == "one reads 1; two reads 2."
+    assert live.reading((*names, "four"), (1, 2, 1, 2)) == "one and three read 1; two and four read 2."
     assert live.reading(names[:1], (4,)) == "one reads 4."
 
 
@@ -360,7 +449,7 @@ def test_the_page_opens_on_a_drawing_that_the_first_network_alone_misreads_or_el
     assert (undisputed.reading, undisputed.drawn_digit) == ("All read 4.", 4)
     later = networks.committed()["contested"][1:]
     shown = live.view(networks.text(networks.committed() | {"contested": later}), networks.ARTICLE.load_live())
-    assert shown.reading == "Example 1 and ±1 read 0, Example 3 reads 4. It was drawn as 4."
+    assert shown.reading == "Example 3 reads 4; the other two read 0. It was drawn as 4."
 
 
 def test_a_page_without_networks_has_no_frame_for_them(results: dict) -> None:
