@@ -71,7 +71,7 @@ def test_a_changed_bar_is_found_where_it_is(folder: Path, tmp_path: Path, capsys
     other = tmp_path / "changed.html"
     other.write_text(re.sub(r'(<rect class="t-top" x=")\d', r"\g<1>9", render(folder).read_text(), count=1))
     status, told = verified(other, capsys)
-    assert (status, "at #try: the page has" in told) == (1, True)
+    assert (status, "at #pad: the page has" in told) == (1, True)
 
 
 def test_networks_that_are_none_are_refused_in_one_line(
