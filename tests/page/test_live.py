@@ -139,16 +139,24 @@ def test_networks_disagree_where_the_page_says_so_and_cannot_say_that_it_is_no_d
     )
 
 
-def test_of_a_letter_that_none_is_sure_about_the_page_says_what_is_read(
-    browser: Browser, path: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("strokes", "read"),
+    [
+        ("[50,10,50,90]", "All read 1."),
+        ("[30,30,80,40,30,80],[30,40,60,50,10,10]", "Example 1 reads 4; the other two read 7."),
+    ],
+    ids=["all are sure", "none is"],
+)
+def test_of_a_letter_on_which_networks_are_not_that_far_apart_the_page_says_what_they_read(
+    browser: Browser, path: Path, tmp_path: Path, strokes: str, read: str
 ) -> None:
     a_letter = '"A":[[22,92,50,8,78,92],[32,64,68,64]]'
     assert a_letter in path.read_text()
     one = tmp_path / "one.html"
-    one.write_text(path.read_text().replace(a_letter, '"A":[[50,10,50,90]]'))
+    one.write_text(path.read_text().replace(a_letter, f'"A":[{strokes}]'))
     sheet = running(browser, one, bypass_csp=True)
     chip(sheet, "A")
-    expect(sheet.locator(".live .t-status")).to_have_text("All read 1. No digit, but none has an output for that.")
+    expect(sheet.locator(".live .t-status")).to_have_text(f"{read} No digit, but none has an output for that.")
 
 
 def test_only_the_one_that_differs_from_all_others_is_underlined(browser: Browser, path: Path) -> None:
