@@ -209,7 +209,7 @@
     return label;
   };
   const search = make("input", { type: "search" });
-  const places = [["As the article has it", ".stated .verdict"], ["The reason, or in general", ".general .verdict"], ["Topic", ".topic"]];
+  const places = [["As the article puts it", ".stated .verdict"], ["The reason, or in general", ".general .verdict"], ["Topic", ".topic"]];
   const filters = places.map(([name, place]) => {
     const choice = make("select");
     const values = [...new Set(claims.map((claim) => text(claim, place)))].filter(Boolean).sort();

@@ -161,7 +161,7 @@ def test_the_ledger_can_be_filtered_and_a_link_reveals_a_hidden_claim(browser: B
         return [claim.locator(".parts").get_attribute("id") for claim in every.all() if claim.is_visible()]
 
     verdict = sheet.locator("#claim-experience .stated .verdict").text_content()
-    sheet.get_by_label("As the article has it").select_option(verdict)
+    sheet.get_by_label("As the article puts it").select_option(verdict)
     assert shown() == ["claim-experience"]
     assert sheet.get_by_text(f"1 of {every.count()} claims shown").is_visible()
     sheet.evaluate("location.hash = '#claim-overhead'")

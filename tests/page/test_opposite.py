@@ -116,7 +116,7 @@ def opposite(predicted: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def as_the_article_says(predicted: dict[str, Any]) -> dict[str, Any]:
-    """The predicted results, with what the article's claims rest on set as the article has it."""
+    """The predicted results, with what the article's claims rest on set as the article puts it."""
     turned = deepcopy(predicted)
     arms = turned["arms"]
     for arm in arms.values():

@@ -101,7 +101,7 @@ def test_the_page_names_another_data_set(plan: Study, tmp_path: Path) -> None:
     assert "This page is not about MNIST, but about seven-kinds:" in " ".join(text.split())
     assert "10 × 12 pixels in seven classes" in " ".join(text.split())
     assert re.search(r"<title>On seven-kinds, ", html)
-    answer = said(html, "answer").split("quoted whole below")[1]  # the article's title names MNIST
+    answer = said(html, "answer").split("quoted in full below")[1]  # the article's title names MNIST
     assert "MNIST" not in answer.split("Words used")[0]
 
 
