@@ -189,11 +189,19 @@
   const hint = (touch ? "Tap" : "Point at") + " a number to read the claim.";
   const quoted = make("p", { className: "told" }, hint);
   quoted.setAttribute("aria-hidden", "true");
-  cells.after(quoted);
+  cells.parentElement.append(quoted);
+  const quote = (link) => { // the claim, and below it what each of its verdicts rests on
+    quoted.textContent = words(link.firstChild) + " “" + link.title + "”";
+    const reasons = make("span"), marks = all("svg", link);
+    for (const reason of all(".value > span", document.querySelector(link.hash).closest(".claim"))) {
+      reasons.append(marks[+!reason.querySelector(".stated")].cloneNode(true), reason.lastChild.textContent + " ");
+    }
+    quoted.append(reasons);
+  };
   for (const type of ["pointerover", "focusin", "pointerout", "focusout"]) {
     cells.addEventListener(type, (event) => {
       const link = /over|in$/.test(type) && event.target.closest("a");
-      quoted.textContent = link ? words(link.firstChild) + " “" + link.title + "”" : hint;
+      link ? quote(link) : quoted.textContent = hint;
     });
   }
 
