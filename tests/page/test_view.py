@@ -972,7 +972,7 @@ CHOOSING = {  # filters that only give a value its form
     *("percent", "points", "p_value", "measure", "thousands", "count", "signed", "setting"),
     *("share", "ratio", "estimate", "in_unit"),
     *("css_class", "csp_hash", "listed", "length", "capitalize", "join", "striptags", "truncate", "default", "tojson"),
-    *("format", "urlencode", "in_unit", "data_name", "marked_indents"),
+    *("format", "urlencode", "in_unit", "data_name", "marked_indents", "unbroken", "bold_answer"),
 }
 CALLS = {"math", "written", "has", "items", "values", "get", "linked_data"}
 
