@@ -189,11 +189,19 @@
   const hint = (touch ? "Tap" : "Point at") + " a number to read the claim.";
   const quoted = make("p", { className: "told" }, hint);
   quoted.setAttribute("aria-hidden", "true");
-  cells.after(quoted);
+  cells.parentElement.append(quoted);
+  const quote = (link) => { // the claim, and below it what each of its verdicts rests on
+    quoted.textContent = words(link.firstChild) + " “" + link.title + "”";
+    const reasons = make("span"), marks = all("svg", link);
+    for (const reason of all(".value > span", document.querySelector(link.hash).closest(".claim"))) {
+      reasons.append(marks[+!reason.querySelector(".stated")].cloneNode(true), reason.lastChild.textContent + " ");
+    }
+    quoted.append(reasons);
+  };
   for (const type of ["pointerover", "focusin", "pointerout", "focusout"]) {
     cells.addEventListener(type, (event) => {
       const link = /over|in$/.test(type) && event.target.closest("a");
-      quoted.textContent = link ? words(link.firstChild) + " “" + link.title + "”" : hint;
+      link ? quote(link) : quoted.textContent = hint;
     });
   }
 
@@ -209,7 +217,7 @@
     return label;
   };
   const search = make("input", { type: "search" });
-  const places = [["As the article has it", ".stated .verdict"], ["The reason, or in general", ".general .verdict"], ["Topic", ".topic"]];
+  const places = [["As the article puts it", ".stated .verdict"], ["The reason, or in general", ".general .verdict"], ["Topic", ".topic"]];
   const filters = places.map(([name, place]) => {
     const choice = make("select");
     const values = [...new Set(claims.map((claim) => text(claim, place)))].filter(Boolean).sort();

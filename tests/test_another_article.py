@@ -39,8 +39,8 @@ def html(built: Path) -> str:
 
 def test_another_article_gets_its_own_verdicts_in_its_own_words(html: str) -> None:
     article = said(html, "article")
-    assert "more accurate1 as the article has it: supported; in general: not testable here than a narrow" in article
-    assert "takes longer to train2 as the article has it: " in article
+    assert "more accurate1 as the article puts it: supported; in general: not testable here than a narrow" in article
+    assert "takes longer to train2 as the article puts it: " in article
     assert "not testable here" in said(html, "claims")
     assert ">Three claims, checked on scikit-learn’s small digits</h1>" in html
 
@@ -198,7 +198,7 @@ def test_another_articles_results_are_never_shown_in_the_first_articles_words(bu
 def test_an_article_brings_its_own_figure_and_its_own_words(third: Path) -> None:
     html = (third / "site" / "index.html").read_text()
     assert (
-        "a network with a learning rate of a ten-thousandth is behind1 as the article has it: supported one with"
+        "a network with a learning rate of a ten-thousandth is behind1 as the article puts it: supported one with"
         in said(html, "article")
     )
     assert re.findall(r'<svg [^>]*aria-describedby="([a-z-]+)-description"', html) == ["accuracy", "price-of-patience"]

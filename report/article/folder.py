@@ -21,7 +21,9 @@ EXPECTED = (
 )
 
 
-PROSE_HINT = "Expected code_blocks, folded, finding, [changes], [[figures]], [[notes]] and [[live]]."  # article.toml
+PROSE_HINT = (
+    "Expected code_blocks, folded, finding, [changes], [[figures]], [[groups]], [[notes]] and [[live]]."  # article.toml
+)
 MAX_LIVE = 3  # networks that run in the page: as many as it has colours for
 
 

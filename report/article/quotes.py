@@ -39,7 +39,7 @@ class Half:
 class Mark:
     """A link to the claim `id`, after the last fragment of `quote`: its number and a half for each of its questions.
 
-    Its text is, say, "3 as the article has it: supported; the reason: not supported. Tanh is as good."
+    Its text is, say, "3 as the article puts it: supported; the reason: not supported. Tanh is as good."
     """
 
     id: str

@@ -1,6 +1,6 @@
 """Claims and verdicts as frozen values.
 
-A claim of the article is asked twice: as the article has it (`stated`), and for the reason that it gives or beyond its
+A claim of the article is asked twice: as the article puts it (`stated`), and for the reason that it gives or beyond its
 own configuration (`general`). A rule is a comparison over named evidence and named thresholds, read from the top:
 supported, else partly supported, else not supported. Evidence that was not measured leaves a question "not measured",
 never decided.

@@ -13,7 +13,7 @@ from report.claims.model import GENERAL, PREDICTION, STATED, Ledger, Question
 from report.claims.rules import names_in, parse
 
 ASKED = {  # by `Question.asks`
-    STATED: "as the article has it",
+    STATED: "as the article puts it",
     "reason": "the reason",
     GENERAL: "in general",
     PREDICTION: "our prediction",

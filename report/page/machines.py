@@ -255,7 +255,7 @@ def _claim_review(shared: Publication, row: ClaimRow) -> Entity:
 
 
 def _rating(row: ClaimRow) -> int | None:
-    """The claim as the article has it counts; where that is not decided, its reason, or the claim in general."""
+    """The claim as the article puts it counts; where that is not decided, its reason, or the claim in general."""
     return next((RATINGS[part.verdict] for part in row.parts if part.verdict in RATINGS), None)
 
 

@@ -19,7 +19,7 @@ from jinja2 import Environment as AnyEnvironment
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 from jinja2.loaders import split_template_path
 from jinja2.sandbox import SandboxedEnvironment as Environment  # notes come with the claims, from anybody
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from experiments.analysis.results import Results, Summary
 from experiments.files import reading
@@ -47,8 +47,9 @@ class Prose:
     """The project's own words about one article: a folder of templates, and article.toml with what stands where.
 
     code_blocks: the arm that each of the article's code blocks trains, in their order.
-    figures: name and question, in the order of the page; folded: the names of those that are folded up; finding: of
-    the one whose title describes the page in previews of links, "" for the first.
+    figures: name and question, in the order of the page; folded: the names of those that are folded up; groups: title
+    and names of those that are folded up under a small heading; finding: of the one whose title describes the page in
+    previews of links, "" for the first.
     notes: (words of the article, the note after their block).
     changes: what a contrast changes, in words, by its name. view: what the templates decide by, see `report.page.view`.
     """
@@ -57,6 +58,7 @@ class Prose:
     code_blocks: tuple[str, ...] = ()
     figures: tuple[tuple[str, str], ...] = ()
     folded: tuple[str, ...] = ()
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     finding: str = ""
     notes: tuple[tuple[str, str], ...] = ()
     changes: Mapping[str, str] = field(default_factory=dict)
@@ -78,13 +80,14 @@ def load_prose(folder: Path) -> Prose:
     if not os.path.lexists(path):
         return Prose(folder, view=decide)
     article = TomlReader(path, PROSE_HINT).root
-    article.reject_unknown(("code_blocks", "folded", "finding", "changes", "figures", "notes", "live"))
+    article.reject_unknown(("code_blocks", "folded", "groups", "finding", "changes", "figures", "notes", "live"))
     changes = article.table("changes", required=False)
     return Prose(
         folder,
         tuple(article.get_valid("code_blocks", TEXTS, default=())),
         _pairs(article, "figures", ("name", "question")),
         tuple(article.get_valid("folded", TEXTS, default=())),
+        _groups(article),
         article.get_valid("finding", TEXT, default=""),
         _pairs(article, "notes", ("after", "text")),
         {name: changes.get_valid(name, TEXT) for name in changes.values},
@@ -98,6 +101,14 @@ def _pairs(article: TomlTable, name: str, keys: tuple[str, str]) -> tuple[tuple[
     for table in tables:
         table.reject_unknown(keys)
     return tuple((table.get_valid(keys[0], TEXT), table.get_valid(keys[1], TEXT)) for table in tables)
+
+
+def _groups(article: TomlTable) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Title and names of figures in each table that is headed [[groups]]."""
+    tables = article.list_of_tables("groups")
+    for table in tables:
+        table.reject_unknown(("title", "figures"))
+    return tuple((table.get_valid("title", TEXT), tuple(table.get_valid("figures", TEXTS))) for table in tables)
 
 
 def render(
@@ -315,8 +326,13 @@ def _environment(folders: tuple[Path, ...]) -> Environment:
         bytecode_cache=Compiled(),
     )
     environment.filters.update(
-        **formats.FILTERS, css_class=css_class, csp_hash=_csp_hash, marked_indents=marked_indents,
-    )  # fmt: skip
+        **formats.FILTERS,
+        css_class=css_class,
+        csp_hash=_csp_hash,
+        marked_indents=marked_indents,
+        bold_answer=bold_answer,
+        unbroken=unbroken,
+    )
     # Jinja's own functions are gone, and what is different each time: a page must follow from its evidence.
     environment.globals = {"math": math}
     del environment.filters["random"]
@@ -331,14 +347,26 @@ class Asked(NamedTuple):
     text: str
 
 
+class Group(NamedTuple):
+    """Folded figures under a small heading, their title, which is "" for those that are in no group."""
+
+    title: str
+    figures: list[Asked]
+
+    @property
+    def level(self) -> int:
+        """Of the headings of its questions."""
+        return 4 if self.title else 3
+
+
 class Questions(NamedTuple):
     shown: list[Asked]
-    folded: list[Asked]
+    folded: list[Group]
 
     @property
     def names(self) -> list[str]:
         """The figures in the page's order."""
-        return [asked.name for asked in (*self.shown, *self.folded)]
+        return [asked.name for asked in (*self.shown, *(asked for group in self.folded for asked in group.figures))]
 
 
 def _questions(words: Prose, figures: Mapping[str, Figure]) -> Questions:
@@ -347,9 +375,10 @@ def _questions(words: Prose, figures: Mapping[str, Figure]) -> Questions:
     drawn = [(name, question) for name, question in all_questions if name in figures]
     texts = {name: f"why/{name}.html" for name, _ in drawn}
     asked = [Asked(name, question, texts[name] if words.has(texts[name]) else "") for name, question in drawn]
-    return Questions(
-        [one for one in asked if one.name not in words.folded], [one for one in asked if one.name in words.folded]
-    )
+    groups = [("", words.folded), *words.groups]
+    folded = [Group(title, [one for one in asked if one.name in names]) for title, names in groups]
+    shown = [one for one in asked if not any(one in group.figures for group in folded)]
+    return Questions(shown, [group for group in folded if group.figures])
 
 
 def _in_article_order(article: document.Article, verdicts: Sequence[Judged]) -> list[Judged]:
@@ -428,6 +457,19 @@ def marked_indents(html: str) -> Markup:
         return CHANGED_LINE.sub(lambda blanks: indent + blanks[0].removeprefix(least), change[0])
 
     return Markup(CHANGE.sub(marked, html))
+
+
+OPENING = re.compile(r"\A\w+:(?= )")
+
+
+def bold_answer(finding: str) -> Markup:
+    """A finding whose first word stands out where a colon follows it, as in "No: …"."""
+    return Markup(OPENING.sub(r"<strong>\g<0></strong>", str(escape(finding))))
+
+
+def unbroken(finding: str) -> str:
+    """A finding in which no line ends before a percent sign; drawings, which have it too, need an ordinary space."""
+    return finding.replace(" %", f"{formats.NARROW}%")
 
 
 def css_class(verdict: str) -> str:

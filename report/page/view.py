@@ -90,7 +90,7 @@ class PageView:
 
     @property
     def supported(self) -> tuple[ClaimRow, ...]:
-        """The claims that hold as the article has them."""
+        """The claims that hold as the article puts them."""
         return tuple(row for row in self.claims if row.stated.verdict == SUPPORTED)
 
     @property
@@ -122,7 +122,7 @@ class PageView:
 
     @property
     def as_stated(self) -> Tendency:
-        """How the claims mostly do as the article has them."""
+        """How the claims mostly do as the article puts them."""
         return tendency([row.stated for row in self.claims])
 
     @property

@@ -26,14 +26,14 @@ def mark(*quote: str, name: str = "c") -> quotes.Mark:
     return quotes.Mark(name, quote, "1", (STATED,))
 
 
-STATED = quotes.Half("as the article has it", "supported", "stated v-supported", ("g-yes",))
+STATED = quotes.Half("as the article puts it", "supported", "stated v-supported", ("g-yes",))
 REASON = quotes.Half(
     "the reason", "not supported", "general v-not-supported", ("g-hollow-no", "g-close"), "Sleet isn’t."
 )
 LINK = (
     '<a class="mark whole" href="#claim-c"><span class="number">1</span> <span class="half stated v-supported">'
     '<svg aria-hidden="true" class="g"><use href="#g-yes"></use></svg>'
-    '<span class="reading"><span class="asked">as the article has it: </span><b>supported</b></span></span></a>'
+    '<span class="reading"><span class="asked">as the article puts it: </span><b>supported</b></span></span></a>'
 )
 
 
@@ -51,7 +51,7 @@ def test_a_mark_has_a_half_for_each_question_and_reads_as_a_sentence() -> None:
     assert re.findall(r'class="half ([^"]*)"', link[0]) == ["stated v-supported", "general v-not-supported"]
     assert re.findall(r'use href="#([^"]*)"', link[0]) == ["g-yes", "g-hollow-no", "g-close"]
     text = re.sub("<[^>]*>", "", link[0])
-    assert text == "3 as the article has it: supported; the reason: not supported. Sleet isn’t."
+    assert text == "3 as the article puts it: supported; the reason: not supported. Sleet isn’t."
 
 
 @pytest.mark.parametrize("source", ["Snow is\nwhite.", "Snow  is   white.", "Snow *is* white.", "* Snow **is white**."])
@@ -76,7 +76,7 @@ def test_a_quote_that_ends_inside_a_link_has_its_mark_after_the_link(source: str
     html, marker = marked(source, mark("Snow is white"))
     assert marker.unplaced == []
     assert not re.search(r"<a [^>]*>(?:(?!</a>).)*<a ", html)
-    assert Text(html).words == [*["Snow", "is", "white1", "as", "the", "article", "has", "it:", "supported", "now."]]
+    assert Text(html).words == [*["Snow", "is", "white1", "as", "the", "article", "puts", "it:", "supported", "now."]]
 
 
 @pytest.mark.parametrize(

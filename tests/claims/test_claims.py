@@ -244,7 +244,7 @@ def test_thresholds_can_be_halved_and_doubled_all_at_once(tmp_path: Path) -> Non
 
 
 def stated(given: Ledger, results: dict) -> Verdict:
-    """The verdict on the first claim as the article has it."""
+    """The verdict on the first claim as the article puts it."""
     return judge(given, results)[0].verdicts["stated"]
 
 
@@ -878,7 +878,7 @@ def test_the_command_prints_verdicts_numbers_and_margins_within_100_columns(
     command.print_claims(command.parse(["claims"]))
     told = capsys.readouterr().out
     assert max(map(len, told.splitlines())) <= 100
-    assert "\nslightly-improved\n  not supported     as the article has it\n" in told
+    assert "\nslightly-improved\n  not supported     as the article puts it\n" in told
     assert "\n    what the map adds to the accuracy: 0.00 points\n" in told
     assert "\n    Would become supported if what the map adds to the accuracy rose above 0.00 points;" in told
     assert "\n    No experiment on MNIST can test" in told

@@ -161,7 +161,7 @@ def test_the_ledger_can_be_filtered_and_a_link_reveals_a_hidden_claim(browser: B
         return [claim.locator(".parts").get_attribute("id") for claim in every.all() if claim.is_visible()]
 
     verdict = sheet.locator("#claim-experience .stated .verdict").text_content()
-    sheet.get_by_label("As the article has it").select_option(verdict)
+    sheet.get_by_label("As the article puts it").select_option(verdict)
     assert shown() == ["claim-experience"]
     assert sheet.get_by_text(f"1 of {every.count()} claims shown").is_visible()
     sheet.evaluate("location.hash = '#claim-overhead'")
@@ -284,6 +284,31 @@ def test_a_mark_that_is_pointed_at_or_focused_is_quoted_below_all_marks_and_noth
     assert quoted.inner_text() == "Point at a number to read the claim."
 
 
+def test_below_all_marks_stands_what_the_verdicts_of_the_claim_that_is_pointed_at_rest_on(
+    browser: Browser, path: Path
+) -> None:
+    sheet = opened(browser, path, viewport={"width": 1280, "height": 900})
+    claim = sheet.locator(".ledger .claim:has(.value > span:nth-child(2))").first
+    place = "#" + str(claim.locator(".parts").get_attribute("id"))
+    sheet.locator(f".cells a[href='{place}']").hover()
+    reasons = [
+        span.evaluate("span => span.lastChild.textContent.trim()") for span in claim.locator(".value > span").all()
+    ]
+    rest = sheet.locator(".marks .told > span")
+    assert " ".join(rest.inner_text().split()) == " ".join(reasons)
+    marks = "svg => svg.firstElementChild.getAttribute('href')"
+    assert [mark.evaluate(marks) for mark in rest.locator("svg").all()] == [
+        mark.evaluate(marks) for mark in claim.locator("summary svg").all()
+    ]
+
+
+def test_an_open_claim_leads_back_to_all_of_them(browser: Browser, path: Path) -> None:
+    sheet = opened(browser, path, viewport={"width": 1280, "height": 900})
+    sheet.locator(".cells a").nth(4).click()
+    sheet.locator(".claim[open]").get_by_text("Back to all claims").click()
+    expect(sheet.locator(".cells")).to_be_in_viewport()
+
+
 def test_a_touch_screen_is_told_to_tap(browser: Browser, path: Path) -> None:
     sheet = opened(browser, path, viewport={"width": 375, "height": 800}, has_touch=True, is_mobile=True)
     assert sheet.locator(".marks .told").inner_text() == "Tap a number to read the claim."
@@ -314,6 +339,33 @@ def test_what_is_unfolded_is_printed(browser: Browser, path: Path, tmp_path: Pat
     assert row.is_visible()
     sheet.pdf(path=tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").stat().st_size > 50_000
+
+
+def test_paper_shows_what_answers_at_length_without_a_script_and_no_link_to_elsewhere_on_the_page(
+    browser: Browser, path: Path
+) -> None:
+    sheet = opened(browser, path, java_script_enabled=False)
+    folded = [
+        sheet.locator(place).first for place in ("#answer > .fold li", ".glossary dd", ".sources li", "#cite pre")
+    ]
+    links = sheet.locator(".next > p:not(.aside)").first
+    assert [place.is_visible() for place in (*folded, links)] == [False] * len(folded) + [True]
+    sheet.emulate_media(media="print")
+    assert [place.is_visible() for place in (*folded, links)] == [True] * len(folded) + [False]
+
+
+def test_paper_keeps_each_figure_and_each_block_of_code_with_its_result_on_one_page(
+    browser: Browser, path: Path
+) -> None:
+    sheet = opened(browser, path)
+    sheet.emulate_media(media="print")
+
+    def styles(places: str, style: str) -> set[str]:
+        return set(sheet.evaluate(f"[...document.querySelectorAll({places!r})].map(p => getComputedStyle(p).{style})"))
+
+    assert styles("figure", "breakInside") == {"avoid"}
+    assert styles(".row:not(:has(.lead))", "display") == {"block"}  # a figure in a grid parts from its caption
+    assert styles(".source .code", "breakInside") == styles(".code:has(+ .result)", "breakAfter") == {"avoid"}
 
 
 def test_the_browser_shows_the_words_in_the_file(browser: Browser, path: Path) -> None:

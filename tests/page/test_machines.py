@@ -195,7 +195,7 @@ def test_the_markdown_has_every_claims_verdicts(built: Path) -> None:
     for row in claims(built):
         quote = in_markdown._escaped(" … ".join(row["claim"]["quote"]))
         section = ledger.split(f" “{quote}”\n")[1].split("\n### ")[0]
-        verdicts = re.findall(r"^(?:As the article has it|The reason|In general): (.*)$", section, re.MULTILINE)
+        verdicts = re.findall(r"^(?:As the article puts it|The reason|In general): (.*)$", section, re.MULTILINE)
         told = [verdict.removesuffix(", a close call") for verdict in verdicts]
         assert told == [row["verdicts"][part]["verdict"] for part in ("stated", "general")]
 

@@ -116,7 +116,7 @@ def opposite(predicted: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def as_the_article_says(predicted: dict[str, Any]) -> dict[str, Any]:
-    """The predicted results, with what the article's claims rest on set as the article has it."""
+    """The predicted results, with what the article's claims rest on set as the article puts it."""
     turned = deepcopy(predicted)
     arms = turned["arms"]
     for arm in arms.values():
@@ -195,7 +195,7 @@ def pages(
     [
         ("title", "points below its ReLU", "opposite", "points above its ReLU"),
         ("title", "mostly wrong about why", "article", "about what happens, and about why"),
-        ("answer", "Not in itself.", "opposite", "Not here: it gets"),
+        ("answer", "Not in itself.", "opposite", "Not here. It gets"),
         ("answer", "with cross-entropy, to", "article", "As the article trains it, yes"),
         ("answer", "mostly right about what happens, and mostly wrong about why", "article", "happens, and about why"),
         ("answer", "holds for its own examples", "opposite", "the order is the reverse"),

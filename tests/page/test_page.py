@@ -101,7 +101,7 @@ def test_the_page_names_another_data_set(plan: Study, tmp_path: Path) -> None:
     assert "This page is not about MNIST, but about seven-kinds:" in " ".join(text.split())
     assert "10 × 12 pixels in seven classes" in " ".join(text.split())
     assert re.search(r"<title>On seven-kinds, ", html)
-    answer = said(html, "answer").split("quoted whole below")[1]  # the article's title names MNIST
+    answer = said(html, "answer").split("quoted in full below")[1]  # the article's title names MNIST
     assert "MNIST" not in answer.split("Words used")[0]
 
 
@@ -382,6 +382,38 @@ def test_figures_are_numbered_in_the_order_of_the_page_the_folded_ones_too(resul
     numbers = re.findall(r'<figcaption><span class="number">Figure (\d+)</span> \w', fixture.page_of(results))
     assert len(numbers) > 3
     assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
+
+
+def test_folded_figures_stand_in_groups_under_headings_that_skip_no_level(results: dict, tmp_path: Path) -> None:
+    folder = shutil.copytree(DEFAULT, tmp_path / "article")
+    toml = folder / "prose" / "article.toml"
+    text, _ = toml.read_text().split("[[groups]]", 1)
+    groups = 'figures = ["confusions"]\n[[groups]]\ntitle = "None of them is drawn"\nfigures = ["no-such"]\n'
+    toml.write_text(f'folded = ["learning-curves"]\n{text}[[groups]]\ntitle = "What <is> confused"\n{groups}')
+    further = fixture.page_of(results, folder).split('id="further"')[1].split("</section>")[0]
+    headings = re.findall(r"<h(\d)[^>]*>(.*?)</h", further)
+    assert headings == [
+        ("2", "Other explanations we tested"),
+        ("3", "Does it learn more slowly?"),  # in no group
+        ("3", "What &lt;is&gt; confused"),
+        ("4", "Which classes are confused?"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("finding", "expected"),
+    [
+        ("No: it <fits> worse", "<strong>No:</strong> it &lt;fits&gt; worse"),
+        ("Yes, with sigmoid: 8 layers", "Yes, with sigmoid: 8 layers"),
+        ("At 10:30", "At 10:30"),
+    ],
+)
+def test_the_first_word_of_a_finding_is_bold_if_a_colon_follows_it(finding: str, expected: str) -> None:
+    assert render.bold_answer(finding) == expected
+
+
+def test_no_line_of_a_finding_ends_before_a_percent_sign() -> None:
+    assert render.unbroken("0.3 % and 99.79 %") == "0.3\u202f% and 99.79\u202f%"
 
 
 def test_the_blanks_that_all_lines_of_a_change_begin_with_are_marked_so_that_a_phone_can_leave_them_out() -> None:

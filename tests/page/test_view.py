@@ -770,7 +770,7 @@ def test_claims_have_their_evidence_and_figures_in_rows(results: dict) -> None:
 
 def test_the_two_parts_of_a_claim_say_what_they_ask(results: dict) -> None:
     rows = page_of(results).claims
-    assert {row.stated.label for row in rows} == {"as the article has it"}
+    assert {row.stated.label for row in rows} == {"as the article puts it"}
     assert {row.general.label for row in rows} == {"the reason", "in general"}
     for row in rows:
         assert row.asked == tuple(part for part in row.parts if not part.question.none)
@@ -972,7 +972,7 @@ CHOOSING = {  # filters that only give a value its form
     *("percent", "points", "p_value", "measure", "thousands", "count", "signed", "setting"),
     *("share", "ratio", "estimate", "in_unit"),
     *("css_class", "csp_hash", "listed", "length", "capitalize", "join", "striptags", "truncate", "default", "tojson"),
-    *("format", "urlencode", "in_unit", "data_name", "marked_indents"),
+    *("format", "urlencode", "in_unit", "data_name", "marked_indents", "unbroken", "bold_answer"),
 }
 CALLS = {"math", "written", "has", "items", "values", "get", "linked_data"}
 

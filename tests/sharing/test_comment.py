@@ -76,7 +76,7 @@ def test_a_new_close_call_is_told_and_so_is_one_that_is_gone(sites: tuple[Path, 
     one = comment.read(sites[0])
     asked = ("far-more-effective", "stated")
     none, close = replace(one, close=frozenset()), replace(one, close=frozenset({asked}))
-    row = "| `far-more-effective` | as the article has it | supported | {} |"
+    row = "| `far-more-effective` | as the article puts it | supported | {} |"
     assert row.format("yes") in comment.write(none, close)
     assert row.format("no more") in comment.write(close, none)
 
@@ -91,7 +91,7 @@ def test_a_changed_rule_turns_a_verdict_though_no_number_changed(
     row["verdicts"]["stated"]["verdict"] = "partly supported"
     path.write_bytes(to_json(claims))
     told = compared(sites[0], changed, capsys=capsys)[1]
-    assert "| `far-more-effective` | as the article has it | supported | partly supported |" in told
+    assert "| `far-more-effective` | as the article puts it | supported | partly supported |" in told
     assert "Effects" not in told
 
 

@@ -97,7 +97,7 @@ def test_a_changed_verdict_is_listed_as_before_and_after_and_sets_the_exit_statu
 ) -> None:
     assert command.main(command.parse(["compare", *paths])) == 1
     told = capsys.readouterr().out
-    assert "verdict turned           far-more-effective, as the article has it: supported → not supported" in told
+    assert "verdict turned           far-more-effective, as the article puts it: supported → not supported" in told
     assert "moved beyond seed noise  contrast recipe: 1.29 → -1.31 points (seed noise ±" in told
     assert "not moved" not in told
 

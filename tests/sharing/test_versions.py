@@ -110,7 +110,7 @@ def test_each_version_is_listed_with_the_verdicts_that_turned_and_the_effects_th
     assert "0 verdicts turned; 0 of 4 effects moved" in newest
     assert "The first version." in first
     turned = (
-        '<a href="v/2026-01-31-2/#claim-far-more-effective">far-more-effective</a>, as the article has it: supported'
+        '<a href="v/2026-01-31-2/#claim-far-more-effective">far-more-effective</a>, as the article puts it: supported'
     )
     assert f"{turned} → <strong>not supported</strong>" in second
     assert re.search(
