@@ -85,3 +85,5 @@ def test_text_in_drawings_is_large_enough_whole_and_alone_in_its_place(
     assert sheet.locator("figure svg").count() >= 6
     assert flaws(sheet) == []
     assert sheet.evaluate("document.documentElement.scrollWidth") <= width
+    weights = sheet.evaluate("[...document.querySelectorAll('svg .strong')].map(e => getComputedStyle(e).fontWeight)")
+    assert set(weights) == {"650"}  # the drawings name it, the style sheet says it
