@@ -86,7 +86,7 @@ def _draw_outputs(axes: Axes, arm: ArmResult, outputs: OutputRanges, colour: str
     """A bar for each class, a thin line from the lowest seed to the highest, and a short line at each target."""
     wrong = [k for k in range(len(outputs["mean"])) if k != strokes.FOUR_LABEL]
     for classes, fill, target, opacity in (
-        (wrong, colour, arm["low_target"], 0.65),
+        (wrong, colour, arm["low_target"], 0.75),
         ([strokes.FOUR_LABEL], INK, arm["high_target"], 1),
     ):
         means, lows, highs = ([outputs[key][k] for k in classes] for key in ("mean", "min", "max"))
