@@ -168,12 +168,12 @@
       const marks = all("[data-row]", svg);
       const pointed = (event) => {
         const under = document.elementsFromPoint(event.clientX, event.clientY).map((place) => place.closest("[data-row]"));
-        show(nearest(event, under.filter((mark) => marks.includes(mark)), Infinity) || nearest(event, marks, 24));
+        show(nearest(event, under.filter((mark) => marks.includes(mark)), Infinity) || nearest(event, marks, touch ? 44 : 24));
       };
       for (const type of ["pointermove", "pointerdown"]) svg.addEventListener(type, pointed);
       svg.addEventListener("pointerleave", () => show());
       svg.addEventListener("blur", () => show());
-      svg.addEventListener("focus", () => show(current || marks[0]));
+      svg.addEventListener("focus", () => svg.matches(":focus-visible") && show(current || marks[0])); // by keyboard, not by a finger
       svg.addEventListener("keydown", (event) => {
         const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
         if (!step) return;

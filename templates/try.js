@@ -222,9 +222,10 @@
     if (sure < 0 || none < 0) return reading(answers) + " No digit, but none has an output for that.";
     return `No digit, yet ${labels[sure]} is almost sure it is a ${answers[sure]}; ${labels[none]} has no output above 0.`;
   };
-  const ready = make("div", { class: "t-ready" }, ...(disputed.length ? [group("They disagree", disputed)] : []), group("Ready-made", plain));
-  ready.append(group("Not a digit", Object.entries(letters).map(([name, drawing]) =>
-    chip(name, drawing, (answers, outputs) => noDigit(answers, outputs.map((values) => Math.max(...values)))))));
+  const noDigits = Object.entries(letters).map(([name, drawing]) =>
+    chip(name, drawing, (answers, outputs) => noDigit(answers, outputs.map((values) => Math.max(...values)))));
+  const ready = make("div", { class: "t-ready" }, ...(disputed.length ? [group("They disagree", disputed)] : []),
+    group("Not a digit", noDigits), group("Ready-made", plain));
   const [first, last] = blend.map((digit) => digits[digit]);
   const between = (part) => first.map((stroke, n) => stroke.map((value, k) => value + part * (last[n][k] - value)));
   // The middle of the slider's way is for what lies around the places where networks change their answers.
@@ -318,7 +319,8 @@
   eraser.addEventListener("click", erase);
   see.after(eraser);
   find(".t-nets").after(ready, blended);
-  live.append(make("p", { class: "t-help", id: "t-help" }, "Draw with a pointer or a finger. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases."));
+  live.append(make("p", { class: "t-help", id: "t-help" }, (matchMedia("(pointer: coarse)").matches ? "Draw with your finger. " : "Draw with a pointer. By keyboard, in the pad: arrows move, space puts the pen down or lifts it, Delete erases. ")
+    + "Ticks below the slider: where a network changes its answer."));
   rest(opening === null ? 0 : -1);
   if (opening === null) choose(digits[blend[0]], plain[blend[0]]);
   else choose(contested[opening].strokes, disputed[opening], drawnAs(contested[opening]));

@@ -61,6 +61,7 @@ def test_the_experiments_of_the_documentation_can_be_appended_to_the_study(tmp_p
     path.write_text(f"{study}\n{single}\n{contrast}\n{family}\n{arm}{settings}")
     plan = studies.load(path)
     arms = {arm.name: arm for arm in plan.arms}
+    assert arms["plain"].training_spec() == arms["example-1"].training_spec()
     assert arms["slow"].learning_rate == arms["rate-0.0003"].learning_rate == 0.0003
     assert str(arms["new"].hidden[1]) == "gelu(approximate=True)"
     assert arms["new"].dropout == 0.3

@@ -438,7 +438,8 @@ def contrasts(
     against = [f"compared with {(reference or partial(_end, results, 'second'))(contrast)}" for contrast in rows]
     headings = row_headings(against)
     confidence = plain_percent(results["confidence"], 0)
-    margins = "; grey: the margin" if any(c["equivalence_margin"] for c in rows) else ""
+    widest = max((c["equivalence_margin"] or 0 for c in rows), default=0)
+    margins = f"; grey: ±{100 * widest:g}, agreed to be equal" if widest else ""
     xlabel = f"Difference in test accuracy, points\nLines: {confidence} intervals{margins}"
     canvas, axes = labelled_rows(labels, [points(c["mean"]) for c in rows], xlabel, headings, zero=True)
     for row, (place, contrast) in enumerate(zip(row_places(len(rows), headings), rows, strict=True)):

@@ -241,7 +241,7 @@ class RowLines(Line2D):
     pitch: inches from one row to the next. at: where the lines are on the axis; by default, at its ticks.
     """
 
-    BAND = (-0.05, 0.12)  # where a row's marks are, in inches below its place
+    BAND = (-0.06, 0.06)  # where a row's marks are, in inches below its place
 
     def __init__(self, places: Sequence[float], pitch: float, at: Sequence[float] | None = None, **style: Any) -> None:
         super().__init__([], [], in_layout=False, **style)

@@ -118,6 +118,7 @@ def _plots() -> list[Plot]:
         Plot(confusions, ["example-1"]),
         Plot(changes, ["contrast *"]),
         Plot(wall, ["example-1"]),
+        Plot(controls, ["wrong-half", "sigmoid-*"]),
         Plot(dose, ["low*"]),
         Plot(factorial, ["tanh-*", "relu-*"]),
         Plot(rates, ["rate-*"], held_out=True),
@@ -148,7 +149,7 @@ def accuracy(results: Results) -> Figure:
     arms = _available(results, NETWORKS)
     if len(arms) < len(NETWORKS):
         return generic.accuracy(results, _examples(results), RECIPES)
-    canvas, axes = subplots(figsize=(WIDTH, 0.65 * len(arms) + 0.28))
+    canvas, axes = subplots(figsize=(WIDTH, 0.68 * len(arms) + 0.43))
     images = results["dataset"]["test_images"]
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
@@ -169,13 +170,13 @@ def accuracy(results: Results) -> Figure:
                 max(means[name], *wrong) + images / 2000, row, f"{fewer} fewer", va="center_baseline", color=MUTED
             )
     axes.set(xticks=[], yticks=[], xlim=(0, 1.16 * most), ylim=(len(arms) - 0.75, -0.7))
-    axes.set_xlabel("Bars: the mean. Dots: single runs.", color=MUTED)
+    axes.set_xlabel(f"Errors in {images:,} test images\nBars: the mean. Dots: single runs.", color=MUTED)
     hide_ticks(axes, "left", "bottom")
     rows = [(NETWORKS[run["arm"]][0], str(run["seed"]), f"{images * (1 - final_accuracy(run)):.0f}") for run in runs]
     return finish(
         canvas,
         "accuracy",
-        _fewer_errors(results, means),
+        _fewer_errors(means),
         f"Errors in {images:,} test images. Bars: the mean of the runs. Dots: single runs. "
         + "; ".join(f"{NETWORKS[name][0]} ({NETWORKS[name][1]}): {mean:.0f}" for name, mean in means.items())
         + ".",
@@ -194,12 +195,11 @@ NETWORKS = {  # by arm: what a network is to the article, and what it is made of
 }
 
 
-def _fewer_errors(results: Results, means: Mapping[str, float]) -> str:
-    images = f"{results['dataset']['test_images']:,}"
+def _fewer_errors(means: Mapping[str, float]) -> str:
     fewer = 1 - means["targets"] / means["example-1"]
     if fewer > 0:
-        return f"Errors in {images} test images: targets of −1 instead of 0 remove {share(fewer, 0)} of them"
-    return f"Errors in {images} test images: targets of −1 instead of 0 remove none of them"
+        return f"Targets of −1 instead of 0 remove {share(fewer, 0)} of the errors"
+    return "Targets of −1 instead of 0 remove none of the errors"
 
 
 def outputs(results: Results) -> Figure:
@@ -491,14 +491,16 @@ def _fitting(arms: Mapping[str, ArmResult]) -> str:
 # ---------------------------------------------------------------------------------------------- what could refute us
 
 WALL = {"wall-4": "4", "example-1": "1", "wall-quarter": "¼", "wall-sixteenth": "1⁄16", "one-sided": "0"}
+FREE = "Below 0 not penalised"
+GENTLER = ("Control: wrong classes’ errors halved", "Control: above 1 not penalised")
 EFFECTS = {  # by network, what is changed in it: the arm with the change and the arm without it
     "Example 1": {
-        "Below 0 not penalised": ("one-sided", "example-1"),
-        "Control: wrong classes’ errors halved": ("wrong-half", "example-1"),
+        FREE: ("one-sided", "example-1"),
+        GENTLER[0]: ("wrong-half", "example-1"),
     },
     "a linear output": {
-        "Below 0 not penalised": ("linear-one-sided", "linear-output"),
-        "Control: above 1 not penalised": ("overshoot-free", "linear-output"),
+        FREE: ("linear-one-sided", "linear-output"),
+        GENTLER[1]: ("overshoot-free", "linear-output"),
     },
     "a sigmoid output": {
         "Targets ½ and 1: can undershoot": ("sigmoid-undershoots", "tanh-sigmoid-mse"),
@@ -522,48 +524,79 @@ class Effect(NamedTuple):
 
 
 def wall(results: Results) -> Figure | None:
-    """Accuracy by what undershooting the low target costs; below it what other changes of the same network do.
+    """Accuracy by what undershooting the low target costs.
 
     None while no other weight than Example 1's was measured, or no seed that all arms share.
     """
     weights = {name: weight for name, weight in WALL.items() if name in results["arms"]}
+    shared = on_shared_seeds(results, weights)
+    if shared is None or not {*weights} - {"example-1", "one-sided"}:
+        return None
+    by_seed = _accuracy_by_seed(shared)
+    means = [mean_score(shared, name) for name in weights]
+    seeds = seeds_of(shared)[:MAX_MARKS]
+    canvas, axes = subplots(figsize=(WIDTH, 2.7))
+    _draw_steps(axes, weights, [[by_seed[name][seed] for seed in seeds] for name in weights])
+    axes.plot([100 * mean for mean in means], color=INK, linewidth=2)
+    for step, (before, after) in enumerate(itertools.pairwise(means)):
+        style: Any = {"ha": "right", "va": "bottom", "fontweight": "bold"}
+        axes.text(step + 0.5, 50 * (before + after) + 0.22, points(after - before), **style)
+    axes.set_ylim(top=axes.get_ylim()[1] + 0.15)
+    return finish(
+        canvas,
+        "wall",
+        _rising(means),
+        f"Test accuracy by the weight of undershooting in the loss, {_over_seeds(shared)}, and their mean. "
+        + "; ".join(f"{weight}: {plain_percent(mean)}" for weight, mean in zip(weights.values(), means, strict=True))
+        + ".",
+        arms=weights,
+        columns=("Arm", "Seed", "Test accuracy"),
+        rows=[(name, str(seed), plain_percent(by_seed[name][seed])) for name in weights for seed in seeds],
+    )
+
+
+def _accuracy_by_seed(results: Results) -> dict[str, dict[int, float]]:
+    """By arm."""
+    return {name: {run["seed"]: final_accuracy(run) for run in runs_of(results, name)} for name in results["arms"]}
+
+
+def controls(results: Results) -> Figure | None:
+    """What not penalising undershooting does, and beside it what like changes do. None while no seed is shared."""
     pairs = [(network, label, *pair) for network, changes in EFFECTS.items() for label, pair in changes.items()]
     pairs = [pair for pair in pairs if {*pair[2:]} <= results["arms"].keys()]
-    shared = on_shared_seeds(results, dict.fromkeys([*weights, *(name for pair in pairs for name in pair[2:])]))
-    if shared is None or not pairs or not {*weights} - {"example-1", "one-sided"}:
+    shared = on_shared_seeds(results, dict.fromkeys(name for pair in pairs for name in pair[2:]))
+    if shared is None:
         return None
-    by_seed = {name: {run["seed"]: final_accuracy(run) for run in runs_of(shared, name)} for name in shared["arms"]}
-    means = {name: mean_score(shared, name) for name in weights}
+    by_seed = _accuracy_by_seed(shared)
     effects = [Effect(*pair, {k: y - by_seed[pair[3]][k] for k, y in by_seed[pair[2]].items()}) for pair in pairs]
     seeds = seeds_of(shared)[:MAX_MARKS]
     headings = row_headings([f"changes to {effect.network}" for effect in effects])
     notes = [points(effect.mean) for effect in effects]
     texts = ([effect.label for effect in effects], notes, "Change in test accuracy, points")
-    canvas, (top, bottom) = stacked(2.35, rows_height(*texts, headings=headings))
-    _draw_steps(top, weights, [[by_seed[name][seed] for seed in seeds] for name in weights])
-    top.plot([100 * mean for mean in means.values()], color=INK)
-    label_rows([bottom], *texts, headings=headings, zero=True)
-    _draw_gains(bottom, effects, row_places(len(effects), headings), seeds, len(weights) * len(seeds))
+    canvas, axes = labelled_rows(*texts, headings, zero=True)
+    _draw_gains(axes, effects, row_places(len(effects), headings), seeds)
     return finish(
         canvas,
-        "wall",
-        _rising(list(means.values())),
-        f"Test accuracy by the weight of undershooting in the loss, {_over_seeds(shared)}, and their mean. "
-        + "; ".join(f"{weight}: {plain_percent(means[name])}" for name, weight in weights.items())
-        + ". Below, what other changes do to the same network, in points, paired by seed. "
+        "controls",
+        _gentler(effects),
+        f"What changes do to a network, in points of test accuracy, paired by seed, {_over_seeds(shared)}. "
         + "; ".join(f"{e.label} ({e.network}): {note}" for e, note in zip(effects, notes, strict=True))
         + ".",
         arms=shared["arms"],
-        columns=("Arm", "Compared with", "Seed", "Test accuracy", "Change"),
-        rows=[
-            *([name, DASH, str(seed), plain_percent(by_seed[name][seed]), DASH] for name in weights for seed in seeds),
-            *(
-                [e.first, e.second, str(seed), plain_percent(by_seed[e.first][seed]), points(e.gains[seed])]
-                for e in effects
-                for seed in seeds
-            ),
-        ],
+        columns=("Arm", "Compared with", "Seed", "Change"),
+        rows=[(e.first, e.second, str(seed), points(e.gains[seed])) for e in effects for seed in seeds],
     )
+
+
+def _gentler(effects: Sequence[Effect]) -> str:
+    """Whether gentler losses that do not single out undershooting help half as much as not penalising it."""
+    free = [effect.mean for effect in effects if effect.label == FREE]
+    gentle = [effect.mean for effect in effects if effect.label in GENTLER]
+    if not free or not gentle:
+        return "What changes like these add"
+    answer = "No" if all(mean < min(free) / 2 for mean in gentle) else "In part"
+    most, least = points(max(gentle), signed=False), points(min(free), signed=False)
+    return f"{answer}: controls gain at most {most} points, not penalising outputs below 0 at least {least}"
 
 
 def _draw_steps(axes: Axes, weights: Mapping[str, str], accuracies: Sequence[Sequence[float]]) -> None:
@@ -586,13 +619,10 @@ def _draw_steps(axes: Axes, weights: Mapping[str, str], accuracies: Sequence[Seq
     hide_ticks(axes)
 
 
-def _draw_gains(
-    axes: Axes, effects: Sequence[Effect], places: Sequence[float], seeds: Sequence[int], first: int
-) -> None:
-    """Every gain by its seed; `first` is the row of the table with which they begin."""
+def _draw_gains(axes: Axes, effects: Sequence[Effect], places: Sequence[float], seeds: Sequence[int]) -> None:
     for number, (place, effect) in enumerate(zip(places, effects, strict=True)):
         colour = MUTED if effect.label.startswith("Control") else INK
-        gid = svg.rows(*(first + number * len(seeds) + seed for seed in range(len(seeds))))
+        gid = svg.rows(*(number * len(seeds) + seed for seed in range(len(seeds))))
         draw_seeds(axes, [100 * effect.gains[seed] for seed in seeds], 100 * effect.mean, place, colour, "o", gid)
 
 
@@ -995,7 +1025,7 @@ def _vanishing(depth: int, signals: Mapping[str, float]) -> str:
     least, most = (label.rsplit(", ", 1)[0] for label in (weak, strong))
     low, high = (ratio(signals[label]) for label in (weak, strong))
     if signals[weak] < VANISHED:
-        return f"Yes, with {least}: {depth} layers leave {low} of the gradient; {high} times with {most}"
+        return f"Yes, with {least}: after {depth} layers {low} of the gradient is left; with {most}, {high} times"
     return f"No: {depth} layers leave {low} ({least}) to {high} ({most}) of the gradient"
 
 
@@ -1088,7 +1118,7 @@ def _won_back(rows: Sequence[Reading]) -> str:
     how = "an exact readout" if others[0].arm == own.arm else "cross-entropy’s readout"
     lost, won = points(gap, signed=False), points(others[0].change, signed=False)
     if others[0].change <= 0:
-        return f"The hidden layer: {how} wins Example 1 back none of {lost} points"
+        return f"Not the readout: {how} wins Example 1 back none of {lost} points"
     if others[0].change < gap / 2:
-        return f"Mostly the hidden layer: {how} wins Example 1 back only {won} of {lost} points"
+        return f"Not only the readout: {how} wins Example 1 back {won} of {lost} points"
     return f"Mostly the readout: {how} wins Example 1 back {won} of {lost} points"

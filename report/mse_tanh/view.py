@@ -279,7 +279,7 @@ class PushBack:
     ahead: of the article's outputs that were low enough, those that could decide an answer, where they are few. helps:
     not penalising them makes fewer errors. ends_only_lower: targets −1 and 1 push none up. target: the low one.
     shown: all networks, those with the nearest targets first. weaker: some push up less hard. both_count: how hard
-    outputs are pushed up, and how far apart the targets are.
+    outputs are pushed up, and how far apart the targets are. unexplained: two differ that agree in both.
     """
 
     ahead: float | None
@@ -290,6 +290,7 @@ class PushBack:
     shown: tuple[networks.Network, ...]
     weaker: bool
     both_count: bool
+    unexplained: bool
     ends_only_lower: bool
     target: float
     seeds: int
@@ -313,6 +314,11 @@ def _push_back(m: Measured) -> PushBack | None:
         tuple(shown),
         any(network.strength and network.strength < 1 for network in shown),
         _both_count(shown),
+        any(
+            a.whole_errors != b.whole_errors
+            for a, b in pairwise(n for n in shown if not n.strength)
+            if a.distance == b.distance
+        ),
         ends is not None and ends.push["below_target"] == 0,
         article.arm["low_target"],
         article.seeds,

@@ -26,6 +26,7 @@ from report.claims.model import (
     HOLDS,
     NO_QUESTION,
     NOT,
+    NOT_MEASURED,
     NOT_TESTABLE,
     PARTLY,
     PREDICTION,
@@ -542,7 +543,7 @@ def _part_row(
         rule=words.rule(question, ledger.limits(), units),
         margin=margins.margin(judged, words.letters(question)),
         uncertain=tuple(contrast for contrast in uncertain if contrast),
-        verdict_on_record=on_record if on_record != judged.verdict else "",
+        verdict_on_record="" if judged.verdict in (on_record, NOT_MEASURED) else on_record,
         robust=robust_row(question, judged.verdict, robustness, ledger),
     )
 
