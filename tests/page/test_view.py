@@ -798,19 +798,20 @@ def test_a_verdict_on_the_record_is_in_a_row_only_if_it_is_another_one(results: 
         judged.claim.id: {part: verdict.verdict for part, verdict in judged.verdicts.items()}
         for judged in judge(LEDGER, results)
     }
-    recorded[LEDGER.claims[0].id]["general"] = "another"
+    names = [(claim, part) for claim, parts in recorded.items() for part in parts]
+    measured = next(name for name in names if recorded[name[0]][name[1]] == "supported")
+    unmeasured = next(name for name in names if recorded[name[0]][name[1]] == "not measured")
+    for claim, part in (measured, unmeasured):
+        recorded[claim][part] = "another"
     rows = rows_of(results, recorded=recorded)
-    assert [part.verdict_on_record for row in rows for part in row.parts] == [
-        "",
-        "another",
-        *[""] * (2 * len(rows) - 2),
-    ]
+    told = dict(zip(names, (part.verdict_on_record for row in rows for part in row.parts), strict=True))
+    assert {name: verdict for name, verdict in told.items() if verdict} == {measured: "another"}
     comparison = {"recorded": "2026-01-01", "processors": ["P"], "contrasts": [{"agree": True}, {"agree": False}]}
     record = page.record({**results, "record_comparison": comparison}, rows, recorded)
     assert record is not None
     assert (record.agreeing, record.compared) == (1, 2)
     assert (record.compares_verdicts, record.same_processor) == (True, False)
-    assert record.turned == rows[:1]
+    assert [row.claim.id for row in record.turned] == [measured[0]]
     same = {**comparison, "processors": results["processors"]}
     again = page.record({**results, "record_comparison": same}, rows, {})
     assert again is not None

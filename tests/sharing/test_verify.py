@@ -150,7 +150,7 @@ TAMPERINGS = {  # what somebody might change in a page, and where it is found
     "style": (r"(<style>.*?--text:4)(\d)", "top"),
     "linked data": (r'(<script type="application/ld\+json">.*?datePublished[^\d]*)(\d)', "top"),
     "answer": (r'(<div class="lead">.*?)(\d)', "answer"),
-    "title of a figure": (r"(<figcaption>.*?</span> Errors in 10,00)(\d)", "figure-accuracy"),
+    "title of a figure": (r"(<figcaption>.*?</span> Targets of −1 instead of 0 remove )(\d)", "figure-accuracy"),
     "description of a figure": (r'(<desc id="accuracy-description">.*?: )(\d)', "figure-accuracy"),
     "place of a mark": (r'(<path data-row="\d+" d="M\d*?)(\d)', "figure-accuracy"),
     "row of a mark": (r'(data-row=")(\d)', "figure-accuracy"),
