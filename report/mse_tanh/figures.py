@@ -149,7 +149,7 @@ def accuracy(results: Results) -> Figure:
     arms = _available(results, NETWORKS)
     if len(arms) < len(NETWORKS):
         return generic.accuracy(results, _examples(results), RECIPES)
-    canvas, axes = subplots(figsize=(WIDTH, 0.68 * len(arms) + 0.43))
+    canvas, axes = subplots(figsize=(WIDTH, 0.62 * len(arms) + 0.4))
     images = results["dataset"]["test_images"]
     runs = [run for name in arms for run in plotted_runs(runs_of(results, name))]
     means = {name: images * (1 - mean_accuracy(arm)) for name, arm in arms.items()}
@@ -1025,7 +1025,7 @@ def _vanishing(depth: int, signals: Mapping[str, float]) -> str:
     least, most = (label.rsplit(", ", 1)[0] for label in (weak, strong))
     low, high = (ratio(signals[label]) for label in (weak, strong))
     if signals[weak] < VANISHED:
-        return f"Yes, with {least}: after {depth} layers {low} of the gradient is left; with {most}, {high} times"
+        return f"Yes, with {least}: after {depth} layers {low} of the gradient is left; with {most}, ×{high}"
     return f"No: {depth} layers leave {low} ({least}) to {high} ({most}) of the gradient"
 
 
@@ -1120,5 +1120,5 @@ def _won_back(rows: Sequence[Reading]) -> str:
     if others[0].change <= 0:
         return f"Not the readout: {how} wins Example 1 back none of {lost} points"
     if others[0].change < gap / 2:
-        return f"Not only the readout: {how} wins Example 1 back {won} of {lost} points"
+        return f"Not only the readout: {how} wins back {won} of the {lost} points that Example 1 lacks"
     return f"Mostly the readout: {how} wins Example 1 back {won} of {lost} points"

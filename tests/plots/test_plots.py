@@ -463,7 +463,7 @@ def test_the_depth_figure_says_where_the_gradient_vanishes(whole: dict) -> None:
         if arm["block"] == "depth":
             arm["gradient"]["start"]["first_over_output"] = 1.24e-5 if "8-sigmoid" in name else 0.5
     turned["arms"]["depth8-relu-he-mse"]["gradient"]["start"]["first_over_output"] = 0.7
-    title = "Yes, with sigmoid: after 8 layers 1/81,000 of the gradient is left; with ReLU, He’s weights, 0.7 times"
+    title = "Yes, with sigmoid: after 8 layers 1/81,000 of the gradient is left; with ReLU, He’s weights, ×0.7"
     assert shown(article.depth(turned)).title == title
     turned["arms"]["depth8-sigmoid-mse"]["gradient"] = None
     assert (
@@ -494,7 +494,9 @@ def test_the_readouts_figure_says_how_much_the_exact_readout_wins_back(whole: di
             run["least_squares_accuracy"] = exact if run["arm"] == "example-1" else 0.98
         return shown(article.readouts(turned)).title
 
-    assert title(0.965) == "Not only the readout: an exact readout wins Example 1 back 0.50 of 2.00 points"
+    assert (
+        title(0.965) == "Not only the readout: an exact readout wins back 0.50 of the 2.00 points that Example 1 lacks"
+    )
     assert title(0.975) == "Mostly the readout: an exact readout wins Example 1 back 1.50 of 2.00 points"
     assert title(0.955) == "Not the readout: an exact readout wins Example 1 back none of 2.00 points"
 
