@@ -352,15 +352,15 @@ def _describe_left_out(study: Study, source: Source) -> str:
     holding_out, dependent = study.left_out(source.spec)
     if source.name in (datasets.MNIST.name, datasets.DIGITS.name) or not holding_out:
         return ""
-    reason = f"more than half of its {source.spec.train_images:,} training images"
+    images = f"{source.spec.train_images:,} training images"
     if len(holding_out) + len(dependent) == len(study.arms):
         raise UserError(
-            f"{display_path(study.path)}: every arm holds out {reason.replace('its', 'the')} of {source.name}, or "
+            f"{display_path(study.path)}: every arm holds out more than half of the {images} of {source.name}, or "
             "depends on such arms. Lower holdout, or use more images."
         )
     arms = f"{len(holding_out)} arms that hold" if len(holding_out) > 1 else "1 arm that holds"
     names = f", and what depends on them: {', '.join(arm.name for arm in dependent)}" if dependent else ""
-    return f"Left out on {source.name}: {arms} out {reason}{names}."
+    return f"Left out on {source.name}: {arms} out more than half of its {images}{names}."
 
 
 def _describe(name: str, other: Source | str) -> str:

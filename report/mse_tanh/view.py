@@ -46,7 +46,6 @@ class Contrasts:
     sigmoid_output: Difference | None
     softmax_output: Difference | None
     linear_loss: Difference | None
-    relu_loss: Difference | None
     best_rate: Difference | None
     best_sgd: Difference | None
     best_sgd_targets: Difference | None
@@ -1217,7 +1216,6 @@ class View(Contrasts):
     level_on_*: cross-entropy's lead over targets −1 and 1 on other data sets.
     """
 
-    equivalence_margin: float | None
     targets_close_gap: bool
     fewer_errors: float | None
     level_on_fashion: Difference | None
@@ -1258,7 +1256,6 @@ def view(results: Summary) -> View:
     rates = _rates(m, c)
     return View(
         **vars(c),
-        equivalence_margin=m.margin("equivalence"),
         targets_close_gap=bool(c.recipe and is_gain(c.targets) and c.targets and c.targets.mean > c.recipe.mean / 2),
         fewer_errors=1 - errors[1] / errors[0] if errors[0] and errors[1] is not None else None,
         level_on_fashion=_level(m, "fashion_mnist"),
